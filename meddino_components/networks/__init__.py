@@ -1,0 +1,20 @@
+"""DINOv3 backbone and the MedDINOv3 segmentation network."""
+
+from .channel_stem import ChannelStem
+from .patch_decoder import PatchDecoder
+from .presets import PRESETS, vit_backbone
+from .rope import RopePositionEmbedding
+from .segmenter import MedDinoSegmenter
+from .token_aggregator import MultiScaleTokenAggregator
+from .vision_transformer import DinoVisionTransformer
+
+__all__ = [
+    "PRESETS",
+    "ChannelStem",
+    "DinoVisionTransformer",
+    "MedDinoSegmenter",
+    "MultiScaleTokenAggregator",
+    "PatchDecoder",
+    "RopePositionEmbedding",
+    "vit_backbone",
+]

@@ -1,0 +1,151 @@
+"""Self-attention with rotary positions, and the transformer block around it.
+
+A block works on a list of token batches of different length (global and local crops): linear layers and norms see
+all tokens in one matrix product, attention runs crop size by crop size.
+
+Shapes: B batch, N tokens (CLS, storage tokens, patches), D width, h heads, d = D / h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .layers import LayerScale, make_ffn, make_norm
+from .rope import rotate
+
+# (sin, cos), each [N, d], the identity for tokens without a position
+Rope = tuple[Tensor, Tensor]
+
+
+class MaskedKeyBiasLinear(nn.Linear):
+    """The q, k, v projection whose key bias is held at zero.
+
+    A key bias adds the same number to all logits of a query, which softmax ignores; masking it keeps the parameter
+    from drifting. ``bias_mask`` is 1 for q and v, 0 for k, and part of the public checkpoints.
+    """
+
+    bias_mask: Tensor
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features, bias=True)
+        mask = torch.ones(out_features)
+        mask[out_features // 3 : 2 * out_features // 3] = 0
+        self.register_buffer("bias_mask", mask)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight, self.bias * self.bias_mask.to(self.bias.dtype))
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention over a list of token batches, with rotary positions on queries and keys."""
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        num_heads: int,
+        qkv_bias: bool = True,
+        proj_bias: bool = True,
+        mask_k_bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        masked = qkv_bias and mask_k_bias
+        self.qkv = MaskedKeyBiasLinear(dim, 3 * dim) if masked else nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim, bias=proj_bias)
+
+    def forward(self, x: Tensor, shapes: Sequence[tuple[int, int]], ropes: Sequence[Rope]) -> Tensor:
+        """Attend within each batch of a flat token matrix.
+
+        Args:
+            x: all tokens, [sum of B * N, D].
+            shapes: (B, N) of each batch, in the order of the rows.
+            ropes: sine and cosine for each batch.
+        """
+        rows = [batch * length for batch, length in shapes]
+        attended = [
+            self._attend(qkv.view(*shape, 3, self.num_heads, -1), rope)
+            for qkv, shape, rope in zip(self.qkv(x).split(rows), shapes, ropes, strict=True)
+        ]
+        return self.proj(attended[0] if len(attended) == 1 else torch.cat(attended))
+
+    def _attend(self, qkv: Tensor, rope: Rope) -> Tensor:
+        """[B, N, 3, h, d] -> [B * N, D]."""
+        sin, cos = (table[:, None, None] for table in rope)  # broadcast over (q, k) and heads
+        q, k = rotate(qkv[:, :, :2], sin, cos).transpose(1, 3).unbind(2)  # each [B, h, N, d]
+        v = qkv[:, :, 2].transpose(1, 2)
+        out = F.scaled_dot_product_attention(q, k, v)
+        return out.transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block with LayerScale and stochastic depth.
+
+    Stochastic depth keeps a random subset of the batch for each branch, so that dropped samples cost nothing; the
+    kept residuals are scaled by B / subset size.
+
+    Reference: Simeoni et al., DINOv3, arXiv 2508.10104; Oquab et al., DINOv2, arXiv 2304.07193, section 5.
+    """
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        num_heads: int,
+        ffn_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        proj_bias: bool = True,
+        ffn_bias: bool = True,
+        drop_path_rate: float = 0.0,
+        layerscale_init: float | None = 1e-5,
+        norm_layer: str = "layernorm",
+        ffn_layer: str = "mlp",
+        mask_k_bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.drop_path_rate = drop_path_rate
+        self.norm1 = make_norm(norm_layer, dim)
+        self.attn = SelfAttention(
+            dim=dim, num_heads=num_heads, qkv_bias=qkv_bias, proj_bias=proj_bias, mask_k_bias=mask_k_bias
+        )
+        self.ls1 = nn.Identity() if layerscale_init is None else LayerScale(dim=dim, init_value=layerscale_init)
+        self.norm2 = make_norm(norm_layer, dim)
+        self.mlp = make_ffn(ffn_layer, dim=dim, hidden_dim=int(dim * ffn_ratio), bias=ffn_bias)
+        self.ls2 = nn.Identity() if layerscale_init is None else LayerScale(dim=dim, init_value=layerscale_init)
+
+    def forward(self, x_list: list[Tensor], ropes: Sequence[Rope]) -> list[Tensor]:
+        """Apply the block to each token batch [B, N, D] with its own rotary angles."""
+        x_list = self._add_residual(
+            x_list, lambda x, shapes: self.ls1(self.attn(self.norm1(x), shapes, ropes))
+        )
+        return self._add_residual(x_list, lambda x, shapes: self.ls2(self.mlp(self.norm2(x))))
+
+    def _add_residual(
+        self, x_list: list[Tensor], branch: Callable[[Tensor, list[tuple[int, int]]], Tensor]
+    ) -> list[Tensor]:
+        kept = [self._draw_subset(x) for x in x_list]
+        inputs = [x if subset is None else x[subset] for x, subset in zip(x_list, kept, strict=True)]
+        shapes = [(x.shape[0], x.shape[1]) for x in inputs]
+        flat = [x.flatten(0, 1) for x in inputs]
+        residual = branch(flat[0] if len(flat) == 1 else torch.cat(flat), shapes)
+        residuals = residual.split([batch * length for batch, length in shapes])
+        return [
+            _add(x, residual.view(*shape, -1), subset)
+            for x, residual, shape, subset in zip(x_list, residuals, shapes, kept, strict=True)
+        ]
+
+    def _draw_subset(self, x: Tensor) -> Tensor | None:
+        if not self.training or self.drop_path_rate == 0:
+            return None
+        size = max(int(x.shape[0] * (1 - self.drop_path_rate)), 1)
+        return torch.randperm(x.shape[0], device=x.device)[:size]
+
+
+def _add(x: Tensor, residual: Tensor, subset: Tensor | None) -> Tensor:
+    if subset is None:
+        return x + residual
+    return torch.index_add(x, 0, subset, residual.to(x.dtype), alpha=x.shape[0] / len(subset))

@@ -1,0 +1,83 @@
+"""Feature map at 1/16 resolution to class logits at full resolution.
+
+Four times: transposed convolution (kernel 2, stride 2), layer norm over channels, GELU. None of these looks beyond
+its own pixel, so a patch's pixels depend on its token alone. The decoder therefore runs as four matrix products on a
+[pixels, channels] matrix whose rows are kept in quad-tree order - each row becomes the four rows of its sub-pixels -
+and puts the pixels into image order once, at the end, when only the classes are left as channels.
+
+Shapes: B batch, C channels, h x w patch grid, K classes.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class PatchExpansion(nn.Module):
+    """One stage: each row of a [n, in_channels] matrix becomes four rows of [4 n, out_channels].
+
+    ``up`` holds the parameters in the layout of the public checkpoints; its convolution is done as a matrix product.
+    """
+
+    def __init__(self, *, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2)
+        self.norm = nn.LayerNorm(out_channels, eps=1e-6)
+        # channels-last memory makes the weight below a view instead of a copy; the values do not change
+        self.up.weight.data = self.up.weight.data.contiguous(memory_format=torch.channels_last)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        in_channels, out_channels = self.up.weight.shape[:2]
+        weight = self.up.weight.permute(2, 3, 1, 0).reshape(4 * out_channels, in_channels)
+        assert self.up.bias is not None
+        expanded = F.linear(rows, weight, self.up.bias.repeat(4))
+        return F.gelu(self.norm(expanded.view(-1, out_channels)))
+
+
+class PatchDecoder(nn.Module):
+    """Decode each patch token to the class logits of its 16 x 16 pixels.
+
+    Args:
+        in_channels: channels of the feature map; halved at each stage (3072 to 192 for ViT-B with four levels).
+        num_classes: output channels K.
+        n_stages: doublings of the resolution; the patch size is 2 ** n_stages.
+
+    Shape: [B, C, h, w] -> [B, K, 2 ** n_stages * h, 2 ** n_stages * w].
+
+    Reference: MedDINOv3, arXiv 2509.02379, section 3.1; golden values of the official ``Primus`` classes.
+    """
+
+    def __init__(self, *, in_channels: int, num_classes: int, n_stages: int = 4) -> None:
+        super().__init__()
+        if in_channels % 2**n_stages:
+            raise ValueError(f"in_channels {in_channels} cannot be halved {n_stages} times")
+        self.stages = nn.ModuleList(
+            PatchExpansion(in_channels=in_channels >> stage, out_channels=in_channels >> (stage + 1))
+            for stage in range(n_stages)
+        )
+        self.head = nn.Conv2d(in_channels >> n_stages, num_classes, kernel_size=1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight, a=0.01)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        batch, channels, height, width = features.shape
+        rows = features.permute(0, 2, 3, 1).reshape(-1, channels)
+        for stage in self.stages:
+            rows = stage(rows)
+        logits = F.linear(rows, self.head.weight.flatten(1), self.head.bias)
+        return quad_tree_to_image(logits, batch, height, width, len(self.stages))
+
+
+def quad_tree_to_image(rows: Tensor, batch: int, height: int, width: int, n_stages: int) -> Tensor:
+    """Rows in quad-tree order [B * h * w * 4 ** n_stages, K] to an image [B, K, h * 2 ** n_stages, w * 2 ** n_stages]."""
+    tree = rows.view(batch, height, width, *(2, 2) * n_stages, -1)
+    # axes of the tree: 0 batch, 1 and 2 patch row and column, then (row, column) of each stage, last the class
+    row_axes = [1, *range(3, 3 + 2 * n_stages, 2)]
+    column_axes = [2, *range(4, 4 + 2 * n_stages, 2)]
+    image = tree.permute(0, tree.ndim - 1, *row_axes, *column_axes)
+    return image.reshape(batch, rows.shape[1], height << n_stages, width << n_stages)

@@ -1,0 +1,53 @@
+"""The published sizes of the DINOv3 backbone, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .vision_transformer import DinoVisionTransformer
+
+# what all published models share: DINOv3, arXiv 2508.10104, table 2, and the public configurations
+_COMMON: dict[str, Any] = {
+    "layerscale_init": 1e-5,
+    "norm_layer": "layernormbf16",
+    "n_storage_tokens": 4,
+    "mask_k_bias": True,
+    "pos_embed_rope_rescale_coords": 2.0,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # ours, for tests, demonstrations and machines without a GPU; not a published model
+    "vit_tiny": {"embed_dim": 192, "depth": 12, "num_heads": 3},
+    "vit_small": {"embed_dim": 384, "depth": 12, "num_heads": 6},
+    "vit_small_plus": {"embed_dim": 384, "depth": 12, "num_heads": 6, "ffn_ratio": 6, "ffn_layer": "swiglu"},
+    "vit_base": {"embed_dim": 768, "depth": 12, "num_heads": 12},
+    "vit_large": {"embed_dim": 1024, "depth": 24, "num_heads": 16},
+    "vit_large_plus": {"embed_dim": 1024, "depth": 24, "num_heads": 16, "ffn_ratio": 6, "ffn_layer": "swiglu"},
+    "vit_huge_plus": {"embed_dim": 1280, "depth": 32, "num_heads": 20, "ffn_ratio": 6, "ffn_layer": "swiglu"},
+    "vit_7b": {
+        "embed_dim": 4096,
+        "depth": 40,
+        "num_heads": 32,
+        "ffn_ratio": 3,
+        "ffn_layer": "swiglu64",
+        "qkv_bias": False,
+        "untie_global_and_local_cls_norm": True,
+    },
+}
+
+
+def vit_backbone(name: str, **overrides: Any) -> DinoVisionTransformer:
+    """Build a backbone of a published size with random weights.
+
+    Args:
+        name: a key of `PRESETS`.
+        overrides: any argument of `DinoVisionTransformer`. The published MedDINOv3 weights, for instance, are
+            ``vit_base`` with ``qkv_bias=False``.
+
+    Raises:
+        ValueError: unknown name.
+        TypeError: an override that `DinoVisionTransformer` does not take.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"unknown backbone {name!r}; known: {', '.join(PRESETS)}")
+    return DinoVisionTransformer(**{**_COMMON, **PRESETS[name], **overrides})

@@ -1,0 +1,57 @@
+"""The MedDINOv3 segmentation network: channel stem, backbone, token aggregation, patch decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from .channel_stem import ChannelStem
+from .patch_decoder import PatchDecoder
+from .token_aggregator import MultiScaleTokenAggregator
+from .vision_transformer import DinoVisionTransformer
+
+
+class MedDinoSegmenter(nn.Module):
+    """Slice in, class logits of every pixel out.
+
+    Args:
+        backbone: the encoder; its patch size must be 16.
+        num_classes: output channels K, the background included where there is one.
+        in_channels: image channels; 1 is repeated to the backbone's.
+        interaction_indices: blocks whose tokens are decoded; the last block alone is the single-scale variant.
+
+    Shape: [B, in_channels, H, W] -> [B, K, H, W], H and W multiples of the patch size.
+
+    Raises:
+        ValueError: an input size that is no multiple of the patch size, at the call.
+
+    Reference: MedDINOv3, arXiv 2509.02379, section 3.1.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: DinoVisionTransformer,
+        num_classes: int,
+        in_channels: int = 1,
+        interaction_indices: Sequence[int] = (2, 5, 8, 11),
+    ) -> None:
+        super().__init__()
+        self.stem = ChannelStem(in_channels=in_channels, out_channels=backbone.in_chans)
+        self.backbone = backbone
+        self.aggregator = MultiScaleTokenAggregator(interaction_indices=interaction_indices)
+        n_stages = backbone.patch_size.bit_length() - 1
+        if 2**n_stages != backbone.patch_size:
+            raise ValueError(f"the decoder doubles the resolution, so patch_size {backbone.patch_size} must be a power of 2")
+        self.decoder = PatchDecoder(
+            in_channels=backbone.embed_dim * len(self.aggregator.interaction_indices),
+            num_classes=num_classes,
+            n_stages=n_stages,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        patch_size = self.backbone.patch_size
+        if x.shape[-2] % patch_size or x.shape[-1] % patch_size:
+            raise ValueError(f"height and width must be multiples of {patch_size}, got {tuple(x.shape[-2:])}")
+        return self.decoder(self.aggregator(self.backbone, self.stem(x)))

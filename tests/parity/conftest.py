@@ -1,0 +1,42 @@
+"""Reference data of the official code: the committed part, or a whole set named by MEDDINO_GOLDEN."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+GOLDEN = Path(os.environ.get("MEDDINO_GOLDEN") or Path(__file__).parent / "golden")
+
+
+def pytest_generate_tests(metafunc):
+    """Parametrise `vit_variant` and `primus_case` by the files that are there."""
+    if "vit_variant" in metafunc.fixturenames:
+        names = sorted(path.name.removesuffix(".kwargs.json") for path in (GOLDEN / "vit").glob("*.kwargs.json"))
+        metafunc.parametrize("vit_variant", names, scope="session")
+    if "primus_case" in metafunc.fixturenames:
+        names = sorted(path.name.removesuffix(".io.safetensors") for path in (GOLDEN / "primus").glob("*.io.safetensors"))
+        metafunc.parametrize("primus_case", names, scope="session")
+
+
+@pytest.fixture(scope="session")
+def golden_tensors():
+    def load(name):
+        path = GOLDEN / name
+        if not path.exists():
+            pytest.skip(f"{name} is not in the committed part of the reference data; set MEDDINO_GOLDEN for the whole")
+        return load_file(path)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def golden_json():
+    def load(name):
+        path = GOLDEN / name
+        if not path.exists():
+            pytest.skip(f"{name} is not in the committed part of the reference data; set MEDDINO_GOLDEN for the whole")
+        return json.loads(path.read_text())
+
+    return load
