@@ -119,9 +119,7 @@ class Block(nn.Module):
 
     def forward(self, x_list: list[Tensor], ropes: Sequence[Rope]) -> list[Tensor]:
         """Apply the block to each token batch [B, N, D] with its own rotary angles."""
-        x_list = self._add_residual(
-            x_list, lambda x, shapes: self.ls1(self.attn(self.norm1(x), shapes, ropes))
-        )
+        x_list = self._add_residual(x_list, lambda x, shapes: self.ls1(self.attn(self.norm1(x), shapes, ropes)))
         return self._add_residual(x_list, lambda x, shapes: self.ls2(self.mlp(self.norm2(x))))
 
     def _add_residual(

@@ -43,7 +43,9 @@ class MedDinoSegmenter(nn.Module):
         self.aggregator = MultiScaleTokenAggregator(interaction_indices=interaction_indices)
         n_stages = backbone.patch_size.bit_length() - 1
         if 2**n_stages != backbone.patch_size:
-            raise ValueError(f"the decoder doubles the resolution, so patch_size {backbone.patch_size} must be a power of 2")
+            raise ValueError(
+                f"the decoder doubles the resolution, so patch_size {backbone.patch_size} must be a power of 2"
+            )
         self.decoder = PatchDecoder(
             in_channels=backbone.embed_dim * len(self.aggregator.interaction_indices),
             num_classes=num_classes,

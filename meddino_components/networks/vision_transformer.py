@@ -287,5 +287,3 @@ class DinoVisionTransformer(nn.Module):
         if self.untie_cls_and_patch_norms:
             return self.cls_norm(prefix), self.norm(patches)
         return self._split(self.norm(tokens))
-
-

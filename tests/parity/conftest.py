@@ -16,7 +16,9 @@ def pytest_generate_tests(metafunc):
         names = sorted(path.name.removesuffix(".kwargs.json") for path in (GOLDEN / "vit").glob("*.kwargs.json"))
         metafunc.parametrize("vit_variant", names, scope="session")
     if "primus_case" in metafunc.fixturenames:
-        names = sorted(path.name.removesuffix(".io.safetensors") for path in (GOLDEN / "primus").glob("*.io.safetensors"))
+        names = sorted(
+            path.name.removesuffix(".io.safetensors") for path in (GOLDEN / "primus").glob("*.io.safetensors")
+        )
         metafunc.parametrize("primus_case", names, scope="session")
 
 

@@ -6,7 +6,11 @@ from torch.testing import assert_close
 
 from meddino_components.networks import RopePositionEmbedding
 
-TOLERANCE = {"fp32": {"rtol": 1e-4, "atol": 2e-5}, "fp64": {"rtol": 1e-12, "atol": 1e-12}, "bf16": {"rtol": 0, "atol": 0}}
+TOLERANCE = {
+    "fp32": {"rtol": 1e-4, "atol": 2e-5},
+    "fp64": {"rtol": 1e-12, "atol": 1e-12},
+    "bf16": {"rtol": 0, "atol": 0},
+}
 
 
 @pytest.fixture

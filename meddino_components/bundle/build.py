@@ -1,0 +1,81 @@
+"""Merge the hand-written YAML layers of a bundle into the flat JSON that MONAI, MONAI Label and the model zoo read.
+
+``sources/layers.yaml`` of a bundle lists, for each configuration, the layers it is made of: ``complete`` ones run by
+themselves, ``overlays`` are given as a second ``--config_file``. Layers under ``_shared/`` serve several bundles.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from ..errors import InputError
+from .checks import list_keys
+
+# the key under which a complete configuration checks itself
+CHECK_KEY = "check"
+
+
+def build(bundle_dir: str | Path) -> list[Path]:
+    """Write ``configs/*.json`` of a bundle from its layers.
+
+    Args:
+        bundle_dir: a folder with ``sources/layers.yaml``.
+
+    Returns:
+        The files, each replaced in one step.
+
+    Raises:
+        InputError: a layer is missing, or an overlay sets a key that no complete configuration has.
+    """
+    root = Path(bundle_dir)
+    written = []
+    for name, config in merge_layers(root).items():
+        path = root / "configs" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_suffix(".json.partial")
+        temporary.write_text(json.dumps(config, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+        written.append(path)
+    return written
+
+
+def merge_layers(bundle_dir: Path) -> dict[str, dict[str, Any]]:
+    """The configurations of a bundle by name, complete ones with the list of keys they admit."""
+    sources = bundle_dir / "sources"
+    manifest = _read(sources / "layers.yaml")
+    complete = {name: _merge(sources, layers) for name, layers in manifest["complete"].items()}
+    overlays = {name: _merge(sources, layers) for name, layers in manifest["overlays"].items()}
+    admitted = sorted({key for config in complete.values() for key in list_keys(config)})
+    for name, overlay in overlays.items():
+        own_keys = set(overlay) - set().union(*complete.values())
+        if unknown := own_keys - set(manifest.get("overlay_keys", [])):
+            raise InputError(
+                f"{sources / name}: sets {', '.join(sorted(unknown))}, which no complete configuration has; correct "
+                f"the name or list it under overlay_keys in {sources / 'layers.yaml'}"
+            )
+        admitted += list_keys(overlay)
+    for config in complete.values():
+        check: dict[str, Any] = {"_target_": "meddino_components.bundle.check_overrides", "extra_keys": "@extra_keys"}
+        # an overlay may be combined with any of them, so all admit the keys of all
+        check["known_keys"] = sorted({*admitted, *list_keys({CHECK_KEY: {**check, "known_keys": []}})})
+        config[CHECK_KEY] = check
+    return {**complete, **overlays}
+
+
+def _merge(sources: Path, layers: list[str]) -> dict[str, Any]:
+    shared = sources.parent.parent
+    paths = [shared / layer if layer.startswith("_shared/") else sources / layer for layer in layers]
+    if missing := [str(path) for path in paths if not path.is_file()]:
+        raise InputError(f"{sources / 'layers.yaml'} names layers that are not there: {', '.join(missing)}")
+    return dict(ConfigParser.load_config_files([str(path) for path in paths]))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path} not found: give the folder of a bundle, such as bundles/meddinov3_seg_amos")
+    return dict(ConfigParser.load_config_file(str(path)))

@@ -1,0 +1,224 @@
+"""Find a network in what a file holds, and give its tensors the names of the public DINOv3 checkpoints.
+
+The format is told from tensor names alone. Three naming schemes are known: that of DINOv3 (also used by MedDINOv3 and
+by this project), that of Hugging Face transformers, and that of timm. Each may lie under containers and prefixes:
+``{"teacher": {"backbone.cls_token": ...}}``, ``{"network": {"teacher.backbone.cls_token": ...}}``, a bare state dict.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from meddino_components.errors import InputError
+
+Tensors = dict[str, torch.Tensor]
+
+# Any of these at the root of a backbone gives its place away, even where one of them was renamed or lost.
+_ROOT_TENSOR = re.compile(
+    r"(?P<prefix>(?:.*?\.)??)"
+    r"(?:(?:embeddings\.)?cls_token|patch_embed\.proj\.weight|embeddings\.patch_embeddings\.weight|blocks\.0\.norm1\.weight)"
+)
+# DistributedDataParallel, torch.compile and activation checkpointing add these to names.
+_WRAPPER = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod|_checkpoint_wrapped_module)\.")
+_BACKBONE_NAMES = ("backbone.", "dino_encoder.")
+# Of several networks in a file the first of these is taken; a network under another name only where it is alone.
+_PREFERENCE = ("teacher", "network", "network_weights", "model", "state_dict", "student")
+
+
+@dataclass
+class FoundNetwork:
+    """A backbone found in a file, and what lies beside it in the same network.
+
+    Attributes:
+        where: the path of the backbone in the file, for example ``teacher.backbone``; empty for a bare state dict.
+        format: ``dinov3``, ``transformers`` or ``timm``.
+        tensors: the backbone, with the names of the public DINOv3 checkpoints.
+        siblings: tensors of the same network outside the backbone (heads, decoder), names as in the file.
+        notes: what the renaming did beyond names.
+    """
+
+    where: str
+    format: str
+    tensors: Tensors
+    siblings: Tensors
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Candidate:
+    path: str
+    tensors: Tensors
+    siblings: Tensors
+
+    @property
+    def rank(self) -> int:
+        parts = self.path.split(".")
+        ranks = [_PREFERENCE.index(part) for part in parts if part in _PREFERENCE]
+        bare = all(part in ("", "backbone", "dino_encoder") for part in parts)
+        return min(ranks, default=1 if bare else len(_PREFERENCE))
+
+
+def find_network(payload: Any, *, source: str) -> FoundNetwork:
+    """Return the backbone in a file's content, renamed.
+
+    Raises:
+        InputError: there is no backbone, or several among which nothing decides.
+    """
+    candidates = sorted(_candidates(payload), key=lambda candidate: candidate.rank)
+    if not candidates:
+        raise _nothing_found(payload, source)
+    best = candidates[0]
+    rivals = [candidate.path for candidate in candidates if candidate.rank == best.rank]
+    if len(rivals) > 1:
+        raise InputError(
+            f"{source}: holds several backbones ({', '.join(rivals)}); save the one to use to its own file"
+        )
+    found = _rename(best.tensors)
+    if "storage_tokens" in found.tensors and not found.tensors["storage_tokens"].numel():
+        del found.tensors["storage_tokens"]  # how transformers says that there are none
+    found.where, found.siblings = best.path.rstrip("."), best.siblings
+    if "student" in best.path.split("."):
+        found.notes.append("the file holds no teacher; the student was taken")
+    others = [candidate.path.rstrip(".") for candidate in candidates[1:]]
+    if others:
+        found.notes.append(f"left aside in the file: {', '.join(others)}")
+    return found
+
+
+def segmenter_siblings(siblings: Mapping[str, torch.Tensor]) -> Tensors:
+    """Return the tensors beside a segmenter's backbone under this project's names.
+
+    The official ``up_projection.decode.I.0`` (transposed convolution) and ``.1`` (norm) become
+    ``decoder.stages.I.up`` and ``.norm``, the last convolution ``up_projection.decode.N`` becomes ``decoder.head``.
+    """
+    rules = (
+        (r"up_projection\.decode\.(\d+)\.0\.", r"decoder.stages.\1.up."),
+        (r"up_projection\.decode\.(\d+)\.1\.", r"decoder.stages.\1.norm."),
+        (r"up_projection\.decode\.\d+\.(weight|bias)$", r"decoder.head.\1"),
+    )
+    return {_substitute(key, rules): tensor for key, tensor in siblings.items()}
+
+
+def _candidates(payload: Any) -> Iterator[_Candidate]:
+    for path, scope in _scopes(payload):
+        prefixes = {match["prefix"] for key in scope if (match := _ROOT_TENSOR.fullmatch(key))}
+        for prefix in prefixes:
+            inside = {key.removeprefix(prefix): tensor for key, tensor in scope.items() if key.startswith(prefix)}
+            parent = _parent(prefix)
+            beside = {
+                key.removeprefix(parent): tensor
+                for key, tensor in scope.items()
+                if key.startswith(parent) and not key.startswith(prefix)
+            }
+            yield _Candidate(path + prefix, inside, beside)
+
+
+def _scopes(payload: Any, path: str = "") -> Iterator[tuple[str, Tensors]]:
+    """Yield every mapping in the file with its path and the tensors that lie directly in it."""
+    if not isinstance(payload, Mapping):
+        return
+    tensors = {_WRAPPER.sub("", str(key)): value for key, value in payload.items() if isinstance(value, torch.Tensor)}
+    if tensors:
+        yield path, tensors
+    for key, value in payload.items():
+        yield from _scopes(value, f"{path}{key}.")
+
+
+def _parent(prefix: str) -> str:
+    """``teacher.backbone.`` -> ``teacher.``; a prefix that does not name a backbone is the whole network's."""
+    for name in _BACKBONE_NAMES:
+        if prefix.endswith(name):
+            return prefix[: -len(name)]
+    return prefix
+
+
+def _nothing_found(payload: Any, source: str) -> InputError:
+    keys = [str(key) for key in payload] if isinstance(payload, Mapping) else [f"a {type(payload).__name__}"]
+    shown = ", ".join(keys[:8]) + (f", ... ({len(keys)} in all)" if len(keys) > 8 else "")
+    return InputError(
+        f"{source}: holds no DINOv3 backbone; found {shown or 'nothing'}. Expected a state dict with 'cls_token' or "
+        "'embeddings.cls_token' (DINOv3, transformers, timm), bare or under 'teacher' (MedDINOv3 and pretraining "
+        "checkpoints: this file has none with a backbone in it), 'student', 'network' or 'model'"
+    )
+
+
+def _rename(tensors: Tensors) -> FoundNetwork:
+    if any(key.startswith("embeddings.") for key in tensors):
+        renamed, notes = transformers_to_dinov3(tensors)
+        return FoundNetwork("", "transformers", renamed, {}, notes)
+    if "reg_token" in tensors or any(
+        key.endswith((".gamma_1", ".attn.q_bias", ".mlp.fc1_g.weight")) for key in tensors
+    ):
+        renamed, notes = timm_to_dinov3(tensors)
+        return FoundNetwork("", "timm", renamed, {}, notes)
+    return FoundNetwork("", "dinov3", dict(tensors), {})
+
+
+def transformers_to_dinov3(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, list[str]]:
+    """Rename the tensors of transformers' ``DINOv3ViTModel``; in memory ``model.layer.N``, in files ``layer.N``.
+
+    Three projections become one, and the mask token [1, 1, D] becomes [1, D].
+    """
+    gated = any(".mlp.gate_proj." in key for key in tensors)
+    rules = (
+        (r"^embeddings\.register_tokens$", "storage_tokens"),
+        (r"^embeddings\.patch_embeddings\.", "patch_embed.proj."),
+        (r"^embeddings\.", ""),
+        (r"^(?:model\.)?layer\.(\d+)\.", r"blocks.\1."),
+        (r"\.attention\.o_proj\.", ".attn.proj."),
+        (r"\.attention\.([qkv])_proj\.", r".attn.\1."),
+        (r"\.layer_scale([12])\.lambda1$", r".ls\1.gamma"),
+        (r"\.mlp\.gate_proj\.", ".mlp.w1."),
+        (r"\.mlp\.up_proj\.", ".mlp.w2." if gated else ".mlp.fc1."),
+        (r"\.mlp\.down_proj\.", ".mlp.w3." if gated else ".mlp.fc2."),
+    )
+    renamed = {_substitute(key, rules): tensor for key, tensor in tensors.items()}
+    if "mask_token" in renamed and renamed["mask_token"].ndim == 3:
+        renamed["mask_token"] = renamed["mask_token"].squeeze(0)
+    _merge_projections(renamed, "weight")
+    return renamed, _merge_projections(renamed, "bias")
+
+
+def timm_to_dinov3(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, list[str]]:
+    """Rename the tensors of timm's DINOv3 models. timm has no mask token, and keeps q and v biases apart."""
+    rules = (
+        (r"^reg_token$", "storage_tokens"),
+        (r"\.gamma_([12])$", r".ls\1.gamma"),
+        (r"\.attn\.([qkv])_bias$", r".attn.\1.bias"),
+        (r"\.mlp\.fc1_g\.", ".mlp.w1."),
+        (r"\.mlp\.fc1_x\.", ".mlp.w2."),
+    )
+    renamed = {_substitute(key, rules): tensor for key, tensor in tensors.items()}
+    for key in [key for key in renamed if ".mlp.fc2." in key]:
+        if f"{key.split('.mlp.')[0]}.mlp.w1.weight" in renamed:
+            renamed[key.replace(".fc2.", ".w3.")] = renamed.pop(key)
+    return renamed, _merge_projections(renamed, "bias")
+
+
+def _substitute(key: str, rules: tuple[tuple[str, str], ...]) -> str:
+    for pattern, replacement in rules:
+        key = re.sub(pattern, replacement, key)
+    return key
+
+
+def _merge_projections(tensors: Tensors, kind: str) -> list[str]:
+    """Join ``attn.q.*``, ``attn.k.*`` and ``attn.v.*`` of every block to ``attn.qkv.*``, in place.
+
+    An absent bias counts as zero. Where a weight is absent the others stay as they are, to be listed as unexpected.
+    """
+    absent = set()
+    stems = {key[: -len(f"q.{kind}")] for key in tensors if re.search(rf"\.attn\.[qkv]\.{kind}$", key)}
+    for stem in stems:
+        parts = {letter: tensors.get(f"{stem}{letter}.{kind}") for letter in "qkv"}
+        present = [part for part in parts.values() if part is not None]
+        if kind == "weight" and len(present) < 3:
+            continue
+        absent |= {letter for letter, part in parts.items() if part is None}
+        zeros = torch.zeros_like(present[0])
+        tensors[f"{stem}qkv.{kind}"] = torch.cat([zeros if part is None else part for part in parts.values()])
+        for letter in "qkv":
+            tensors.pop(f"{stem}{letter}.{kind}", None)
+    return [f"the file has no {' and no '.join(sorted(absent))} bias; zeros are used"] if absent else []

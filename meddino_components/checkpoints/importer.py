@@ -1,0 +1,174 @@
+"""Load weights of every known format into this project's networks."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from meddino_components.errors import InputError
+from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter
+
+from .backbone_fit import fit_backbone
+from .formats import FoundNetwork, Tensors, find_network, segmenter_siblings
+from .matching import Differences, backbone_hints, compare
+from .reader import read_payload
+from .source import resolve, verified_sha256
+
+# Projection heads of self-distillation, and the decoder of a segmenter: not part of the backbone.
+_HEADS = ("dino_head.", "ibot_head.", "decoder.", "up_projection.")
+
+
+@dataclass(frozen=True)
+class BackboneWeights:
+    """The backbone in a weight file.
+
+    Attributes:
+        source: as given by the caller.
+        format: how the file names tensors: ``dinov3``, ``transformers`` or ``timm``; with the place in the file.
+        sha256: of the file.
+        tensors: under the names of the public DINOv3 checkpoints. A tensor of the same network that belongs neither to
+            the backbone nor to a known head keeps the name it has in the file.
+        notes: what the renaming did beyond names, and what was left aside.
+    """
+
+    source: str
+    format: str
+    sha256: str
+    tensors: Tensors
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What was loaded; ``str(report)`` is fit for a log.
+
+    Attributes:
+        source: as given by the caller.
+        format: how the file names tensors, and where in the file the network lies.
+        sha256: of the file.
+        n_tensors: tensors copied from the file.
+        notes: every difference that was taken care of.
+    """
+
+    source: str
+    format: str
+    sha256: str
+    n_tensors: int
+    notes: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        head = f"{self.n_tensors} tensors from {self.source} ({self.format}, SHA-256 {self.sha256})"
+        return "\n  ".join([head, *self.notes])
+
+
+def read_backbone_weights(source: str | os.PathLike[str], *, sha256: str | None = None) -> BackboneWeights:
+    """Read a backbone from a weight file of any known format.
+
+    Args:
+        source: a path or ``hf://owner/name[/file]``, see `resolve`.
+        sha256: what the file's SHA-256 must be; ``<path>.sha256`` beside the file is checked in any case.
+
+    Raises:
+        InputError: there is no such file, it is damaged, could run code, has another SHA-256, or holds no backbone.
+    """
+    found, digest = _read(source, sha256)
+    notes = list(found.notes)
+    heads = sorted({key.split(".")[0] for key in found.siblings if key.startswith(_HEADS)})
+    if heads:
+        notes.append(f"left aside in the file: {', '.join(heads)}")
+    strangers = {key: tensor for key, tensor in found.siblings.items() if not key.startswith(_HEADS)}
+    return BackboneWeights(os.fspath(source), _format(found), digest, {**found.tensors, **strangers}, tuple(notes))
+
+
+def load_backbone_weights(
+    backbone: DinoVisionTransformer,
+    source: str | os.PathLike[str],
+    strict: bool = True,
+    *,
+    sha256: str | None = None,
+) -> LoadReport:
+    """Load weights of any known format into a backbone.
+
+    Rotary periods are recomputed from the backbone's own arguments, the mask of the key bias is rebuilt, and a patch
+    embedding for another number of channels is adapted (`adapt_patch_embedding`); each is said in the report. The
+    backbone is left as it was if anything does not fit.
+
+    Args:
+        backbone: takes the weights, in its own precision.
+        source: a path or ``hf://owner/name[/file]``.
+        strict: refuse missing and unexpected tensors. If False they are only listed in the report; wrong shapes,
+            other rotary periods, NaN and infinity are refused all the same.
+        sha256: what the file's SHA-256 must be.
+
+    Raises:
+        InputError: see `read_backbone_weights`; or the tensors do not fit: the message lists what is missing,
+            unexpected, of the wrong shape or not finite, and what to change.
+    """
+    weights = read_backbone_weights(source, sha256=sha256)
+    fit = fit_backbone(weights.tensors, backbone, format=weights.format)
+    target = backbone.state_dict()
+    differences = compare(fit.tensors, target)
+    differences.other.extend(fit.problems)
+    differences.hints.extend(backbone_hints(differences, fit.tensors, target))
+    notes = [*weights.notes, *fit.notes, *_settle(differences, weights.source, strict=strict)]
+    used = {key: tensor for key, tensor in fit.tensors.items() if key in target}
+    backbone.load_state_dict(used, strict=strict)
+    n_tensors = sum(key not in fit.own for key in used)
+    return LoadReport(weights.source, weights.format, weights.sha256, n_tensors, tuple(notes))
+
+
+def load_segmenter_weights(
+    segmenter: MedDinoSegmenter, source: str | os.PathLike[str], *, sha256: str | None = None
+) -> LoadReport:
+    """Load a whole segmentation network, backbone and decoder.
+
+    Takes this project's own names (``backbone.*``, ``decoder.*``) and the official ones (``dino_encoder.*``,
+    ``up_projection.*``), bare or in a checkpoint of MONAI, ignite or nnU-Net.
+
+    Raises:
+        InputError: as `load_backbone_weights` with ``strict=True``.
+    """
+    found, digest = _read(source, sha256)
+    fit = fit_backbone(found.tensors, segmenter.backbone, format=found.format)
+    tensors = {f"backbone.{key}": tensor for key, tensor in fit.tensors.items()} | segmenter_siblings(found.siblings)
+    differences = compare(tensors, segmenter.state_dict())
+    differences.other.extend(fit.problems)
+    differences.hints.extend(_segmenter_hints(differences, fit.tensors, segmenter))
+    notes = [*found.notes, *fit.notes, *_settle(differences, os.fspath(source), strict=True)]
+    segmenter.load_state_dict(tensors)
+    return LoadReport(os.fspath(source), _format(found), digest, len(tensors) - len(fit.own), tuple(notes))
+
+
+def _read(source: str | os.PathLike[str], sha256: str | None) -> tuple[FoundNetwork, str]:
+    path = resolve(source)
+    digest = verified_sha256(path, sha256)
+    return find_network(read_payload(path), source=os.fspath(source)), digest
+
+
+def _format(found: FoundNetwork) -> str:
+    return f"{found.format} names under {found.where!r}" if found.where else f"{found.format} names"
+
+
+def _segmenter_hints(
+    differences: Differences, tensors: Mapping[str, torch.Tensor], segmenter: MedDinoSegmenter
+) -> list[str]:
+    if not any(key.startswith("decoder.") and key not in differences.missing for key in segmenter.state_dict()):
+        return [
+            "the file holds a backbone without a decoder: load it with load_backbone_weights(segmenter.backbone, ...)"
+        ]
+    hints = backbone_hints(differences, tensors, segmenter.backbone.state_dict())
+    if any(line.startswith("decoder.head.") for line in differences.wrong_shape):
+        hints.append("the number of classes differs: build the segmenter with the file's num_classes")
+    if any(line.startswith("decoder.stages.0.up.weight") for line in differences.wrong_shape):
+        hints.append("the decoder's width differs: check interaction_indices (one index: single-scale)")
+    return hints
+
+
+def _settle(differences: Differences, source: str, *, strict: bool) -> list[str]:
+    """Raise for what is fatal and return the rest as notes."""
+    fatal = differences.lines(strict=strict)
+    if fatal:
+        hints = [f"to do: {hint}" for hint in differences.hints]
+        raise InputError("\n  ".join([f"{source}: the weights do not fit the network", *fatal, *hints]))
+    return differences.name_lines()

@@ -1,0 +1,33 @@
+"""The patch embedding for another number of input channels."""
+
+import torch
+
+
+def adapt_patch_embedding(weight: torch.Tensor, in_chans: int) -> torch.Tensor:
+    r"""Return patch embedding weights for ``in_chans`` channels that treat a grey image as before.
+
+    With C channels in the file, n asked for and :math:`S = \sum_c W_c`, the channels are repeated in turn, scaled, and
+    shifted by the same amount each so that their sum is kept at every pixel of the patch:
+
+    .. math:: W'_j = \frac{C}{n} W_{j \bmod C} + \frac{1}{n}\Big(S - \frac{C}{n} \sum_i W_{i \bmod C}\Big)
+
+    So n equal channels give what C equal channels gave with the original weights: one channel gets the sum over
+    channels, and a multiple of C gets scaled copies. Channels that differ (modalities) still get filters that differ.
+
+    Args:
+        weight: [D, C, p, p].
+        in_chans: the number of channels n wanted, at least 1.
+
+    Returns:
+        [D, n, p, p] in the dtype of ``weight``; ``weight`` itself where n equals C.
+    """
+    n_given = weight.shape[1]
+    if weight.ndim != 4 or in_chans < 1:
+        raise ValueError(f"expected a weight [D, C, p, p] and in_chans >= 1, got {tuple(weight.shape)} and {in_chans}")
+    if n_given == in_chans:
+        return weight
+    exact = weight.double()  # so that the sum over channels is kept to the last bit of a float32
+    total = exact.sum(dim=1, keepdim=True)
+    cycled = exact[:, torch.arange(in_chans) % n_given] * (n_given / in_chans)
+    shift = (total - cycled.sum(dim=1, keepdim=True)) / in_chans
+    return (cycled + shift).to(weight.dtype)

@@ -1,0 +1,36 @@
+"""Volumes on a known grid: reading, intensity, data sets, phantoms, plans."""
+
+from .datasets import AMOS_LABELS, label_names, read_datalist
+from .geometry import (
+    CANONICAL_AXCODES,
+    CheckSameGridd,
+    LoadVolumed,
+    ResampleInPlaned,
+    in_plane_spacing,
+    resize_slices,
+)
+from .global_batch_sampler import GlobalBatchSampler
+from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
+from .phantom import write_phantoms
+from .plan import plan
+from .slice_dataset import SliceDataset
+from .volume_cache import VolumeCache
+
+__all__ = [
+    "AMOS_LABELS",
+    "CANONICAL_AXCODES",
+    "INTENSITY_TABLE",
+    "CheckSameGridd",
+    "GlobalBatchSampler",
+    "LoadVolumed",
+    "NormalizeIntensityByModalityd",
+    "ResampleInPlaned",
+    "SliceDataset",
+    "VolumeCache",
+    "in_plane_spacing",
+    "label_names",
+    "plan",
+    "read_datalist",
+    "resize_slices",
+    "write_phantoms",
+]

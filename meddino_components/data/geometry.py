@@ -1,0 +1,268 @@
+"""Volumes on a known grid: reading, comparing grids, resampling in plane.
+
+H rows (towards posterior), W columns (towards the left), D slices (upwards); C channels; N slices in a batch;
+X, Y, Z axes as stored in the file.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import ITKReader, MetaTensor, NibabelReader
+from monai.transforms import LoadImage, MapTransform
+from monai.utils import ensure_tuple
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from torch.nn.functional import interpolate
+
+from ..errors import InputError
+from .dicom import check_dicom_series
+from .file_checks import (
+    GRID_TOLERANCE_MM,
+    NIFTI_SUFFIXES,
+    check_affine,
+    corner_distance_mm,
+    last_line,
+    read_header,
+)
+from .voxel_checks import clean_image, clean_label
+
+CANONICAL_AXCODES = "PLS"
+ResampleMode = Literal["bilinear", "nearest"]
+
+# all that later transforms and writers use; the rest of a header is stale after the first transform and may name people
+_KEPT_META = ("affine", "original_affine", "space", "spatial_shape", "original_channel_dim", "filename_or_obj")
+_READ_ERRORS = (RuntimeError, OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
+_CHUNK_PIXELS = 2**24  # of input a chunk of slices may hold while being resampled
+
+
+class _PlainNibabelReader(NibabelReader):
+    """NibabelReader that keeps the stored affine and applies scl_slope in float32, not float64."""
+
+    def read(self, data: Any) -> Any:
+        self.filenames = ensure_tuple(data)
+        return nib.load(self.filenames[0])
+
+    def _get_array_data(self, img: Any, filename: str) -> Any:
+        scaled = img.dataobj.slope != 1 or img.dataobj.inter != 0
+        return np.asarray(img.dataobj, dtype=np.float32 if scaled else None)
+
+
+class LoadVolumed(MapTransform):
+    """Read volumes from files into `MetaTensor` [1, X, Y, Z], refusing what would be silently wrong.
+
+    NIfTI goes through nibabel; NRRD, MetaImage and folders with one DICOM series through ITK. Images become float32,
+    labels uint8. The orientation is left as stored: `monai.transforms.Orientationd` follows with
+    `axcodes=CANONICAL_AXCODES`, and remembers the original grid for the way back.
+
+    Args:
+        keys: items of the case that hold paths.
+        label_keys: those among `keys` that are label maps.
+        allow_missing_keys: skip keys that the case lacks.
+
+    Raises:
+        InputError: see `file_checks` (the file and its grid) and `voxel_checks` (its values).
+    """
+
+    def __init__(
+        self, keys: KeysCollection, *, label_keys: KeysCollection = ("label",), allow_missing_keys: bool = False
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.label_keys = ensure_tuple(label_keys)
+        self._load_image = LoadImage(dtype=None)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case = dict(data)
+        for key in self.key_iterator(case):
+            if not isinstance(case[key], str | Path):
+                raise InputError(
+                    f"case {case.get('case_id', '?')}: '{key}' is {type(case[key]).__name__}; expected one path."
+                )
+            case[key] = self._load(Path(case[key]).expanduser(), is_label=key in self.label_keys)
+        return case
+
+    def _load(self, path: Path, *, is_label: bool) -> MetaTensor:
+        is_nifti = path.name.endswith(NIFTI_SUFFIXES) and not path.is_dir()
+        if path.is_dir():
+            check_dicom_series(path)
+            affine, shape = None, None
+        else:
+            header = read_header(path)
+            affine, shape = header.affine, header.shape
+        try:
+            # the reader is given with the call: otherwise LoadImage tries others in turn, and ITK reads a truncated
+            # .nii.gz without complaint
+            loaded = self._load_image(path, reader=_PlainNibabelReader() if is_nifti else ITKReader())
+        except _READ_ERRORS as error:
+            raise InputError(
+                f"{path}: the voxels cannot be read ({last_line(error)}). The file is truncated or damaged: "
+                "copy or export it again."
+            ) from error
+        array = loaded.numpy()
+        if shape is None:
+            affine, shape = np.asarray(loaded.affine, dtype=float), array.shape
+            if len(shape) != 3:
+                raise InputError(
+                    f"{path}: the series has shape {tuple(shape)}; expected a 3D volume of single numbers."
+                )
+            check_affine(affine, path)
+        meta = {k: v for k, v in loaded.meta.items() if k in _KEPT_META}
+        del loaded  # frees the native voxels as soon as they are converted
+        array = array.reshape(shape, order="A")
+        voxels = clean_label(array, path) if is_label else clean_image(array, path)
+        meta |= {
+            "spatial_shape": np.asarray(shape),
+            "original_affine": np.array(affine),
+            "original_channel_dim": 0,
+            "filename_or_obj": str(path),
+        }
+        meta.pop("affine", None)
+        tensor = torch.from_numpy(voxels if voxels.flags.writeable else voxels.copy(order="K"))
+        return MetaTensor(tensor[None], affine=torch.as_tensor(affine, dtype=torch.float64), meta=meta)
+
+
+class CheckSameGridd(MapTransform):
+    """Refuse a case whose volumes do not lie on one grid.
+
+    Args:
+        keys: `MetaTensor` [C, X, Y, Z] items to compare with the first of them.
+        tolerance_mm: how far corner voxels may lie apart.
+        allow_missing_keys: skip keys that the case lacks.
+
+    Raises:
+        InputError: shapes differ, or a corner voxel lies elsewhere.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = ("image", "label"),
+        *,
+        tolerance_mm: float = GRID_TOLERANCE_MM,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.tolerance_mm = tolerance_mm
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case = dict(data)
+        present = list(self.key_iterator(case))
+        for key in present[1:]:
+            self._compare(case[present[0]], case[key])
+        return case
+
+    def _compare(self, reference: MetaTensor, other: MetaTensor) -> None:
+        names = [str(x.meta.get("filename_or_obj", "volume")) for x in (reference, other)]
+        shapes = [tuple(x.shape[1:]) for x in (reference, other)]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                f"{names[1]}: shape {shapes[1]}, but {names[0]} has {shapes[0]}; expected one grid. "
+                "Check that they belong together, or resample the label onto the image (nearest neighbour)."
+            )
+        distance = corner_distance_mm(np.asarray(reference.affine), np.asarray(other.affine), shapes[0]).max()
+        if not distance <= self.tolerance_mm:
+            raise InputError(
+                f"{names[1]}: its grid lies up to {distance:.4g} mm from that of {names[0]}; expected at most "
+                f"{self.tolerance_mm:g} mm. Check that they belong together, or resample the label onto the image."
+            )
+
+
+def in_plane_spacing(affine: torch.Tensor | np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Spacing in mm (rows apart, columns apart) of a volume [H, W, D] with this affine [4, 4]."""
+    matrix = np.asarray(affine, dtype=float)
+    lengths = np.linalg.norm(matrix[:3, :2], axis=0)
+    return float(lengths[0]), float(lengths[1])
+
+
+def resize_slices(slices: torch.Tensor, size: Sequence[int], mode: ResampleMode = "bilinear") -> torch.Tensor:
+    """Resample slices in plane: the one function that training and inference share.
+
+    Pixel edges are aligned (`align_corners=False`). Images are low-pass filtered where they shrink; labels take the
+    nearest pixel.
+
+    Args:
+        slices: [N, C, H, W]; converted to float32 for "bilinear" unless floating, kept in their type for "nearest".
+        size: rows and columns of the result.
+        mode: "bilinear" for images and scores, "nearest" for labels.
+
+    Returns:
+        [N, C, size[0], size[1]].
+
+    Raises:
+        ValueError: another mode.
+    """
+    height, width = int(size[0]), int(size[1])
+    if mode not in ("bilinear", "nearest"):
+        raise ValueError(f"mode is {mode!r}; expected 'bilinear' or 'nearest'")
+    if mode == "bilinear" and not slices.is_floating_point():
+        slices = slices.float()
+    if tuple(slices.shape[-2:]) == (height, width):
+        return slices
+    if mode == "nearest":
+        return interpolate(slices, size=(height, width), mode="nearest-exact")
+    shrinks = height < slices.shape[-2] or width < slices.shape[-1]
+    return interpolate(slices, size=(height, width), mode="bilinear", align_corners=False, antialias=shrinks)
+
+
+class ResampleInPlaned(MapTransform):
+    """Resample each slice of `MetaTensor` [C, H, W, D] to an in-plane spacing; nothing happens across slices.
+
+    The number of pixels is rounded and the extent of the image (outer pixel edges) kept exactly, so that the spacing
+    of the result may differ from `pixdim` by less than one pixel over the image; the affine says what it is. Not
+    invertible: `VolumeInferer` resamples on its own.
+
+    Args:
+        keys: volumes to resample.
+        pixdim: wanted spacing in mm, one number or (rows, columns).
+        mode: "bilinear" or "nearest", one for all keys or one each.
+        allow_missing_keys: skip keys that the case lacks.
+
+    Raises:
+        InputError: a spacing that is not positive.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        *,
+        pixdim: float | Sequence[float],
+        mode: ResampleMode | Sequence[ResampleMode] = "bilinear",
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        pair = [float(p) for p in ensure_tuple(pixdim)]
+        self.pixdim = (pair[0], pair[-1])
+        if len(pair) > 2 or not all(math.isfinite(p) and p > 0 for p in pair):
+            raise InputError(f"pixdim is {pixdim}; expected one or two positive numbers (mm).")
+        modes = ensure_tuple(mode)
+        self.modes = modes if len(modes) == len(self.keys) else modes * len(self.keys)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case = dict(data)
+        for key, mode in self.key_iterator(case, self.modes):
+            case[key] = self._resample(case[key], mode)
+        return case
+
+    def _resample(self, volume: MetaTensor, mode: ResampleMode) -> MetaTensor:
+        shape = volume.shape
+        spacing = in_plane_spacing(volume.affine)
+        size = [max(1, round(n * s / p)) for n, s, p in zip(shape[1:3], spacing, self.pixdim, strict=True)]
+        slices = volume.as_tensor().permute(3, 0, 1, 2)
+        chunk = max(1, _CHUNK_PIXELS // (shape[0] * shape[1] * shape[2]))
+        parts = [resize_slices(part, size, mode) for part in slices.split(chunk)]
+        affine = volume.affine.clone()
+        for axis in (0, 1):
+            scale = shape[1 + axis] / size[axis]
+            affine[:3, 3] += volume.affine[:3, axis] * (scale - 1) / 2  # centre of the first pixel
+            affine[:3, axis] *= scale
+        # slices stay contiguous in memory: they are what is read next
+        resampled = torch.cat(parts).permute(1, 2, 3, 0)
+        meta = {k: v for k, v in volume.meta.items() if k != "affine"}
+        return MetaTensor(resampled, affine=affine, meta=meta, applied_operations=volume.applied_operations)

@@ -1,0 +1,186 @@
+"""One versioned table of intensity normalisation, for pretraining, fine-tuning and inference alike."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+
+from ..errors import InputError
+
+Modality = Literal["ct", "mr"]
+MODALITIES: tuple[Modality, ...] = ("ct", "mr")
+
+# CT: the statistics of the data that MedDINOv3 was pretrained on, in HU.
+# MR has no units: percentiles and moments are taken from each volume (see `mr_statistics`).
+INTENSITY_TABLE: dict[str, Any] = {
+    "version": 1,
+    "ct": {"clip": (-1000.0, 1000.0), "mean": 65.1084213, "std": 178.0166321},
+    "mr": {"percentiles": (0.5, 99.5), "foreground": "above the mean"},
+}
+FINGERPRINT_KEYS = ("percentile_00_5", "percentile_99_5", "mean", "std")
+
+_CT_AIR_BELOW_HU = -200.0
+_MR_NEVER_BELOW = -500.0
+_MAX_SAMPLES = 4_000_000  # percentiles of more voxels cost memory and change nothing
+
+
+class NormalizeIntensityByModalityd(MapTransform):
+    """Clip and scale volumes to zero mean and unit variance by the rule for their modality.
+
+    CT: clip to a fixed window in HU, subtract a fixed mean, divide by a fixed standard deviation; from
+    `INTENSITY_TABLE`, or from `fingerprint` (nnU-Net's per-data-set statistics, as written by `plan`).
+    MR: per volume, see `mr_statistics`; `fingerprint` has no effect on it.
+
+    Float32 volumes are changed in place (a volume can take most of the memory), others are converted first.
+
+    Args:
+        keys: image items, tensors of any shape; `MetaTensor` stays `MetaTensor`.
+        modality: "ct" or "mr"; None takes the case's item "modality". Never guessed.
+        fingerprint: {"percentile_00_5", "percentile_99_5", "mean", "std"} in HU.
+        check_modality: refuse intensities that contradict the modality.
+        allow_missing_keys: skip keys that the case lacks.
+
+    Raises:
+        InputError: modality unknown or contradictory, an incomplete fingerprint, intensities that cannot be of that
+            modality, or a volume without contrast.
+
+    Reference:
+        Isensee et al., nnU-Net, Nature Methods 2021, CTNormalization.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        *,
+        modality: str | None = None,
+        fingerprint: Mapping[str, float] | None = None,
+        check_modality: bool = True,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.modality = None if modality is None else parse_modality(modality, "modality")
+        self.fingerprint = None if fingerprint is None else _parse_fingerprint(fingerprint)
+        self.check_modality = check_modality
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case = dict(data)
+        modality = self._modality_of(case)
+        for key in self.key_iterator(case):
+            case[key] = self._normalize(case[key], modality)
+        return case
+
+    def _modality_of(self, case: Mapping[Hashable, Any]) -> Modality:
+        name = case.get("case_id", "?")
+        stated = case.get("modality")
+        if stated is None and self.modality is None:
+            raise InputError(
+                f"case {name}: no modality stated. Set `modality: ct` or `modality: mr` in the configuration, or give "
+                "each case of the data list an item 'modality'."
+            )
+        if stated is None:
+            return parse_modality(str(self.modality), "modality")
+        of_case = parse_modality(stated, f"case {name}: modality")
+        if self.modality not in (None, of_case):
+            raise InputError(
+                f"case {name}: the data list says '{of_case}', the configuration '{self.modality}'. Correct one "
+                "of them or set `modality: null` to use the data list's."
+            )
+        return of_case
+
+    def _normalize(self, volume: torch.Tensor, modality: Modality) -> torch.Tensor:
+        volume = torch.as_tensor(volume) if not isinstance(volume, torch.Tensor) else volume
+        volume = volume.to(torch.float32)
+        voxels = volume.as_tensor() if isinstance(volume, MetaTensor) else volume
+        name = str(volume.meta.get("filename_or_obj", "image")) if isinstance(volume, MetaTensor) else "image"
+        if self.check_modality:
+            check_intensities(voxels, modality, name)
+        if modality == "mr":
+            low, high, mean, std = mr_statistics(voxels, name)
+        elif self.fingerprint is not None:
+            low, high, mean, std = (self.fingerprint[k] for k in FINGERPRINT_KEYS)
+        else:
+            (low, high), mean, std = (INTENSITY_TABLE["ct"][k] for k in ("clip", "mean", "std"))
+        voxels.clamp_(low, high).sub_(mean).div_(std)  # the same memory as `volume`
+        return volume
+
+
+def parse_modality(value: object, what: str) -> Modality:
+    """ "ct" or "mr" from a string in either case.
+
+    Raises:
+        InputError: anything else.
+    """
+    for modality in MODALITIES:
+        if isinstance(value, str) and value.lower() == modality:
+            return modality
+    raise InputError(f"{what} is {value!r}; expected 'ct' or 'mr'.")
+
+
+def check_intensities(voxels: torch.Tensor, modality: Modality, name: str) -> None:
+    """Refuse intensities that contradict the modality. Padding (-2000, -3024) and metal (30,000 HU) are no objection.
+
+    Raises:
+        InputError: CT without a voxel below -200 HU (no air: MR, or CT numbers without their rescale intercept);
+            MR with a voxel at or below -500.
+    """
+    array = voxels.detach().cpu().numpy()  # torch would copy a reoriented volume to find its minimum
+    low, high = float(array.min()), float(array.max())
+    way_out = "If the modality is right, set `check_modality: false`."
+    if modality == "mr" and low <= _MR_NEVER_BELOW:
+        raise InputError(
+            f"{name}: given as MR, but intensities reach down to {low:g}, as in CT (HU). "
+            f"Set the modality to ct. {way_out}"
+        )
+    if modality == "ct" and low >= _CT_AIR_BELOW_HU:
+        unsigned = low >= 0 and 1500 <= high <= 4096
+        guess = (
+            "as in CT stored without its rescale intercept: subtract 1024 (or export it again with the rescale applied)"
+            if unsigned
+            else "as in MR or a windowed picture: set the modality to mr or use the original scan"
+        )
+        raise InputError(
+            f"{name}: given as CT, but intensities run from {low:g} to {high:g} and no voxel is below "
+            f"{_CT_AIR_BELOW_HU:g} HU (air), {guess}. {way_out}"
+        )
+
+
+def mr_statistics(voxels: torch.Tensor, name: str) -> tuple[float, float, float, float]:
+    """Lower and upper clip, mean and standard deviation for a robust z-score of one MR volume.
+
+    Foreground is what is brighter than the mean of the volume. The upper clip is the 99.5 percentile of the
+    foreground; the lower one the 0.5 percentile of the whole volume, so that dark tissue stays apart from the rest.
+    Mean and standard deviation are those of the foreground after clipping. Volumes of more than 4 million voxels are
+    sampled evenly, without chance.
+
+    Raises:
+        InputError: the volume or its foreground has no contrast.
+    """
+    lower, upper = INTENSITY_TABLE["mr"]["percentiles"]
+    array = voxels.detach().cpu().numpy()
+    index = np.linspace(0, array.size - 1, min(array.size, _MAX_SAMPLES)).round().astype(np.int64)
+    sample = array[np.unravel_index(index, array.shape)].astype(np.float64)
+    foreground = sample[sample > sample.mean()]
+    if foreground.size == 0:
+        raise InputError(f"{name}: all voxels have one value; expected a scan.")
+    low, high = float(np.percentile(sample, lower)), float(np.percentile(foreground, upper))
+    clipped = foreground.clip(low, high)
+    std = float(clipped.std())
+    if std <= 1e-6 * max(abs(low), abs(high), 1e-12):
+        raise InputError(f"{name}: the foreground has one value ({high:g}); expected a scan, not a mask.")
+    return low, high, float(clipped.mean()), std
+
+
+def _parse_fingerprint(fingerprint: Mapping[str, float]) -> dict[str, float]:
+    missing = [k for k in FINGERPRINT_KEYS if k not in fingerprint]
+    if missing:
+        raise InputError(f"fingerprint lacks {', '.join(missing)}; expected {', '.join(FINGERPRINT_KEYS)} (see plan).")
+    values = {k: float(fingerprint[k]) for k in FINGERPRINT_KEYS}
+    if not (values["percentile_00_5"] < values["percentile_99_5"] and values["std"] > 0):
+        raise InputError(f"fingerprint is {values}; expected percentile_00_5 < percentile_99_5 and std > 0.")
+    return values

@@ -1,0 +1,143 @@
+"""What nnU-Net's 2D planner derives from a data set, as an overlay for a bundle's configuration.
+
+Rule, simpler than nnU-Net's: the planned spacing is the median in-plane spacing; the planned patch is the median slice
+at that spacing, rounded up to the next multiple of the stride of a U-Net that halves until four pixels are left (600
+becomes 640). nnU-Net would then shrink the patch until its network fits into a given GPU; that depends on its network
+and is left out, so a plan for very large slices is larger than nnU-Net's. The published MedDINOv3 fine-tuning shows
+the planned patch to the network at `roi_size` pixels, hence `pixdim = planned spacing x planned patch / roi_size`.
+
+Reference:
+    Isensee et al., nnU-Net, Nature Methods 2021, supplementary note on automated configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import yaml
+from monai.utils import ensure_tuple_rep
+from nibabel import orientations
+
+from ..errors import InputError
+from .datasets import Case, Layout, read_datalist
+from .file_checks import read_header
+from .geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, in_plane_spacing
+from .intensity import FINGERPRINT_KEYS, check_intensities, parse_modality
+
+_SMALLEST_FEATURE_MAP = 4
+_VOXELS_PER_CASE = 10_000
+
+
+def plan(
+    dataset_dir: str | Path,
+    layout: Layout,
+    roi_size: int | Sequence[int] = 896,
+    output: str | Path | None = None,
+    modality: str = "ct",
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Derive spacing and intensity fingerprint of a data set, from all its labelled cases.
+
+    Args:
+        dataset_dir: folder with dataset.json.
+        layout: see `read_datalist`.
+        roi_size: rows and columns that the network sees.
+        output: a .yaml, .yml or .json file to write (atomically); None writes none.
+        modality: "ct" or "mr"; MR is normalised a volume at a time and gets no fingerprint.
+        seed: of the sampled voxels.
+
+    Returns:
+        {"pixdim": [rows, columns] in mm, "roi_size": [rows, columns], "fingerprint": {"percentile_00_5",
+        "percentile_99_5", "mean", "std"} or None}, as written.
+
+    Raises:
+        InputError: the data set cannot be read, no voxel is labelled, or `output` has another suffix.
+    """
+    path = None if output is None else _checked_output(Path(output).expanduser())
+    roi = [int(n) for n in ensure_tuple_rep(roi_size, 2)]
+    if min(roi) < 1:
+        raise InputError(f"roi_size is {roi_size}; expected positive numbers of pixels.")
+    kind = parse_modality(modality, "modality")
+    cases = read_datalist(dataset_dir, layout, "all_labelled", modality=kind)
+    spacing, patch = planned_grid(cases)
+    result: dict[str, Any] = {
+        "pixdim": [round(s * p / r, 6) for s, p, r in zip(spacing, patch, roi, strict=True)],
+        "roi_size": roi,
+        "fingerprint": intensity_fingerprint(cases, seed=seed) if kind == "ct" else None,
+    }
+    if path is not None:
+        _write(path, result)
+    return result
+
+
+def planned_grid(cases: Sequence[Case]) -> tuple[tuple[float, float], tuple[int, int]]:
+    """Median in-plane spacing in mm and the planned patch in pixels at it, (rows, columns); headers only."""
+    grids = [_canonical_grid(case["image"]) for case in cases]
+    spacing = np.median([s for s, _ in grids], axis=0)
+    extents = np.array([[n * d for n, d in zip(shape, s, strict=True)] for s, shape in grids])
+    shape = np.median(np.round(extents / spacing), axis=0)
+    patch = [divisible_size(round(float(n))) for n in shape]
+    return (float(spacing[0]), float(spacing[1])), (patch[0], patch[1])
+
+
+def divisible_size(pixels: int) -> int:
+    """`pixels` rounded up to a multiple of 2^k, k the number of halvings that leave at least four pixels."""
+    stride = 2 ** max(0, math.floor(math.log2(max(pixels, 1) / _SMALLEST_FEATURE_MAP)))
+    return math.ceil(pixels / stride) * stride
+
+
+def intensity_fingerprint(cases: Sequence[Case], *, seed: int = 0) -> dict[str, float]:
+    """nnU-Net's statistics of the labelled voxels: 0.5 and 99.5 percentile, mean and standard deviation in HU.
+
+    At most 10,000 voxels a case are drawn, by `seed` and the case's place in the list.
+
+    Raises:
+        InputError: a case cannot be read, image and label lie on different grids, or nothing is labelled.
+    """
+    load, check = LoadVolumed(keys=("image", "label")), CheckSameGridd()
+    samples: list[npt.NDArray[np.float32]] = []
+    for number, case in enumerate(cases):
+        paths: dict[Hashable, Any] = {key: case[key] for key in ("image", "label")}
+        loaded = check(load(paths))
+        check_intensities(loaded["image"].as_tensor(), "ct", case["image"])
+        voxels = loaded["image"].as_tensor()[loaded["label"].as_tensor() > 0].numpy()
+        if voxels.size:
+            rng = np.random.default_rng([seed, number])
+            samples.append(rng.choice(voxels, min(_VOXELS_PER_CASE, voxels.size), replace=False))
+    if not samples:
+        raise InputError("None of the labels has a voxel above 0; expected labelled organs. Check the label files.")
+    pooled = np.concatenate(samples).astype(np.float64)
+    values = [*np.percentile(pooled, (0.5, 99.5)), pooled.mean(), pooled.std()]
+    return {key: round(float(v), 4) for key, v in zip(FINGERPRINT_KEYS, values, strict=True)}
+
+
+def _canonical_grid(path: str) -> tuple[tuple[float, float], tuple[int, int]]:
+    """In-plane spacing and size of a file once its axes are permuted to `CANONICAL_AXCODES`."""
+    header = read_header(path)
+    stored = nib.io_orientation(header.affine)
+    to_canonical = orientations.ornt_transform(stored, orientations.axcodes2ornt(CANONICAL_AXCODES))
+    source = np.argsort(to_canonical[:, 0]).astype(int)  # which stored axis becomes rows, columns, slices
+    return in_plane_spacing(header.affine[:, [*source, 3]]), (header.shape[source[0]], header.shape[source[1]])
+
+
+def _checked_output(path: Path) -> Path:
+    if path.suffix not in (".yaml", ".yml", ".json"):
+        raise InputError(f"{path}: expected a name that ends in .yaml, .yml or .json.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: no such folder. Create it, or choose another output.")
+    return path
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2) if path.suffix == ".json" else yaml.safe_dump(content, sort_keys=False)
+    temporary = path.with_name(f".tmp_{os.getpid()}_{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

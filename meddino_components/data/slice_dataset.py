@@ -1,0 +1,112 @@
+"""Training slices drawn from cached volumes, a pure function of (seed, sample index)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import Compose
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..errors import InputError
+from .volume_cache import CachedCase, VolumeCache
+
+
+class SliceDataset(Dataset[dict[str, Tensor]]):
+    """Random slices with foreground oversampling, then augmentation.
+
+    Sample i depends on ``seed`` and i alone: it does not matter which process or worker draws it, what was drawn
+    before, or how often training was resumed.
+
+    Args:
+        data: cases, see `VolumeCache`.
+        preprocessing: deterministic transforms of whole volumes, see `VolumeCache`.
+        transform: random transforms of a slice, with ``image`` [C, h, w] and ``label`` [1, h, w]; they bring the slice
+            to ``roi_size``.
+        roi_size: rows and columns that the network sees.
+        cache_dir: folder for the preprocessed volumes.
+        seed: seed of all samples.
+        foreground_fraction: share of samples centred near a voxel of a class drawn evenly among those of the case.
+        margin: the slice handed to ``transform`` is this much larger than ``roi_size``, so that rotation and zoom
+            bring no empty corners in.
+        context_slices: 1, or 3 to give the slices below and above as channels ("2.5D").
+        num_workers: processes that fill the cache.
+
+    Raises:
+        InputError: no cases.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Sequence[Mapping[str, Any]],
+        preprocessing: Compose,
+        transform: Compose,
+        roi_size: Sequence[int],
+        cache_dir: str | Path,
+        seed: int = 0,
+        foreground_fraction: float = 0.33,
+        margin: float = 1.2,
+        context_slices: int = 1,
+        num_workers: int = 0,
+    ) -> None:
+        if not data:
+            raise InputError("the training datalist is empty: check dataset_dir, fold and modality")
+        if context_slices not in (1, 3):
+            raise ValueError(f"context_slices must be 1 or 3, got {context_slices}")
+        self.data = data
+        self.volumes = VolumeCache(data=data, preprocessing=preprocessing, cache_dir=cache_dir, num_workers=num_workers)
+        self.transform, self.seed = transform, seed
+        self.read_size = [int(np.ceil(side * margin)) for side in roi_size]
+        self.foreground_fraction, self.context_slices = foreground_fraction, context_slices
+
+    def __len__(self) -> int:
+        """One pass over the cases; indices beyond it are as good, the sampler is unbounded."""
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self.seed, index))
+        case = self.volumes[int(rng.integers(len(self.volumes)))]
+        slice_index, centre = self._draw_place(case, rng)
+        image, label = self._read(case, slice_index, centre)
+        self.transform.set_random_state(seed=int(rng.integers(2**31)))
+        sample = self.transform({"image": torch.from_numpy(image), "label": torch.from_numpy(label)})
+        # plain tensors: the affine of a slice has no reader in training
+        return {key: torch.as_tensor(sample[key]) for key in ("image", "label")}
+
+    def _draw_place(self, case: CachedCase, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
+        """Slice number and the patch's centre (row, column)."""
+        label = case.label
+        if rng.random() < self.foreground_fraction and (voxels := case.foreground()):
+            of_class = voxels[sorted(voxels)[rng.integers(len(voxels))]]
+            slice_index, row, column = of_class[rng.integers(len(of_class))]
+            jitter = [rng.integers(-side // 4, side // 4 + 1) for side in self.read_size]
+            return int(slice_index), (int(row + jitter[0]), int(column + jitter[1]))
+        n_slices, *plane = label.shape
+        row, column = (int(rng.integers(side)) for side in plane)
+        return int(rng.integers(n_slices)), (row, column)
+
+    def _read(
+        self, case: CachedCase, slice_index: int, centre: tuple[int, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Image [C, h, w] and label [1, h, w] of ``read_size`` round the centre, kept inside the slice where it fits."""
+        image, label = case.image, case.label
+        reach = self.context_slices // 2
+        neighbours = np.clip(np.arange(slice_index - reach, slice_index + reach + 1), 0, len(image) - 1)
+        window, padding = [], []
+        for middle, size, side in zip(centre, self.read_size, label.shape[1:], strict=True):
+            start = min(max(middle - size // 2, 0), max(side - size, 0))
+            window.append(slice(start, min(start + size, side)))
+            missing = max(size - side, 0)
+            padding.append((missing // 2, missing - missing // 2))
+        rows, columns = window
+        pixels = np.concatenate([image[k, :, rows, columns] for k in neighbours]).astype(np.float32)
+        classes = label[slice_index, rows, columns].astype(np.float32)
+        # air outside the field of view
+        pixels = np.pad(pixels, [(0, 0), *padding], constant_values=float(pixels.min()))
+        return pixels, np.pad(classes, padding)[None]

@@ -1,0 +1,136 @@
+"""Preprocessed volumes on disk, readable slice by slice.
+
+MONAI's `PersistentDataset` reads a whole volume for each item; training on slices needs one slice of one volume at a
+time. Each case becomes a folder of memory-mapped arrays, keyed by the case's files and the preprocessing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch.distributed as dist
+from monai.data.utils import pickle_hashing
+from monai.transforms import Compose
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+# bump when the layout of the folder changes
+_LAYOUT = 1
+
+
+@dataclass(frozen=True)
+class CachedCase:
+    """One preprocessed case: ``image`` [D, C, H, W] float16, ``label`` [D, H, W] uint8, memory-mapped at each access."""
+
+    folder: Path
+
+    @property
+    def image(self) -> NDArray[np.float16]:
+        return np.load(self.folder / "image.npy", mmap_mode="r")
+
+    @property
+    def label(self) -> NDArray[np.uint8]:
+        return np.load(self.folder / "label.npy", mmap_mode="r")
+
+    def foreground(self) -> dict[int, NDArray[np.int32]]:
+        """A sample of voxels (slice, row, column) of each class that occurs, [n, 3]."""
+        with np.load(self.folder / "foreground.npz") as arrays:
+            return {int(name): arrays[name] for name in arrays.files}
+
+
+class VolumeCache(Dataset[CachedCase]):
+    """Run the preprocessing of each case once and keep its result on disk.
+
+    Args:
+        data: cases with ``image`` and ``label`` paths.
+        preprocessing: deterministic transforms to ``image`` [C, H, W, D] and ``label`` [1, H, W, D].
+        cache_dir: folder of the cache; it may be shared by runs and processes.
+        num_workers: processes that fill the cache.
+        max_voxels_per_class: sample kept of each class for foreground oversampling.
+
+    Raises:
+        InputError: from the preprocessing, for a case that cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Sequence[Mapping[str, Any]],
+        preprocessing: Compose,
+        cache_dir: str | Path,
+        num_workers: int = 0,
+        max_voxels_per_class: int = 10_000,
+    ) -> None:
+        self.data, self.preprocessing = data, preprocessing
+        self.cache_dir = Path(cache_dir)
+        self.max_voxels_per_class = max_voxels_per_class
+        transforms = b"".join(pickle_hashing(transform) for transform in preprocessing.transforms)
+        self._recipe = hashlib.sha256(transforms).hexdigest() + f"/{_LAYOUT}/{max_voxels_per_class}"
+        self._fill(num_workers)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> CachedCase:
+        case = self.data[index]
+        folder = self.cache_dir / self._key(case)
+        if not folder.is_dir():
+            self._write(case, folder)
+        return CachedCase(folder)
+
+    def _key(self, case: Mapping[str, Any]) -> str:
+        files = [
+            (str(case[key]), os.stat(case[key]).st_size, os.stat(case[key]).st_mtime_ns) for key in ("image", "label")
+        ]
+        identity = json.dumps([files, case.get("modality"), self._recipe])
+        return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+    def _fill(self, num_workers: int) -> None:
+        missing = [i for i, case in enumerate(self.data) if not (self.cache_dir / self._key(case)).is_dir()]
+        distributed = dist.is_available() and dist.is_initialized()
+        rank, n_ranks = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+        mine = missing[rank::n_ranks]
+        if mine:
+            loader = DataLoader(self, sampler=mine, batch_size=None, num_workers=num_workers)
+            for _ in tqdm(loader, total=len(mine), desc="caching volumes", unit="case", disable=rank > 0):
+                pass
+        if distributed:
+            dist.barrier()
+
+    def _write(self, case: Mapping[str, Any], folder: Path) -> None:
+        item = self.preprocessing(dict(case))
+        image = np.asarray(item["image"], dtype=np.float16).transpose(3, 0, 1, 2)
+        label = np.asarray(item["label"], dtype=np.uint8)[0].transpose(2, 0, 1)
+        self.cache_dir.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=self.cache_dir, prefix=".writing-"))
+        try:
+            np.save(temporary / "image.npy", np.ascontiguousarray(image))
+            np.save(temporary / "label.npy", np.ascontiguousarray(label))
+            np.savez(temporary / "foreground.npz", **self._sample_foreground(label))  # type: ignore[arg-type]
+            try:
+                temporary.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # otherwise another process was first, with the same content
+                    raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _sample_foreground(self, label: NDArray[np.uint8]) -> dict[str, NDArray[np.int32]]:
+        rng = np.random.default_rng(0)
+        sampled = {}
+        for value in np.unique(label[label > 0]):
+            voxels = np.argwhere(label == value).astype(np.int32)
+            if len(voxels) > self.max_voxels_per_class:
+                voxels = voxels[np.sort(rng.choice(len(voxels), self.max_voxels_per_class, replace=False))]
+            sampled[str(value)] = voxels
+        return sampled

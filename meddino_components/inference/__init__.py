@@ -1,0 +1,20 @@
+"""Volume in, labels on the same grid out; writers and the engine that runs a folder of cases."""
+
+from .autocast import AutocastInferer, supports_bfloat16
+from .body_region import body_region
+from .case_evaluator import CaseEvaluator
+from .cases import list_cases
+from .overlay import write_overlay
+from .volume_inferer import VolumeInferer
+from .writers import WriteCased
+
+__all__ = [
+    "AutocastInferer",
+    "CaseEvaluator",
+    "VolumeInferer",
+    "WriteCased",
+    "body_region",
+    "list_cases",
+    "supports_bfloat16",
+    "write_overlay",
+]

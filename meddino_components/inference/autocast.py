@@ -1,0 +1,34 @@
+"""bf16 where a device computes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.inferers import Inferer
+from torch import Tensor
+
+
+def supports_bfloat16(device: torch.device | str) -> bool:
+    """True if the device multiplies bf16 matrices in hardware; emulation would be slower than fp32."""
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return torch.device(device).type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
+
+
+class AutocastInferer(Inferer):
+    """Run a network under bf16 autocast and return fp32 logits.
+
+    MONAI's engines autocast on CUDA alone and with a gradient scaler, which bf16 does not need.
+
+    Args:
+        amp: compute in bf16; otherwise in the inputs' precision.
+    """
+
+    def __init__(self, *, amp: bool) -> None:
+        self.amp = amp
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.amp):
+            return network(inputs, *args, **kwargs).float()

@@ -1,0 +1,184 @@
+"""The engine that takes cases one by one from file to written prediction, whatever befalls one of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from ignite.engine import Events
+from monai.data import Dataset
+from monai.engines import Evaluator
+from monai.engines.utils import IterationEvents
+from monai.inferers import Inferer
+from monai.utils.enums import CommonKeys
+
+from ..errors import InputError
+from .atomic_files import AtomicFiles
+from .cases import check_unique
+from .probability_file import ProbabilityFile
+from .run_summary import CaseRecord, RunSummary
+from .volume_inferer import VolumeInferer
+from .writers import label_path
+
+_logger = logging.getLogger(__name__)
+
+
+class CaseEvaluator(Evaluator):
+    """Run preprocessing, network and postprocessing case by case; a case that fails is recorded and the others go on.
+
+    A MONAI workflow: handlers, metrics and progress bars attach as to any other. During an iteration ``state.batch``
+    and ``state.output`` are lists with one dict (decollated, as handlers expect), empty after a failure; metrics see
+    the cases that succeeded. At the end a summary is printed and written to ``summary.json`` and ``summary.csv``.
+
+    In a bundle: ``"run": ["$@evaluator.run()", "$@evaluator.exit_if_failed()"]``.
+
+    Args:
+        device: recorded in the state for handlers; the inferer computes where the network's parameters are.
+        dataset: ``data`` is a sequence of case dicts (``image``, ``case_id`` and what else the transforms read),
+            ``transform`` the preprocessing.
+        network: put into eval mode while a case runs.
+        inferer: (image [1, C, H, W, D], network) -> prediction [1, ...].
+        output_dir: for the summary, for what ``skip_existing`` looks for, and for probabilities.
+        postprocessing: transform of the dict with ``image``, ``pred``, ``case_id``, ``seconds`` (writers included).
+        val_handlers: handlers to attach.
+        key_val_metric: metric by name, as in ``monai.engines.Evaluator``.
+        additional_metrics: further metrics by name.
+        skip_existing: pass over cases whose label map is already in ``output_dir``.
+        probabilities: stream float16 class probabilities [K, X, Y, Z], on the source's grid, to ``<case_id>.npy``;
+            needs a ``VolumeInferer``.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: torch.device | str,
+        dataset: Dataset,
+        network: torch.nn.Module,
+        inferer: Inferer,
+        output_dir: str | Path,
+        postprocessing: Callable[[Any], Any] | None = None,
+        val_handlers: Sequence[Any] | None = None,
+        key_val_metric: dict[str, Any] | None = None,
+        additional_metrics: dict[str, Any] | None = None,
+        skip_existing: bool = False,
+        probabilities: bool = False,
+    ) -> None:
+        if probabilities and not isinstance(inferer, VolumeInferer):
+            raise ValueError("probabilities need a VolumeInferer")
+        super().__init__(
+            device=device,
+            # an iteration takes the number of a case: its voxels are read inside, where failures are caught
+            val_data_loader=range(len(dataset)),
+            postprocessing=postprocessing,
+            key_val_metric=key_val_metric,
+            additional_metrics=additional_metrics,
+            val_handlers=val_handlers,
+            decollate=False,
+        )
+        self.dataset = dataset
+        self.network = network
+        self.inferer = inferer
+        self.output_dir = Path(output_dir)
+        self.skip_existing = skip_existing
+        self.probabilities = probabilities
+        self.summary = RunSummary()
+
+    def run(self, global_epoch: int = 1) -> None:
+        """Run all cases, then print and write the summary (also when interrupted).
+
+        Raises:
+            InputError: there is no case, two have one id, or the output folder cannot be made.
+        """
+        cases: Sequence[Mapping[str, Any]] = self.dataset.data
+        if not cases:
+            raise InputError("there is no case to run: the data list is empty")
+        check_unique([_case_id(case) for case in cases], [str(case.get("image")) for case in cases])
+        try:
+            self.output_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{self.output_dir}: cannot be made ({error}). Set output_dir to a writable folder"
+            ) from error
+        self.summary = RunSummary()
+        try:
+            super().run(global_epoch)
+        finally:
+            print(self.summary.text())
+            self.summary.write(self.output_dir)
+
+    def exit_if_failed(self) -> None:
+        """End the process with status 1 when any case failed."""
+        if self.summary.count("failed"):
+            raise SystemExit(1)
+
+    def _register_metrics(self, k_metric: dict[str, Any], add_metrics: dict[str, Any] | None = None) -> None:
+        """Let metrics pass over the iterations that have no output."""
+        super()._register_metrics(k_metric, add_metrics)
+        for metric in {**k_metric, **(add_metrics or {})}.values():
+            self.remove_event_handler(metric.iteration_completed, Events.ITERATION_COMPLETED)
+            succeeded = Events.ITERATION_COMPLETED(event_filter=lambda engine, _: bool(engine.state.output))
+            self.add_event_handler(succeeded, metric.iteration_completed)
+
+    def _iteration(self, engine: Any, batchdata: int) -> list[dict[str, Any]]:
+        """Run the case of this number; whatever it raises ends up in the summary."""
+        case_id = _case_id(self.dataset.data[batchdata])
+        started = perf_counter()
+        engine.state.output = []  # the last case's volumes go before the next are read
+        engine.state.batch = []
+        if self.skip_existing and label_path(self.output_dir, case_id).exists():
+            self.summary.cases.append(CaseRecord(case_id, "skipped", 0.0))
+            return []
+        try:
+            self._run_case(engine, batchdata, case_id, started)
+        except Exception as error:
+            engine.state.batch = engine.state.output = []
+            record = CaseRecord(case_id, "failed", round(perf_counter() - started, 3), _reason(error))
+            _logger.error("%s: failed: %s", case_id, record.error)
+            _logger.debug("%s: traceback", case_id, exc_info=error)
+        else:
+            record = CaseRecord(case_id, "ok", round(perf_counter() - started, 3))
+            _logger.info("%s: done in %.1f s", case_id, record.seconds)
+        self.summary.cases.append(record)
+        output: list[dict[str, Any]] = engine.state.output
+        return output
+
+    def _run_case(self, engine: Any, number: int, case_id: str, started: float) -> None:
+        case = self.dataset[number]
+        engine.state.batch = [case]
+        image = case[CommonKeys.IMAGE]
+        files: AbstractContextManager[AtomicFiles | None] = AtomicFiles() if self.probabilities else nullcontext()
+        with self.mode(self.network), files as open_files:
+            arguments: dict[str, Any] = {"inputs": image[None], "network": self.network}
+            if open_files is not None:
+                path = open_files.path(label_path(self.output_dir, case_id).with_name(f"{case_id}.npy"))
+                arguments["probabilities"] = ProbabilityFile(path=path, image=image)
+            prediction = self.inferer(**arguments)[0]
+            del arguments
+            output = {CommonKeys.IMAGE: image, CommonKeys.PRED: prediction, "seconds": perf_counter() - started}
+            if CommonKeys.LABEL in case:
+                output[CommonKeys.LABEL] = case[CommonKeys.LABEL]
+            engine.state.output = [output]
+            engine.fire_event(IterationEvents.FORWARD_COMPLETED)
+            engine.fire_event(IterationEvents.MODEL_COMPLETED)  # runs the postprocessing
+
+
+def _case_id(case: Mapping[str, Any]) -> str:
+    if "case_id" not in case:
+        raise InputError(f"case {case.get('image', '?')}: has no 'case_id', by which its outputs are named")
+    return str(case["case_id"])
+
+
+def _reason(error: BaseException) -> str:
+    """One line: the InputError among the causes, else the first cause. MONAI wraps what a transform raises."""
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__) is not None:
+        chain.append(cause)
+    for link in chain:
+        if isinstance(link, InputError):
+            return " ".join(str(link).split())
+    return " ".join(f"{type(chain[-1]).__name__}: {chain[-1]}".split())

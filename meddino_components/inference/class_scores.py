@@ -1,0 +1,50 @@
+"""Class scores of a few slices reduced to labels, before the next slices are computed.
+
+Shapes: N slices, K classes, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+MAX_CLASSES = 256  # the label map is uint8
+
+
+def write_labels(scores: Tensor, labels: Tensor) -> Tensor:
+    """Write the best class of each pixel into ``labels``; ties go to the lower class, as in ``torch.argmax``.
+
+    Args:
+        scores: [N, K, H, W], logits or probabilities of any floating type.
+        labels: [N, H, W] uint8 on the same device, overwritten.
+
+    Returns:
+        [N] bool on the device: whether every score that could win in the slice was a finite number. It is left on
+        the device so that a GPU need not be waited for at every batch.
+    """
+    if scores.device.type != "cpu":
+        best, index = scores.max(dim=1)
+        labels.copy_(index)
+        return torch.isfinite(best).flatten(1).all(dim=1)
+    # torch's argmax over a middle dimension is slow on CPU and makes int64 (measured, one thread, 16 classes of
+    # 4 x 512 x 512: 224 ms against 24 ms here)
+    best = scores[:, 0].clone()
+    labels.zero_()
+    better = torch.empty_like(labels, dtype=torch.bool)
+    candidate = better.view(torch.uint8)  # the same bytes
+    for k in range(1, scores.shape[1]):
+        torch.gt(scores[:, k], best, out=better)
+        # k is above every earlier label, so a maximum puts it where it wins, without a branch a pixel
+        torch.maximum(labels, candidate.mul_(k), out=labels)
+        torch.maximum(best, scores[:, k], out=best)  # maximum keeps a NaN, where `>` would pass over it
+    return torch.isfinite(best).flatten(1).all(dim=1)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the error says that memory ran out, on a GPU or on the CPU (where torch raises a bare RuntimeError)."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(
+        said in text for said in ("out of memory", "can't allocate memory", "not enough memory")
+    )

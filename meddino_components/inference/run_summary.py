@@ -1,0 +1,53 @@
+"""What became of each case of a run."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from .atomic_files import AtomicFiles
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """One case: what became of it, how long it took, and why it failed (one line)."""
+
+    case_id: str
+    status: Literal["ok", "failed", "skipped"]
+    seconds: float
+    error: str = ""
+
+
+@dataclass
+class RunSummary:
+    """The records of a run, and their two files."""
+
+    cases: list[CaseRecord] = field(default_factory=list)
+
+    def count(self, status: str) -> int:
+        """Number of cases of this status."""
+        return sum(case.status == status for case in self.cases)
+
+    def text(self) -> str:
+        """Lines to print: the numbers, then one line a failed case."""
+        seconds = sum(case.seconds for case in self.cases)
+        counts = ", ".join(f"{self.count(status)} {status}" for status in ("ok", "failed", "skipped"))
+        lines = [f"{len(self.cases)} cases: {counts}; {seconds:.1f} s"]
+        lines += [f"  {case.case_id}: {case.error}" for case in self.cases if case.status == "failed"]
+        return "\n".join(lines)
+
+    def write(self, folder: Path) -> None:
+        """Write ``summary.json`` and ``summary.csv``."""
+        rows = [asdict(case) for case in self.cases]
+        totals = {status: self.count(status) for status in ("ok", "failed", "skipped")}
+        totals_seconds = round(sum(case.seconds for case in self.cases), 3)
+        with AtomicFiles() as files:
+            text = json.dumps({**totals, "seconds": totals_seconds, "cases": rows}, indent=2, ensure_ascii=False)
+            files.path(folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+            with files.path(folder / "summary.csv").open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, ["case_id", "status", "seconds", "error"])
+                writer.writeheader()
+                writer.writerows(rows)

@@ -1,0 +1,126 @@
+"""Blocks of slices turned into labels, as many slices at a time as memory allows.
+
+Shapes: N slices, C channels, K classes, H x W the output grid.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.geometry import resize_slices
+from ..errors import InputError
+from .class_scores import MAX_CLASSES, is_out_of_memory, write_labels
+from .slice_scorer import SliceScorer
+
+Region = tuple[slice, slice, slice]
+OpenProbabilities = Callable[[int], "np.ndarray[Any, Any]"]
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class SliceLabeller:
+    """One pass over a volume: what is known of its classes and of the memory so far.
+
+    Args:
+        scorer: slices on the network's grid -> class scores.
+        size: (H, W) of the labels.
+        network_size: rows and columns of the network's grid.
+        padding: [C], the value round slices that are smaller than a window.
+        max_batch: slices in flight at most.
+        score_bytes: bytes that their class scores may take; at least one slice always runs.
+        open_probabilities: called once with K; returns an array [K, H, W, D] of the volume for the softmax.
+        region: where in the volume the slices lie.
+        whole: whether that is everywhere.
+    """
+
+    scorer: SliceScorer
+    size: tuple[int, int]
+    network_size: tuple[int, int]
+    padding: Tensor
+    max_batch: int
+    score_bytes: int
+    open_probabilities: OpenProbabilities | None
+    region: Region
+    whole: bool
+    n_classes: int | None = None
+    probabilities: np.ndarray[Any, Any] | None = None
+
+    def label_block(self, block: Tensor, first_slice: int) -> Tensor:
+        """Labels [N, H, W] uint8 of the slices [N, C, H, W], the first of which is number ``first_slice``."""
+        labels = torch.empty(block.shape[0], *self.size, dtype=torch.uint8, device=block.device)
+        finite = torch.empty(block.shape[0], dtype=torch.bool, device=block.device)
+        done = 0
+        while done < block.shape[0]:
+            stop = min(done + self._batch_size(), block.shape[0])
+            if self._fits(block[done:stop], labels[done:stop], finite[done:stop], first_slice + done):
+                done = stop
+        if not bool(finite.all()):
+            number = first_slice + int((~finite).nonzero()[0])
+            raise InputError(
+                f"slice {number}: the network's scores are not finite numbers. The image holds NaN or Inf after "
+                "normalisation, the weights are damaged, or the network needs amp=false"
+            )
+        return labels
+
+    def _batch_size(self) -> int:
+        if self.n_classes is None:
+            return 1  # the first slice tells how many classes there are
+        return max(1, min(self.max_batch, self.score_bytes // self.scorer.bytes_per_slice(self.n_classes)))
+
+    def _fits(self, slices: Tensor, labels: Tensor, finite: Tensor, number: int) -> bool:
+        """Label one batch; where memory ran out, allow half as many slices and return False."""
+        try:
+            self._label(slices, labels, finite, number)
+            return True
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if slices.shape[0] == 1:
+                raise InputError(
+                    f"slice {number}: out of memory with one slice in flight ({error}). Use a smaller roi_size, a "
+                    "larger pixdim, amp=true or a device with more memory"
+                ) from error
+            _logger.warning("out of memory with %d slices in flight, going on with fewer", slices.shape[0])
+            self.max_batch = slices.shape[0] // 2
+        if slices.device.type == "cuda":  # outside the handler, where the traceback no longer holds the tensors
+            torch.cuda.empty_cache()
+        return False
+
+    def _label(self, slices: Tensor, labels: Tensor, finite: Tensor, number: int) -> None:
+        if self.network_size != self.size:
+            slices = resize_slices(slices, self.network_size, mode="bilinear")
+        scores = self.scorer(slices, self.padding)
+        if self.n_classes is None:
+            self._know_classes(scores.shape[1])
+        native = max(1, self.score_bytes // (scores.shape[1] * self.size[0] * self.size[1] * 4))
+        for start in range(0, scores.shape[0], native):
+            chunk = scores[start : start + native]
+            if self.network_size != self.size:
+                chunk = resize_slices(chunk.float(), self.size, mode="bilinear")
+            finite[start : start + native] = write_labels(chunk, labels[start : start + native])
+            if self.probabilities is not None:
+                self._write_probabilities(chunk, number + start)
+
+    def _know_classes(self, n_classes: int) -> None:
+        if n_classes > MAX_CLASSES:
+            raise InputError(f"the network gives {n_classes} classes; labels are uint8, at most {MAX_CLASSES}")
+        self.n_classes = n_classes
+        if self.open_probabilities is not None:
+            self.probabilities = self.open_probabilities(n_classes)
+            if not self.whole:
+                self.probabilities[0] = 1  # outside the body
+
+    def _write_probabilities(self, scores: Tensor, number: int) -> None:
+        assert self.probabilities is not None
+        rows, columns, _ = self.region
+        for n, slice_scores in enumerate(scores):
+            softmax = torch.softmax(slice_scores.float(), dim=0).half().cpu().numpy()
+            self.probabilities[:, rows, columns, number + n] = softmax

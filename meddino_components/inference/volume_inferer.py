@@ -1,0 +1,250 @@
+"""A volume in, labels on the same grid out, slice by slice in the memory of a few slices.
+
+Shapes: C channels, H rows, W columns, D slices of the volume; N slices in flight, K classes; h x w a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.inferers import Inferer
+from monai.utils import optional_import
+from torch import Tensor
+
+from ..data.geometry import in_plane_spacing
+from .body_region import body_region
+from .slice_labeller import OpenProbabilities, Region, SliceLabeller
+from .slice_scorer import SliceScorer
+
+_BLOCK = 32  # slices that are copied to the device, and their labels back, at a time
+_ALIGN = 32  # pixels within which edges of two grids nearly meet: to about a hundredth of a pixel
+
+
+class VolumeInferer(Inferer):
+    """Segment a volume [1, C, H, W, D] slice by slice with a two-dimensional network.
+
+    Class scores are reduced to labels on the volume's own grid before the next slices are computed, so the memory
+    needed is that of a few slices and the label map, whatever the number of slices and of classes. Running out of
+    memory halves the number of slices in flight and goes on.
+
+    Args:
+        roi_size: (h, w), the window the network sees, in pixels of the resampled slice.
+        pixdim: in-plane spacing in mm at which the network runs, one number or (rows, columns); None is the volume's
+            own.
+        overlap: share of a window that the next one covers, in [0, 1).
+        slice_batch_size: slices in flight at most; each window position runs for all of them at once.
+        mode: weights of overlapping windows, "gaussian" or "constant".
+        mirror_axes: in-plane axes (0 rows, 1 columns) to mirror; the logits of all combinations are averaged (as
+            nnU-Net does). Left and right organs become each other under a mirror of the columns.
+        context_slices: 1, or 3: the slices below and above are further channels, in the order below, itself, above;
+            the volume's end slices are their own neighbours.
+        crop_to_body: look only inside the box round the body; outside it labels are 0.
+        amp: compute in bfloat16, on any device.
+        score_memory_mb: MiB that the class scores of the slices in flight may take; at least one slice always runs.
+        progress: show a bar over slices (needs tqdm).
+    """
+
+    def __init__(
+        self,
+        *,
+        roi_size: Sequence[int],
+        pixdim: float | Sequence[float] | None = None,
+        overlap: float = 0.5,
+        slice_batch_size: int = 4,
+        mode: str = "gaussian",
+        mirror_axes: Sequence[int] = (),
+        context_slices: int = 1,
+        crop_to_body: bool = False,
+        amp: bool = False,
+        score_memory_mb: float = 512,
+        progress: bool = False,
+    ) -> None:
+        self.roi_size = (int(roi_size[0]), int(roi_size[1]))
+        if pixdim is None:
+            self.pixdim = None
+        elif isinstance(pixdim, (int, float)):
+            self.pixdim = (float(pixdim), float(pixdim))
+        else:
+            self.pixdim = (float(pixdim[0]), float(pixdim[1]))
+        self.overlap = overlap
+        self.slice_batch_size = slice_batch_size
+        self.mode = mode
+        self.mirror_axes = tuple(mirror_axes)
+        self.context_slices = context_slices
+        self.crop_to_body = crop_to_body
+        self.amp = amp
+        self.score_memory_mb = score_memory_mb
+        self.progress = progress
+        self._check()
+
+    def _check(self) -> None:
+        rules = {
+            "roi_size must be two positive numbers": len(self.roi_size) == 2 and min(self.roi_size) > 0,
+            "pixdim must be positive (mm)": self.pixdim is None or min(self.pixdim) > 0,
+            "overlap must be at least 0 and below 1": 0 <= self.overlap < 1,
+            "slice_batch_size must be at least 1": self.slice_batch_size >= 1,
+            "mode must be 'gaussian' or 'constant'": self.mode in ("gaussian", "constant"),
+            "mirror_axes may hold 0 (rows) and 1 (columns)": set(self.mirror_axes) <= {0, 1},
+            "context_slices must be 1 or 3": self.context_slices in (1, 3),
+        }
+        for rule, kept in rules.items():
+            if not kept:
+                raise ValueError(rule)
+
+    def __call__(
+        self, inputs: Tensor, network: Callable[[Tensor], Tensor], probabilities: OpenProbabilities | None = None
+    ) -> Tensor:
+        """Segment one volume.
+
+        Args:
+            inputs: [1, C, H, W, D], canonical orientation, intensities normalised, on any device. The spacing is read
+                from a MetaTensor's affine; a plain tensor runs at its own spacing.
+            network: windows [N, C * context_slices, h, w] -> logits [N, K, h, w]. Windows are computed on the device of
+                its parameters.
+            probabilities: called once with K; returns an array [K, H, W, D] into which the softmax is written.
+
+        Returns:
+            [1, 1, H, W, D] uint8 labels on the CPU, with the metadata of ``inputs`` when it has any.
+
+        Raises:
+            InputError: scores of a slice are not finite numbers, or not even one slice fits in memory.
+        """
+        if inputs.ndim != 5 or inputs.shape[0] != 1:
+            raise ValueError(f"expected one volume [1, C, H, W, D], got {tuple(inputs.shape)}")
+        spacing_mm = in_plane_spacing(_affine(inputs)) if isinstance(inputs, MetaTensor) else None
+        volume = (inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs)[0]
+        labels = torch.zeros(volume.shape[3], *volume.shape[1:3], dtype=torch.uint8)
+        device = next((p.device for p in getattr(network, "parameters", list)()), volume.device)
+        # One autocast context round the volume keeps the bfloat16 copies of the weights. They are kept only without
+        # inference_mode and only for parameters that require gradients (tried: torch 2.13, otherwise each batch
+        # converts all weights anew).
+        with (
+            torch.no_grad(),
+            _requiring_gradients(network, active=self.amp),
+            torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.amp),
+        ):
+            self._segment(volume, spacing_mm, network, device, labels, probabilities)
+        result = labels.permute(1, 2, 0)[None, None]
+        if not isinstance(inputs, MetaTensor):
+            return result
+        return MetaTensor(result).copy_meta_from(inputs)
+
+    def _segment(
+        self,
+        volume: Tensor,
+        spacing_mm: Sequence[float] | None,
+        network: Callable[[Tensor], Tensor],
+        device: torch.device,
+        labels: Tensor,
+        probabilities: OpenProbabilities | None,
+    ) -> None:
+        region, network_size = self._grids(volume, spacing_mm)
+        rows, columns, depth = region
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        scorer = SliceScorer(
+            network=network,
+            image_size=network_size,
+            roi_size=self.roi_size,
+            overlap=self.overlap,
+            mode=self.mode,
+            mirror_axes=self.mirror_axes,
+            device=device,
+        )
+        labeller = SliceLabeller(
+            scorer=scorer,
+            size=size,
+            network_size=network_size,
+            padding=self._padding(volume).to(device),
+            max_batch=self.slice_batch_size,
+            score_bytes=int(self.score_memory_mb * 2**20),
+            open_probabilities=probabilities,
+            region=region,
+            whole=size == tuple(volume.shape[1:3]) and depth == slice(0, volume.shape[3]),
+        )
+        starts = range(depth.start, depth.stop, _BLOCK)
+        for start in self._with_progress(starts):
+            stop = min(start + _BLOCK, depth.stop)
+            block = self._block(volume, region, start, stop, device)
+            labels[start:stop, rows, columns].copy_(labeller.label_block(block, start))
+
+    def _grids(self, volume: Tensor, spacing_mm: Sequence[float] | None) -> tuple[Region, tuple[int, int]]:
+        """Where in the volume to look, and the size of that part of a slice on the network's grid."""
+        height, width, depth = volume.shape[1:]
+        whole = self._network_size((height, width), spacing_mm)
+        if not self.crop_to_body:
+            return (slice(0, height), slice(0, width), slice(0, depth)), whole
+        body = body_region(volume, spacing_mm=spacing_mm)
+        rows, n_rows = _aligned(body[0], height, whole[0])
+        columns, n_columns = _aligned(body[1], width, whole[1])
+        return (rows, columns, body[2]), (n_rows, n_columns)
+
+    def _network_size(self, size: tuple[int, int], spacing_mm: Sequence[float] | None) -> tuple[int, int]:
+        if self.pixdim is None or spacing_mm is None:
+            return size
+        height, width = (max(1, round(n * s / p)) for n, s, p in zip(size, spacing_mm, self.pixdim, strict=True))
+        return height, width
+
+    def _padding(self, volume: Tensor) -> Tensor:
+        """[C * context_slices]: air, whatever the normalisation."""
+        return volume.amin(dim=(1, 2, 3)).float().repeat(self.context_slices)
+
+    def _with_progress(self, starts: range) -> Any:
+        if not self.progress:
+            return starts
+        tqdm, _ = optional_import("tqdm", name="tqdm")
+        return tqdm(starts, unit=f"{_BLOCK} slices")
+
+    def _block(self, volume: Tensor, region: Region, start: int, stop: int, device: torch.device) -> Tensor:
+        """Slices start..stop as [N, C * context_slices, H, W] float32 on the device."""
+        rows, columns, _ = region
+
+        def take(first: int, last: int) -> Tensor:
+            return volume[:, rows, columns, first:last].permute(3, 0, 1, 2)
+
+        if self.context_slices == 1:
+            return take(start, stop).to(device, torch.float32).contiguous()
+        depth = volume.shape[3]
+        reach = take(max(start - 1, 0), min(stop + 1, depth)).to(device, torch.float32).contiguous()
+        if start == 0:
+            reach = torch.cat([reach[:1], reach])
+        if stop == depth:
+            reach = torch.cat([reach, reach[-1:]])
+        return torch.cat([reach[:-2], reach[1:-1], reach[2:]], dim=1)
+
+
+def _aligned(part: slice, n: int, n_network: int) -> tuple[slice, int]:
+    """Widen a part of an axis a little, to where pixel edges of the network's grid meet edges of the native one.
+
+    So a cropped slice is resampled to the very pixels that the whole one is. Returns the part and its network pixels.
+    """
+    scale = n_network / n
+
+    def miss(edge: int) -> float:
+        return abs(edge * scale - round(edge * scale))
+
+    start = min(range(part.start, max(0, part.start - _ALIGN) - 1, -1), key=miss)
+    stop = min(range(part.stop, min(n, part.stop + _ALIGN) + 1), key=miss)
+    return slice(start, stop), max(1, round(stop * scale) - round(start * scale))
+
+
+def _affine(inputs: MetaTensor) -> Tensor:
+    affine: Tensor = inputs.affine
+    return affine[0] if affine.ndim == 3 else affine  # a loader's batch stacks them
+
+
+@contextmanager
+def _requiring_gradients(network: object, *, active: bool) -> Iterator[None]:
+    """Let autocast keep its copies of frozen parameters, too."""
+    parameters: Iterable[torch.nn.Parameter] = getattr(network, "parameters", list)() if active else []
+    frozen = [p for p in parameters if not p.requires_grad and p.is_floating_point()]
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)

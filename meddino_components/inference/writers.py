@@ -1,0 +1,198 @@
+"""One case's prediction written beside its measurements: ``<case_id>.nii.gz``, ``.json`` and ``.png``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import monai
+import nibabel as nib
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Transform
+from nibabel.filebasedimages import ImageFileError
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..errors import InputError
+from .atomic_files import AtomicFiles
+from .grids import TOLERANCE_MM, as_on_grid
+from .overlay import write_overlay
+
+LABEL_SUFFIX = ".nii.gz"
+
+
+def label_path(output_dir: str | Path, case_id: str) -> Path:
+    """Where a case's label map is written.
+
+    Raises:
+        InputError: the case's id cannot be a file's name.
+    """
+    if not case_id or case_id.startswith(".") or set(case_id) & set('/\\\0:"<>|?*'):
+        raise InputError(f"case_id {case_id!r} cannot be a file's name: give each case a plain, unique one")
+    return Path(output_dir) / f"{case_id}{LABEL_SUFFIX}"
+
+
+class WriteCased(Transform):
+    """Write a case's labels on the input's own grid, the organs' volumes, and a sheet to look at.
+
+    The label map has the shape and the bit-equal affine of the source file; of a NIfTI source the header is kept
+    (sform, qform, units) less the free text and extensions, which may name the patient. A prediction that is still in
+    the canonical orientation is brought back here, one that was inverted before (``Invertd``) is left as it is. The
+    three files appear together or, after an error, not at all.
+
+    Args:
+        output_dir: made when missing.
+        label_names: names by label, a sequence (background first) or a mapping (keys may be strings, as in JSON).
+        key: the prediction, [1, X, Y, Z] with its affine.
+        image_key: the preprocessed image, whose ``meta`` holds ``original_affine``, ``spatial_shape`` and
+            ``filename_or_obj`` of the source.
+        overlay: write the PNG (needs matplotlib).
+        window: (low, high) grey window in the units of the preprocessed image; None is taken from the labelled voxels.
+        model_sha256: recorded in the JSON.
+
+    Raises:
+        InputError: the prediction does not lie on the source's voxels, or the case's id cannot be a file's name.
+    """
+
+    def __init__(
+        self,
+        *,
+        output_dir: str | Path,
+        label_names: Sequence[str] | Mapping[int | str, str],
+        key: str = "pred",
+        image_key: str = "image",
+        overlay: bool = True,
+        window: Sequence[float] | None = None,
+        model_sha256: str | None = None,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        items = label_names.items() if isinstance(label_names, Mapping) else enumerate(label_names)
+        self.label_names = {int(label): str(name) for label, name in items}
+        self.key = key
+        self.image_key = image_key
+        self.overlay = overlay
+        self.window = None if window is None else (float(window[0]), float(window[1]))
+        self.model_sha256 = model_sha256
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
+        """Write the case and return it unchanged. Read besides the keys: ``case_id`` and, when there, ``seconds``."""
+        image, prediction, case_id = data[self.image_key], data[self.key], str(data["case_id"])
+        final = label_path(self.output_dir, case_id)
+        source_affine = np.asarray(image.meta["original_affine"], dtype=np.float64)
+        source_shape = tuple(int(n) for n in np.asarray(image.meta["spatial_shape"])[:3])
+        labels = as_on_grid(_as_uint8(prediction), _affine(prediction), source_affine, source_shape)
+        counts = count_labels(labels)
+        spacing_mm = np.linalg.norm(source_affine[:3, :3], axis=0)
+        report = {
+            "case_id": case_id,
+            "organs": self._organs(counts, source_affine),
+            "shape": list(labels.shape),
+            "spacing_mm": [round(float(s), 6) for s in spacing_mm],
+            "seconds": None if data.get("seconds") is None else round(float(data["seconds"]), 3),
+            "model_sha256": self.model_sha256,
+            "software": {
+                "meddino": __version__,
+                "monai": monai.__version__,
+                "torch": torch.__version__,
+            },
+        }
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        with AtomicFiles() as files:
+            text = json.dumps(report, indent=2, ensure_ascii=False)
+            files.path(final.with_name(f"{case_id}.json")).write_text(text + "\n", encoding="utf-8")
+            if self.overlay:
+                self._write_overlay(files.path(final.with_name(f"{case_id}.png")), image, labels, source_affine, report)
+            # last: where the label map exists, the case is complete
+            nib.save(nifti_like_source(labels, source_affine, _source_file(image)), files.path(final))
+        return data
+
+    def _organs(self, counts: NDArray[np.int64], affine: NDArray[np.float64]) -> dict[str, dict[str, float]]:
+        voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
+        names = dict(self.label_names)
+        names.update({int(k): f"label_{k}" for k in np.flatnonzero(counts) if int(k) not in names})
+        return {
+            name: {"label": label, "voxels": int(counts[label]), "volume_ml": round(int(counts[label]) * voxel_ml, 3)}
+            for label, name in sorted(names.items())
+            if label != 0
+        }
+
+    def _write_overlay(
+        self,
+        path: Path,
+        image: MetaTensor,
+        labels: NDArray[np.uint8],
+        affine: NDArray[np.float64],
+        report: dict[str, Any],
+    ) -> None:
+        canonical = _affine(image)
+        volume = image.as_tensor()[0].cpu().numpy()
+        write_overlay(
+            path,
+            image=volume,
+            labels=as_on_grid(labels, affine, canonical, volume.shape),
+            spacing_mm=tuple(np.linalg.norm(canonical[:3, :3], axis=0)),
+            organs={o["label"]: (name, o["volume_ml"]) for name, o in report["organs"].items()},
+            title=report["case_id"],
+            window=self.window,
+        )
+
+
+def count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """[256] voxels of each label, counted a slab at a time: bincount of a whole volume would make it int64."""
+    counts = np.zeros(256, dtype=np.int64)
+    for slab in np.moveaxis(labels, int(np.argmax(labels.strides)), 0):
+        counts += np.bincount(slab.ravel(), minlength=256)
+    return counts
+
+
+def nifti_like_source(labels: NDArray[np.uint8], affine: NDArray[np.float64], source: Path | None) -> Any:
+    """A NIfTI-1 image of the labels with the source's own header where the source is a NIfTI on this grid.
+
+    Text fields and extensions of the source are left out: they may name the patient.
+    """
+    header = _source_header(source, affine)
+    if header is None:
+        image = nib.Nifti1Image(labels, affine)
+        image.header.set_xyzt_units("mm")
+        return image
+    for field in ("descrip", "aux_file", "db_name", "intent_name"):
+        header[field] = b""
+    header["intent_code"] = 0
+    header.extensions.clear()
+    header.set_data_dtype(np.uint8)
+    header.set_data_shape(labels.shape)
+    header.set_slope_inter(1, 0)
+    header["cal_min"] = header["cal_max"] = 0
+    return nib.Nifti1Image(labels, None, header)  # affine None: sform and qform stay as they are, to the bit
+
+
+def _source_header(source: Path | None, affine: NDArray[np.float64]) -> Any:
+    if source is None:
+        return None
+    try:
+        loaded = nib.load(source)
+    except (ImageFileError, OSError):
+        return None  # NRRD, MetaImage, DICOM
+    if not isinstance(loaded, nib.Nifti1Pair) or not np.allclose(loaded.affine, affine, rtol=0, atol=TOLERANCE_MM):
+        return None
+    return nib.Nifti1Header.from_header(loaded.header)
+
+
+def _source_file(image: MetaTensor) -> Path | None:
+    name = image.meta.get("filename_or_obj")
+    return Path(name) if isinstance(name, (str, Path)) and Path(name).is_file() else None
+
+
+def _affine(tensor: MetaTensor) -> NDArray[np.float64]:
+    return np.asarray(tensor.affine.cpu(), dtype=np.float64)
+
+
+def _as_uint8(prediction: torch.Tensor) -> NDArray[np.uint8]:
+    """[X, Y, Z] of a prediction [1, X, Y, Z]."""
+    if prediction.ndim != 4 or prediction.shape[0] != 1:
+        raise InputError(f"expected labels [1, X, Y, Z], got {tuple(prediction.shape)}: reduce class scores to labels")
+    return np.asarray(prediction.detach().cpu().to(torch.uint8))[0]

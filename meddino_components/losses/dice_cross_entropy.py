@@ -1,0 +1,71 @@
+"""Soft Dice over the whole batch plus cross-entropy, both over all processes.
+
+Shapes: B batch, K classes (0 is background), ... spatial axes.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+class DiceCrossEntropyLoss(nn.Module):
+    r"""Batch Dice of the foreground classes plus weighted cross-entropy.
+
+    .. math::
+        L = \frac{1}{K-1} \sum_{k \ge 1} \left(1 - \frac{2 \sum p_k y_k + s}{\sum p_k + \sum y_k + s}\right)
+            + \frac{-\sum_i w_{y_i} \log p_{i, y_i}}{\sum_i w_{y_i}}
+
+    The sums run over all pixels of the batch ("batch Dice") and, where torch.distributed is initialised, over all
+    processes. The value is then the same on every process and, averaged over processes as DDP does, so is the
+    gradient: two processes with batch B give what one gives with 2B.
+
+    Args:
+        num_classes: K, the background included.
+        background_weight: weight of background pixels in the cross-entropy; the other classes have 1. Below 1 it
+            brings small organs forward in short runs; the published recipe has 1.
+        smooth: s of the formula.
+
+    Shape: logits [B, K, ...], labels [B, 1, ...] with class numbers; a scalar is returned.
+
+    Raises:
+        ValueError: a label outside 0 to K - 1.
+
+    Reference: Isensee et al., nnU-Net, doi 10.1038/s41592-020-01008-z, whose 2D pipeline the MedDINOv3 fine-tuning is.
+    """
+
+    def __init__(self, *, num_classes: int, background_weight: float = 1.0, smooth: float = 1e-5) -> None:
+        super().__init__()
+        self.num_classes, self.background_weight, self.smooth = num_classes, background_weight, smooth
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        logits = logits.float().movedim(1, -1).reshape(-1, self.num_classes)
+        labels = labels.flatten().long()
+        if labels.min() < 0 or labels.max() >= self.num_classes:
+            raise ValueError(
+                f"labels from {int(labels.min())} to {int(labels.max())}, but the network has classes 0 to "
+                f"{self.num_classes - 1}: check label_names and num_classes of the data set's layer"
+            )
+        sums = torch.cat((self._dice_sums(logits.softmax(-1), labels), self._cross_entropy_sums(logits, labels)))
+        if dist.is_available() and dist.is_initialized() and torch.is_grad_enabled():
+            sums = all_reduce(sums)
+        overlap, size, (error, weight) = sums[:-2].view(2, -1)[0], sums[:-2].view(2, -1)[1], sums[-2:]
+        dice = (2 * overlap + self.smooth) / (size + self.smooth)
+        return 1 - dice[1:].mean() + error / weight
+
+    def _dice_sums(self, probabilities: Tensor, labels: Tensor) -> Tensor:
+        """Overlap [K] and summed size [K] of prediction and reference, as [2 K]."""
+        own = probabilities.gather(1, labels[:, None]).squeeze(1)
+        # summed per class without a one-hot copy of the labels
+        overlap = own.new_zeros(self.num_classes).index_add(0, labels, own)
+        counts = torch.bincount(labels, minlength=self.num_classes)
+        return torch.cat((overlap, probabilities.sum(0) + counts))
+
+    def _cross_entropy_sums(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Weighted sum of the pixels' cross-entropy and the sum of their weights, [2]."""
+        weights = torch.where(labels == 0, self.background_weight, 1.0)
+        errors = F.cross_entropy(logits, labels, reduction="none")
+        return torch.stack(((weights * errors).sum(), weights.sum()))

@@ -1,0 +1,33 @@
+"""Keep the network of the best validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from torch import nn
+
+from ..checkpoints import write_weights
+from .checkpointing import unwrap
+
+
+class BestModel:
+    """Handler of the validation engine: write the weights whenever its key metric is the best so far.
+
+    Args:
+        network: what is saved, bare of a DDP wrapper.
+        path: file of the weights, replaced in one step; its SHA-256 lies beside it.
+    """
+
+    def __init__(self, *, network: nn.Module, path: str | Path) -> None:
+        self.network, self.path = network, Path(path)
+
+    def attach(self, engine: Engine) -> None:
+        # after EPOCH_COMPLETED, where MONAI's engine compares the metric with the best one
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        is_first = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+        if is_first and engine.state.best_metric_epoch == engine.state.epoch:
+            write_weights(unwrap(self.network).state_dict(), self.path)

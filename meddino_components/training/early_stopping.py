@@ -1,0 +1,36 @@
+"""Stop a run whose validation no longer improves."""
+
+from __future__ import annotations
+
+import logging
+
+from ignite.engine import Engine, Events
+
+logger = logging.getLogger(__name__)
+
+
+class EarlyStopping:
+    """Handler of the trainer: stop when the best validation is ``patience`` epochs ago.
+
+    MONAI's `EarlyStopHandler` is attached to the validation engine and needs the trainer, which needs the validation
+    engine: a circle that a configuration cannot write. This one needs no state of its own, so a resumed run stops
+    where an uninterrupted one does.
+
+    Args:
+        evaluator: the validation engine.
+        patience: epochs without improvement; None never stops.
+    """
+
+    def __init__(self, *, evaluator: Engine, patience: int | None) -> None:
+        self.evaluator, self.patience = evaluator, patience
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        best_epoch = self.evaluator.state.best_metric_epoch
+        if self.patience is not None and best_epoch >= 0 and engine.state.epoch - best_epoch >= self.patience:
+            logger.info(
+                "no better validation for %d epochs: stopping after epoch %d", self.patience, engine.state.epoch
+            )
+            engine.terminate()

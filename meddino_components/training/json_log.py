@@ -1,0 +1,52 @@
+"""The course of a run as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from torch.optim import Optimizer
+
+
+class JsonLog:
+    """Handler: a line for each iteration (loss, learning rates, metrics), one for each validation (metrics).
+
+    Args:
+        path: file to append to; a resumed run first drops the lines that come after its checkpoint.
+        optimizer: whose learning rates are logged.
+        evaluator: the validation engine.
+    """
+
+    def __init__(self, *, path: str | Path, optimizer: Optimizer, evaluator: Engine | None = None) -> None:
+        self.path, self.optimizer, self.evaluator = Path(path), optimizer, evaluator
+
+    def attach(self, engine: Engine) -> None:
+        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+            return
+        engine.add_event_handler(Events.STARTED, self._drop_later_lines)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+        if self.evaluator is not None:
+            self.evaluator.add_event_handler(Events.COMPLETED, self._log_validation, engine)
+
+    def __call__(self, engine: Engine) -> None:
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        line = {"loss": float(engine.state.output["loss"]), "learning_rates": rates, **engine.state.metrics}
+        self._append({"iteration": engine.state.iteration, **line})
+
+    def _log_validation(self, evaluator: Engine, trainer: Engine) -> None:
+        self._append({"iteration": trainer.state.iteration, "validation": dict(evaluator.state.metrics)})
+
+    def _append(self, line: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _drop_later_lines(self, engine: Engine) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists():
+            # a kill can leave half a line at the end
+            lines = [line for line in self.path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+            kept = [line for line in lines if json.loads(line)["iteration"] <= engine.state.iteration]
+            self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

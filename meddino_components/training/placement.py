@@ -1,0 +1,21 @@
+"""Put a network where it is trained."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+def on_device(network: nn.Module, device: torch.device, distributed: bool = False) -> nn.Module:
+    """Move a network to its device and, for several processes, wrap it in DDP.
+
+    Args:
+        network: the network, its weights loaded.
+        device: a CPU or CUDA device.
+        distributed: wrap it; torch.distributed must be initialised.
+    """
+    network = network.to(device)
+    if not distributed:
+        return network
+    return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)

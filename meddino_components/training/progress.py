@@ -1,0 +1,53 @@
+"""One progress bar over a whole run, with its remaining time."""
+
+from __future__ import annotations
+
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from torch.optim import Optimizer
+from tqdm import tqdm
+
+
+class RunProgress:
+    """Handler: bar over all iterations of a run with loss, learning rate and remaining time.
+
+    ignite's `ProgressBar` counts within an epoch; with short epochs its remaining time says nothing about the run.
+
+    Args:
+        optimizer: whose first learning rate is shown.
+        enabled: show the bar; other processes than the first never do.
+    """
+
+    def __init__(self, *, optimizer: Optimizer, enabled: bool = True) -> None:
+        self.optimizer = optimizer
+        is_first = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+        self.enabled = enabled and is_first
+        self._bar: tqdm[None] | None = None
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.EPOCH_STARTED, self._open)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self)
+        engine.add_event_handler(Events.COMPLETED, self._close)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._close_on_error)
+
+    def _open(self, engine: Engine) -> None:
+        if self._bar is None:  # not at STARTED: a resumed run learns its iteration there
+            total = engine.state.max_epochs * engine.state.epoch_length
+            self._bar = tqdm(
+                total=total, initial=engine.state.iteration, desc="training", unit="it", disable=not self.enabled
+            )
+
+    def __call__(self, engine: Engine) -> None:
+        if self._bar is not None:
+            loss, rate = float(engine.state.output["loss"]), self.optimizer.param_groups[0]["lr"]
+            self._bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.2e}", refresh=False)
+            self._bar.update()
+
+    def _close(self, engine: Engine) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _close_on_error(self, engine: Engine, error: BaseException) -> None:
+        self._close(engine)
+        raise error

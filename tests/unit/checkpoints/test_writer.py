@@ -1,0 +1,165 @@
+"""Whole or not there: formats, checksums, failing writes, a process killed in the middle, ignite's Checkpoint."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import Checkpoint
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from meddino_components.checkpoints import AtomicSaver, sha256_of, write_weights
+from meddino_components.checkpoints.source import verified_sha256
+from meddino_components.errors import InputError
+
+STATE = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(3, dtype=torch.bfloat16)}
+ROOT = Path(__file__).parents[3]
+
+
+def leftovers(folder):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.pt", "model.pth"])
+def test_round_trip(tmp_path, name):
+    path = tmp_path / name
+    digest = write_weights(STATE, path)
+    loaded = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+    assert loaded.keys() == STATE.keys()
+    assert all(torch.equal(loaded[key], STATE[key]) for key in STATE)
+    assert (tmp_path / f"{name}.sha256").read_text() == f"{digest}  {name}\n"
+    assert digest == sha256_of(path)
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="uses sha256sum")
+def test_sidecar_is_read_by_sha256sum(tmp_path):
+    write_weights(STATE, tmp_path / "model.pt")
+    subprocess.run(["sha256sum", "--check", "model.pt.sha256"], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_metadata(tmp_path):
+    write_weights(STATE, tmp_path / "model.safetensors", {"licence": "none"})
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"licence": "none"}
+    write_weights(STATE, tmp_path / "model.pt", {"licence": "none"})
+    loaded = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert loaded["metadata"] == {"licence": "none"}
+    assert torch.equal(loaded["model"]["a"], STATE["a"])
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pt"])
+def test_views_and_shared_tensors(tmp_path, suffix):
+    base = torch.arange(100_000.0)
+    shared = torch.ones(3)
+    state = {"view": base[:4], "transposed": base[:6].view(2, 3).t(), "one": shared, "other": shared, "empty": base[:0]}
+    path = tmp_path / f"model.{suffix}"
+    write_weights(state, path)
+    loaded = load_file(path) if suffix == "safetensors" else torch.load(path, weights_only=True)
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
+    assert path.stat().st_size < 10_000
+
+
+def test_what_is_refused(tmp_path):
+    with pytest.raises(InputError, match="written as"):
+        write_weights(STATE, tmp_path / "model.bin")
+    with pytest.raises(TypeError, match="not a tensor: n"):
+        write_weights({"n": 3}, tmp_path / "model.pt")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_weights(STATE, tmp_path / "nowhere" / "model.pt")
+    assert not list(tmp_path.iterdir())
+
+
+FULL_DISK = """
+import resource, signal, sys, torch
+from meddino_components.checkpoints import write_weights
+from meddino_components.errors import InputError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    write_weights({"a": torch.zeros(1_000_000)}, sys.argv[1])
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files by setrlimit")
+@pytest.mark.parametrize("name", ["model.pt", "model.safetensors"])
+def test_no_room_on_the_disk(tmp_path, name):
+    path = tmp_path / name
+    write_weights(STATE, path)
+    before = path.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert f"{path}: cannot be written" in done.stdout, done.stderr
+    assert path.read_bytes() == before
+    verified_sha256(path)
+    assert not leftovers(tmp_path)
+
+
+WRITE_FOREVER = """
+import sys, torch
+from meddino_components.checkpoints import AtomicSaver
+saver, state = AtomicSaver(dirname=sys.argv[1]), {"a": torch.zeros(4_000_000)}
+saver(state, "checkpoint.pt")
+print("ready", flush=True)
+while True:
+    state["a"] += 1
+    saver(state, "checkpoint.pt")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process")
+def test_killed_while_writing(tmp_path):
+    writer = subprocess.Popen([sys.executable, "-c", WRITE_FOREVER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"ready\n"
+    time.sleep(0.3)
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    values = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["a"]
+    assert values.eq(values[0]).all()
+    verified_sha256(tmp_path / "checkpoint.pt")
+    AtomicSaver(dirname=tmp_path)
+    assert not leftovers(tmp_path)
+
+
+def test_as_save_handler_of_ignite(tmp_path):
+    network = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(network.parameters())
+    trainer = Engine(lambda engine, batch: None)
+    folder = tmp_path / "checkpoints"
+    handler = Checkpoint(
+        {"network": network, "optimizer": optimizer, "trainer": trainer}, AtomicSaver(dirname=folder), n_saved=2
+    )
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, handler)
+    trainer.run([0], max_epochs=4)
+    names = ["checkpoint_3.pt", "checkpoint_3.pt.sha256", "checkpoint_4.pt", "checkpoint_4.pt.sha256"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    content = torch.load(folder / "checkpoint_4.pt", weights_only=True)
+    assert torch.equal(content["network"]["weight"], network.weight)
+    Checkpoint.load_objects({"network": network, "optimizer": optimizer, "trainer": trainer}, checkpoint=content)
+
+
+def test_checkpoint_that_could_not_be_read_back(tmp_path):
+    saver = AtomicSaver(dirname=tmp_path)
+    saver({"iteration": 1}, "checkpoint.pt")
+    with pytest.raises(TypeError, match=r"weights_only=True refuses: numpy"):
+        saver({"state": np.zeros(3)}, "checkpoint.pt")
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True) == {"iteration": 1}
+    assert not leftovers(tmp_path)
+
+
+def test_remove_twice(tmp_path):
+    saver = AtomicSaver(dirname=tmp_path)
+    saver({"iteration": 1}, "checkpoint.pt")
+    saver.remove("checkpoint.pt")
+    saver.remove("checkpoint.pt")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,175 @@
+"""A folder of cases: one that fails is recorded, the others go on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from ignite.metrics import Average
+from inference_support import Thresholds, all_orientations, evaluator, oblique_affine, phantom, reoriented, save
+from monai.data import Dataset
+
+from meddino_components.errors import InputError
+from meddino_components.inference import list_cases
+
+
+def outputs(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if not p.name.startswith("summary"))
+
+
+def test_a_corrupt_case_is_recorded_and_the_others_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "c"):
+        save(tmp_path / "in" / f"{name}.nii.gz")
+    (tmp_path / "in" / "b.nii.gz").write_bytes((tmp_path / "in" / "a.nii.gz").read_bytes()[:150])
+    out = tmp_path / "out"
+    engine = evaluator(list_cases(tmp_path / "in", modality="ct"), out)
+    engine.run()
+    assert [(c.case_id, c.status) for c in engine.summary.cases] == [("a", "ok"), ("b", "failed"), ("c", "ok")]
+    assert outputs(out) == ["a.json", "a.nii.gz", "c.json", "c.nii.gz"]
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["ok"], summary["failed"], summary["skipped"]) == (2, 1, 0)
+    assert "b.nii.gz" in summary["cases"][1]["error"]
+    assert len((out / "summary.csv").read_text().splitlines()) == 4
+    printed = capsys.readouterr().out
+    assert "3 cases: 2 ok, 1 failed, 0 skipped" in printed
+    assert "Traceback" not in printed
+    with pytest.raises(SystemExit) as end:
+        engine.exit_if_failed()
+    assert end.value.code == 1
+
+
+def test_no_failure_no_exit(tmp_path: Path) -> None:
+    engine = evaluator(list_cases(save(tmp_path / "a.nii.gz"), modality="ct"), tmp_path / "out")
+    engine.run()
+    engine.exit_if_failed()
+
+
+def test_skip_existing(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / "in" / f"{name}.nii.gz")
+    cases = list_cases(tmp_path / "in", modality="ct")
+    evaluator(cases[:1], tmp_path / "out").run()
+    stamp = (tmp_path / "out" / "a.nii.gz").stat().st_mtime_ns
+    engine = evaluator(cases, tmp_path / "out", skip_existing=True)
+    engine.run()
+    assert [c.status for c in engine.summary.cases] == ["skipped", "ok"]
+    assert (tmp_path / "out" / "a.nii.gz").stat().st_mtime_ns == stamp
+
+
+def test_same_file_names_do_not_collide(tmp_path: Path) -> None:
+    for k, name in enumerate(("case_1", "case_2")):
+        save(tmp_path / "in" / name / "imaging.nii.gz", phantom() * (k + 1) % 4)
+    cases = list_cases(tmp_path / "in", modality="ct")
+    evaluator(cases, tmp_path / "out").run()
+    for k, name in enumerate(("case_1", "case_2")):
+        labels = nib.load(tmp_path / "out" / f"{name}_imaging.nii.gz")
+        np.testing.assert_array_equal(np.asarray(labels.dataobj), phantom() * (k + 1) % 4)
+    with pytest.raises(InputError, match="1 case ids recur"):
+        evaluator([{**case, "case_id": "Imaging"} for case in cases], tmp_path / "out").run()
+
+
+def test_spaces_and_letters_of_other_alphabets(tmp_path: Path) -> None:
+    source = save(tmp_path / "Übung ä 肝" / "Fall 1, Größe.nii.gz")
+    engine = evaluator(list_cases(source.parent, modality="mr"), tmp_path / "out put é", writer={"overlay": True})
+    engine.run()
+    assert engine.summary.count("ok") == 1, engine.summary.text()
+    assert outputs(tmp_path / "out put é") == [f"Fall 1, Größe{s}" for s in (".json", ".nii.gz", ".png")]
+
+
+def test_the_bundle_folder_may_be_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, bundle = save(tmp_path / "a.nii.gz"), tmp_path / "bundle"
+    bundle.mkdir(mode=0o555)
+    monkeypatch.chdir(bundle)
+    engine = evaluator(list_cases(source, modality="ct"), tmp_path / "out", writer={"overlay": True})
+    engine.run()
+    assert engine.summary.count("ok") == 1
+    assert list(bundle.iterdir()) == []  # root may write to it all the same
+
+
+def test_empty_list_and_missing_id(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="data list is empty"):
+        evaluator([], tmp_path).run()
+    with pytest.raises(InputError, match="no 'case_id'"):
+        evaluator([{"image": "a.nii.gz"}], tmp_path).run()
+
+
+def test_output_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="writable folder"):
+        evaluator(list_cases(save(tmp_path / "a.nii.gz"), modality="ct"), tmp_path / "file" / "out").run()
+
+
+def test_metrics_and_handlers_see_the_cases_that_succeeded(tmp_path: Path) -> None:
+    for name in ("a", "c"):
+        save(tmp_path / "in" / f"{name}.nii.gz")
+    (tmp_path / "in" / "b.nii.gz").write_bytes(b"")
+    seen: list[int] = []
+
+    class Counter:
+        def attach(self, engine: Any) -> None:
+            from ignite.engine import Events
+
+            engine.add_event_handler(Events.ITERATION_COMPLETED, lambda e: seen.append(len(e.state.output)))
+
+    metric = Average(output_transform=lambda output: float((output[0]["pred"] > 0).sum()))
+    engine = evaluator(
+        list_cases(tmp_path / "in", modality="ct"), tmp_path / "out",
+        val_handlers=[Counter()], key_val_metric={"voxels": metric},
+    )  # fmt: skip
+    engine.run()
+    assert seen == [1, 0, 1]
+    assert engine.state.metrics["voxels"] == (phantom() > 0).sum()
+
+
+def test_network_runs_in_eval_mode_and_keeps_its_mode(tmp_path: Path) -> None:
+    modes: list[bool] = []
+
+    class Probe(Thresholds):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            modes.append(self.training)
+            return super().forward(x)
+
+    network = Probe().train()
+    evaluator(list_cases(save(tmp_path / "a.nii.gz"), modality="ct"), tmp_path / "out", network=network).run()
+    assert set(modes) == {False}
+    assert network.training
+
+
+def test_probabilities_lie_on_the_sources_grid(tmp_path: Path) -> None:
+    volume, affine, ornt = phantom(), oblique_affine(), all_orientations()[29]
+    nib.save(reoriented(volume, affine, ornt), tmp_path / "a.nii.gz")
+    evaluator(list_cases(tmp_path, modality="ct"), tmp_path / "out", probabilities=True).run()
+    stored = np.load(tmp_path / "out" / "a.npy", mmap_mode="r")
+    source = nib.load(tmp_path / "a.nii.gz").get_fdata()
+    assert stored.dtype == np.float16
+    logits = -((source[None] - np.arange(4).reshape(-1, 1, 1, 1)) ** 2)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=0)
+    np.testing.assert_allclose(stored, expected, atol=1e-3)
+
+
+def test_a_failed_case_leaves_no_probabilities(tmp_path: Path) -> None:
+    source = save(tmp_path / "a.nii.gz")
+
+    class Damaged(Thresholds):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) * float("nan")
+
+    engine = evaluator(
+        list_cases(source, modality="ct"), tmp_path / "out", network=Damaged(), probabilities=True
+    )  # fmt: skip
+    engine.run()
+    assert "slice 0" in engine.summary.cases[0].error
+    assert outputs(tmp_path / "out") == []
+
+
+def test_dataset_without_transform_is_refused_in_one_line(tmp_path: Path) -> None:
+    cases = list_cases(save(tmp_path / "a.nii.gz"), modality="ct")
+    engine = evaluator(cases, tmp_path / "out", dataset=Dataset(cases))
+    engine.run()
+    assert engine.summary.count("failed") == 1
+    assert "\n" not in engine.summary.cases[0].error
