@@ -65,15 +65,16 @@ def check_keys(config: Mapping[str, Any], known_keys: Sequence[str], extra_keys:
     """
     known = {key.partition("=")[0] for key in known_keys} | set(extra_keys) | _ADMITTED
     targets = set(known_keys)
-    replaced: list[str] = []
+    # the metadata is no configuration; replaced components take other arguments
+    passed_over = [f"_meta_{_SEPARATOR}"]
     unknown = []
     for key, value in _walk(config):
-        if any(key.startswith(prefix) for prefix in replaced):
+        if any(key.startswith(prefix) for prefix in passed_over):
             continue
         parent, _, name = key.rpartition(_SEPARATOR)
         if name == "_target_":
             if f"{key}={value}" not in targets:
-                replaced.append(parent + _SEPARATOR)
+                passed_over.append(parent + _SEPARATOR)
         elif key not in known and not (name.startswith("_") and name.endswith("_")):
             unknown.append(key)
     if unknown:
