@@ -80,7 +80,9 @@ def phantom(output_dir: str, n_ct: int = 16, n_mr: int = 4, n_val_ct: int = 4, n
 
 def build_bundles(*bundles: str) -> list[str]:
     """Merge the YAML layers of bundles into their ``configs/*.json``; without names, of all in ``bundles/``."""
-    folders = [Path(name) for name in bundles] or sorted(path.parent.parent for path in Path().glob("bundles/*/sources/layers.yaml"))
+    folders = [Path(name) for name in bundles] or sorted(
+        path.parent.parent for path in Path().glob("bundles/*/sources/layers.yaml")
+    )
     if not folders:
         raise InputError("no bundles/*/sources/layers.yaml below the working directory: name the bundles' folders")
     return [str(path) for folder in folders for path in build(folder)]

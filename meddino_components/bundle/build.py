@@ -49,10 +49,14 @@ def merge_layers(bundle_dir: Path) -> dict[str, dict[str, Any]]:
     sources = bundle_dir / "sources"
     manifest = _read(sources / "layers.yaml")
     complete = {name: _merge(sources, layers) for name, layers in manifest["complete"].items()}
-    overlays = {name: _merge(sources, layers) for name, layers in manifest["overlays"].items()}
+    # not merged by MONAI, which would look for the parents of keys such as ``validate::dataloader::sampler``
+    overlays = {
+        name: {key: value for path in _paths(sources, layers) for key, value in _read(path).items()}
+        for name, layers in manifest["overlays"].items()
+    }
     admitted = sorted({key for config in complete.values() for key in list_keys(config)})
     for name, overlay in overlays.items():
-        own_keys = set(overlay) - set().union(*complete.values())
+        own_keys = {key.split("::")[0] for key in overlay} - set().union(*complete.values())
         if unknown := own_keys - set(manifest.get("overlay_keys", [])):
             raise InputError(
                 f"{sources / name}: sets {', '.join(sorted(unknown))}, which no complete configuration has; correct "
@@ -68,11 +72,15 @@ def merge_layers(bundle_dir: Path) -> dict[str, dict[str, Any]]:
 
 
 def _merge(sources: Path, layers: list[str]) -> dict[str, Any]:
+    return dict(ConfigParser.load_config_files([str(path) for path in _paths(sources, layers)]))
+
+
+def _paths(sources: Path, layers: list[str]) -> list[Path]:
     shared = sources.parent.parent
     paths = [shared / layer if layer.startswith("_shared/") else sources / layer for layer in layers]
     if missing := [str(path) for path in paths if not path.is_file()]:
         raise InputError(f"{sources / 'layers.yaml'} names layers that are not there: {', '.join(missing)}")
-    return dict(ConfigParser.load_config_files([str(path) for path in paths]))
+    return paths
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -21,6 +21,8 @@ _SEPARATOR = "::"
 _ADMITTED = {"_meta_", "run", "initialize", "finalize", "imports", "bundle_root", "device", "network"}
 _ADMITTED |= {key for settings in DEFAULT_EXP_MGMT_SETTINGS.values() for key in settings["configs"]}
 
+_WORDS = {"true": "True", "false": "False"}
+
 
 def list_keys(config: Mapping[str, Any]) -> list[str]:
     """All keys of a configuration, nested ones as ``a::b``, components as ``a::_target_=package.Class``."""
@@ -77,6 +79,9 @@ def check_keys(config: Mapping[str, Any], known_keys: Sequence[str], extra_keys:
                 passed_over.append(parent + _SEPARATOR)
         elif key not in known and not (name.startswith("_") and name.endswith("_")):
             unknown.append(key)
+        elif isinstance(value, str) and value.lower() in _WORDS:
+            # the command line reads Python's literals: "false" would be a text, and true
+            raise InputError(f"'{key}' is the text '{value}': write {_WORDS[value.lower()]}, with a capital")
     if unknown:
         raise InputError("; ".join(_explain(key, sorted(known)) for key in unknown))
 

@@ -94,7 +94,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
     def _read(
         self, case: CachedCase, slice_index: int, centre: tuple[int, int]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Image [C, h, w] and label [1, h, w] of ``read_size`` round the centre, kept inside the slice where it fits."""
+        """Image [C, h, w] and label [1, h, w] of ``read_size`` round the centre, inside the slice where it fits."""
         image, label = case.image, case.label
         reach = self.context_slices // 2
         neighbours = np.clip(np.arange(slice_index - reach, slice_index + reach + 1), 0, len(image) - 1)

@@ -30,7 +30,7 @@ _LAYOUT = 1
 
 @dataclass(frozen=True)
 class CachedCase:
-    """One preprocessed case: ``image`` [D, C, H, W] float16, ``label`` [D, H, W] uint8, memory-mapped at each access."""
+    """A preprocessed case: ``image`` [D, C, H, W] float16, ``label`` [D, H, W] uint8, memory-mapped at each access."""
 
     folder: Path
 

@@ -24,8 +24,8 @@ Rope = tuple[Tensor, Tensor]
 class MaskedKeyBiasLinear(nn.Linear):
     """The q, k, v projection whose key bias is held at zero.
 
-    A key bias adds the same number to all logits of a query, which softmax ignores; masking it keeps the parameter
-    from drifting. ``bias_mask`` is 1 for q and v, 0 for k, and part of the public checkpoints.
+    Without positions a key bias adds the same number to all logits of a query, which softmax ignores; with rotary ones
+    it would favour some distances. ``bias_mask`` is 1 for q and v, 0 for k, and part of the public checkpoints.
     """
 
     bias_mask: Tensor
@@ -75,9 +75,9 @@ class SelfAttention(nn.Module):
 
     def _attend(self, qkv: Tensor, rope: Rope) -> Tensor:
         """[B, N, 3, h, d] -> [B * N, D]."""
-        sin, cos = (table[:, None, None] for table in rope)  # broadcast over (q, k) and heads
-        q, k = rotate(qkv[:, :, :2], sin, cos).transpose(1, 3).unbind(2)  # each [B, h, N, d]
-        v = qkv[:, :, 2].transpose(1, 2)
+        qkv = qkv.permute(2, 0, 3, 1, 4)  # [3, B, h, N, d]
+        q, k = rotate(qkv[:2], *rope).unbind(0)
+        v = qkv[2]
         out = F.scaled_dot_product_attention(q, k, v)
         return out.transpose(1, 2).flatten(2).flatten(0, 1)
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# stages before this one have weights larger than a core's cache, so splitting their rows would read them again and again
+# stages before this one have weights larger than a core's cache: splitting their rows would read them many times
 _FIRST_CHUNKED_STAGE = 2
 # measured with ViT-B and ViT-tiny widths: 512 to 1024 rows are best, 256 and 4096 are a third slower
 _ROWS_PER_CHUNK = 1024
@@ -93,7 +93,7 @@ class PatchDecoder(nn.Module):
 
 
 def quad_tree_to_image(rows: Tensor, batch: int, height: int, width: int, n_stages: int) -> Tensor:
-    """Rows in quad-tree order [B * h * w * 4 ** s, K] to an image [B, K, h * 2 ** s, w * 2 ** s], channels-last in memory."""
+    """Rows in quad-tree order [B * h * w * 4 ** s, K] to a channels-last image [B, K, h * 2 ** s, w * 2 ** s]."""
     # the order of the rows is found once on their numbers, so that whole rows of K classes are moved, not single values
     tree = torch.arange(height * width * 4**n_stages, device=rows.device).view(height, width, *(2, 2) * n_stages)
     # axes of the tree: 0 and 1 patch row and column, then (row, column) of each stage

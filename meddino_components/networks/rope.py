@@ -6,7 +6,7 @@ Shapes: H, W patch grid; P = H * W patches; R storage tokens; d width of one att
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -148,9 +148,33 @@ def pad_rope_for_prefix(sin: Tensor, cos: Tensor, n_prefix: int) -> tuple[Tensor
 def rotate(x: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     """Rotate the channel pairs (i, i + d / 2) of x [..., d] by the angles behind ``sin`` and ``cos``.
 
-    Computed in the precision of ``sin``, whatever that of ``x``: the published networks differ in it.
+    Computed in the precision of ``sin``, whatever that of ``x``: the published networks differ in it. A rotation's
+    gradient is the rotation back, so nothing but the angles is kept for the backward pass.
     """
+    if torch.is_grad_enabled() and x.requires_grad:
+        return _Rotation.apply(x, sin, cos)  # type: ignore[no-any-return]
+    return _rotated(x, sin, cos)
+
+
+def _rotated(x: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     half = x.shape[-1] // 2
-    first, second = x.to(sin.dtype).split(half, dim=-1)
-    sin, cos = sin[..., :half], cos[..., :half]
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
+    wide = x.to(sin.dtype)
+    first, second = wide.split(half, dim=-1)
+    out = wide * cos
+    sin = sin[..., :half]
+    # not addcmul: in bf16 it would round once where the published network rounds twice
+    out[..., :half] -= second * sin
+    out[..., half:] += first * sin
+    return out.to(x.dtype)
+
+
+class _Rotation(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
+        ctx.save_for_backward(sin, cos)
+        return _rotated(x, sin, cos)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        sin, cos = ctx.saved_tensors
+        return rotate(grad, -sin, cos), None, None

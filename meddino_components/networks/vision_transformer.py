@@ -249,8 +249,8 @@ class DinoVisionTransformer(nn.Module):
 
     def _run_block(self, block: nn.Module, x_list: list[Tensor], ropes: list[Rope]) -> list[Tensor]:
         if self.activation_checkpointing and torch.is_grad_enabled():
-            return checkpoint(block, x_list, ropes, use_reentrant=False)  # type: ignore[no-any-return]
-        return block(x_list, ropes)  # type: ignore[no-any-return]
+            return checkpoint(block, x_list, ropes, use_reentrant=False)
+        return block(x_list, ropes)
 
     def _embed(self, image: Tensor, mask: Tensor | None) -> tuple[Tensor, tuple[int, int]]:
         """Tokens [B, N, D] before the first block, and the patch grid."""
@@ -259,22 +259,23 @@ class DinoVisionTransformer(nn.Module):
         patches = self.patch_embed(image)
         grid = (patches.shape[1], patches.shape[2])
         patches = patches.flatten(1, 2)
-        cls_token = self.cls_token
+        cls_token: Tensor = self.cls_token
         if mask is None:
             # keeps mask_token in the graph, as DDP expects of every parameter
             cls_token = cls_token + 0 * self.mask_token
         else:
             patches = torch.where(mask.unsqueeze(-1), self.mask_token.to(patches.dtype), patches)
         prefix = [cls_token, self.storage_tokens] if self.n_storage_tokens else [cls_token]
-        prefix = [token.expand(patches.shape[0], -1, -1).to(patches.dtype) for token in prefix]
-        return torch.cat((*prefix, patches), dim=1), grid
+        expanded = [token.expand(patches.shape[0], -1, -1).to(patches.dtype) for token in prefix]
+        return torch.cat((*expanded, patches), dim=1), grid
 
     def _ropes(self, grids: list[tuple[int, int]]) -> list[Rope] | None:
         """Rotary tables for all blocks, or None when each block has to draw its own."""
         return None if self.rope_embed.augments else self._draw_ropes(grids)
 
     def _draw_ropes(self, grids: list[tuple[int, int]]) -> list[Rope]:
-        return [pad_rope_for_prefix(*self.rope_embed(*grid), self.n_prefix_tokens) for grid in grids]
+        tables = [self.rope_embed(height, width) for height, width in grids]
+        return [pad_rope_for_prefix(sin, cos, self.n_prefix_tokens) for sin, cos in tables]
 
     def _split(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         return tokens[:, : self.n_prefix_tokens], tokens[:, self.n_prefix_tokens :]

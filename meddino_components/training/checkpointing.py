@@ -89,7 +89,7 @@ class TrainingCheckpoint:
                 **{name: unwrap(item).state_dict() for name, item in self.objects.items()},
             }
             AtomicSaver(dirname=self.path.parent)(payload, self.path.name)
-            self._saved_at = engine.state.iteration
+        self._saved_at = engine.state.iteration
 
     def _start(self, engine: Engine) -> None:
         if not self.path.exists():
@@ -98,7 +98,7 @@ class TrainingCheckpoint:
             return
         if not self.resume:
             raise InputError(
-                f"{self.path} holds a training run: go on with it by `--resume true`, or give another `--output_dir`"
+                f"{self.path} holds a training run: go on with it by `--resume True`, or give another `--output_dir`"
             )
         payload = torch.load(self.path, map_location="cpu", weights_only=True)
         self._check(payload, engine)

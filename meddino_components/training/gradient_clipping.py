@@ -35,6 +35,6 @@ class GradientClipping:
             raise FloatingPointError(
                 f"gradient norm {value} at iteration {engine.state.iteration}: training stops before the weights are "
                 "spoilt. Look for corrupt intensities in the data, or lower the learning rate; the last checkpoint is "
-                "intact and `--resume true` goes on from it"
+                "intact and `--resume True` goes on from it"
             )
         engine.state.metrics["gradient_norm"] = value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
@@ -22,7 +24,7 @@ class RunProgress:
         self.optimizer = optimizer
         is_first = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
         self.enabled = enabled and is_first
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Any] | None = None
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.EPOCH_STARTED, self._open)

@@ -1,0 +1,38 @@
+# `make demo` and `make test` set up everything they need in .venv, once.
+PYTHON ?= python3
+VENV ?= .venv
+# the torch build to install first; `make TORCH=torch` takes the newest, with what your platform gets by default
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+# threads that wait without spinning: a second busy process would otherwise stall every operation
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test test-slow lint types build clean
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python demo/run.py
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/installed
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/installed
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+build: $(VENV)/installed
+	$(BIN)/python -m meddino_components build
+
+clean:
+	rm -rf $(VENV) demo_output

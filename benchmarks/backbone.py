@@ -1,0 +1,144 @@
+"""Images a second of `DinoVisionTransformer` against transformers' `DINOv3ViTModel` with the same weights.
+
+Every cell times both in turn; the ratio is the peer's median over ours, so above 1 ours is faster.
+Run: ``python benchmarks/backbone.py``; ``--help`` lists what can be left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import product
+from statistics import median
+
+import torch
+from common import spread, timed_in_turn, write_results
+from torch import Tensor, nn
+from transformers import DINOv3ViTConfig, DINOv3ViTModel
+from transformers.utils import logging
+
+from meddino_components.checkpoints import load_backbone_weights
+from meddino_components.networks import PRESETS, DinoVisionTransformer, vit_backbone
+
+# fp32; weights and images in bf16; fp32 weights under autocast, as in training
+PRECISIONS = ("fp32", "bf16", "autocast")
+
+
+def peer(name: str) -> DINOv3ViTModel:
+    """Transformers' model of a preset with random weights, LayerScale at one so that every branch counts."""
+    preset = PRESETS[name]
+    config = DINOv3ViTConfig(
+        hidden_size=preset["embed_dim"],
+        num_hidden_layers=preset["depth"],
+        num_attention_heads=preset["num_heads"],
+        intermediate_size=4 * preset["embed_dim"],
+        num_register_tokens=4,
+        layerscale_value=1.0,
+    )
+    torch.manual_seed(0)
+    return DINOv3ViTModel(config).eval()
+
+
+def ours_with_weights_of(model: DINOv3ViTModel, name: str) -> DinoVisionTransformer:
+    """Our network with the peer's weights, checked to give the peer's tokens."""
+    network = vit_backbone(name).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        load_backbone_weights(network, folder)
+    images = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        torch.testing.assert_close(our_tokens(network, images), peer_tokens(model, images), rtol=1e-3, atol=1e-4)
+    return network
+
+
+def our_tokens(network: nn.Module, images: Tensor) -> Tensor:
+    """Patch tokens after the final norm."""
+    return network.forward_features(images)["x_norm_patchtokens"]
+
+
+def peer_tokens(model: nn.Module, images: Tensor) -> Tensor:
+    """Patch tokens after the final norm: CLS and four registers come first."""
+    return model(images).last_hidden_state[:, 5:]
+
+
+def step(
+    tokens: Callable[[nn.Module, Tensor], Tensor], network: nn.Module, images: Tensor, *, autocast: bool, backward: bool
+) -> Callable[[], None]:
+    """One forward pass, or forward and backward."""
+
+    def run() -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16) if autocast else nullcontext():
+            if not backward:
+                with torch.no_grad():
+                    tokens(network, images)
+                return
+            loss = tokens(network, images).float().square().mean()
+        loss.backward()
+        network.zero_grad(set_to_none=True)
+
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=["vit_small", "vit_base"])
+    parser.add_argument("--pixels", nargs="+", type=int, default=[224, 256])
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 4])
+    parser.add_argument("--precisions", nargs="+", default=PRECISIONS, choices=PRECISIONS)
+    parser.add_argument("--passes", nargs="+", default=["forward", "both"], choices=["forward", "both"])
+    parser.add_argument("--rounds", type=int, default=7, help="pairs a cell, at least")
+    parser.add_argument("--seconds", type=float, default=6.0, help="time a cell, at least")
+    parser.add_argument("--no-file", action="store_true", help="print only")
+    args = parser.parse_args()
+    logging.set_verbosity_error()
+    rows, details = [], {}
+    for name, precision in product(args.models, args.precisions):
+        model = peer(name)
+        network = ours_with_weights_of(model, name)
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        model, network = model.to(dtype), network.to(dtype)
+        for pixels, batch, passes in product(args.pixels, args.batches, args.passes):
+            images = torch.randn(batch, 3, pixels, pixels).to(dtype)
+            how = {"autocast": precision == "autocast", "backward": passes == "both"}
+            calls = {
+                "ours": step(our_tokens, network, images, **how),
+                "peer": step(peer_tokens, model, images, **how),
+            }
+            times = timed_in_turn(calls, rounds=args.rounds, seconds=args.seconds)
+            ours, theirs = median(times["ours"]), median(times["peer"])
+            row = {
+                "model": name,
+                "precision": precision,
+                "pixels": pixels,
+                "batch": batch,
+                "pass": passes,
+                "ours images/s": f"{batch / ours:.2f}",
+                "transformers images/s": f"{batch / theirs:.2f}",
+                "ratio": f"{theirs / ours:.2f}",
+            }
+            print(row, len(times["ours"]), flush=True)
+            rows.append(row)
+            details[f"{name} {precision} {pixels} px batch {batch} {passes}"] = {
+                key: spread(values) for key, values in times.items()
+            }
+    if args.no_file:
+        return
+    write_results(
+        "backbone_cpu",
+        rows,
+        question="Is the backbone as fast as transformers' DINOv3ViTModel with the same weights?",
+        settings={"rounds at least": args.rounds, "attention": "scaled_dot_product_attention in both"},
+        packages=["torch", "transformers"],
+        notes=[
+            "ratio: transformers' median time over ours, measured in turn; above 1 ours is faster.",
+            "both: forward and backward. Networks in eval mode: no augmentation of positions, no stochastic depth.",
+            "bf16: weights and images in bf16; transformers then rotates with angles in bf16, ours with fp32 angles.",
+        ],
+        details=details,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""A picture of one case: the reference above, the prediction below, on the same slices.
+
+H rows (to posterior), W columns (to the left), D slices (upwards), as in every canonical volume.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ..inference import overlay
+from ..inference.slice_choice import choose_slices, label_areas
+
+_COLUMNS = 4  # of axial tiles
+_TILE_INCHES = 2.5
+
+
+def write_comparison(
+    path: Path,
+    *,
+    image: NDArray[np.floating[Any]],
+    reference: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    spacing_mm: Sequence[float],
+    organs: Mapping[int, tuple[str, float]],
+    title: str,
+    window: tuple[float, float] | None = None,
+) -> None:
+    """Draw axial slices and a coronal one twice: with the reference, and with the prediction.
+
+    Colours are those of ``overlay.write_overlay``. In the lower row the outline of the reference is white.
+
+    Args:
+        path: PNG to write.
+        image: [H, W, D] in canonical orientation, in any units.
+        reference: [H, W, D] labels, 0 is background.
+        prediction: [H, W, D] labels.
+        spacing_mm: of rows, columns and slices.
+        organs: label -> (name, Dice); Dice is NaN where the reference lacks the organ.
+        title: the case's id.
+        window: (low, high) grey window in the image's units; None is taken from the labelled voxels.
+    """
+    pairs = zip(label_areas(reference), label_areas(prediction), strict=True)
+    # slices that show an organ only predicted matter as much as those that show one missed
+    per_slice, per_row = (np.maximum(a, b) for a, b in pairs)
+    slices, row = choose_slices(per_slice, _COLUMNS), choose_slices(per_row, 1)[0]
+    grey = window or overlay.grey_window(image, reference, slices)
+    rows, columns = overlay._body_box(image, slices, grey[0])
+    row_mm, column_mm, slice_mm = (float(s) for s in spacing_mm)
+    wide_mm = (columns.stop - columns.start) * column_mm
+    tile_ratio = float(np.clip((rows.stop - rows.start) * row_mm / wide_mm, 0.4, 1.6))
+    coronal_width = float(np.clip(tile_ratio / (image.shape[2] * slice_mm / wide_mm), 0.4, 1.5))
+    widths = [1.0] * _COLUMNS + [coronal_width, 1.0]
+    inches = _TILE_INCHES * sum(widths), _TILE_INCHES * 2 * tile_ratio + 0.45
+    figure = Figure(figsize=inches, dpi=100, facecolor=overlay._PAGE)
+    FigureCanvasAgg(figure)
+    top = 1 - 0.4 / inches[1]
+    edges = {"left": 0.025, "right": 0.995, "top": top, "bottom": 0.01, "wspace": 0.02, "hspace": 0.03}
+    grid = figure.add_gridspec(2, len(widths), width_ratios=widths, **edges)
+    for line, labels in enumerate((reference, prediction)):
+        outline = reference if line else None
+        for place, k in enumerate(slices):
+            tile = (rows, columns, k)
+            axes = figure.add_subplot(grid[line, place])
+            overlay._draw(axes, image[tile], labels[tile], grey, row_mm / column_mm, f"{k + 1}/{image.shape[2]}")
+            _draw_outline(axes, None if outline is None else outline[tile])
+        # transposed and turned: slices run upwards on the page
+        cut = (row, columns, slice(None))
+        axes = figure.add_subplot(grid[line, _COLUMNS])
+        ratio = slice_mm / column_mm
+        overlay._draw(axes, image[cut].T[::-1], labels[cut].T[::-1], grey, ratio, f"coronal {row + 1}")
+        _draw_outline(axes, None if outline is None else outline[cut].T[::-1])
+        y = top * (0.25 if line else 0.75)
+        name = "prediction" if line else "reference"
+        figure.text(0.0125, y, name, color=overlay._TEXT, fontsize=10, rotation=90, ha="center", va="center")
+    _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), organs)
+    middle = (1 + top) / 2
+    note = "white outline below: the reference. Automatic; for research only"
+    figure.text(0.0125, middle, title, color=overlay._TEXT, fontsize=12, weight="bold", va="center")
+    figure.text(0.99, middle, note, color=overlay._FAINT, fontsize=8, ha="right", va="center")
+    figure.savefig(path, facecolor=overlay._PAGE)
+
+
+def _draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
+    """White outlines of the labels; nothing for None or a plane too thin for contours."""
+    if labels is None or min(labels.shape) < 2:
+        return
+    for label in np.unique(labels[labels > 0]):
+        axes.contour(labels == label, levels=[0.5], colors=["white"], linewidths=0.7)
+
+
+def _legend(axes: Any, organs: Mapping[int, tuple[str, float]]) -> None:
+    axes.set_axis_off()
+    step = min(0.055, 1.0 / (len(organs) + 2))
+    size = max(5.0, min(9.0, 190 * step))
+    write = {"fontsize": size, "va": "top", "transform": axes.transAxes}
+    axes.text(0.98, 0.99, "Dice", color=overlay._FAINT, ha="right", **write)
+    for place, (label, (name, dice)) in enumerate(organs.items(), start=1):
+        y = 0.99 - place * step
+        absent = math.isnan(dice)
+        axes.text(0.04, y, "■", color=overlay._colour(label), **write)
+        axes.text(0.14, y, name, color=overlay._FAINT if absent else overlay._TEXT, **write)
+        value = "not in reference" if absent else f"{dice:.3f}"
+        axes.text(0.98, y, value, color=overlay._FAINT if absent else overlay._TEXT, ha="right", **write)

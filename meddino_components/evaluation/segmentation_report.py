@@ -1,0 +1,251 @@
+"""Handler that scores each case of an evaluation and reports on all of them at the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import monai
+import nibabel as nib
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.data import MetaTensor
+from monai.engines.utils import IterationEvents
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..data.geometry import CANONICAL_AXCODES
+from ..errors import InputError
+from ..inference.atomic_files import AtomicFiles
+from ..inference.grids import as_on_grid
+from ..inference.writers import label_path
+from .metrics import HAUSDORFF_PERCENTILE, SURFACE_TOLERANCE_MM, OrganScore, score_case
+from .score_table import read_scores, write_scores
+from .summary import ScoreSummary, case_means, summarize
+
+_logger = logging.getLogger(__name__)
+
+
+class SegmentationReport:
+    """Dice, surface Dice, HD95 and volumes of every organ and case, as tables, pictures and a page to read.
+
+    Attach it to ``CaseEvaluator`` (or another MONAI evaluator) through ``val_handlers``. A case is scored when its
+    postprocessing is done, within the iteration, so that ``CaseEvaluator`` records a case that cannot be scored as
+    failed and goes on. Read are ``pred``, ``label`` and ``image`` of ``state.output`` and ``case_id`` of
+    ``state.batch`` (or of the output). A prediction that was inverted to the source's orientation is brought back onto
+    the label's grid.
+
+    Written to ``output_dir``, each file complete or not at all:
+
+    - ``metrics.csv``: a row an organ and case, after every case, so that a killed run keeps what it has. A run with
+      ``skip_existing`` takes the rows of skipped cases from it.
+    - ``comparisons/<case_id>.png``: reference and prediction, after every case.
+    - ``metrics.json``: per organ and overall numbers by the rule of ``summarize``, settings, software.
+    - ``report.html``: the same with plots and the worst and median cases' pictures, in one file.
+
+    At the end of the epoch ``state.metrics`` gets ``mean_dice``, ``mean_surface_dice`` and ``mean_hd95_mm`` (those
+    that are numbers): list this handler before those that log them.
+
+    Args:
+        output_dir: made when missing.
+        label_names: names by label, background first.
+        distance_metrics: compute HD95 and surface Dice, too.
+        title: of the page.
+        model_sha256: of the weights, to be recorded.
+        window: (low, high) grey window of the pictures in the preprocessed image's units; None is taken from the
+            labelled voxels.
+        n_pictures: of the worst cases in the page, and of those round the median.
+
+    Raises:
+        InputError: matplotlib or jinja2 is not installed, names recur; for a case: no label, class scores in place of
+            labels, another grid or orientation than the canonical one, a label without a name.
+    """
+
+    def __init__(
+        self,
+        *,
+        output_dir: str | Path,
+        label_names: Sequence[str],
+        distance_metrics: bool = True,
+        title: str = "Segmentation",
+        model_sha256: str | None = None,
+        window: Sequence[float] | None = None,
+        n_pictures: int = 3,
+    ) -> None:
+        missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
+        if missing:
+            raise InputError(f"the report needs {' and '.join(missing)}: pip install 'meddino[report]'")
+        self.label_names = [str(name) for name in label_names]
+        if (
+            len(self.label_names) < 2
+            or len(set(self.label_names)) < len(self.label_names)
+            or len(self.label_names) > 256
+        ):
+            raise InputError(f"label_names is {self.label_names}; expected background and organs, each once")
+        self.output_dir = Path(output_dir)
+        self.distance_metrics = distance_metrics
+        self.title = title
+        self.model_sha256 = model_sha256
+        self.window = None if window is None else (float(window[0]), float(window[1]))
+        self.n_pictures = n_pictures
+        self._scores: dict[str, list[OrganScore]] = {}
+        self._earlier: dict[str, list[OrganScore]] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """Score after each case's postprocessing, report at the end."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self._score_batch)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._set_metrics)
+        engine.add_event_handler(Events.COMPLETED, self._report)
+
+    def _start(self, engine: Engine) -> None:
+        self._scores, self._earlier = {}, {}
+        if getattr(engine, "skip_existing", False):
+            for score in read_scores(self.output_dir / "metrics.csv", self.label_names):
+                self._earlier.setdefault(score.case_id, []).append(score)
+
+    def _score_batch(self, engine: Engine) -> None:
+        for case, output in zip(engine.state.batch, engine.state.output, strict=True):
+            self._score({**case, **output})
+
+    def _score(self, case: Mapping[str, Any]) -> None:
+        case_id = str(case.get("case_id", ""))
+        picture = self._picture_path(case_id)
+        label = case.get("label")
+        if not isinstance(label, MetaTensor):
+            raise InputError(f"case {case_id}: has no label to compare with. Evaluate cases with a reference")
+        axcodes = "".join(nib.aff2axcodes(label.affine.cpu().numpy()))
+        if axcodes != CANONICAL_AXCODES:
+            raise InputError(
+                f"case {case_id}: the label has orientation {axcodes}; expected {CANONICAL_AXCODES}, by which the "
+                f"pictures are drawn. Put Orientationd with axcodes={CANONICAL_AXCODES} into the preprocessing"
+            )
+        reference, prediction, image = (_on_grid(case[key], label, case_id, key) for key in ("label", "pred", "image"))
+        spacing_mm = [float(s) for s in np.linalg.norm(label.affine.cpu().numpy()[:3, :3], axis=0)]
+        scores = score_case(
+            prediction,
+            reference,
+            spacing_mm=spacing_mm,
+            label_names=self.label_names,
+            case_id=case_id,
+            distance_metrics=self.distance_metrics,
+        )
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        self._draw(picture, image, reference, prediction, spacing_mm, scores)
+        self._scores[case_id] = scores
+        write_scores(self.output_dir / "metrics.csv", _flat({**self._earlier, **self._scores}))
+
+    def _picture_path(self, case_id: str) -> Path:
+        folder = self.output_dir / "comparisons"
+        return label_path(folder, case_id).with_name(f"{case_id}.png")
+
+    def _draw(
+        self,
+        path: Path,
+        image: NDArray[Any],
+        reference: NDArray[Any],
+        prediction: NDArray[Any],
+        spacing_mm: Sequence[float],
+        scores: Sequence[OrganScore],
+    ) -> None:
+        from .comparison import write_comparison  # needs matplotlib
+
+        dice = case_means(scores).get(scores[0].case_id)
+        path.parent.mkdir(exist_ok=True)
+        with AtomicFiles() as files:
+            write_comparison(
+                files.path(path),
+                image=image,
+                reference=reference.astype(np.uint8, copy=False),
+                prediction=prediction.astype(np.uint8, copy=False),
+                spacing_mm=spacing_mm,
+                organs={label: (s.organ, s.dice) for label, s in enumerate(scores, start=1)},
+                title=scores[0].case_id + ("" if dice is None else f"   mean Dice {dice:.3f}"),
+                window=self.window,
+            )
+
+    def _set_metrics(self, engine: Engine) -> None:
+        """What loggers show; means that are not numbers are left out."""
+        summary = self._summary(self._final(engine))
+        for name in ("mean_dice", "mean_surface_dice", "mean_hd95_mm"):
+            if math.isfinite(value := getattr(summary, name)):
+                engine.state.metrics[name] = value
+
+    def _report(self, engine: Engine) -> None:
+        from .report_page import RunFacts, render_report  # needs matplotlib and jinja2
+
+        final = self._final(engine)
+        scores, summary = _flat(final), self._summary(final)
+        facts = RunFacts(
+            title=self.title,
+            settings=self._settings(),
+            software={"meddino": __version__, "monai": monai.__version__, "torch": torch.__version__},
+            model_sha256=self.model_sha256,
+            n_scored=len(final),
+            n_failed=len(_case_ids(engine, "failed")),
+            n_unscored=len(set(_case_ids(engine, "skipped")) - set(final)),
+        )
+        pictures = {case_id: path for case_id in final if (path := self._picture_path(case_id)).exists()}
+        document: dict[str, Any] = {
+            "cases": {"scored": facts.n_scored, "failed": facts.n_failed, "unscored": facts.n_unscored}
+        }
+        document |= summary.as_dict()
+        document |= {"settings": facts.settings, "software": facts.software, "model_sha256": facts.model_sha256}
+        page = render_report(scores, summary, facts, pictures, self.n_pictures)
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        write_scores(self.output_dir / "metrics.csv", scores)
+        with AtomicFiles() as files:
+            text = json.dumps(document, indent=2, ensure_ascii=False)
+            files.path(self.output_dir / "metrics.json").write_text(text + "\n", encoding="utf-8")
+            files.path(self.output_dir / "report.html").write_text(page, encoding="utf-8")
+        _logger.info("mean Dice %.4f over %d cases; %s", summary.mean_dice, len(final), self.output_dir / "report.html")
+
+    def _final(self, engine: Engine) -> dict[str, list[OrganScore]]:
+        """Scores of this run's cases, those of skipped ones from an earlier run; of no other case."""
+        skipped = _case_ids(engine, "skipped")
+        return {case_id: self._earlier[case_id] for case_id in skipped if case_id in self._earlier} | self._scores
+
+    def _summary(self, scores: Mapping[str, list[OrganScore]]) -> ScoreSummary:
+        return summarize(_flat(scores), self.label_names[1:])
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "distance_metrics": self.distance_metrics,
+            "surface_tolerance_mm": SURFACE_TOLERANCE_MM,
+            "hausdorff_percentile": HAUSDORFF_PERCENTILE,
+            "absent_from_reference": "case does not count for the organ",
+            "missed": "Dice and surface Dice 0, left out of HD95",
+            "averaging": "over cases, then over organs",
+        }
+
+
+def _on_grid(volume: Any, label: MetaTensor, case_id: str, key: str) -> NDArray[Any]:
+    """First channel of a volume as an array [H, W, D] on the label's grid.
+
+    Raises:
+        InputError: no ``MetaTensor``, several channels (but of an image), or other voxels than the label's.
+    """
+    if not isinstance(volume, MetaTensor) or volume.ndim != 4 or (volume.shape[0] != 1 and key != "image"):
+        found = f"{type(volume).__name__} {tuple(getattr(volume, 'shape', ()))}"
+        raise InputError(f"case {case_id}: '{key}' is {found}; expected a MetaTensor [1, H, W, D], labels not scores")
+    affine, target = (np.asarray(v.affine.cpu(), dtype=np.float64) for v in (volume, label))
+    try:
+        return as_on_grid(volume.as_tensor()[0].cpu().numpy(), affine, target, tuple(label.shape[1:]))
+    except InputError as error:
+        raise InputError(f"case {case_id}: '{key}' and 'label' lie on different grids: {error}") from error
+
+
+def _case_ids(engine: Engine, status: str) -> list[str]:
+    """Cases of this status in the summary of a ``CaseEvaluator``; of other engines none."""
+    summary = getattr(engine, "summary", None)
+    return [case.case_id for case in summary.cases if case.status == status] if summary is not None else []
+
+
+def _flat(scores: Mapping[str, list[OrganScore]]) -> list[OrganScore]:
+    return [score for case_id in sorted(scores) for score in scores[case_id]]

@@ -1,0 +1,58 @@
+"""The command lines that users type, run in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent
+AMOS = REPOSITORY / "bundles" / "meddinov3_seg_amos"
+# so small that a step takes milliseconds; what is tested does not depend on the size
+TINY = {
+    "backbone": "vit_tiny",
+    "weights": "random",
+    "roi_size": [64, 64],
+    "pixdim": [6.0, 6.0],
+    "epochs": 2,
+    "iterations_per_epoch": 3,
+    "validation_interval": 2,
+    "batch_size": 2,
+    "num_workers": 0,
+    "progress": False,
+    "amp": False,
+}
+
+
+def environment(**variables):
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    return {**os.environ, **threads, **variables}
+
+
+def bundle_command(configs, overrides, launcher=(), bundle=AMOS, run_id=None):
+    """The command line that a user types."""
+    files = "[" + ",".join(f"'{bundle / 'configs' / name}.json'" for name in configs) + "]"
+    command = [*(launcher or [sys.executable, "-m"]), "monai.bundle", "run", *([run_id] if run_id else [])]
+    command += ["--config_file", files]
+    for key, value in overrides.items():
+        command += [f"--{key}", value if isinstance(value, str) else repr(value)]
+    return [str(part) for part in command]
+
+
+def run_bundle(configs, overrides, check=True, **kwargs):
+    """Run a bundle in a process of its own; returns the finished process with its output as text."""
+    cwd = kwargs.pop("cwd", None)
+    command = bundle_command(configs, overrides, **kwargs)
+    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=600)
+    if check:
+        assert done.returncode == 0, done.stderr[-4000:]
+    return done
+
+
+def read_log(output_dir):
+    return [json.loads(line) for line in (Path(output_dir) / "log.jsonl").read_text().splitlines()]
+
+
+def losses(output_dir):
+    """Loss by iteration."""
+    return {line["iteration"]: line["loss"] for line in read_log(output_dir) if "loss" in line}

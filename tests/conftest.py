@@ -1,0 +1,20 @@
+"""A small data set, and settings to train on it in seconds."""
+
+import pytest
+from command_lines import TINY
+
+from meddino_components.data import write_phantoms
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory):
+    """An AMOS-like data set of six small CT volumes and one MR."""
+    return write_phantoms(
+        tmp_path_factory.mktemp("data") / "phantoms", n_ct=5, n_mr=0, n_val_ct=1, in_plane_px=64, slice_mm=(16.0, 20.0)
+    )
+
+
+@pytest.fixture
+def training_overrides(phantoms, tmp_path):
+    output = tmp_path / "run"
+    return {**TINY, "dataset_dir": str(phantoms), "output_dir": str(output), "model_path": str(output / "model.pt")}

@@ -1,0 +1,101 @@
+"""Training of the AMOS bundle by the command line a user types."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from command_lines import AMOS, REPOSITORY, TINY, bundle_command, environment, losses, read_log, run_bundle
+
+
+def test_writes_model_checkpoint_and_logs(training_overrides, tmp_path):
+    run_bundle(["train"], training_overrides, run_id="training")
+    output = tmp_path / "run"
+    model = torch.load(output / "model.pt", weights_only=True)
+    assert model["decoder.head.weight"].shape == (16, 48, 1, 1)
+    digest, name = (output / "model.pt.sha256").read_text().split()
+    assert (len(digest), name) == (64, "model.pt")
+    log = read_log(output)
+    steps = [line for line in log if "loss" in line]
+    assert [line["iteration"] for line in steps] == [1, 2, 3, 4, 5, 6]
+    # linear decay to 0 of both learning rates, encoder first
+    assert [round(line["learning_rates"][1], 9) for line in steps] == [2.5e-4, 2e-4, 1.5e-4, 1e-4, 5e-5, 0]
+    assert steps[0]["learning_rates"][0] == pytest.approx(steps[0]["learning_rates"][1] / 10)
+    (validation,) = [line["validation"] for line in log if "validation" in line]
+    assert 0 <= validation["val_mean_dice"] <= 1
+    assert 0 <= validation["dice/liver"] <= 1
+    assert list((output / "tensorboard").iterdir())
+
+
+def test_two_processes_give_the_losses_of_one_with_twice_the_batch(training_overrides, tmp_path):
+    one = {**training_overrides, "drop_path_rate": 0.0, "epochs": 1, "iterations_per_epoch": 5, "batch_size": 4}
+    one["validation_interval"] = 1
+    run_bundle(["train"], one)
+    two = {**one, "batch_size": 2, "output_dir": str(tmp_path / "two"), "model_path": str(tmp_path / "two/model.pt")}
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
+    run_bundle(["train", "multi_gpu_train"], two, launcher=torchrun)
+    expected, found = losses(tmp_path / "run"), losses(tmp_path / "two")
+    assert sorted(found) == [1, 2, 3, 4, 5]
+    assert [found[i] for i in range(1, 6)] == pytest.approx([expected[i] for i in range(1, 6)], rel=1e-5)
+    names = {path.name for path in (tmp_path / "run").iterdir()} - {"cache"}
+    assert names == {path.name for path in (tmp_path / "two").iterdir()} - {"cache"}
+
+
+def test_killed_run_resumes_with_the_same_losses(training_overrides, tmp_path):
+    settings = {**training_overrides, "epochs": 4, "iterations_per_epoch": 4, "num_workers": 2, "drop_path_rate": 0.3}
+    run_bundle(["train"], settings)
+    killed = {**settings, "output_dir": str(tmp_path / "killed"), "model_path": str(tmp_path / "killed/model.pt")}
+    process = subprocess.Popen(bundle_command(["train"], killed), env=environment(), stderr=subprocess.DEVNULL)
+    log = tmp_path / "killed" / "log.jsonl"
+    deadline = time.time() + 120
+    while not (log.exists() and len(log.read_text().splitlines()) >= 6) and time.time() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    before = losses(tmp_path / "killed")
+    assert 5 <= max(before) < 16, "the run was to be killed in its middle"
+    run_bundle(["train"], {**killed, "resume": True})
+    assert losses(tmp_path / "killed") == losses(tmp_path / "run")  # bitwise
+    for name in ("model.pt", "checkpoint.pt"):
+        assert torch.load(tmp_path / "killed" / name, weights_only=True).keys()
+    final = [torch.load(tmp_path / run / "checkpoint.pt", weights_only=True)["network"] for run in ("run", "killed")]
+    assert all(torch.equal(final[0][key], final[1][key]) for key in final[0])
+
+
+def test_a_finished_run_is_not_overwritten(training_overrides):
+    run_bundle(["train"], training_overrides)
+    again = run_bundle(["train"], training_overrides, check=False)
+    assert again.returncode != 0
+    assert "--resume True" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("override", "suggestion"),
+    [({"max_epoch": 3}, "epochs"), ({"train::trainer::max_epoch": 3}, "train::trainer::max_epochs")],
+)
+def test_unknown_override_is_an_error_with_a_suggestion(training_overrides, override, suggestion):
+    done = run_bundle(["train"], {**training_overrides, **override}, check=False)
+    assert done.returncode != 0
+    (key,) = override
+    assert f"no key '{key}': did you mean '{suggestion}'?" in done.stderr
+
+
+def test_runs_from_the_folder_of_the_bundle(training_overrides):
+    overrides = {**training_overrides, "epochs": 1, "iterations_per_epoch": 1, "validation_interval": 1}
+    command = bundle_command(["train"], overrides)
+    command[command.index("--config_file") + 1] = "configs/train.json"
+    done = subprocess.run(command, cwd=AMOS, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_settings_are_those_published():
+    config = json.loads((REPOSITORY / "bundles/meddinov3_seg_amos/configs/train.json").read_text())
+    assert config["roi_size"] == [896, 896]
+    assert (config["epochs"], config["iterations_per_epoch"]) == (1000, 250)
+    assert (config["learning_rate"], config["encoder_learning_rate"]) == (3e-4, 3e-5)
+    assert (config["betas"], config["weight_decay"], config["clip_norm"]) == ([0.9, 0.98], 0.05, 12.0)
+    assert config["drop_path_rate"] == 0.2
+    assert set(TINY) <= set(config)

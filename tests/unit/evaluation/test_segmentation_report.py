@@ -1,0 +1,201 @@
+"""The handler on a small run of CaseEvaluator: files, numbers, pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Events
+from matplotlib.image import imread
+from monai.data import Dataset
+from monai.transforms import Compose, Invertd, Orientationd
+
+from meddino_components.data import CheckSameGridd, LoadVolumed
+from meddino_components.errors import InputError
+from meddino_components.evaluation import SegmentationReport
+from meddino_components.evaluation.report_page import choose_cases
+from meddino_components.inference import CaseEvaluator, WriteCased
+
+NAMES = ("background", "liver <left>", "spleen")
+KEYS = ("image", "label")
+
+
+class Thresholds:
+    """An inferer that rounds intensities to labels."""
+
+    def __call__(self, inputs: torch.Tensor, network: Any) -> torch.Tensor:
+        return inputs.round().to(torch.uint8)
+
+
+def save_case(folder: Path, case_id: str, shift: int, axes: str = "RAS") -> dict[str, str]:
+    """A liver of which the image shows the copy moved by ``shift`` voxels of 2 mm; a spleen that fits."""
+    label = np.zeros((24, 20, 10), np.float32)
+    label[4:14, 3:13, 2:8] = 1
+    label[17:20, 10:16, 3:6] = 2
+    image = np.where(label == 1, 0, label)
+    image[4 + shift : 14 + shift, 3:13, 2:8][image[4 + shift : 14 + shift, 3:13, 2:8] == 0] = 1
+    case = {"case_id": case_id}
+    folder.mkdir(exist_ok=True)
+    for key, volume in (("image", image), ("label", label)):
+        nifti = nib.Nifti1Image(volume, np.diag([2.0, 2.0, 3.0, 1.0]))
+        order = nib.orientations.ornt_transform(nib.io_orientation(nifti.affine), nib.orientations.axcodes2ornt(axes))
+        case[key] = str(folder / f"{case_id}_{key}.nii.gz")
+        nib.save(nifti.as_reoriented(order), case[key])
+    return case
+
+
+def evaluator(cases: list[dict[str, str]], out: Path, *, invert: bool = False, **extra: Any) -> CaseEvaluator:
+    before = Compose([LoadVolumed(KEYS), CheckSameGridd(KEYS), Orientationd(KEYS, axcodes="PLS", labels=None)])
+    inverse = [Invertd("pred", before, "image", nearest_interp=True)] if invert else []
+    writers = [WriteCased(output_dir=out, label_names=NAMES, overlay=False)]
+    report = SegmentationReport(output_dir=out, label_names=NAMES, title="A & B", n_pictures=1)
+    settings: dict[str, Any] = {"val_handlers": [report]}
+    return CaseEvaluator(
+        device="cpu",
+        dataset=Dataset(cases, before),
+        network=torch.nn.Identity(),
+        inferer=Thresholds(),
+        output_dir=out,
+        postprocessing=Compose([*inverse, *writers]),
+        **(settings | extra),
+    )
+
+
+class Page(HTMLParser):
+    """Elements open at the end, and what images and links point to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.sources += [str(value) for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "img", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_run(tmp_path: Path) -> None:
+    cases = [
+        save_case(tmp_path / "in", f"c{shift}", shift, axes) for shift, axes in ((0, "RAS"), (2, "LIP"), (3, "SPL"))
+    ]
+    out = tmp_path / "out"
+    engine = evaluator(cases, out)
+    logged = {}
+    engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: logged.update(e.state.metrics))
+    engine.run()
+    document = json.loads((out / "metrics.json").read_text())
+    assert document["cases"] == {"scored": 3, "failed": 0, "unscored": 0}
+    liver = document["organs"]["liver <left>"]
+    assert liver["dice"] == {"mean": pytest.approx((1 + 0.8 + 0.7) / 3), "median": pytest.approx(0.8), "n": 3}
+    assert liver["hd95_mm"]["median"] == pytest.approx(4.0)  # two voxels of 2 mm
+    assert liver["reference_ml"] == pytest.approx(600 * 12 / 1000)
+    assert document["mean_dice"] == pytest.approx((2.5 / 3 + 1) / 2)
+    assert logged == {k: pytest.approx(document[k]) for k in ("mean_dice", "mean_surface_dice", "mean_hd95_mm")}
+    assert str(tmp_path) not in (out / "metrics.json").read_text() + (out / "report.html").read_text()
+    rows = (out / "metrics.csv").read_text().splitlines()
+    assert len(rows) == 1 + 3 * 2
+    assert rows[1].startswith("c0,liver <left>,1,0,1,7.2,7.2")
+    assert not [p for p in out.rglob("*") if ".partial" in p.name]
+
+
+def test_the_page_is_whole_and_self_contained(tmp_path: Path) -> None:
+    cases = [save_case(tmp_path / "in", f"c{shift}", shift) for shift in (0, 2, 3)]
+    evaluator(cases, tmp_path / "out").run()
+    text = (tmp_path / "out" / "report.html").read_text()
+    page = Page(text)
+    assert page.open == []
+    assert "A &amp; B" in text
+    assert "liver &lt;left&gt;" in text
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    pictures = [imread(io.BytesIO(base64.b64decode(source.split(",")[1]))) for source in page.sources]
+    assert len(pictures) == 2 + 2  # two plots, the worst and the median case
+    assert all(picture.std() > 0.05 for picture in pictures)
+    assert re.findall(r"<h3>(\S+): Dice (\S+) \((\w+)\)", text) == [("c3", "0.850", "worst"), ("c2", "0.900", "median")]
+
+
+def test_an_inverted_prediction_gives_the_same_scores(tmp_path: Path) -> None:
+    cases = [save_case(tmp_path / "in", "a", 2, "LIP")]
+    for invert in (False, True):
+        evaluator(cases, tmp_path / str(invert), invert=invert).run()
+    assert (tmp_path / "True/metrics.csv").read_text() == (tmp_path / "False/metrics.csv").read_text()
+
+
+def test_a_case_that_cannot_be_scored_fails_and_the_others_go_on(tmp_path: Path) -> None:
+    cases = [save_case(tmp_path / "in", name, 1) for name in "abc"]
+    label = nib.load(cases[1]["label"])
+    nib.save(nib.Nifti1Image(np.asarray(label.dataobj) * 4, label.affine), cases[1]["label"])
+    engine = evaluator(cases, tmp_path / "out")
+    engine.run()
+    assert [c.status for c in engine.summary.cases] == ["ok", "failed", "ok"]
+    assert "case b: reference holds labels 0..8" in engine.summary.cases[1].error
+    assert json.loads((tmp_path / "out/metrics.json").read_text())["cases"] == {"scored": 2, "failed": 1, "unscored": 0}
+    assert "1 failed" in (tmp_path / "out/report.html").read_text()
+
+
+def test_without_label(tmp_path: Path) -> None:
+    case = save_case(tmp_path / "in", "a", 1)
+    before = Compose([LoadVolumed("image"), Orientationd("image", axcodes="PLS", labels=None)])
+    engine = evaluator([case], tmp_path / "out")
+    engine.dataset = Dataset([{k: case[k] for k in ("image", "case_id")}], before)
+    engine.run()
+    assert "case a: has no label" in engine.summary.cases[0].error
+    assert json.loads((tmp_path / "out/metrics.json").read_text())["mean_dice"] is None
+
+
+def test_a_killed_run_keeps_its_rows_and_is_taken_up(tmp_path: Path) -> None:
+    cases = [save_case(tmp_path / "in", name, shift) for shift, name in enumerate("abc")]
+    out = tmp_path / "out"
+    engine = evaluator(cases, out)
+
+    def stop(engine: CaseEvaluator) -> None:
+        if engine.state.iteration == 2:
+            raise KeyboardInterrupt
+
+    engine.add_event_handler(Events.ITERATION_COMPLETED, stop)
+    with pytest.raises(KeyboardInterrupt):
+        engine.run()
+    assert {row.split(",")[0] for row in (out / "metrics.csv").read_text().splitlines()[1:]} == {"a", "b"}
+    assert not (out / "report.html").exists()
+    again = evaluator(cases, out, skip_existing=True)
+    again.run()
+    assert again.summary.count("skipped") == 2
+    evaluator(cases, tmp_path / "whole").run()
+    assert (out / "metrics.csv").read_text() == (tmp_path / "whole/metrics.csv").read_text()
+    # scores lost, label maps there: said, not hidden
+    (out / "metrics.csv").unlink()
+    evaluator(cases, out, skip_existing=True).run()
+    assert json.loads((out / "metrics.json").read_text())["cases"] == {"scored": 0, "failed": 0, "unscored": 3}
+
+
+def test_other_orientation_is_refused(tmp_path: Path) -> None:
+    engine = evaluator([save_case(tmp_path / "in", "a", 1)], tmp_path / "out")
+    engine.dataset.transform = LoadVolumed(KEYS)
+    engine.run()
+    assert "orientation RAS; expected PLS" in engine.summary.cases[0].error
+
+
+@pytest.mark.parametrize("names", [["background"], ["background", "liver", "liver"]])
+def test_names(names: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="label_names"):
+        SegmentationReport(output_dir=tmp_path, label_names=names)
+
+
+def test_choice_of_cases() -> None:
+    means = {name: dice for dice, name in enumerate("abcdefghi")}
+    assert list(choose_cases(means, 2).items()) == [("a", "worst"), ("b", "worst"), ("d", "median"), ("e", "median")]
+    assert choose_cases({"a": 0.5}, 3) == {"a": "worst"}
+    assert choose_cases({}, 3) == {}
