@@ -60,7 +60,8 @@ def _configuration_being_resolved() -> Mapping[str, Any]:
 def check_keys(config: Mapping[str, Any], known_keys: Sequence[str], extra_keys: Sequence[str] = ()) -> None:
     """Compare the keys of a configuration, before it is resolved, with those it was built with.
 
-    Lists are not looked into, nor the arguments of a component whose ``_target_`` was replaced.
+    Lists are not looked into, nor values that were no mapping when it was built (such as null), nor the arguments of a
+    component whose ``_target_`` was replaced.
 
     Raises:
         InputError: see `check_overrides`.
@@ -79,6 +80,8 @@ def check_keys(config: Mapping[str, Any], known_keys: Sequence[str], extra_keys:
                 passed_over.append(parent + _SEPARATOR)
         elif key not in known and not (name.startswith("_") and name.endswith("_")):
             unknown.append(key)
+        elif isinstance(value, Mapping) and not any(name.startswith(key + _SEPARATOR) for name in known):
+            passed_over.append(key + _SEPARATOR)
         elif isinstance(value, str) and value.lower() in _WORDS:
             # the command line reads Python's literals: "false" would be a text, and true
             raise InputError(f"'{key}' is the text '{value}': write {_WORDS[value.lower()]}, with a capital")

@@ -20,6 +20,7 @@ from ..inference.slice_choice import choose_slices, label_areas
 
 _COLUMNS = 4  # of axial tiles
 _TILE_INCHES = 2.5
+_LEGEND_LINES = 24
 
 
 def write_comparison(
@@ -43,7 +44,7 @@ def write_comparison(
         reference: [H, W, D] labels, 0 is background.
         prediction: [H, W, D] labels.
         spacing_mm: of rows, columns and slices.
-        organs: label -> (name, Dice); Dice is NaN where the reference lacks the organ.
+        organs: label -> (name, Dice) for the legend; Dice is NaN where the reference lacks the organ.
         title: the case's id.
         window: (low, high) grey window in the image's units; None is taken from the labelled voxels.
     """
@@ -52,14 +53,14 @@ def write_comparison(
     per_slice, per_row = (np.maximum(a, b) for a, b in pairs)
     slices, row = choose_slices(per_slice, _COLUMNS), choose_slices(per_row, 1)[0]
     grey = window or overlay.grey_window(image, reference, slices)
-    rows, columns = overlay._body_box(image, slices, grey[0])
+    rows, columns = overlay.body_box(image, slices, grey[0])
     row_mm, column_mm, slice_mm = (float(s) for s in spacing_mm)
     wide_mm = (columns.stop - columns.start) * column_mm
     tile_ratio = float(np.clip((rows.stop - rows.start) * row_mm / wide_mm, 0.4, 1.6))
     coronal_width = float(np.clip(tile_ratio / (image.shape[2] * slice_mm / wide_mm), 0.4, 1.5))
     widths = [1.0] * _COLUMNS + [coronal_width, 1.0]
     inches = _TILE_INCHES * sum(widths), _TILE_INCHES * 2 * tile_ratio + 0.45
-    figure = Figure(figsize=inches, dpi=100, facecolor=overlay._PAGE)
+    figure = Figure(figsize=inches, dpi=100, facecolor=overlay.PAGE)
     FigureCanvasAgg(figure)
     top = 1 - 0.4 / inches[1]
     edges = {"left": 0.025, "right": 0.995, "top": top, "bottom": 0.01, "wspace": 0.02, "hspace": 0.03}
@@ -69,23 +70,23 @@ def write_comparison(
         for place, k in enumerate(slices):
             tile = (rows, columns, k)
             axes = figure.add_subplot(grid[line, place])
-            overlay._draw(axes, image[tile], labels[tile], grey, row_mm / column_mm, f"{k + 1}/{image.shape[2]}")
+            overlay.draw_slice(axes, image[tile], labels[tile], grey, row_mm / column_mm, f"{k + 1}/{image.shape[2]}")
             _draw_outline(axes, None if outline is None else outline[tile])
         # transposed and turned: slices run upwards on the page
         cut = (row, columns, slice(None))
         axes = figure.add_subplot(grid[line, _COLUMNS])
         ratio = slice_mm / column_mm
-        overlay._draw(axes, image[cut].T[::-1], labels[cut].T[::-1], grey, ratio, f"coronal {row + 1}")
+        overlay.draw_slice(axes, image[cut].T[::-1], labels[cut].T[::-1], grey, ratio, f"coronal {row + 1}")
         _draw_outline(axes, None if outline is None else outline[cut].T[::-1])
         y = top * (0.25 if line else 0.75)
         name = "prediction" if line else "reference"
-        figure.text(0.0125, y, name, color=overlay._TEXT, fontsize=10, rotation=90, ha="center", va="center")
+        figure.text(0.0125, y, name, color=overlay.TEXT, fontsize=10, rotation=90, ha="center", va="center")
     _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), organs)
     middle = (1 + top) / 2
     note = "white outline below: the reference. Automatic; for research only"
-    figure.text(0.0125, middle, title, color=overlay._TEXT, fontsize=12, weight="bold", va="center")
-    figure.text(0.99, middle, note, color=overlay._FAINT, fontsize=8, ha="right", va="center")
-    figure.savefig(path, facecolor=overlay._PAGE)
+    figure.text(0.0125, middle, title, color=overlay.TEXT, fontsize=12, weight="bold", va="center")
+    figure.text(0.99, middle, note, color=overlay.FAINT, fontsize=8, ha="right", va="center")
+    figure.savefig(path, facecolor=overlay.PAGE)
 
 
 def _draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
@@ -97,15 +98,21 @@ def _draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
 
 
 def _legend(axes: Any, organs: Mapping[int, tuple[str, float]]) -> None:
+    """Colours and Dice; of many organs the worst, in the order of the labels."""
     axes.set_axis_off()
-    step = min(0.055, 1.0 / (len(organs) + 2))
-    size = max(5.0, min(9.0, 190 * step))
+    worst = sorted(organs, key=lambda label: organs[label][1] if organs[label][1] >= 0 else 2.0)[:_LEGEND_LINES]
+    shown = {label: organs[label] for label in sorted(worst)}
+    step = min(0.055, 1.0 / (len(shown) + 3))
+    size = min(9.0, 190 * step)
     write = {"fontsize": size, "va": "top", "transform": axes.transAxes}
-    axes.text(0.98, 0.99, "Dice", color=overlay._FAINT, ha="right", **write)
-    for place, (label, (name, dice)) in enumerate(organs.items(), start=1):
+    axes.text(0.98, 0.99, "Dice", color=overlay.FAINT, ha="right", **write)
+    for place, (label, (name, dice)) in enumerate(shown.items(), start=1):
         y = 0.99 - place * step
         absent = math.isnan(dice)
-        axes.text(0.04, y, "■", color=overlay._colour(label), **write)
-        axes.text(0.14, y, name, color=overlay._FAINT if absent else overlay._TEXT, **write)
+        axes.text(0.04, y, "■", color=overlay.organ_colour(label), **write)
+        axes.text(0.14, y, name, color=overlay.FAINT if absent else overlay.TEXT, **write)
         value = "not in reference" if absent else f"{dice:.3f}"
-        axes.text(0.98, y, value, color=overlay._FAINT if absent else overlay._TEXT, ha="right", **write)
+        axes.text(0.98, y, value, color=overlay.FAINT if absent else overlay.TEXT, ha="right", **write)
+    if len(organs) > len(shown):
+        more = f"and {len(organs) - len(shown)} more"
+        axes.text(0.14, 0.99 - (len(shown) + 1) * step, more, color=overlay.FAINT, **write)

@@ -18,6 +18,7 @@ _INK = "#1c2733"
 _LINE = "#8a94a0"
 _FILL = "#4c78a8"
 _MARKERS = "os^Dv"
+_LEGEND_LINES = 25  # more organs than this cannot be told apart by colour, either
 
 
 def dice_plot(scores: Sequence[OrganScore], organs: Sequence[str]) -> bytes | None:
@@ -105,7 +106,8 @@ def volume_plot(scores: Sequence[OrganScore], organs: Sequence[str]) -> bytes | 
         title=f"bias {bias:+.1f} %, limits of agreement {bias - spread:+.0f} to {bias + spread:+.0f} %",
     )
     right.title.set_fontsize(9)
-    figure.legend(loc="outside right center", fontsize=8, frameon=False)
+    if len(names) <= _LEGEND_LINES:
+        figure.legend(loc="outside right center", fontsize=8, frameon=False)
     return _png(figure, left, right)
 
 

@@ -157,6 +157,9 @@ class SegmentationReport:
         from .comparison import write_comparison  # needs matplotlib
 
         dice = case_means(scores).get(scores[0].case_id)
+        organs = {
+            label: (s.organ, s.dice) for label, s in enumerate(scores, start=1) if s.reference_ml or s.prediction_ml
+        }
         path.parent.mkdir(exist_ok=True)
         with AtomicFiles() as files:
             write_comparison(
@@ -165,7 +168,7 @@ class SegmentationReport:
                 reference=reference.astype(np.uint8, copy=False),
                 prediction=prediction.astype(np.uint8, copy=False),
                 spacing_mm=spacing_mm,
-                organs={label: (s.organ, s.dice) for label, s in enumerate(scores, start=1)},
+                organs=organs,
                 title=scores[0].case_id + ("" if dice is None else f"   mean Dice {dice:.3f}"),
                 window=self.window,
             )

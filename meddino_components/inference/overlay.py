@@ -19,9 +19,9 @@ from .slice_choice import choose_slices, label_areas
 
 _ROWS, _COLUMNS = 3, 4  # of axial tiles
 _TILE_INCHES = 2.9
-_PAGE = "#101214"
-_TEXT = "#e8e8e8"
-_FAINT = "#a0a6ae"
+PAGE = "#101214"
+TEXT = "#e8e8e8"
+FAINT = "#a0a6ae"
 # distinct on black and on grey
 _COLOURS = (
     *("ff5a5f", "5bd75b", "b4f03c", "ffe119", "ffb3c6", "c8783c", "f032e6", "ff2828"),
@@ -64,7 +64,7 @@ def write_overlay(
     slices = choose_slices(per_slice, _ROWS * _COLUMNS)
     row = choose_slices(per_row, 1)[0]
     grey = window or grey_window(image, labels, slices)
-    rows, columns = _body_box(image, slices, grey[0])
+    rows, columns = body_box(image, slices, grey[0])
     row_mm, column_mm, slice_mm = (float(s) for s in spacing_mm)
     wide_mm = (columns.stop - columns.start) * column_mm
     tile_ratio = float(np.clip((rows.stop - rows.start) * row_mm / wide_mm, 0.4, 1.6))
@@ -72,7 +72,7 @@ def write_overlay(
     coronal_width = float(np.clip(_ROWS * tile_ratio / (image.shape[2] * slice_mm / wide_mm), 0.5, 2.0))
     widths = [1.0] * _COLUMNS + [coronal_width, 1.05]
     inches = _TILE_INCHES * sum(widths), _TILE_INCHES * _ROWS * tile_ratio + 0.5
-    figure = Figure(figsize=inches, dpi=110, facecolor=_PAGE)
+    figure = Figure(figsize=inches, dpi=110, facecolor=PAGE)
     FigureCanvasAgg(figure)
     top = 1 - 0.45 / inches[1]
     edges = {"left": 0.005, "right": 0.995, "top": top, "bottom": 0.01, "wspace": 0.02, "hspace": 0.02}
@@ -80,19 +80,19 @@ def write_overlay(
     for place, k in enumerate(slices):
         axes = figure.add_subplot(grid[place // _COLUMNS, place % _COLUMNS])
         tile = (rows, columns, k)
-        _draw(axes, image[tile], labels[tile], grey, row_mm / column_mm, f"{k + 1}/{image.shape[2]}")
+        draw_slice(axes, image[tile], labels[tile], grey, row_mm / column_mm, f"{k + 1}/{image.shape[2]}")
     cut = (row, columns, slice(None))
     axes = figure.add_subplot(grid[:, _COLUMNS])
     # transposed and turned: slices run upwards on the page
-    _draw(axes, image[cut].T[::-1], labels[cut].T[::-1], grey, slice_mm / column_mm, f"coronal {row + 1}")
+    draw_slice(axes, image[cut].T[::-1], labels[cut].T[::-1], grey, slice_mm / column_mm, f"coronal {row + 1}")
     _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), organs)
     size = " x ".join(str(n) for n in image.shape)
     spacing = " x ".join(f"{s:.3g}" for s in (row_mm, column_mm, slice_mm))
     note = f"{size} voxels of {spacing} mm. Automatic; for research only"
     middle = (1 + top) / 2
-    figure.text(0.01, middle, title, color=_TEXT, fontsize=13, weight="bold", va="center")
-    figure.text(0.99, middle, note, color=_FAINT, fontsize=9, ha="right", va="center")
-    figure.savefig(path, facecolor=_PAGE)
+    figure.text(0.01, middle, title, color=TEXT, fontsize=13, weight="bold", va="center")
+    figure.text(0.99, middle, note, color=FAINT, fontsize=9, ha="right", va="center")
+    figure.savefig(path, facecolor=PAGE)
 
 
 def grey_window(
@@ -109,7 +109,7 @@ def grey_window(
     return (low, high) if high > low else (low, low + 1)
 
 
-def _body_box(image: NDArray[np.floating[Any]], slices: Sequence[int], low: float) -> tuple[slice, slice]:
+def body_box(image: NDArray[np.floating[Any]], slices: Sequence[int], low: float) -> tuple[slice, slice]:
     """Rows and columns that the chosen slices fill with more than the window's black."""
     lit = np.any([image[:, :, k] > low for k in slices], axis=0)
     box = []
@@ -120,7 +120,7 @@ def _body_box(image: NDArray[np.floating[Any]], slices: Sequence[int], low: floa
     return box[0], box[1]
 
 
-def _draw(
+def draw_slice(
     axes: Any,
     image: NDArray[np.floating[Any]],
     labels: NDArray[np.uint8],
@@ -134,13 +134,13 @@ def _draw(
     table = np.zeros((256, 4))
     present = [int(k) for k in np.unique(labels) if k]
     for label in present:
-        table[label] = (*_colour(label), 0.3)
+        table[label] = (*organ_colour(label), 0.3)
     axes.imshow(table[labels], aspect=aspect, interpolation="nearest")
     for label in present:
         if min(labels.shape) > 1:
-            axes.contour(labels == label, levels=[0.5], colors=[_colour(label)], linewidths=1.0)
+            axes.contour(labels == label, levels=[0.5], colors=[organ_colour(label)], linewidths=1.0)
     axes.set_axis_off()
-    legible = {"color": _TEXT, "fontsize": 9, "path_effects": [withStroke(linewidth=2, foreground="black")]}
+    legible = {"color": TEXT, "fontsize": 9, "path_effects": [withStroke(linewidth=2, foreground="black")]}
     axes.text(0.02, 0.98, text, va="top", transform=axes.transAxes, **legible)
     axes.text(0.02, 0.5, "R", va="center", transform=axes.transAxes, **legible)
     axes.text(0.98, 0.5, "L", va="center", ha="right", transform=axes.transAxes, **legible)
@@ -154,20 +154,20 @@ def _legend(axes: Any, organs: Mapping[int, tuple[str, float]]) -> None:
     size = max(5.0, min(10.0, 220 * step))
     y = 0.99
     for label, name, ml in lines:
-        axes.text(0.02, y, "■", color=_colour(label), fontsize=size + 2, va="top", transform=axes.transAxes)
-        axes.text(0.12, y, name, color=_TEXT, fontsize=size, va="top", transform=axes.transAxes)
+        axes.text(0.02, y, "■", color=organ_colour(label), fontsize=size + 2, va="top", transform=axes.transAxes)
+        axes.text(0.12, y, name, color=TEXT, fontsize=size, va="top", transform=axes.transAxes)
         amount = f"{ml:,.0f} ml" if ml >= 10 else f"{ml:.1f} ml"
-        axes.text(0.98, y, amount, color=_TEXT, fontsize=size, va="top", ha="right", transform=axes.transAxes)
+        axes.text(0.98, y, amount, color=TEXT, fontsize=size, va="top", ha="right", transform=axes.transAxes)
         y -= step
     if absent:
         y -= step / 2
-        axes.text(0.02, y, "not found", color=_FAINT, fontsize=size, va="top", transform=axes.transAxes)
+        axes.text(0.02, y, "not found", color=FAINT, fontsize=size, va="top", transform=axes.transAxes)
         for name in absent:
             y -= step
-            axes.text(0.12, y, name, color=_FAINT, fontsize=size, va="top", transform=axes.transAxes)
+            axes.text(0.12, y, name, color=FAINT, fontsize=size, va="top", transform=axes.transAxes)
 
 
-def _colour(label: int) -> tuple[float, float, float]:
+def organ_colour(label: int) -> tuple[float, float, float]:
     """One colour for a label in every sheet; after the table, hues a golden section apart."""
     if label <= len(_COLOURS):
         red, green, blue = bytes.fromhex(_COLOURS[label - 1])

@@ -213,7 +213,7 @@ class DinoVisionTransformer(nn.Module):
         x_list, outputs = [tokens], []
         ropes = self._ropes([grid])
         for index, block in enumerate(self.blocks[: max(wanted) + 1]):
-            x_list = block(x_list, ropes or self._draw_ropes([grid]))
+            x_list = self._run_block(block, x_list, ropes or self._draw_ropes([grid]))
             if index in wanted:
                 outputs.append(x_list[0])
         prefix, patches = zip(*(self._final_norm(out) if norm else self._split(out) for out in outputs), strict=True)

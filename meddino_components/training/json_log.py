@@ -47,6 +47,7 @@ class JsonLog:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             # a kill can leave half a line at the end
-            lines = [line for line in self.path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-            kept = [line for line in lines if json.loads(line)["iteration"] <= engine.state.iteration]
-            self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]
+            kept = [line for line in whole if json.loads(line)["iteration"] <= engine.state.iteration]
+            self.path.write_text("".join(kept), encoding="utf-8")

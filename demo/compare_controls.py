@@ -1,0 +1,27 @@
+"""A per-organ table: the network beside two controls that know the training labels but no network."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from meddino_components.data import label_names, read_datalist
+from meddino_components.evaluation import control_table_text, evaluate_controls
+
+
+def main(dataset_dir: str, metrics_file: str) -> None:
+    """Print the table and write it beside the metrics as ``controls.json``."""
+    metrics = json.loads(Path(metrics_file).read_text(encoding="utf-8"))
+    table = evaluate_controls(
+        read_datalist(dataset_dir, "amos", section="training"),
+        read_datalist(dataset_dir, "amos", section="official_validation"),
+        list(label_names(dataset_dir, "amos").values()),
+        network_dice={organ: values["dice"]["mean"] for organ, values in metrics["organs"].items()},
+    )
+    Path(metrics_file).with_name("controls.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    print(control_table_text(table))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

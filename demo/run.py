@@ -1,0 +1,54 @@
+"""The whole way on data the demo makes itself: phantoms, fine-tuning, evaluation, segmentation, controls.
+
+Each step is a command that a user would type; the demo prints it, runs it and says where its results are.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent
+CONFIGS = REPOSITORY / "bundles" / "meddinov3_seg_amos" / "configs"
+OUTPUT = REPOSITORY / "demo_output"
+DATA, RUN, EVALUATION, SEGMENTED = (OUTPUT / name for name in ("phantoms", "training", "evaluation", "segmented"))
+MODEL = RUN / "model.pt"
+
+
+def command(*arguments: object) -> None:
+    """Print and run a command of this Python; the demo ends where one fails."""
+    shown = " ".join(f'"{text}"' if set(text) & set(" [") else text for text in map(str, arguments))
+    print(f"\n$ python {shown}", flush=True)
+    subprocess.run([sys.executable, *map(str, arguments)], check=True, cwd=REPOSITORY)
+
+
+def bundle(name: str, **overrides: object) -> None:
+    """`monai.bundle run` of a configuration with the laptop overlay."""
+    files = str([str((CONFIGS / f"{part}.json").relative_to(REPOSITORY)) for part in (name, "laptop")])
+    options = [text for key, value in overrides.items() for text in (f"--{key}", value)]
+    command("-m", "monai.bundle", "run", "--config_file", files, *options)
+
+
+def main() -> None:
+    started = time.perf_counter()
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    command("-m", "meddino_components", "phantom", DATA, "--n_ct", 24, "--n_mr", 0, "--n_val_ct", 4, "--n_val_mr", 0)
+    bundle("train", dataset_dir=DATA, output_dir=RUN, model_path=MODEL)
+    bundle("evaluate", dataset_dir=DATA, output_dir=EVALUATION, model_path=MODEL, section="official_validation")
+    unseen = sorted((DATA / "imagesVa").iterdir())[0]
+    command("-m", "meddino_components", "segment", unseen, SEGMENTED, "--model", MODEL, "--overlay_config", "laptop")
+    command("demo/compare_controls.py", DATA, EVALUATION / "metrics.json")
+    print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at")
+    for what, path in (
+        ("report", EVALUATION / "report.html"),
+        ("overlay of an unseen case", SEGMENTED / f"{unseen.name.removesuffix('.nii.gz')}.png"),
+        ("training curves", f"tensorboard --logdir {RUN / 'tensorboard'}"),
+    ):
+        print(f"  {what}: {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Preprocessed volumes on disk."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from array_cases import preprocessing, write_case
+
+from meddino_components.data import VolumeCache
+from meddino_components.data import volume_cache as module
+
+
+@pytest.fixture
+def cases(tmp_path):
+    rng = np.random.default_rng(0)
+    volumes = [rng.normal(size=(4, 5, 3)) for _ in range(2)]
+    label = np.zeros((4, 5, 3))
+    label[1, 2, 0], label[3, 4, 2], label[0, 0, 1] = 2, 2, 7
+    return [write_case(tmp_path / "data", f"case{i}", volume, label) for i, volume in enumerate(volumes)]
+
+
+def open_cache(cases, tmp_path, scale=1.0, **kwargs):
+    return VolumeCache(data=cases, preprocessing=preprocessing(scale), cache_dir=tmp_path / "cache", **kwargs)
+
+
+def folders(tmp_path):
+    return {path.name for path in (tmp_path / "cache").iterdir()}
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_holds_slices_first_and_the_places_of_each_class(cases, tmp_path, num_workers):
+    cache = open_cache(cases, tmp_path, num_workers=num_workers)
+    for case, found in zip(cases, (cache[0], cache[1]), strict=True):
+        volume = np.load(case["image"])
+        assert (found.image.dtype, found.label.dtype) == (np.float16, np.uint8)
+        np.testing.assert_array_equal(found.image, volume.astype(np.float16).transpose(2, 0, 1)[:, None])
+        np.testing.assert_array_equal(found.label, np.load(case["label"]).transpose(2, 0, 1))
+        places = {key: value.tolist() for key, value in found.foreground().items()}
+        assert places == {2: [[0, 1, 2], [2, 3, 4]], 7: [[1, 0, 0]]}
+
+
+def test_a_sample_of_a_large_class_is_kept(tmp_path):
+    label = np.zeros((10, 10, 2))
+    label[..., 1] = 1
+    case = write_case(tmp_path / "data", "large", np.zeros((10, 10, 2)), label)
+    places = open_cache([case], tmp_path, max_voxels_per_class=30)[0].foreground()[1]
+    assert places.shape == (30, 3)
+    assert len({tuple(place) for place in places}) == 30
+    assert set(places[:, 0]) == {1}
+
+
+def test_nothing_is_preprocessed_twice(cases, tmp_path):
+    before = folders_of = open_cache(cases, tmp_path) and folders(tmp_path)
+    stamps = [(tmp_path / "cache" / name).stat().st_mtime_ns for name in sorted(before)]
+    open_cache(cases, tmp_path)
+    assert folders(tmp_path) == folders_of
+    assert [(tmp_path / "cache" / name).stat().st_mtime_ns for name in sorted(before)] == stamps
+
+
+@pytest.mark.parametrize("change", ["image's time", "label's time", "size", "preprocessing", "modality", "sample"])
+def test_whatever_changes_the_result_changes_the_key(cases, tmp_path, change):
+    case = cases[0]
+    open_cache([case], tmp_path)
+    settings = {}
+    if change.endswith("time"):
+        path = case[change.partition("'")[0]]
+        stat = os.stat(path)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    elif change == "size":
+        np.save(case["image"], np.zeros((4, 5, 4), np.float32))
+    elif change == "preprocessing":
+        settings["scale"] = 2.0
+    elif change == "modality":
+        case = {**case, "modality": "mr"}
+    else:
+        settings["max_voxels_per_class"] = 5
+    open_cache([case], tmp_path, **settings)
+    assert len(folders(tmp_path)) == 2
+
+
+KEYS = """
+import json, sys
+from pathlib import Path
+from monai.bundle import ConfigParser
+from meddino_components.data import VolumeCache
+configs, data, cache = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
+parser = ConfigParser(ConfigParser.load_config_file(str(configs / "train.json")))
+parser["modality"] = "ct"
+VolumeCache._fill = lambda self, num_workers: None
+made = VolumeCache(data=data, preprocessing=parser.get_parsed_content("train::preprocessing"), cache_dir=cache)
+print(json.dumps([made._key(case) for case in data]))
+"""
+
+
+def test_keys_of_the_bundles_preprocessing_are_the_same_in_every_process(cases, tmp_path):
+    configs = Path(__file__).parents[3] / "bundles" / "meddinov3_seg_amos" / "configs"
+    arguments = [sys.executable, "-c", KEYS, str(configs), json.dumps(cases), str(tmp_path)]
+    processes = [
+        subprocess.Popen(arguments, env={**os.environ, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE, text=True)
+        for seed in ("1", "2")
+    ]
+    first, second = (json.loads(process.communicate(timeout=120)[0].splitlines()[-1]) for process in processes)
+    assert first == second
+    assert len(set(first)) == 2
+
+
+def test_a_folder_that_a_kill_left_half_written_is_not_used(cases, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed(path, **arrays):
+        Path(path).write_bytes(b"half")
+        raise Killed
+
+    with monkeypatch.context() as context:
+        context.setattr(module.np, "savez", killed)
+        context.setattr(module.shutil, "rmtree", lambda *args, **kwargs: None)  # a killed process cleans nothing up
+        with pytest.raises(Killed):
+            open_cache(cases, tmp_path)
+    (left_over,) = folders(tmp_path)
+    assert left_over.startswith(".writing-")
+    cache = open_cache(cases, tmp_path)
+    assert cache[0].folder.name != left_over
+    assert cache[0].foreground().keys() == {2, 7}
+
+
+def test_an_error_leaves_nothing(cases, tmp_path, monkeypatch):
+    def full(path, **arrays):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        open_cache(cases, tmp_path)
+    assert folders(tmp_path) == set()
+
+
+def test_another_process_may_have_been_first(cases, tmp_path, monkeypatch):
+    cache = open_cache(cases, tmp_path)
+    folder = cache[0].folder
+    before = (folder / "image.npy").stat().st_mtime_ns
+    cache._write(cases[0], folder)
+    assert (folder / "image.npy").stat().st_mtime_ns == before
+    assert len(folders(tmp_path)) == 2
+
+
+def test_processes_share_the_work(cases, tmp_path, monkeypatch):
+    barriers = []
+    monkeypatch.setattr(module.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(module.dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(module.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(module.dist, "barrier", lambda: barriers.append(sorted(folders(tmp_path))))
+    cache = open_cache(cases, tmp_path)
+    assert barriers == [[cache._key(cases[1])]]

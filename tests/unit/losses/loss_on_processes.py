@@ -1,0 +1,36 @@
+"""One step of a small network, alone or on a process of several; light to import, for new processes do."""
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from meddino_components.losses import DiceCrossEntropyLoss
+
+
+def network_and_images():
+    torch.manual_seed(3)
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.GELU(), nn.Conv2d(4, 4, 1))
+    images = torch.randn(4, 1, 8, 8)
+    # processes see classes very unevenly, so that a loss of each alone would differ
+    labels = torch.zeros(4, 1, 8, 8, dtype=torch.long)
+    labels[0, :, :6] = 1
+    labels[2, :, :1, :2] = 2
+    labels[3, :, 4:] = 3
+    return network, images, labels
+
+
+def step(network, images, labels):
+    loss = DiceCrossEntropyLoss(num_classes=4, background_weight=0.3)(network(images), labels)
+    loss.backward()
+    return loss.item(), [p.grad.clone() for p in network.parameters()]
+
+
+def on_process(rank, folder):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    network, images, labels = network_and_images()
+    share = slice(2 * rank, 2 * rank + 2)
+    result = step(DistributedDataParallel(network), images[share], labels[share])
+    torch.save(result, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()

@@ -1,0 +1,88 @@
+"""Stem, aggregation and the whole segmentation network."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter, MultiScaleTokenAggregator
+from meddino_components.networks.channel_stem import ChannelStem
+
+
+def segmenter(backbone=None, **overrides):
+    torch.manual_seed(0)
+    tiny = {"embed_dim": 32, "depth": 3, "num_heads": 2, "layerscale_init": 1.0, **(backbone or {})}
+    settings = {"num_classes": 4, "interaction_indices": [0, 2], **overrides}
+    return MedDinoSegmenter(backbone=DinoVisionTransformer(**tiny), **settings).eval()
+
+
+def test_stem_repeats_one_channel_and_passes_equal_counts_through():
+    grey, colour = torch.randn(2, 1, 4, 5), torch.randn(2, 3, 4, 5)
+    assert torch.equal(ChannelStem(in_channels=1, out_channels=3)(grey), grey.repeat(1, 3, 1, 1))
+    assert ChannelStem(in_channels=3, out_channels=3)(colour) is colour
+    with pytest.raises(ValueError, match="build the backbone with in_chans=4"):
+        ChannelStem(in_channels=4, out_channels=3)
+
+
+@torch.no_grad()
+def test_aggregator_stacks_levels_in_block_order():
+    network = segmenter()
+    images = torch.randn(2, 3, 32, 48)
+    maps = MultiScaleTokenAggregator(interaction_indices=[2, 0])(network.backbone, images)
+    first, last = network.backbone.get_intermediate_layers(images, n=[0, 2], reshape=True)
+    assert torch.equal(maps, torch.cat([first, last], dim=1))
+
+
+@pytest.mark.parametrize("indices", [[], [1, 1]])
+def test_aggregator_refuses_no_or_repeated_levels(indices):
+    with pytest.raises(ValueError, match="distinct and not empty"):
+        MultiScaleTokenAggregator(interaction_indices=indices)
+
+
+@torch.no_grad()
+def test_logits_of_every_pixel_with_and_without_a_batch():
+    network = segmenter()
+    images = torch.randn(2, 1, 32, 48)
+    logits = network(images)
+    assert logits.shape == (2, 4, 32, 48)
+    assert_close(logits[1:], network(images[1:]), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "named"), [((32, 40), r"\(32, 40\)"), ((24, 32), r"\(24, 32\)")])
+def test_refuses_sizes_that_are_no_multiple_of_the_patch(size, named):
+    with pytest.raises(ValueError, match=f"multiples of 16, got {named}"):
+        segmenter()(torch.zeros(1, 1, *size))
+
+
+def test_refuses_a_patch_size_the_decoder_cannot_double_to():
+    with pytest.raises(ValueError, match="patch_size 14 must be a power of 2"):
+        segmenter(backbone={"patch_size": 14})
+
+
+@torch.no_grad()
+def test_patch_size_8_has_three_stages():
+    assert segmenter(backbone={"patch_size": 8})(torch.zeros(1, 1, 24, 40)).shape == (1, 4, 24, 40)
+
+
+@torch.no_grad()
+def test_autocast_to_bf16_stays_close():
+    network = segmenter()
+    images = torch.randn(2, 1, 64, 64)
+    expected = network(images)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = network(images).float()
+    assert found.isfinite().all()
+    assert (found - expected).square().mean().sqrt() < 0.03 * expected.std()
+
+
+def test_gradient_reaches_every_parameter():
+    network = segmenter().train()
+    network(torch.randn(1, 1, 32, 32)).square().mean().backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None] == []
+
+
+@pytest.mark.slow
+def test_compiled_network_gives_the_same_logits():
+    network = segmenter()
+    images = torch.randn(1, 1, 32, 48)
+    with torch.no_grad():
+        assert_close(torch.compile(network)(images), network(images), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,132 @@
+"""Best model, early stopping, log and progress bar."""
+
+import json
+
+import pytest
+import torch
+from ignite.engine import Engine, Events
+from ignite.metrics import Average
+from monai.engines import SupervisedEvaluator
+from tiny_trainer import TinyRun
+from torch import nn
+
+from meddino_components.checkpoints import sha256_of
+from meddino_components.training import BestModel, EarlyStopping, JsonLog, RunProgress, on_device
+
+
+class Scores:
+    """A validation engine that finds the given scores, run by run."""
+
+    def __init__(self, scores):
+        self.network = nn.Linear(1, 1)
+        left = iter(scores)
+        self.engine = SupervisedEvaluator(
+            device=torch.device("cpu"),
+            val_data_loader=[{"image": torch.zeros(1, 1), "label": torch.zeros(1, 1)}],
+            network=self.network,
+            key_val_metric={"score": Average(output_transform=lambda output: next(left))},
+            decollate=False,
+        )
+
+    def validate_after_each_epoch(self, trainer):
+        trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self.engine.run(engine.state.epoch))
+
+
+def test_best_model_is_written_at_improvements_only(tmp_path):
+    path = tmp_path / "models" / "model.pt"
+    path.parent.mkdir()
+    scores = [0.2, 0.1, 0.2, 0.5, 0.4]
+    validation, written = Scores(scores), []
+    BestModel(network=validation.network, path=path).attach(validation.engine)
+    for epoch in range(1, len(scores) + 1):
+        nn.init.constant_(validation.network.weight, epoch)
+        validation.engine.run(epoch)
+        written.append(torch.load(path, weights_only=True)["weight"].item())
+        assert (path.parent / "model.pt.sha256").read_text() == f"{sha256_of(path)}  model.pt\n"
+    assert written == [1, 1, 1, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "epochs"),
+    [
+        ([0.1, 0.3, 0.2, 0.2, 0.9], 2, 4),
+        ([0.1, 0.3, 0.2, 0.4, 0.3], 2, 5),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], None, 5),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], 1, 2),
+    ],
+)
+def test_early_stopping_counts_epochs_since_the_best(scores, patience, epochs):
+    run, validation = TinyRun(epochs=5), Scores(scores)
+    validation.validate_after_each_epoch(run.trainer)
+    run.run(EarlyStopping(evaluator=validation.engine, patience=patience))
+    assert run.trainer.state.epoch == epochs
+
+
+def test_early_stopping_waits_for_the_first_validation():
+    run, validation = TinyRun(epochs=4), Scores([])
+    run.run(EarlyStopping(evaluator=validation.engine, patience=1))
+    assert run.trainer.state.epoch == 4
+
+
+def test_log_has_a_line_for_each_iteration_and_validation(tmp_path):
+    run, validation = TinyRun(epochs=2, epoch_length=2), Scores([0.25, 0.5])
+    expected = []
+    run.trainer.add_event_handler(
+        Events.ITERATION_COMPLETED, lambda engine: expected.append(engine.state.output["loss"].item())
+    )
+    validation.validate_after_each_epoch(run.trainer)
+    path = tmp_path / "new" / "log.jsonl"
+    run.run(JsonLog(path=path, optimizer=run.optimizer, evaluator=validation.engine))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["iteration"] for line in lines] == [1, 2, 2, 3, 4, 4]
+    assert [line["loss"] for line in lines if "loss" in line] == expected
+    assert [line["validation"]["score"] for line in lines if "validation" in line] == [0.25, 0.5]
+    assert lines[0]["learning_rates"] == [0.05]
+
+
+# what a kill can leave after the last line: the second half line ends as a whole one does
+@pytest.mark.parametrize("half", ["", '{"iteration": 6, "lo', '{"iteration": 6, "validation": {"score": 0.5}'])
+def test_log_drops_lines_after_the_checkpoint_and_half_ones(tmp_path, half):
+    path = tmp_path / "log.jsonl"
+    lines = [json.dumps({"iteration": i, "loss": 0.5}) for i in range(1, 6)]
+    path.write_text("\n".join(lines) + "\n" + half)
+    run = TinyRun(epochs=4, epoch_length=1)
+    log = JsonLog(path=path, optimizer=run.optimizer)
+    run.trainer.add_event_handler(Events.STARTED, lambda engine: setattr(engine.state, "iteration", 3))
+    run.trainer.add_event_handler(Events.STARTED, lambda engine: setattr(engine.state, "epoch", 3))
+    run.run(log)
+    found = path.read_text().splitlines()
+    assert found[:3] == lines[:3]
+    assert [json.loads(line)["iteration"] for line in found] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_progress_counts_the_whole_run(start, capsys):
+    run = TinyRun(epochs=5, epoch_length=3)
+    progress, bars = RunProgress(optimizer=run.optimizer), []
+
+    def resume(engine):
+        engine.state.epoch, engine.state.iteration = start, 3 * start
+
+    run.trainer.add_event_handler(Events.STARTED, resume)
+    run.trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: bars.append(progress._bar))
+    run.run(progress)
+    assert (bars[0].total, bars[0].initial, bars[0].n) == (15, 3 * start, 15)
+    shown = capsys.readouterr().err
+    assert "15/15" in shown
+    assert "lr=5.00e-02" in shown
+
+
+def test_progress_can_be_off_and_hides_no_error(capsys):
+    run = TinyRun(epochs=1)
+    run.run(RunProgress(optimizer=run.optimizer, enabled=False))
+    assert capsys.readouterr().err == ""
+    failing = Engine(lambda engine, batch: 1 / 0)
+    RunProgress(optimizer=run.optimizer).attach(failing)
+    with pytest.raises(ZeroDivisionError):
+        failing.run([0], max_epochs=1)
+
+
+def test_on_device_returns_the_network_itself():
+    network = nn.Linear(1, 1)
+    assert on_device(network, torch.device("cpu")) is network
