@@ -38,9 +38,12 @@ def segment(
     """
     configs = Path(bundle) / "configs"
     names = ["inference", *([overlay_config] if overlay_config else [])]
+    files = [configs / f"{name}.json" for name in names]
+    if missing := [str(file) for file in files if not file.is_file()]:
+        raise InputError(f"{missing[0]} not found: give the folder of a bundle by --bundle")
     overrides = {"model_path": str(model)} if model else {}
     run(
-        config_file=[str(configs / f"{name}.json") for name in names],
+        config_file=[str(file) for file in files],
         dataset_dir=str(source),
         output_dir=str(output_dir),
         modality=modality,
@@ -58,7 +61,10 @@ def import_weights(source: str, output: str, backbone: str = "vit_base", **overr
         backbone: the size, such as ``vit_base``.
         overrides: arguments of the backbone, such as ``--qkv_bias False`` for the published MedDINOv3 weights.
     """
-    network = vit_backbone(backbone, **overrides)
+    try:
+        network = vit_backbone(backbone, **overrides)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"no backbone of these settings: {error}") from error
     report = load_backbone_weights(network, source)
     sha256 = write_weights(network.state_dict(), output, {"source": report.source, "source_sha256": report.sha256})
     return f"{report}\nwrote {output}, SHA-256 {sha256}"

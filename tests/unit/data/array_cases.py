@@ -5,7 +5,7 @@ from monai.transforms import Compose, Transform
 
 
 class ReadArrays(Transform):
-    """Read `image` [1, H, W, D] and `label` [1, H, W, D]; counts its calls."""
+    """Read `image` and `label` to [1, H, W, D]."""
 
     def __init__(self, scale=1.0):
         self.scale = scale

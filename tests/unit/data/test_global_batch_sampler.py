@@ -1,6 +1,6 @@
 """Which samples each process sees."""
 
-from itertools import islice
+from itertools import chain, islice
 
 import pytest
 from torch.utils.data import DataLoader
@@ -25,8 +25,8 @@ def test_shares_of_the_processes_make_up_the_global_batch(monkeypatch, size, bat
     for rank in range(size):
         on_rank(monkeypatch, rank, size)
         shares.append(batches(GlobalBatchSampler(batch_size=batch_size), 5))
-    assert [sum(parts, []) for parts in zip(*shares, strict=True)] == expected
-    assert sum(expected, []) == list(range(5 * size * batch_size))
+    assert [list(chain(*parts)) for parts in zip(*shares, strict=True)] == expected
+    assert list(chain(*expected)) == list(range(5 * size * batch_size))
 
 
 def test_batch_size_one():

@@ -1,9 +1,6 @@
 """Preprocessed volumes on disk."""
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +51,10 @@ def test_a_sample_of_a_large_class_is_kept(tmp_path):
 
 
 def test_nothing_is_preprocessed_twice(cases, tmp_path):
-    before = folders_of = open_cache(cases, tmp_path) and folders(tmp_path)
-    stamps = [(tmp_path / "cache" / name).stat().st_mtime_ns for name in sorted(before)]
     open_cache(cases, tmp_path)
-    assert folders(tmp_path) == folders_of
-    assert [(tmp_path / "cache" / name).stat().st_mtime_ns for name in sorted(before)] == stamps
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")}
+    open_cache(cases, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")} == stamps
 
 
 @pytest.mark.parametrize("change", ["image's time", "label's time", "size", "preprocessing", "modality", "sample"])
@@ -80,32 +76,6 @@ def test_whatever_changes_the_result_changes_the_key(cases, tmp_path, change):
         settings["max_voxels_per_class"] = 5
     open_cache([case], tmp_path, **settings)
     assert len(folders(tmp_path)) == 2
-
-
-KEYS = """
-import json, sys
-from pathlib import Path
-from monai.bundle import ConfigParser
-from meddino_components.data import VolumeCache
-configs, data, cache = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
-parser = ConfigParser(ConfigParser.load_config_file(str(configs / "train.json")))
-parser["modality"] = "ct"
-VolumeCache._fill = lambda self, num_workers: None
-made = VolumeCache(data=data, preprocessing=parser.get_parsed_content("train::preprocessing"), cache_dir=cache)
-print(json.dumps([made._key(case) for case in data]))
-"""
-
-
-def test_keys_of_the_bundles_preprocessing_are_the_same_in_every_process(cases, tmp_path):
-    configs = Path(__file__).parents[3] / "bundles" / "meddinov3_seg_amos" / "configs"
-    arguments = [sys.executable, "-c", KEYS, str(configs), json.dumps(cases), str(tmp_path)]
-    processes = [
-        subprocess.Popen(arguments, env={**os.environ, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE, text=True)
-        for seed in ("1", "2")
-    ]
-    first, second = (json.loads(process.communicate(timeout=120)[0].splitlines()[-1]) for process in processes)
-    assert first == second
-    assert len(set(first)) == 2
 
 
 def test_a_folder_that_a_kill_left_half_written_is_not_used(cases, tmp_path, monkeypatch):

@@ -1,0 +1,137 @@
+"""Committed configurations: up to date, every component takes its arguments, every key is read."""
+
+import inspect
+import json
+import re
+from pydoc import locate
+
+import pytest
+from bundle_configs import BUNDLES, COMBINED, COMPLETE, LAYERS, OVERLAYS, components, label, read, read_json
+from monai.bundle import ConfigComponent
+
+from meddino_components.bundle.build import CHECK_KEY, build, merge_layers
+from meddino_components.bundle.checks import list_keys
+from meddino_components.networks import DinoVisionTransformer, vit_backbone
+
+# read by MONAI or the user, not by another key
+ENTRY_POINTS = {"run", "training"}
+# shared layers serve several configurations, some of which have no use for a key of theirs
+UNREAD = {
+    "train": {"load_image", "orient_image"},
+    "inference": {"seed", "dataset_layout"},
+    "evaluate": {"seed", "load_image", "orient_image"},
+}
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_are_what_build_makes_from_the_layers(bundle):
+    for name, config in merge_layers(bundle).items():
+        text = (bundle / "configs" / f"{name}.json").read_text(encoding="utf-8")
+        expected = json.dumps(config, indent=4, ensure_ascii=False) + "\n"
+        assert text == expected, f"{name}.json is stale: python -m meddino_components build"
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_no_configuration_is_without_layers(bundle):
+    names = {path.stem for path in (bundle / "configs").glob("*.json")} - {"metadata"}
+    assert names == {*LAYERS[bundle]["complete"], *LAYERS[bundle]["overlays"]}
+
+
+def arguments(component):
+    return {key: value for key, value in component.items() if not re.fullmatch(r"_.*_", key)}
+
+
+@pytest.mark.parametrize("case", COMBINED, ids=label)
+def test_every_component_is_found_and_takes_its_arguments(case):
+    found = list(components(read(case[0], *case[1])))
+    assert len(found) > 15
+    for path, component in found:
+        target = ConfigComponent(component, id=path).resolve_module_name()
+        target = locate(target) if isinstance(target, str) else target
+        assert callable(target), f"{path}: no {component['_target_']}"
+        try:
+            signature = inspect.signature(target)
+        except ValueError:  # of a builtin, such as torch.Generator
+            assert not arguments(component), path
+            continue
+        try:
+            signature.bind(**arguments(component))
+        except TypeError as error:
+            pytest.fail(f"{path}: {component['_target_']}: {error}")
+
+
+@pytest.mark.parametrize("case", COMBINED, ids=label)
+def test_the_backbone_takes_its_overrides(case):
+    backbone = read(case[0], *case[1])["network_def"]["backbone"]
+    assert backbone["_target_"].endswith(vit_backbone.__name__)
+    overrides = {key: value for key, value in arguments(backbone).items() if key != "name"}
+    inspect.signature(DinoVisionTransformer).bind(**overrides)
+
+
+@pytest.mark.parametrize("case", COMPLETE, ids=label)
+def test_every_key_is_read_and_every_reference_has_its_key(case):
+    config = read_json(*case)
+    text = json.dumps({key: value for key, value in config.items() if key != "_desc_"})
+    references = set(re.findall(r"@([A-Za-z_]\w*)", text))
+    assert references <= set(config)
+    assert set(config) - references - ENTRY_POINTS == UNREAD[case[1]]
+
+
+@pytest.mark.parametrize("case", COMBINED, ids=label)
+def test_nested_references_have_their_keys(case):
+    config = read(case[0], *case[1])
+    for reference in set(re.findall(r"@(\w+(?:::\w+)+)", json.dumps(config))):
+        node = config
+        for part in reference.split("::"):
+            assert part in node, reference
+            node = node[part]
+
+
+@pytest.mark.parametrize("case", OVERLAYS, ids=label)
+def test_overlays_set_keys_that_a_complete_configuration_has(case):
+    bundle, name = case
+    keys = {key for other in LAYERS[bundle]["complete"] for key in list_keys(read_json(bundle, other))}
+    keys |= set(LAYERS[bundle]["overlay_keys"])
+    overlay = read_json(bundle, name)
+    # a nested key is new in its parent, which is there
+    assert {key.rpartition("::")[0] or key for key in overlay} <= keys
+
+
+@pytest.mark.parametrize("case", COMPLETE, ids=label)
+def test_complete_ones_check_themselves(case):
+    config = read_json(*case)
+    assert config["network_def"]["_requires_"] == f"@{CHECK_KEY}"
+    assert set(config) <= set(config[CHECK_KEY]["known_keys"])
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_no_path_of_a_machine(bundle):
+    for path in (*bundle.glob("configs/*"), *bundle.glob("sources/*"), *bundle.parent.glob("_shared/**/*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        found = re.findall(r"(?:/(?:home|work|root|mnt|tmp|Users|workspace|data)/|[A-Za-z]:\\\\|file://)\S*", text)
+        assert found == [], path
+
+
+def test_an_overlay_with_a_misspelt_key_is_refused(tmp_path):
+    sources = tmp_path / "bundle" / "sources"
+    sources.mkdir(parents=True)
+    (sources / "main.yaml").write_text("epochs: 3\nnetwork_def: {_target_: Net}\n")
+    (sources / "small.yaml").write_text("epoch: 1\n")
+    layers = "complete: {train: [main.yaml]}\noverlays: {small: [small.yaml]}\n"
+    (sources / "layers.yaml").write_text(layers)
+    with pytest.raises(ValueError, match="small: sets epoch, which no complete configuration has"):
+        build(tmp_path / "bundle")
+    (sources / "layers.yaml").write_text(layers + "overlay_keys: [epoch]\n")
+    written = build(tmp_path / "bundle")
+    assert [path.name for path in written] == ["train.json", "small.json"]
+    assert json.loads(written[0].read_text())["epochs"] == 3
+    assert not list((tmp_path / "bundle" / "configs").glob("*.partial"))
+
+
+def test_a_missing_layer_or_bundle_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"layers\.yaml not found: give the folder of a bundle"):
+        build(tmp_path)
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "layers.yaml").write_text("complete: {train: [lost.yaml]}\noverlays: {}\n")
+    with pytest.raises(ValueError, match=r"layers that are not there: .*lost\.yaml"):
+        build(tmp_path)

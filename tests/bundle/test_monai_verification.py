@@ -1,0 +1,114 @@
+"""MONAI's own checks of a bundle, from the repository's root and from the bundle's folder."""
+
+import json
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from bundle_configs import BUNDLES, read_json
+from command_lines import TINY
+from monai.bundle import ConfigWorkflow
+from monai.utils import BundleProperty
+
+from meddino_components.checkpoints import write_weights
+
+# the same requirements as the schema that MONAI downloads, from the specification's text
+SCHEMA = Path(__file__).with_name("metadata_schema.json")
+REPOSITORY = Path(__file__).parents[2]
+pytestmark = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+
+
+@pytest.fixture(params=["repository", "bundle"])
+def configs(request, bundle, monkeypatch):
+    """The path that a user types there."""
+    monkeypatch.chdir(REPOSITORY if request.param == "repository" else bundle)
+    return bundle.relative_to(Path.cwd()) / "configs"
+
+
+def monai_bundle(monkeypatch, *arguments):
+    """``python -m monai.bundle ...`` without a process of its own."""
+    monkeypatch.setattr(sys, "argv", ["monai.bundle", *map(str, arguments)])
+    runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
+
+
+def test_verify_metadata(bundle, configs, monkeypatch):
+    monai_bundle(monkeypatch, "verify_metadata", "--meta_file", configs / "metadata.json", "--filepath", SCHEMA)
+
+
+@pytest.mark.parametrize("lost", ["version", "network_data_format", "network_data_format.outputs.pred.channel_def"])
+def test_verify_metadata_can_tell(bundle, tmp_path, monkeypatch, lost):
+    metadata = read_json(bundle, "metadata")
+    *parents, last = lost.split(".")
+    node = metadata
+    for parent in parents:
+        node = node[parent]
+    del node[last]
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    with pytest.raises(ValueError, match=f"'{last}' is a required property"):
+        monai_bundle(monkeypatch, "verify_metadata", "--meta_file", tmp_path / "metadata.json", "--filepath", SCHEMA)
+
+
+def test_metadata_agrees_with_the_configurations(bundle):
+    metadata, config = read_json(bundle, "metadata"), read_json(bundle, "train")
+    assert metadata["name"] == bundle.name == config["bundle_root"]["name"]
+    assert metadata["version"] in metadata["changelog"]
+    (output,) = metadata["network_data_format"]["outputs"].values()
+    assert list(output["channel_def"].values()) == config["label_names"]
+    assert list(output["channel_def"]) == [str(i) for i in range(output["num_channels"])]
+    (image,) = metadata["network_data_format"]["inputs"].values()
+    assert image["num_channels"] == config["context_slices"]
+
+
+@pytest.mark.parametrize("name", ["train", "inference"])
+def test_verify_net_in_out(bundle, configs, monkeypatch, name):
+    files = ["--meta_file", configs / "metadata.json", "--config_file", configs / f"{name}.json"]
+    # not the size of the network is tested, and the overlay is what a user without a GPU adds
+    small = ["--backbone", "vit_tiny", "--n", "3", "--device", "cpu"]
+    monai_bundle(monkeypatch, "verify_net_in_out", "network_def", *files, *small)
+
+
+def test_verify_net_in_out_can_tell(bundle, monkeypatch):
+    files = ["--meta_file", bundle / "configs/metadata.json", "--config_file", bundle / "configs/train.json"]
+    with pytest.raises(ValueError, match="output channel number"):
+        monai_bundle(
+            monkeypatch, "verify_net_in_out", "network_def", *files, "--backbone", "vit_tiny", "--label_names", "['a']"
+        )
+
+
+# MONAI wants `validate::inferer`, `val_interval` and the slices' transform under its own names; federated clients read
+# them, nothing else does
+UNUSUAL = {"train": {"train_preprocessing", "val_interval", "val_inferer"}, "evaluate": set(), "inference": set()}
+
+
+@pytest.mark.parametrize(("name", "kind"), [("train", "train"), ("evaluate", "eval"), ("inference", "infer")])
+def test_workflows_have_the_properties_that_monai_requires(bundle, phantoms, tmp_path, name, kind, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    settings = {**TINY, "dataset_dir": str(phantoms), "output_dir": str(tmp_path), "modality": "ct"}
+    workflow = ConfigWorkflow(
+        config_file=str(bundle / "configs" / f"{name}.json"),
+        workflow_type=kind,
+        logging_file=False,
+        model_path=str(tmp_path / "model.pt"),
+        **{key: value for key, value in settings.items() if key in read_json(bundle, name)},
+    )
+    workflow.initialize()
+    write_weights(workflow.parser.get_parsed_content("network_def").state_dict(), tmp_path / "model.pt")
+    wrong = workflow.check_properties()
+    required = {name for name, item in workflow.properties.items() if item[BundleProperty.REQUIRED]}
+    assert len(required) > 8
+    assert required & set(wrong) == set()
+    assert set(wrong) == UNUSUAL[name]
+
+
+def test_runs_from_a_copy_elsewhere(bundle, tmp_path, monkeypatch):
+    """The bundle is what MONAI downloads: a folder of any name, without the repository."""
+    copy = shutil.copytree(bundle, tmp_path / "a copy" / bundle.name)
+    monkeypatch.setattr(sys, "path", [str(copy), *sys.path])
+    workflow = ConfigWorkflow(
+        config_file=str(copy / "configs" / "train.json"), workflow_type="train", logging_file=False
+    )
+    workflow.initialize()
+    assert workflow.bundle_root == str(copy)
+    assert workflow.parser.get_parsed_content("model_path") == f"{copy}/models/model.pt"

@@ -1,0 +1,51 @@
+"""Bundles run without a process of their own, where what a process does is not the question: it costs nine seconds."""
+
+import logging
+import sys
+from contextlib import contextmanager
+
+import monai.bundle
+import monai.utils
+import torch
+from command_lines import AMOS
+from monai.bundle import ConfigParser
+
+from meddino_components.checkpoints import write_weights
+
+
+@contextmanager
+def untouched_process():
+    """Put back what a run of a bundle sets for the whole process."""
+    path, handlers, level = list(sys.path), list(logging.root.handlers), logging.root.level
+    deterministic = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
+        monai.utils.set_determinism(None)
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic
+
+
+def run_here(configs, overrides, bundle=AMOS, run_id=None):
+    """As `run_bundle`; an error is raised as it is."""
+    files = [str(bundle / "configs" / f"{name}.json") for name in configs]
+    with untouched_process():
+        monai.bundle.run(run_id=run_id, config_file=files, **overrides)
+
+
+def cause(error):
+    """The first of the chain that MONAI wraps an error in."""
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def write_laptop_model(path):
+    """Random weights of the network that `laptop.json` describes."""
+    parser = ConfigParser()
+    parser.read_config([str(AMOS / "configs" / f"{name}.json") for name in ("train", "laptop")])
+    torch.manual_seed(0)
+    del parser.get()["network_def"]["_requires_"]
+    return write_weights(parser.get_parsed_content("network_def").state_dict(), path)
