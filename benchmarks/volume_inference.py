@@ -129,7 +129,9 @@ def whole_case(network: MedDinoSegmenter, n_slices: int, rounds: int) -> Any:
         "nnU-Net": partial(peer.whole_case, raw, SPACING_MM),
         "VolumeInferer": partial(our_case, network, raw, pixdim=pixdim),
         "VolumeInferer, bf16": partial(our_case, network, raw, pixdim=pixdim, amp=True),
-        "VolumeInferer, bf16, crop_to_body": partial(our_case, network, raw, pixdim=pixdim, amp=True, crop_to_body=True),
+        "VolumeInferer, bf16, crop_to_body": partial(
+            our_case, network, raw, pixdim=pixdim, amp=True, crop_to_body=True
+        ),
     }
     return compare(f"256 x 256 x {n_slices}, 1.5 to {pixdim} mm", calls, rounds)
 

@@ -39,11 +39,13 @@ def bundle_command(configs, overrides, launcher=(), bundle=AMOS, run_id=None):
     return [str(part) for part in command]
 
 
-def run_bundle(configs, overrides, check=True, **kwargs):
+def run_bundle(configs, overrides, check=True, variables=None, **kwargs):
     """Run a bundle in a process of its own; returns the finished process with its output as text."""
     cwd = kwargs.pop("cwd", None)
     command = bundle_command(configs, overrides, **kwargs)
-    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        command, cwd=cwd, env=environment(**(variables or {})), capture_output=True, text=True, timeout=1200
+    )
     if check:
         assert done.returncode == 0, done.stderr[-4000:]
     return done

@@ -19,6 +19,9 @@ from .slice_choice import choose_slices, label_areas
 
 _ROWS, _COLUMNS = 3, 4  # of axial tiles
 _TILE_INCHES = 2.9
+# neighbouring pixels of different label in a tile, above which only areas are drawn: a 512 x 512 slice with a hundred
+# organs stays below, noise from an untrained network does not, and its outlines would take gigabytes
+_MAX_OUTLINE = 50_000
 PAGE = "#101214"
 TEXT = "#e8e8e8"
 FAINT = "#a0a6ae"
@@ -136,14 +139,19 @@ def draw_slice(
     for label in present:
         table[label] = (*organ_colour(label), 0.3)
     axes.imshow(table[labels], aspect=aspect, interpolation="nearest")
-    for label in present:
-        if min(labels.shape) > 1:
+    if min(labels.shape) > 1 and _outline_length(labels) <= _MAX_OUTLINE:
+        for label in present:
             axes.contour(labels == label, levels=[0.5], colors=[organ_colour(label)], linewidths=1.0)
     axes.set_axis_off()
     legible = {"color": TEXT, "fontsize": 9, "path_effects": [withStroke(linewidth=2, foreground="black")]}
     axes.text(0.02, 0.98, text, va="top", transform=axes.transAxes, **legible)
     axes.text(0.02, 0.5, "R", va="center", transform=axes.transAxes, **legible)
     axes.text(0.98, 0.5, "L", va="center", ha="right", transform=axes.transAxes, **legible)
+
+
+def _outline_length(labels: NDArray[np.uint8]) -> int:
+    """Neighbouring pixels of different label."""
+    return int(np.count_nonzero(labels[1:] != labels[:-1]) + np.count_nonzero(labels[:, 1:] != labels[:, :-1]))
 
 
 def _legend(axes: Any, organs: Mapping[int, tuple[str, float]]) -> None:

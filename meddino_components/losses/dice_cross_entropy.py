@@ -25,8 +25,9 @@ class DiceCrossEntropyLoss(nn.Module):
 
     Args:
         num_classes: K, the background included.
-        background_weight: weight of background pixels in the cross-entropy; the other classes have 1. Below 1 it
-            brings small organs forward in short runs; the published recipe has 1.
+        class_balance: exponent b of the cross-entropy's weights; a pixel of a class with n pixels in the batch weighs
+            n ** -b. 0 is the published recipe; towards 1 every class counts alike, which brings small organs forward
+            in short runs from random weights.
         smooth: s of the formula.
 
     Shape: logits [B, K, ...], labels [B, 1, ...] with class numbers; a scalar is returned.
@@ -37,9 +38,9 @@ class DiceCrossEntropyLoss(nn.Module):
     Reference: Isensee et al., nnU-Net, doi 10.1038/s41592-020-01008-z, whose 2D pipeline the MedDINOv3 fine-tuning is.
     """
 
-    def __init__(self, *, num_classes: int, background_weight: float = 1.0, smooth: float = 1e-5) -> None:
+    def __init__(self, *, num_classes: int, class_balance: float = 0.0, smooth: float = 1e-5) -> None:
         super().__init__()
-        self.num_classes, self.background_weight, self.smooth = num_classes, background_weight, smooth
+        self.num_classes, self.class_balance, self.smooth = num_classes, class_balance, smooth
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         logits = logits.float().movedim(1, -1).reshape(-1, self.num_classes)
@@ -49,23 +50,26 @@ class DiceCrossEntropyLoss(nn.Module):
                 f"labels from {int(labels.min())} to {int(labels.max())}, but the network has classes 0 to "
                 f"{self.num_classes - 1}: check label_names and num_classes of the data set's layer"
             )
-        sums = torch.cat((self._dice_sums(logits.softmax(-1), labels), self._cross_entropy_sums(logits, labels)))
-        if dist.is_available() and dist.is_initialized() and torch.is_grad_enabled():
+        counts = torch.bincount(labels, minlength=self.num_classes).double()
+        distributed = dist.is_available() and dist.is_initialized() and torch.is_grad_enabled()
+        if distributed:
+            dist.all_reduce(counts)
+        weights = counts.clamp(min=1).pow(-self.class_balance).float()
+        sums = torch.cat((self._dice_sums(logits, labels), self._cross_entropy_sum(logits, labels, weights)))
+        if distributed:
             sums = all_reduce(sums)
-        overlap, size, (error, weight) = sums[:-2].view(2, -1)[0], sums[:-2].view(2, -1)[1], sums[-2:]
-        dice = (2 * overlap + self.smooth) / (size + self.smooth)
-        return 1 - dice[1:].mean() + error / weight
+        overlap, predicted, error = sums.split((self.num_classes, self.num_classes, 1))
+        dice = (2 * overlap + self.smooth) / (predicted + counts.float() + self.smooth)
+        return 1 - dice[1:].mean() + error[0] / (weights * counts).sum().float()
 
-    def _dice_sums(self, probabilities: Tensor, labels: Tensor) -> Tensor:
-        """Overlap [K] and summed size [K] of prediction and reference, as [2 K]."""
+    def _dice_sums(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Overlap [K] of prediction and reference and size of the prediction [K], as [2 K]."""
+        probabilities = logits.softmax(-1)
         own = probabilities.gather(1, labels[:, None]).squeeze(1)
         # summed per class without a one-hot copy of the labels
         overlap = own.new_zeros(self.num_classes).index_add(0, labels, own)
-        counts = torch.bincount(labels, minlength=self.num_classes)
-        return torch.cat((overlap, probabilities.sum(0) + counts))
+        return torch.cat((overlap, probabilities.sum(0)))
 
-    def _cross_entropy_sums(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Weighted sum of the pixels' cross-entropy and the sum of their weights, [2]."""
-        weights = torch.where(labels == 0, self.background_weight, 1.0)
-        errors = F.cross_entropy(logits, labels, reduction="none")
-        return torch.stack(((weights * errors).sum(), weights.sum()))
+    def _cross_entropy_sum(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        """Weighted sum of the pixels' cross-entropy, [1]."""
+        return (weights[labels] * F.cross_entropy(logits, labels, reduction="none")).sum()[None]

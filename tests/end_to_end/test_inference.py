@@ -131,20 +131,21 @@ def test_evaluation_reports_the_dice_of_the_written_labels(phantoms, model, tmp_
     with (output / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {"metrics.csv", "metrics.json", "report.html", "summary.json"} <= listing(output)
-    cases = {row["case_id"] for row in rows}
+    cases = {row["case"] for row in rows}
     assert len(cases) == 1  # one of five is the fold's validation case
     assert len(rows) == 15
     (case,) = cases
     found = np.asarray(nib.load(output / f"{case}.nii.gz").dataobj)
     label = np.asarray(nib.load(phantoms / "labelsTr" / f"{case}.nii.gz").dataobj)
     names = json.loads((AMOS / "configs/train.json").read_text())["label_names"]
-    measured = 0
+    measured = []
     for row in rows:
         k = names.index(row["organ"])
         if (label == k).any():
             assert float(row["dice"]) == pytest.approx(dice(found == k, label == k), abs=1e-4), row["organ"]
-            measured += 1
-    assert measured >= 10
+            measured.append(float(row["dice"]))
+    assert len(measured) >= 10
+    assert max(measured) > 0
     assert "<html" in (output / "report.html").read_text()[:200]
 
 
@@ -201,6 +202,7 @@ def test_wrong_input_ends_with_one_line_and_status_2(phantoms, mr_phantom, tmp_p
     assert listing(tmp_path) == {"a.txt"}  # nothing half written
 
 
+@pytest.mark.slow
 def test_a_wrong_input_in_a_process_of_its_own(tmp_path):
     arguments = [sys.executable, "-m", "meddino_components", "segment", "lost.nii.gz", str(tmp_path / "out")]
     done = subprocess.run(arguments, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=120)

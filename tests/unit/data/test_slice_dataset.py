@@ -121,7 +121,6 @@ def test_samples_have_the_networks_size_and_the_labels_of_their_place(tmp_path):
     assert set(sample["label"].unique().tolist()) <= {0, 1, 2, 3}
 
 
-@pytest.mark.xfail(strict=True, reason="torch.as_tensor leaves a MetaTensor what it is")
 def test_samples_are_plain_tensors(tmp_path):
     assert type(augmented(tmp_path)[0]["image"]) is torch.Tensor
 

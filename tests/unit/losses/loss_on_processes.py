@@ -21,7 +21,7 @@ def network_and_images():
 
 
 def step(network, images, labels):
-    loss = DiceCrossEntropyLoss(num_classes=4, background_weight=0.3)(network(images), labels)
+    loss = DiceCrossEntropyLoss(num_classes=4, class_balance=0.5)(network(images), labels)
     loss.backward()
     return loss.item(), [p.grad.clone() for p in network.parameters()]
 

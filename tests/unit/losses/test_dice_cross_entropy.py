@@ -19,14 +19,14 @@ def batch(n=3, classes=4, size=(6, 5), seed=0):
     return logits, labels
 
 
-def by_hand(logits, labels, background_weight=1.0, smooth=1e-5):
+def by_hand(logits, labels, class_balance=0.0, smooth=1e-5):
     """The formula of the docstring, in numpy and double."""
     z = np.moveaxis(logits.double().numpy(), 1, -1).reshape(-1, logits.shape[1])
     y = labels.numpy().ravel()
     p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
     onehot = np.eye(z.shape[1])[y]
     dice = (2 * (p * onehot).sum(0) + smooth) / (p.sum(0) + onehot.sum(0) + smooth)
-    w = np.where(y == 0, background_weight, 1.0)
+    w = np.array([(y == k).sum() ** -class_balance for k in y])
     return 1 - dice[1:].mean() - (w * np.log(p[np.arange(len(y)), y])).sum() / w.sum()
 
 
@@ -34,10 +34,10 @@ def by_hand(logits, labels, background_weight=1.0, smooth=1e-5):
     ("settings", "case"),
     [
         ({}, {}),
-        ({"background_weight": 0.1}, {}),
+        ({"class_balance": 0.5}, {}),
         ({"smooth": 2.0}, {}),
         ({}, {"n": 1, "classes": 2, "size": (3, 4)}),
-        ({"background_weight": 0.0}, {"classes": 6, "size": (3, 4, 2)}),
+        ({"class_balance": 1.0}, {"classes": 6, "size": (3, 4, 2)}),
     ],
 )
 def test_is_its_formula(settings, case):
@@ -54,12 +54,12 @@ def test_equals_monais_loss_over_the_batch():
     assert_close(DiceCrossEntropyLoss(num_classes=4)(logits, labels), theirs(logits, labels), rtol=1e-6, atol=1e-6)
 
 
-def test_background_weight_is_that_of_torchs_cross_entropy():
+def test_full_balance_counts_every_class_alike():
     logits, labels = batch()
-    weighted, plain = (DiceCrossEntropyLoss(num_classes=4, background_weight=w)(logits, labels) for w in (0.2, 1.0))
-    weights = torch.tensor([0.2, 1, 1, 1])
-    expected = F.cross_entropy(logits, labels[:, 0], weight=weights) - F.cross_entropy(logits, labels[:, 0])
-    assert_close(weighted - plain, expected, rtol=1e-5, atol=1e-6)
+    balanced, plain = (DiceCrossEntropyLoss(num_classes=4, class_balance=b)(logits, labels) for b in (1.0, 0.0))
+    errors = F.cross_entropy(logits, labels[:, 0], reduction="none")
+    of_classes = torch.stack([errors[labels[:, 0] == k].mean() for k in range(4)])
+    assert_close(balanced - plain, of_classes.mean() - errors.mean(), rtol=1e-5, atol=1e-6)
 
 
 def test_a_right_and_sure_prediction_costs_nothing_an_absent_class_neither():
