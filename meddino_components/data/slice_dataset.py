@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.transforms import Compose
+from monai.utils import convert_to_tensor
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -77,16 +78,16 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.transform.set_random_state(seed=int(rng.integers(2**31)))
         sample = self.transform({"image": torch.from_numpy(image), "label": torch.from_numpy(label)})
         # plain tensors: the affine of a slice has no reader in training
-        return {key: torch.as_tensor(sample[key]) for key in ("image", "label")}
+        return {key: convert_to_tensor(sample[key], track_meta=False) for key in ("image", "label")}
 
     def _draw_place(self, case: CachedCase, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
         """Slice number and the patch's centre (row, column)."""
+        voxel = case.draw_foreground(rng) if rng.random() < self.foreground_fraction else None
+        if voxel is not None:
+            slice_index, row, column = (int(index) for index in voxel)
+            jitter = [int(rng.integers(-side // 4, side // 4 + 1)) for side in self.read_size]
+            return slice_index, (row + jitter[0], column + jitter[1])
         label = case.label
-        if rng.random() < self.foreground_fraction and (voxels := case.foreground()):
-            of_class = voxels[sorted(voxels)[rng.integers(len(voxels))]]
-            slice_index, row, column = of_class[rng.integers(len(of_class))]
-            jitter = [rng.integers(-side // 4, side // 4 + 1) for side in self.read_size]
-            return int(slice_index), (int(row + jitter[0]), int(column + jitter[1]))
         n_slices, *plane = label.shape
         row, column = (int(rng.integers(side)) for side in plane)
         return int(rng.integers(n_slices)), (row, column)
@@ -107,6 +108,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         rows, columns = window
         pixels = np.concatenate([image[k, :, rows, columns] for k in neighbours]).astype(np.float32)
         classes = label[slice_index, rows, columns].astype(np.float32)
-        # air outside the field of view
-        pixels = np.pad(pixels, [(0, 0), *padding], constant_values=float(pixels.min()))
+        # air outside the field of view; the window itself may hold none
+        air = float(image[neighbours].min()) if np.any(padding) else 0.0
+        pixels = np.pad(pixels, [(0, 0), *padding], constant_values=air)
         return pixels, np.pad(classes, padding)[None]

@@ -42,10 +42,13 @@ class CachedCase:
     def label(self) -> NDArray[np.uint8]:
         return np.load(self.folder / "label.npy", mmap_mode="r")
 
-    def foreground(self) -> dict[int, NDArray[np.int32]]:
-        """A sample of voxels (slice, row, column) of each class that occurs, [n, 3]."""
+    def draw_foreground(self, rng: np.random.Generator) -> NDArray[np.int32] | None:
+        """A voxel (slice, row, column) of a class drawn evenly among those that occur; None without any."""
         with np.load(self.folder / "foreground.npz") as arrays:
-            return {int(name): arrays[name] for name in arrays.files}
+            if not arrays.files:
+                return None
+            voxels = arrays[sorted(arrays.files, key=int)[rng.integers(len(arrays.files))]]
+        return voxels[rng.integers(len(voxels))]
 
 
 class VolumeCache(Dataset[CachedCase]):

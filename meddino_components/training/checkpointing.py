@@ -79,6 +79,8 @@ class TrainingCheckpoint:
             dist.all_gather_object(states, random_state())
         else:
             states = [random_state()]
+        # on every process: ignite's first look at the rank is a collective operation, and would wait for the others
+        saver = AtomicSaver(dirname=self.path.parent)
         if rank == 0:
             payload = {
                 "iteration": engine.state.iteration,
@@ -88,7 +90,7 @@ class TrainingCheckpoint:
                 "best": {name: getattr(self.evaluator.state, name) for name in _BEST} if self.evaluator else {},
                 **{name: unwrap(item).state_dict() for name, item in self.objects.items()},
             }
-            AtomicSaver(dirname=self.path.parent)(payload, self.path.name)
+            saver(payload, self.path.name)
         self._saved_at = engine.state.iteration
 
     def _start(self, engine: Engine) -> None:

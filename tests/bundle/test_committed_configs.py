@@ -17,9 +17,10 @@ from meddino_components.networks import DinoVisionTransformer, vit_backbone
 ENTRY_POINTS = {"run", "training"}
 # shared layers serve several configurations, some of which have no use for a key of theirs
 UNREAD = {
-    "train": {"load_image", "orient_image"},
-    "inference": {"seed", "dataset_layout"},
-    "evaluate": {"seed", "load_image", "orient_image"},
+    "train": set(),
+    # part of the data set's layer
+    "inference": {"dataset_layout"},
+    "evaluate": set(),
 }
 
 

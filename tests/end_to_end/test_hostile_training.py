@@ -195,13 +195,22 @@ def test_logs_hold_nothing_of_a_patient(copied_phantoms, training_overrides, tmp
             assert b"Doe^Jane" not in path.read_bytes(), path
 
 
-def start(configs, overrides, **kwargs):
-    return subprocess.Popen(
-        bundle_command(configs, overrides, **kwargs),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+@pytest.fixture
+def start():
+    """Start a bundle and end what is left of its processes after the test."""
+    started = []
+
+    def run(configs, overrides, **kwargs):
+        command, pipe = bundle_command(configs, overrides, **kwargs), subprocess.PIPE
+        started.append(subprocess.Popen(command, env=environment(), stdout=pipe, stderr=subprocess.STDOUT))
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
 
 
 def wait_for_lines(output, n, process, seconds=150):
@@ -215,7 +224,7 @@ def wait_for_lines(output, n, process, seconds=150):
 
 
 @pytest.mark.slow
-def test_sigterm_ends_the_run_and_leaves_a_checkpoint_to_go_on_from(training_overrides, tmp_path):
+def test_sigterm_ends_the_run_and_leaves_a_checkpoint_to_go_on_from(training_overrides, tmp_path, start):
     settings = {**training_overrides, "epochs": 500, "num_workers": 2}
     process = start(["train"], settings)
     wait_for_lines(tmp_path / "run", 8, process)
@@ -237,11 +246,12 @@ def test_sigterm_ends_the_run_and_leaves_a_checkpoint_to_go_on_from(training_ove
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_one_process_of_two_killed_ends_the_other_within_a_minute(training_overrides, tmp_path, victim):
+def test_one_process_of_two_killed_ends_the_other_within_a_minute(training_overrides, tmp_path, victim, start):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
+    # the first checkpoint comes before the first validation, as in the published settings
     settings = {**training_overrides, "epochs": 500}
     process = start(["train", "multi_gpu_train"], settings, launcher=torchrun)
-    wait_for_lines(tmp_path / "run", 4, process)
+    wait_for_lines(tmp_path / "run", 8, process)
     ranks = {}
     for child in psutil.Process(process.pid).children():
         rank = child.environ().get("RANK")
