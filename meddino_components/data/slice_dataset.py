@@ -36,6 +36,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         margin: the slice handed to ``transform`` is this much larger than ``roi_size``, so that rotation and zoom
             bring no empty corners in.
         context_slices: 1, or 3 to give the slices below and above as channels ("2.5D").
+        num_classes: see `VolumeCache`.
         num_workers: processes that fill the cache.
 
     Raises:
@@ -54,6 +55,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         foreground_fraction: float = 0.33,
         margin: float = 1.2,
         context_slices: int = 1,
+        num_classes: int | None = None,
         num_workers: int = 0,
     ) -> None:
         if not data:
@@ -61,7 +63,13 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         if context_slices not in (1, 3):
             raise ValueError(f"context_slices must be 1 or 3, got {context_slices}")
         self.data = data
-        self.volumes = VolumeCache(data=data, preprocessing=preprocessing, cache_dir=cache_dir, num_workers=num_workers)
+        self.volumes = VolumeCache(
+            data=data,
+            preprocessing=preprocessing,
+            cache_dir=cache_dir,
+            num_classes=num_classes,
+            num_workers=num_workers,
+        )
         self.transform, self.seed = transform, seed
         self.read_size = [int(np.ceil(side * margin)) for side in roi_size]
         self.foreground_fraction, self.context_slices = foreground_fraction, context_slices

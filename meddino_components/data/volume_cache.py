@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from ..errors import InputError
+
 # bump when the layout of the folder changes
 _LAYOUT = 1
 
@@ -58,11 +60,12 @@ class VolumeCache(Dataset[CachedCase]):
         data: cases with ``image`` and ``label`` paths.
         preprocessing: deterministic transforms to ``image`` [C, H, W, D] and ``label`` [1, H, W, D].
         cache_dir: folder of the cache; it may be shared by runs and processes.
+        num_classes: classes that the labels may hold, the background included; None does not check.
         num_workers: processes that fill the cache.
         max_voxels_per_class: sample kept of each class for foreground oversampling.
 
     Raises:
-        InputError: from the preprocessing, for a case that cannot be used.
+        InputError: a label beyond ``num_classes``; from the preprocessing, for a case that cannot be used.
     """
 
     def __init__(
@@ -71,12 +74,13 @@ class VolumeCache(Dataset[CachedCase]):
         data: Sequence[Mapping[str, Any]],
         preprocessing: Compose,
         cache_dir: str | Path,
+        num_classes: int | None = None,
         num_workers: int = 0,
         max_voxels_per_class: int = 10_000,
     ) -> None:
         self.data, self.preprocessing = data, preprocessing
         self.cache_dir = Path(cache_dir)
-        self.max_voxels_per_class = max_voxels_per_class
+        self.num_classes, self.max_voxels_per_class = num_classes, max_voxels_per_class
         transforms = b"".join(pickle_hashing(transform) for transform in preprocessing.transforms)
         self._recipe = hashlib.sha256(transforms).hexdigest() + f"/{_LAYOUT}/{max_voxels_per_class}"
         self._fill(num_workers)
@@ -114,6 +118,11 @@ class VolumeCache(Dataset[CachedCase]):
         item = self.preprocessing(dict(case))
         image = np.asarray(item["image"], dtype=np.float16).transpose(3, 0, 1, 2)
         label = np.asarray(item["label"], dtype=np.uint8)[0].transpose(2, 0, 1)
+        if self.num_classes is not None and label.max() >= self.num_classes:
+            raise InputError(
+                f"{case['label']}: holds class {label.max()}, but the network has classes 0 to {self.num_classes - 1}: "
+                "correct the label map, or label_names of the data set"
+            )
         self.cache_dir.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=self.cache_dir, prefix=".writing-"))
         try:

@@ -80,7 +80,7 @@ def make_ffn(name: str, *, dim: int, hidden_dim: int, bias: bool = True) -> nn.M
 
 
 class PatchEmbedding(nn.Module):
-    """Non-overlapping patches to tokens: [B, C, H, W] -> [B, H / p, W / p, D]; a remainder at the far edge is dropped."""
+    """Patches to tokens: [B, C, H, W] -> [B, H / p, W / p, D]; a remainder at the far edge is dropped."""
 
     def __init__(self, *, in_chans: int, embed_dim: int, patch_size: int) -> None:
         super().__init__()

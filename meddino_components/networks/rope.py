@@ -152,7 +152,7 @@ def rotate(x: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     gradient is the rotation back, so nothing but the angles is kept for the backward pass.
     """
     if torch.is_grad_enabled() and x.requires_grad:
-        return _Rotation.apply(x, sin, cos)  # type: ignore[no-any-return]
+        return _Rotation.apply(x, sin, cos)
     return _rotated(x, sin, cos)
 
 
@@ -175,6 +175,6 @@ class _Rotation(torch.autograd.Function):
         return _rotated(x, sin, cos)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         sin, cos = ctx.saved_tensors
         return rotate(grad, -sin, cos), None, None

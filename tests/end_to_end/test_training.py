@@ -31,15 +31,16 @@ def test_writes_model_checkpoint_and_logs(training_overrides, tmp_path):
 
 
 def test_two_processes_give_the_losses_of_one_with_twice_the_batch(training_overrides, tmp_path):
-    one = {**training_overrides, "drop_path_rate": 0.0, "epochs": 1, "iterations_per_epoch": 5, "batch_size": 4}
-    one["validation_interval"] = 1
+    one = {**training_overrides, "drop_path_rate": 0.0, "batch_size": 4}
+    # a checkpoint before the first validation: what the processes do together must come in one order
+    one |= {"epochs": 2, "iterations_per_epoch": 3, "validation_interval": 2}
     run_bundle(["train"], one)
     two = {**one, "batch_size": 2, "output_dir": str(tmp_path / "two"), "model_path": str(tmp_path / "two/model.pt")}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
     run_bundle(["train", "multi_gpu_train"], two, launcher=torchrun)
     expected, found = losses(tmp_path / "run"), losses(tmp_path / "two")
-    assert sorted(found) == [1, 2, 3, 4, 5]
-    assert [found[i] for i in range(1, 6)] == pytest.approx([expected[i] for i in range(1, 6)], rel=1e-5)
+    assert sorted(found) == [1, 2, 3, 4, 5, 6]
+    assert [found[i] for i in range(1, 7)] == pytest.approx([expected[i] for i in range(1, 7)], rel=1e-5)
     names = {path.name for path in (tmp_path / "run").iterdir()} - {"cache"}
     assert names == {path.name for path in (tmp_path / "two").iterdir()} - {"cache"}
 

@@ -9,6 +9,7 @@ from array_cases import preprocessing, write_case
 
 from meddino_components.data import VolumeCache
 from meddino_components.data import volume_cache as module
+from meddino_components.errors import InputError
 
 
 def stored_places(cached):
@@ -130,3 +131,11 @@ def test_processes_share_the_work(cases, tmp_path, monkeypatch):
     monkeypatch.setattr(module.dist, "barrier", lambda: barriers.append(sorted(folders(tmp_path))))
     cache = open_cache(cases, tmp_path)
     assert barriers == [[cache._key(cases[1])]]
+
+
+def test_a_class_that_the_network_lacks_names_the_case(cases, tmp_path):
+    highest = max(int(np.load(case["label"]).max()) for case in cases)
+    open_cache(cases, tmp_path, num_classes=highest + 1)
+    with pytest.raises(InputError, match=rf"holds class {highest}, but the network has classes 0 to {highest - 1}"):
+        open_cache(cases, tmp_path / "other", num_classes=highest)
+    assert not any((tmp_path / "other" / "cache").glob("*"))
