@@ -28,7 +28,8 @@ def hardware() -> str:
             fields.setdefault(key.strip(), value.strip())
     units = [name for name in ("avx512f", "avx512_bf16", "amx_bf16") if name in fields.get("flags", "").split()]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    model = f"{fields.get('model name', platform.processor())} (family {fields.get('cpu family')}, model {fields.get('model')})"
+    kind = f"family {fields.get('cpu family')}, model {fields.get('model')}"
+    model = f"{fields.get('model name', platform.processor())} ({kind})"
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{model}, {cores} cores, {torch.get_num_threads()} threads, {gib:.0f} GiB, {' '.join(units) or 'no AVX-512'}"

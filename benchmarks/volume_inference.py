@@ -147,7 +147,7 @@ def agreement(network: MedDinoSegmenter, pixels: int, n_slices: int) -> dict[str
     for name, amp in (("fp32", False), ("bf16", True)):
         ours = our_labels(network, volume, amp=amp)
         foreground = (ours > 0) | (theirs > 0)
-        row["foreground voxels"] = int(foreground.sum())
+        row[f"voxels, {name}"] = int(foreground.sum())
         row[f"equal, {name}"] = f"{100 * float((ours == theirs)[foreground].double().mean()):.4f} %"
     print(row, flush=True)
     return row
@@ -217,8 +217,8 @@ def main() -> None:
             f"logits from ours {difference:.1e}.",
             *(
                 f"Labels of a {weights} network, {row['classes']} classes on {row['volume']}: "
-                f"{row['equal, fp32']} (fp32) and {row['equal, bf16']} (bf16) equal on {row['foreground voxels']} "
-                "voxels that either side calls foreground."
+                f"{row['equal, fp32']} (fp32) and {row['equal, bf16']} (bf16) equal on the {row['voxels, fp32']} "
+                f"({row['voxels, bf16']}) voxels that either side calls foreground."
                 for row in labels
             ),
             f"Peak memory of a process on {volume}, vit_tiny, in MiB: VolumeInferer {memory['ours']['peak']} "

@@ -7,7 +7,7 @@ import numpy as np
 
 def ct_tissues(rng: np.random.Generator) -> dict[str, float]:
     """HU; one scan in twelve without contrast medium, the others between late arterial and portal venous phase."""
-    flow = 0.0 if rng.random() < 1 / 12 else float(rng.uniform(0.55, 1.0))
+    flow = 0.0 if rng.random() < 1 / 12 else float(rng.uniform(0.8, 1.5))
     plain = (0, 50, 33, 33, 10, 40, 58, 42, 43, 41, 42, 38, 38, 40, 8, 40)
     gain = (0, 65, 115, 115, 0, 28, 52, 30, 105, 80, 60, 42, 42, 45, 4, 40)
     tissue = {f"organ {k}": p + flow * g for k, (p, g) in enumerate(zip(plain, gain, strict=True))}

@@ -22,8 +22,10 @@ def write_labels(scores: Tensor, labels: Tensor) -> Tensor:
         [N] bool on the device: whether every score that could win in the slice was a finite number. It is left on
         the device so that a GPU need not be waited for at every batch.
     """
-    if scores.device.type != "cpu":
-        best, index = scores.max(dim=1)
+    channels_last = scores.stride(1) == 1
+    if channels_last or scores.device.type != "cpu":
+        # a pixel's classes side by side: class by class, as below, each of them would read all of the memory
+        best, index = scores.permute(0, 2, 3, 1).max(dim=-1)
         labels.copy_(index)
         return torch.isfinite(best).flatten(1).all(dim=1)
     # torch's argmax over a middle dimension is slow on CPU and makes int64 (measured, one thread, 16 classes of

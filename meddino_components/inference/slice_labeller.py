@@ -22,6 +22,8 @@ from .slice_scorer import SliceScorer
 Region = tuple[slice, slice, slice]
 OpenProbabilities = Callable[[int], "np.ndarray[Any, Any]"]
 
+_NATIVE_BYTES = 2**26  # of class scores on the labels' grid at a time: more is no faster
+
 _logger = logging.getLogger(__name__)
 
 
@@ -100,7 +102,8 @@ class SliceLabeller:
         scores = self.scorer(slices, self.padding)
         if self.n_classes is None:
             self._know_classes(scores.shape[1])
-        native = max(1, self.score_bytes // (scores.shape[1] * self.size[0] * self.size[1] * 4))
+        limit = min(self.score_bytes, _NATIVE_BYTES)
+        native = max(1, limit // (scores.shape[1] * self.size[0] * self.size[1] * 4))
         for start in range(0, scores.shape[0], native):
             chunk = scores[start : start + native]
             if self.network_size != self.size:

@@ -95,11 +95,16 @@ class SliceScorer:
         return scores[:, :, top : top + height, left : left + width]
 
     def _cleared(self, scores: Tensor) -> Tensor:
-        """Zeros [N, K, H, W]; the same memory for every batch, as fresh pages cost as much as the blending."""
+        """Zeros [N, K, H, W] in the layout of ``scores``, as adding across layouts is four times slower.
+
+        The same memory serves every batch: fresh pages cost as much as the blending.
+        """
         n, n_classes = scores.shape[:2]
         if self._buffer is None or self._buffer.shape[0] < n:
             self._buffer = None  # the smaller one goes before the larger is made
-            self._buffer = torch.empty(n, n_classes, *self.padded_size, device=scores.device, dtype=torch.float32)
+            layout = torch.channels_last if scores.stride(1) == 1 else torch.contiguous_format
+            size = (n, n_classes, *self.padded_size)
+            self._buffer = torch.empty(size, device=scores.device, dtype=torch.float32, memory_format=layout)
         return self._buffer[:n].zero_()
 
     def _pad(self, slices: Tensor, padding: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from .best_model import BestModel
 from .checkpointing import TrainingCheckpoint
+from .class_balance_decay import ClassBalanceDecay
 from .early_stopping import EarlyStopping
 from .gradient_clipping import GradientClipping
 from .json_log import JsonLog
@@ -10,6 +11,7 @@ from .progress import RunProgress
 
 __all__ = [
     "BestModel",
+    "ClassBalanceDecay",
     "EarlyStopping",
     "GradientClipping",
     "JsonLog",
