@@ -14,6 +14,7 @@ from itertools import product
 from statistics import median
 
 import torch
+import torchvision_shim  # noqa: F401  transformers imports torchvision where it is installed
 from common import spread, timed_in_turn, write_results
 from torch import Tensor, nn
 from transformers import DINOv3ViTConfig, DINOv3ViTModel

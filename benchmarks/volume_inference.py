@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("--backbone", default="vit_base", help="of the timed network, with random weights")
     parser.add_argument("--checkpoint", help="fine-tuned weights to compare labels with")
     parser.add_argument("--checkpoint-backbone", default="vit_tiny")
-    parser.add_argument("--slices", type=int, default=8, help="of the timed volumes")
+    parser.add_argument("--slices", type=int, default=12, help="of the timed volume with one window")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory-volume", nargs=2, type=int, default=(512, 64), metavar=("PIXELS", "SLICES"))
     parser.add_argument("--memory-of", choices=["ours", "nnunet"], help=argparse.SUPPRESS)
@@ -196,10 +196,11 @@ def main() -> None:
     parts = [
         sliding_windows(network, 256, args.slices, args.rounds),
         sliding_windows(network, 384, max(2, args.slices // 2), args.rounds),
-        whole_case(network, max(2, args.slices // 2), args.rounds),
+        whole_case(network, max(2, args.slices // 3), args.rounds),
     ]
     weights = f"fine-tuned {args.checkpoint_backbone}" if args.checkpoint else f"random {args.checkpoint_backbone}"
-    volume = f"512 x 512 x {args.memory_volume[1]}".replace("512", str(args.memory_volume[0]))
+    pixels, n_slices = args.memory_volume
+    volume = f"{pixels} x {pixels} x {n_slices}"
     write_results(
         "volume_inference_cpu",
         [row for rows, _ in parts for row in rows],

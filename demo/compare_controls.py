@@ -14,7 +14,7 @@ def main(dataset_dir: str, metrics_file: str) -> None:
     """Print the table and write it beside the metrics as ``controls.json``."""
     metrics = json.loads(Path(metrics_file).read_text(encoding="utf-8"))
     table = evaluate_controls(
-        read_datalist(dataset_dir, "amos", section="training"),
+        read_datalist(dataset_dir, "amos", section="training", n_folds=10),
         read_datalist(dataset_dir, "amos", section="official_validation"),
         list(label_names(dataset_dir, "amos").values()),
         network_dice={organ: values["dice"]["mean"] for organ, values in metrics["organs"].items()},

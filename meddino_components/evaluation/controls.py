@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from monai.data import Dataset
+from monai.data import CacheDataset, Dataset
 from monai.transforms import Compose, Orientationd
 
 from ..data.geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed
@@ -52,7 +52,9 @@ def evaluate_controls(
     if shared:
         raise InputError(f"{sorted(shared)[0]}: is a training and a test case. Take it out of one list")
     prepare = transform or _preprocessing()
-    training, test = Dataset(list(training_datalist), prepare), Dataset(list(test_datalist), prepare)
+    # each control passes over the training cases several times
+    training = CacheDataset(list(training_datalist), prepare, progress=False, num_workers=2)
+    test = Dataset(list(test_datalist), prepare)
     n_labels = len(label_names)
     atlases = [MeanLabelAtlas(n_labels=n_labels, alignment=a).fit(training) for a in ("body", "image")]
     atlas = max(atlases, key=lambda a: a.training_dice)
