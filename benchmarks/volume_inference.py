@@ -193,43 +193,51 @@ def main() -> None:
     labels = [agreement(fine_tuned, pixels, 24) for pixels in (256, 384)]
     network = build_network(args.backbone)
     difference = check_plain_equals(network, PlainSegmenter(network).eval(), ROI[0])
-    parts = [
-        sliding_windows(network, 256, args.slices, args.rounds),
-        sliding_windows(network, 384, max(2, args.slices // 2), args.rounds),
-        whole_case(network, max(2, args.slices // 3), args.rounds),
-    ]
     weights = f"fine-tuned {args.checkpoint_backbone}" if args.checkpoint else f"random {args.checkpoint_backbone}"
-    pixels, n_slices = args.memory_volume
-    volume = f"{pixels} x {pixels} x {n_slices}"
-    write_results(
-        "volume_inference_cpu",
-        [row for rows, _ in parts for row in rows],
-        question="How long does a volume take, against nnU-Net v2 with the same weights and windows?",
-        settings={
-            "network": f"{args.backbone}, levels 2 5 8 11, {N_CLASSES} classes, random weights",
-            "window": "256 x 256",
-            "overlap": 0.5,
-            "slices in flight": 4,
-            "rounds": args.rounds,
-        },
-        packages=["torch", "monai", "nnunetv2", "numpy"],
-        notes=[
-            "nnU-Net runs the network in plain form in fp32 (it has no bf16 on the CPU); largest difference of its "
-            f"logits from ours {difference:.1e}.",
-            *(
-                f"Labels of a {weights} network, {row['classes']} classes on {row['volume']}: "
-                f"{row['equal, fp32']} (fp32) and {row['equal, bf16']} (bf16) equal on the {row['voxels, fp32']} "
-                f"({row['voxels, bf16']}) voxels that either side calls foreground."
-                for row in labels
-            ),
-            f"Peak memory of a process on {volume}, vit_tiny, in MiB: VolumeInferer {memory['ours']['peak']} "
-            f"({memory['ours']['before']} before it starts), nnU-Net {memory['nnunet']['peak']} "
-            f"({memory['nnunet']['before']} before).",
-            "The last volume is a whole case: normalisation, resampling and the way back by each side's own rules "
-            "(nnU-Net: cubic for the image, linear for the class scores).",
-        ],
-        details={"times": [times for _, times in parts], "labels": labels, "peak_mib": memory},
+    notes = [
+        "nnU-Net runs the network in plain form in fp32 (it has no bf16 on the CPU); largest difference of its logits "
+        f"from ours {difference:.1e}.",
+        *(f"Labels of a {weights} network, {line}" for line in map(agreement_line, labels)),
+        f"Peak memory of a process on {' x '.join(map(str, args.memory_volume))} slices, vit_tiny, in MiB: "
+        + ", ".join(f"{side} {peak['peak']} ({peak['before']} before it starts)" for side, peak in memory.items()),
+        "A volume with two spacings is a whole case: normalisation, resampling and the way back by each side's own "
+        "rules (nnU-Net: cubic for the image, linear for the class scores).",
+    ]
+    settings = {
+        "network": f"{args.backbone}, levels 2 5 8 11, {N_CLASSES} classes, random weights",
+        "window": "256 x 256",
+        "overlap": 0.5,
+        "slices in flight": 4,
+        "rounds": args.rounds,
+    }
+    parts = [
+        partial(sliding_windows, network, 256, args.slices, args.rounds),
+        partial(sliding_windows, network, 384, max(2, args.slices // 2), args.rounds),
+        partial(whole_case, network, max(2, args.slices // 3), args.rounds),
+    ]
+    rows: list[dict[str, Any]] = []
+    times: list[Any] = []
+    for part in parts:
+        more_rows, more_times = part()
+        rows += more_rows
+        times.append(more_times)
+        write_results(  # after each part, so that an interrupted run is not lost
+            "volume_inference_cpu",
+            rows,
+            question="How long does a volume take, against nnU-Net v2 with the same weights and windows?",
+            settings=settings,
+            packages=["torch", "monai", "nnunetv2", "numpy"],
+            notes=notes,
+            details={"times": times, "labels": labels, "peak_mib": memory},
+        )
+
+
+def agreement_line(row: dict[str, Any]) -> str:
+    shares = ", ".join(
+        f"{name}: {row[f'equal, {name}']} of {row[f'voxels, {name}']} foreground voxels equal"
+        for name in ("fp32", "bf16")
     )
+    return f"{row['classes']} classes on {row['volume']}. {shares}."
 
 
 if __name__ == "__main__":

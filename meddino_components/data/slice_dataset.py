@@ -71,7 +71,8 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
             num_workers=num_workers,
         )
         self.transform, self.seed = transform, seed
-        self.read_size = [int(np.ceil(side * margin)) for side in roi_size]
+        self.roi_size = [int(side) for side in roi_size]
+        self.margins = [int(np.ceil(side * (margin - 1) / 2)) for side in roi_size]
         self.foreground_fraction, self.context_slices = foreground_fraction, context_slices
 
     def __len__(self) -> int:
@@ -93,7 +94,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         voxel = case.draw_foreground(rng) if rng.random() < self.foreground_fraction else None
         if voxel is not None:
             slice_index, row, column = (int(index) for index in voxel)
-            jitter = [int(rng.integers(-side // 4, side // 4 + 1)) for side in self.read_size]
+            jitter = [int(rng.integers(-side // 4, side // 4 + 1)) for side in self.roi_size]
             return slice_index, (row + jitter[0], column + jitter[1])
         label = case.label
         n_slices, *plane = label.shape
@@ -103,16 +104,20 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
     def _read(
         self, case: CachedCase, slice_index: int, centre: tuple[int, int]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Image [C, h, w] and label [1, h, w] of ``read_size`` round the centre, inside the slice where it fits."""
+        """Image [C, h, w] and label [1, h, w]: the network's window at the centre, and the margin round it.
+
+        The window lies inside the slice where it fits, as sliding windows do at inference: training sees organs at
+        the same places of a window.
+        """
         image, label = case.image, case.label
         reach = self.context_slices // 2
         neighbours = np.clip(np.arange(slice_index - reach, slice_index + reach + 1), 0, len(image) - 1)
         window, padding = [], []
-        for middle, size, side in zip(centre, self.read_size, label.shape[1:], strict=True):
-            start = min(max(middle - size // 2, 0), max(side - size, 0))
-            window.append(slice(start, min(start + size, side)))
-            missing = max(size - side, 0)
-            padding.append((missing // 2, missing - missing // 2))
+        for middle, size, margin, side in zip(centre, self.roi_size, self.margins, label.shape[1:], strict=True):
+            start = min(max(middle - size // 2, 0), side - size) if side > size else -((size - side) // 2)
+            first, last = start - margin, start + size + margin
+            window.append(slice(max(first, 0), min(last, side)))
+            padding.append((max(-first, 0), max(last - side, 0)))
         rows, columns = window
         pixels = np.concatenate([image[k, :, rows, columns] for k in neighbours]).astype(np.float32)
         classes = label[slice_index, rows, columns].astype(np.float32)

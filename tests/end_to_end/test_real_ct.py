@@ -59,7 +59,7 @@ def test_fine_tune_evaluate_and_segment(real_data_set, tmp_path):
     run, evaluation, segmented = (tmp_path / name for name in ("run", "evaluation", "segmented"))
     common = {"dataset_dir": str(real_data_set), "model_path": str(run / "model.pt")}
     threads = {"OMP_NUM_THREADS": "2"}
-    train = {**common, "output_dir": str(run), "epochs": 12, "validation_interval": 12, "progress": False}
+    train = {**common, "output_dir": str(run), "epochs": 5, "validation_interval": 5, "progress": False}
     run_bundle(["train", "laptop"], train, variables=threads)
     evaluate = {**common, "output_dir": str(evaluation), "section": "official_validation"}
     run_bundle(["evaluate", "laptop"], evaluate, variables=threads)
