@@ -15,7 +15,7 @@ from statistics import median
 
 import torch
 import torchvision_shim  # noqa: F401  transformers imports torchvision where it is installed
-from common import spread, timed_in_turn, write_results
+from common import CLOCKS, spread, timed_in_turn, write_results
 from torch import Tensor, nn
 from transformers import DINOv3ViTConfig, DINOv3ViTModel
 from transformers.utils import logging
@@ -91,9 +91,13 @@ def main() -> None:
     parser.add_argument("--passes", nargs="+", default=["forward", "both"], choices=["forward", "both"])
     parser.add_argument("--rounds", type=int, default=7, help="pairs a cell, at least")
     parser.add_argument("--seconds", type=float, default=6.0, help="time a cell, at least")
+    parser.add_argument("--clock", default="wall", choices=CLOCKS, help="cpu: processor time, for a busy machine")
+    parser.add_argument("--threads", type=int, help="of torch; one, with --clock cpu, is least disturbed")
     parser.add_argument("--no-file", action="store_true", help="print only")
     args = parser.parse_args()
     logging.set_verbosity_error()
+    if args.threads:
+        torch.set_num_threads(args.threads)
     rows: list[dict[str, object]] = []
     details: dict[str, object] = {}
     for name, precision in product(args.models, args.precisions):
@@ -108,7 +112,7 @@ def main() -> None:
                 "ours": step(our_tokens, network, images, **how),
                 "peer": step(peer_tokens, model, images, **how),
             }
-            times = timed_in_turn(calls, rounds=args.rounds, seconds=args.seconds)
+            times = timed_in_turn(calls, rounds=args.rounds, seconds=args.seconds, clock=CLOCKS[args.clock])
             ours, theirs = median(times["ours"]), median(times["peer"])
             row = {
                 "model": name,
@@ -126,16 +130,16 @@ def main() -> None:
             cell = f"{name} {precision} {pixels} px batch {batch} {passes}"
             details[cell] = {key: spread(values) for key, values in times.items()}
         if not args.no_file:
-            write(rows, details, args.rounds)
+            write(rows, details, {"rounds at least": args.rounds, "clock": args.clock})
 
 
-def write(rows: list[dict[str, object]], details: dict[str, object], rounds: int) -> None:
+def write(rows: list[dict[str, object]], details: dict[str, object], settings: dict[str, object]) -> None:
     """The cells so far, so that an interrupted run is not lost."""
     write_results(
         "backbone_cpu",
         rows,
         question="Is the backbone as fast as transformers' DINOv3ViTModel with the same weights?",
-        settings={"rounds at least": rounds, "attention": "scaled_dot_product_attention in both"},
+        settings={**settings, "attention": "scaled_dot_product_attention in both"},
         packages=["torch", "transformers"],
         notes=[
             "ratio: transformers' median time over ours, measured in turn; above 1 ours is faster. Where it and the "

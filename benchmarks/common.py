@@ -11,7 +11,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -41,8 +41,16 @@ def versions(*packages: str) -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
+CLOCKS = {"wall": perf_counter, "cpu": process_time}
+
+
 def timed_in_turn(
-    calls: Mapping[str, Callable[[], Any]], *, rounds: int, seconds: float = 0.0, warm_up: int = 1
+    calls: Mapping[str, Callable[[], Any]],
+    *,
+    rounds: int,
+    seconds: float = 0.0,
+    warm_up: int = 1,
+    clock: Callable[[], float] = perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds of each call, taken in turn so that what else the machine does falls on all alike.
 
@@ -51,6 +59,8 @@ def timed_in_turn(
         rounds: at least so many measurements each.
         seconds: go on until so much time has passed.
         warm_up: rounds that do not count.
+        clock: `CLOCKS`: what a user waits for, or the time on processors of all threads, which a busy machine disturbs
+            less.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     started = perf_counter()
@@ -59,10 +69,10 @@ def timed_in_turn(
         order = list(calls) if done % 2 == 0 else list(reversed(calls))
         for name in order:
             gc.collect()
-            begin = perf_counter()
+            begin = clock()
             calls[name]()
             if done >= 0:
-                times[name].append(perf_counter() - begin)
+                times[name].append(clock() - begin)
         done += 1
     return times
 

@@ -75,10 +75,8 @@ class SelfAttention(nn.Module):
 
     def _attend(self, qkv: Tensor, rope: Rope) -> Tensor:
         """[B, N, 3, h, d] -> [B * N, D]."""
-        qkv = qkv.permute(2, 0, 3, 1, 4)  # [3, B, h, N, d]
-        q, k = rotate(qkv[:2], *rope).unbind(0)
-        v = qkv[2]
-        out = F.scaled_dot_product_attention(q, k, v)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each [B, h, N, d]
+        out = F.scaled_dot_product_attention(rotate(q, *rope), rotate(k, *rope), v)
         return out.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
