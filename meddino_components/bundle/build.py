@@ -7,12 +7,12 @@ themselves, ``overlays`` are given as a second ``--config_file``. Layers under `
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
 
+from ..atomic_files import AtomicFiles
 from ..errors import InputError
 from .checks import list_keys
 
@@ -37,9 +37,9 @@ def build(bundle_dir: str | Path) -> list[Path]:
     for name, config in merge_layers(root).items():
         path = root / "configs" / f"{name}.json"
         path.parent.mkdir(exist_ok=True)
-        temporary = path.with_suffix(".json.partial")
-        temporary.write_text(json.dumps(config, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        with AtomicFiles() as files:
+            text = json.dumps(config, indent=4, ensure_ascii=False) + "\n"
+            files.path(path).write_text(text, encoding="utf-8")
         written.append(path)
     return written
 

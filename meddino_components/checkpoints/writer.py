@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import ignite.distributed as idist
 import torch
 from ignite.handlers.checkpoint import BaseSaveHandler
 from safetensors import SafetensorError
@@ -14,6 +13,7 @@ from safetensors.torch import save_file
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from meddino_components.errors import InputError
+from meddino_components.processes import rank_and_size
 
 from .source import sha256_of
 
@@ -102,19 +102,19 @@ class AtomicSaver(BaseSaveHandler):
 
     def __init__(self, *, dirname: str | os.PathLike[str]) -> None:
         self.dirname = Path(dirname).expanduser()
-        if idist.get_rank() == 0:
+        if rank_and_size()[0] == 0:
             self.dirname.mkdir(parents=True, exist_ok=True)
             for left_over in self.dirname.glob(f".*{_PARTIAL}"):
                 left_over.unlink(missing_ok=True)
 
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
         """Write ``checkpoint`` on the first process; ``metadata`` is ignite's own and not stored."""
-        if idist.get_rank() == 0:
+        if rank_and_size()[0] == 0:
             write_atomically(self.dirname / filename, lambda partial: _save_plain(checkpoint, partial))
 
     def remove(self, filename: str) -> None:
         """Delete a checkpoint and its ``.sha256``."""
-        if idist.get_rank() == 0:
+        if rank_and_size()[0] == 0:
             (self.dirname / filename).unlink(missing_ok=True)
             (self.dirname / f"{filename}.sha256").unlink(missing_ok=True)
 

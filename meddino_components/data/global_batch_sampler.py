@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch.distributed as dist
 from torch.utils.data import Sampler
+
+from ..processes import rank_and_size
 
 
 class GlobalBatchSampler(Sampler[list[int]]):
@@ -25,8 +26,7 @@ class GlobalBatchSampler(Sampler[list[int]]):
         self.start_iteration = 0
 
     def __iter__(self) -> Iterator[list[int]]:
-        distributed = dist.is_available() and dist.is_initialized()
-        rank, n_ranks = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+        rank, n_ranks = rank_and_size()
         iteration = self.start_iteration
         while True:
             first = (iteration * n_ranks + rank) * self.batch_size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import nibabel as nib
 import numpy as np
 from nibabel import orientations
 
+from ..atomic_files import AtomicFiles
 from ..errors import InputError
 from . import phantom_anatomy as anatomy
 from .datasets import AMOS_LABELS
@@ -136,12 +136,10 @@ def _write_nifti(voxels: np.ndarray[Any, Any], affine: np.ndarray[Any, Any], axc
     image = image.as_reoriented(orientations.ornt_transform(start, orientations.axcodes2ornt(axcodes)))
     image.set_qform(image.affine, code=1)
     image.set_sform(image.affine, code=1)
-    temporary = path.with_name(f".tmp_{os.getpid()}_{path.name}")
-    nib.save(image, temporary)
-    os.replace(temporary, path)
+    with AtomicFiles() as files:
+        nib.save(image, files.path(path))
 
 
 def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".tmp_{os.getpid()}_{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with AtomicFiles() as files:
+        files.path(path).write_text(text, encoding="utf-8")

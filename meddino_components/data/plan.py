@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ import yaml
 from monai.utils import ensure_tuple_rep
 from nibabel import orientations
 
+from ..atomic_files import AtomicFiles
 from ..errors import InputError
 from .datasets import Case, Layout, read_datalist
 from .file_checks import read_header
@@ -138,6 +138,5 @@ def _checked_output(path: Path) -> Path:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     text = json.dumps(content, indent=2) if path.suffix == ".json" else yaml.safe_dump(content, sort_keys=False)
-    temporary = path.with_name(f".tmp_{os.getpid()}_{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with AtomicFiles() as files:
+        files.path(path).write_text(text, encoding="utf-8")

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from ..errors import InputError
+from ..processes import rank_and_size
 
 # bump when the layout of the folder changes
 _LAYOUT = 1
@@ -104,14 +105,13 @@ class VolumeCache(Dataset[CachedCase]):
 
     def _fill(self, num_workers: int) -> None:
         missing = [i for i, case in enumerate(self.data) if not (self.cache_dir / self._key(case)).is_dir()]
-        distributed = dist.is_available() and dist.is_initialized()
-        rank, n_ranks = (dist.get_rank(), dist.get_world_size()) if distributed else (0, 1)
+        rank, n_ranks = rank_and_size()
         mine = missing[rank::n_ranks]
         if mine:
             loader = DataLoader(self, sampler=mine, batch_size=None, num_workers=num_workers)
             for _ in tqdm(loader, total=len(mine), desc="caching volumes", unit="case", disable=rank > 0):
                 pass
-        if distributed:
+        if n_ranks > 1:
             dist.barrier()
 
     def _write(self, case: Mapping[str, Any], folder: Path) -> None:

@@ -20,9 +20,9 @@ from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from .. import __version__
+from ..atomic_files import AtomicFiles
 from ..data.geometry import CANONICAL_AXCODES
 from ..errors import InputError
-from ..inference.atomic_files import AtomicFiles
 from ..inference.grids import as_on_grid
 from ..inference.writers import label_path
 from .metrics import HAUSDORFF_PERCENTILE, SURFACE_TOLERANCE_MM, OrganScore, score_case

@@ -17,8 +17,8 @@ from monai.engines.utils import IterationEvents
 from monai.inferers import Inferer
 from monai.utils.enums import CommonKeys
 
+from ..atomic_files import AtomicFiles
 from ..errors import InputError
-from .atomic_files import AtomicFiles
 from .cases import check_unique
 from .probability_file import ProbabilityFile
 from .run_summary import CaseRecord, RunSummary

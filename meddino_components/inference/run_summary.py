@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from .atomic_files import AtomicFiles
+from ..atomic_files import AtomicFiles
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from .. import __version__
+from ..atomic_files import AtomicFiles
 from ..errors import InputError
-from .atomic_files import AtomicFiles
 from .grids import TOLERANCE_MM, as_on_grid
 from .overlay import write_overlay
 

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
+from ..processes import rank_and_size
+
 
 class DiceCrossEntropyLoss(nn.Module):
     r"""Batch Dice of the foreground classes plus weighted cross-entropy.
@@ -51,7 +53,7 @@ class DiceCrossEntropyLoss(nn.Module):
                 f"{self.num_classes - 1}: check label_names and num_classes of the data set's layer"
             )
         counts = torch.bincount(labels, minlength=self.num_classes).double()
-        distributed = dist.is_available() and dist.is_initialized() and torch.is_grad_enabled()
+        distributed = rank_and_size()[1] > 1 and torch.is_grad_enabled()
         if distributed:
             dist.all_reduce(counts)
         weights = counts.clamp(min=1).pow(-self.class_balance).float()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import nn
 
 from ..checkpoints import write_weights
+from ..processes import rank_and_size
 from .checkpointing import unwrap
 
 
@@ -28,6 +28,6 @@ class BestModel:
         engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        is_first = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
+        is_first = rank_and_size()[0] == 0
         if is_first and engine.state.best_metric_epoch == engine.state.epoch:
             write_weights(unwrap(self.network).state_dict(), self.path)

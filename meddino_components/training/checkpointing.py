@@ -19,18 +19,13 @@ from torch import nn
 from ..checkpoints import AtomicSaver
 from ..data.global_batch_sampler import GlobalBatchSampler
 from ..errors import InputError
+from ..processes import rank_and_size
 from .random_state import random_state, set_random_state
 
 logger = logging.getLogger(__name__)
 
 # where MONAI's engines keep the best validation so far
 _BEST = ("best_metric", "best_metric_epoch")
-
-
-def _rank_and_size() -> tuple[int, int]:
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank(), dist.get_world_size()
-    return 0, 1
 
 
 class TrainingCheckpoint:
@@ -73,14 +68,12 @@ class TrainingCheckpoint:
             self(engine)
 
     def __call__(self, engine: Engine) -> None:
-        rank, n_ranks = _rank_and_size()
+        rank, n_ranks = rank_and_size()
         if n_ranks > 1:
             states: list[Any] = [None] * n_ranks
             dist.all_gather_object(states, random_state())
         else:
             states = [random_state()]
-        # on every process: ignite's first look at the rank is a collective operation, and would wait for the others
-        saver = AtomicSaver(dirname=self.path.parent)
         if rank == 0:
             payload = {
                 "iteration": engine.state.iteration,
@@ -90,7 +83,7 @@ class TrainingCheckpoint:
                 "best": {name: getattr(self.evaluator.state, name) for name in _BEST} if self.evaluator else {},
                 **{name: unwrap(item).state_dict() for name, item in self.objects.items()},
             }
-            saver(payload, self.path.name)
+            AtomicSaver(dirname=self.path.parent)(payload, self.path.name)
         self._saved_at = engine.state.iteration
 
     def _start(self, engine: Engine) -> None:
@@ -112,7 +105,7 @@ class TrainingCheckpoint:
             if self.evaluator is not None:
                 setattr(self.evaluator.state, name, value)
         self.sampler.start_iteration = self._saved_at = payload["iteration"]
-        rank, n_ranks = _rank_and_size()
+        rank, n_ranks = rank_and_size()
         if len(payload["random_states"]) == n_ranks:
             set_random_state(payload["random_states"][rank])
         else:
@@ -125,7 +118,7 @@ class TrainingCheckpoint:
             raise InputError(f"{self.path} is no checkpoint of this training: {', '.join(missing)} missing")
         for name, found, expected in (
             ("epoch_length", payload["epoch_length"], engine.state.epoch_length),
-            ("batch_size x processes", payload["batch_size"], self.sampler.batch_size * _rank_and_size()[1]),
+            ("batch_size x processes", payload["batch_size"], self.sampler.batch_size * rank_and_size()[1]),
         ):
             if found != expected:
                 raise InputError(f"{self.path} was written with {name} {found}, this run has {expected}: set it back")

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
+
+from ..processes import rank_and_size
 
 
 class JsonLog:
@@ -24,7 +25,7 @@ class JsonLog:
         self.path, self.optimizer, self.evaluator = Path(path), optimizer, evaluator
 
     def attach(self, engine: Engine) -> None:
-        if dist.is_available() and dist.is_initialized() and dist.get_rank() > 0:
+        if rank_and_size()[0] > 0:
             return
         engine.add_event_handler(Events.STARTED, self._drop_later_lines)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)

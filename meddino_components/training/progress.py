@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
 from tqdm import tqdm
+
+from ..processes import rank_and_size
 
 
 class RunProgress:
@@ -22,8 +23,7 @@ class RunProgress:
 
     def __init__(self, *, optimizer: Optimizer, enabled: bool = True) -> None:
         self.optimizer = optimizer
-        is_first = not (dist.is_available() and dist.is_initialized()) or dist.get_rank() == 0
-        self.enabled = enabled and is_first
+        self.enabled = enabled and rank_and_size()[0] == 0
         self._bar: tqdm[Any] | None = None
 
     def attach(self, engine: Engine) -> None:

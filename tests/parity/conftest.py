@@ -22,23 +22,23 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("primus_case", names, scope="session")
 
 
-@pytest.fixture(scope="session")
-def golden_tensors():
+def reader(read):
+    """Read a file of the reference data by its name, or skip the test where only the committed part is at hand."""
+
     def load(name):
         path = GOLDEN / name
         if not path.exists():
             pytest.skip(f"{name} is not in the committed part of the reference data; set MEDDINO_GOLDEN for the whole")
-        return load_file(path)
+        return read(path)
 
     return load
+
+
+@pytest.fixture(scope="session")
+def golden_tensors():
+    return reader(load_file)
 
 
 @pytest.fixture(scope="session")
 def golden_json():
-    def load(name):
-        path = GOLDEN / name
-        if not path.exists():
-            pytest.skip(f"{name} is not in the committed part of the reference data; set MEDDINO_GOLDEN for the whole")
-        return json.loads(path.read_text())
-
-    return load
+    return reader(lambda path: json.loads(path.read_text()))

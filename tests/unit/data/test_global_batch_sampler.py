@@ -5,7 +5,8 @@ from itertools import chain, islice
 import pytest
 from torch.utils.data import DataLoader
 
-from meddino_components.data import GlobalBatchSampler, global_batch_sampler
+from meddino_components import processes
+from meddino_components.data import GlobalBatchSampler
 
 
 def batches(sampler, n):
@@ -13,9 +14,9 @@ def batches(sampler, n):
 
 
 def on_rank(monkeypatch, rank, size):
-    monkeypatch.setattr(global_batch_sampler.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(global_batch_sampler.dist, "get_rank", lambda: rank)
-    monkeypatch.setattr(global_batch_sampler.dist, "get_world_size", lambda: size)
+    monkeypatch.setattr(processes.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(processes.dist, "get_rank", lambda: rank)
+    monkeypatch.setattr(processes.dist, "get_world_size", lambda: size)
 
 
 @pytest.mark.parametrize(("size", "batch_size"), [(2, 2), (2, 1), (3, 4)])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from array_cases import preprocessing, write_case
 
+from meddino_components import processes
 from meddino_components.data import VolumeCache
 from meddino_components.data import volume_cache as module
 from meddino_components.errors import InputError
@@ -125,9 +126,9 @@ def test_another_process_may_have_been_first(cases, tmp_path, monkeypatch):
 
 def test_processes_share_the_work(cases, tmp_path, monkeypatch):
     barriers = []
-    monkeypatch.setattr(module.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(module.dist, "get_rank", lambda: 1)
-    monkeypatch.setattr(module.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(processes.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(processes.dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(processes.dist, "get_world_size", lambda: 2)
     monkeypatch.setattr(module.dist, "barrier", lambda: barriers.append(sorted(folders(tmp_path))))
     cache = open_cache(cases, tmp_path)
     assert barriers == [[cache._key(cases[1])]]
