@@ -1,5 +1,19 @@
 """Losses; global over processes where torch.distributed is initialised."""
 
 from .dice_cross_entropy import DiceCrossEntropyLoss
+from .dino import DINOLoss
+from .gram import GramLoss
+from .ibot import IBOTPatchLoss
+from .koleo import KoLeoLoss
+from .sinkhorn_knopp import sinkhorn_knopp
+from .softmax_center import CenteredSoftmax
 
-__all__ = ["DiceCrossEntropyLoss"]
+__all__ = [
+    "CenteredSoftmax",
+    "DINOLoss",
+    "DiceCrossEntropyLoss",
+    "GramLoss",
+    "IBOTPatchLoss",
+    "KoLeoLoss",
+    "sinkhorn_knopp",
+]

@@ -1,8 +1,9 @@
-"""DINOv3 backbone and the MedDINOv3 segmentation network."""
+"""DINOv3 backbone, its projection head and the MedDINOv3 segmentation network."""
 
 from .channel_stem import ChannelStem
 from .patch_decoder import PatchDecoder
 from .presets import PRESETS, vit_backbone
+from .projection_head import DINOHead
 from .rope import RopePositionEmbedding
 from .segmenter import MedDinoSegmenter
 from .token_aggregator import MultiScaleTokenAggregator
@@ -11,6 +12,7 @@ from .vision_transformer import DinoVisionTransformer
 __all__ = [
     "PRESETS",
     "ChannelStem",
+    "DINOHead",
     "DinoVisionTransformer",
     "MedDinoSegmenter",
     "MultiScaleTokenAggregator",

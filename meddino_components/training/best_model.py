@@ -9,7 +9,7 @@ from torch import nn
 
 from ..checkpoints import write_weights
 from ..processes import rank_and_size
-from .checkpointing import unwrap
+from .placement import unwrap
 
 
 class BestModel:

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
-from torch import nn
 
 from ..checkpoints import AtomicSaver
 from ..data.global_batch_sampler import GlobalBatchSampler
 from ..errors import InputError
 from ..processes import rank_and_size
+from .placement import unwrap
 from .random_state import random_state, set_random_state
 
 logger = logging.getLogger(__name__)
@@ -122,8 +122,3 @@ class TrainingCheckpoint:
         ):
             if found != expected:
                 raise InputError(f"{self.path} was written with {name} {found}, this run has {expected}: set it back")
-
-
-def unwrap(item: Any) -> Any:
-    """The module inside a DDP wrapper, so that checkpoints do not depend on how many processes wrote them."""
-    return item.module if isinstance(item, nn.parallel.DistributedDataParallel) else item

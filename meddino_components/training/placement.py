@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -19,3 +21,8 @@ def on_device(network: nn.Module, device: torch.device, distributed: bool = Fals
     if not distributed:
         return network
     return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
+
+
+def unwrap(item: Any) -> Any:
+    """The module inside a DDP wrapper, so that what is written does not depend on how many processes wrote it."""
+    return item.module if isinstance(item, DistributedDataParallel) else item

@@ -10,16 +10,20 @@ from safetensors.torch import load_file
 GOLDEN = Path(os.environ.get("MEDDINO_GOLDEN") or Path(__file__).parent / "golden")
 
 
+# parameter of a test -> (folder, end of the names of its files)
+FILES = {
+    "vit_variant": ("vit", ".kwargs.json"),
+    "primus_case": ("primus", ".io.safetensors"),
+    "ssl_scenario": ("ssl", ".outputs.safetensors"),
+}
+
+
 def pytest_generate_tests(metafunc):
-    """Parametrise `vit_variant` and `primus_case` by the files that are there."""
-    if "vit_variant" in metafunc.fixturenames:
-        names = sorted(path.name.removesuffix(".kwargs.json") for path in (GOLDEN / "vit").glob("*.kwargs.json"))
-        metafunc.parametrize("vit_variant", names, scope="session")
-    if "primus_case" in metafunc.fixturenames:
-        names = sorted(
-            path.name.removesuffix(".io.safetensors") for path in (GOLDEN / "primus").glob("*.io.safetensors")
-        )
-        metafunc.parametrize("primus_case", names, scope="session")
+    """Parametrise by the files that are there."""
+    for parameter, (folder, end) in FILES.items():
+        if parameter in metafunc.fixturenames:
+            names = sorted(path.name.removesuffix(end) for path in (GOLDEN / folder).glob(f"*{end}"))
+            metafunc.parametrize(parameter, names, scope="session")
 
 
 def reader(read):

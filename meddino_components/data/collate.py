@@ -1,0 +1,77 @@
+"""Samples of several crops to one batch, with masks.
+
+Shapes: B images of this process, G global crops, L local crops, P patches of a global crop, M masked patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from .masking import draw_masks, masked_counts
+
+_CROPS = ("global_crops", "local_crops", "gram_teacher_crops")
+
+
+def collate_crops(
+    samples: Sequence[dict[str, Any]],
+    *,
+    generator: np.random.Generator,
+    grid: tuple[int, int],
+    mask_probability: float,
+    mask_ratio: tuple[float, float],
+    circular_shift: bool = False,
+    rank: int = 0,
+    n_ranks: int = 1,
+) -> dict[str, Any]:
+    """Stack crops crop by crop (crop 0 of all images, crop 1 of all images, ...) and mask the global ones.
+
+    Masks are drawn for the batch of all processes, and this process takes those of its images: with a generator made
+    anew from (seed, iteration) on every process, n processes with batch B mask as one with n B does. The official
+    training draws for each process alone; that is ``n_ranks=1`` and a generator of each process's own.
+
+    Args:
+        samples: B dicts with ``global_crops``, a list of G tensors [C, H, W], and as lists too ``local_crops`` and
+            ``gram_teacher_crops``, where there are any. Other keys are left out.
+        generator: of the masks.
+        grid: patches of a global crop, (rows, columns).
+        mask_probability, mask_ratio, circular_shift: see `draw_masks`.
+        rank: this process's number.
+        n_ranks: processes that share the batch.
+
+    Returns:
+        ``global_crops`` [G B, C, H, W], the other kinds of crops alike; ``masks`` [G B, P], True where masked;
+        ``mask_indices`` [M], numbers of the masked patches in the flattened masks; ``masks_weight`` [M], 1 / (masked
+        patches of the same crop); ``n_masked_patches``, M; ``upperbound``, the most that any process may be dealt.
+    """
+    n_crops, n_samples = len(samples[0]["global_crops"]), len(samples)
+    n_images = n_crops * n_samples * n_ranks
+    settings: dict[str, Any] = {"grid": grid, "mask_probability": mask_probability, "mask_ratio": mask_ratio}
+    own = [
+        (crop * n_ranks + rank) * n_samples + sample  # number in the crop-major batch of all processes
+        for crop in range(n_crops)
+        for sample in range(n_samples)
+    ]
+    masks = torch.from_numpy(
+        draw_masks(generator, n_images=n_images, circular_shift=circular_shift, images=own, **settings)
+    )
+    mask_indices = masks.flatten().nonzero().flatten()
+    return {
+        **{kind: _stack(samples, kind) for kind in _CROPS if samples[0].get(kind)},
+        "masks": masks,
+        "mask_indices": mask_indices,
+        "masks_weight": (1 / masks.sum(1).clamp(min=1))[mask_indices // masks.shape[1]],
+        "n_masked_patches": len(mask_indices),
+        "upperbound": sum(masked_counts(n_images=n_images, **settings)[-len(own) :]),
+    }
+
+
+def _stack(samples: Sequence[dict[str, Any]], kind: str) -> torch.Tensor:
+    """[crops * B, ...], crop by crop."""
+    n_crops = {len(sample[kind]) for sample in samples}
+    if len(n_crops) > 1:
+        raise ValueError(f"samples of a batch must have the same number of {kind}, got {sorted(n_crops)}")
+    return torch.stack([crop for crops in zip(*(sample[kind] for sample in samples), strict=True) for crop in crops])

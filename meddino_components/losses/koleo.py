@@ -1,0 +1,79 @@
+"""Spread the images of a batch evenly over the sphere.
+
+Shapes: B images of this process, R processes that look for neighbours together, D width, k neighbours.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
+
+from ..processes import rank_and_size
+
+_EPS = 1e-8
+
+
+class KoLeoLoss(nn.Module):
+    r"""Kozachenko-Leonenko estimator of differential entropy, with the sign changed.
+
+    .. math::
+        L = -\frac{1}{B k} \sum_i \sum_{j \in N_k(i)} \log(\lVert x_i - x_j \rVert + \epsilon)
+
+    with x of unit length and the k nearest neighbours of :math:`x_i` by cosine, among the images of all processes. The
+    value is the mean over this process's images; its mean over processes and, as DDP takes it, that of the gradient is
+    what one process with all images gives. Images of other processes get their gradient through the gathering.
+
+    Args:
+        topk: neighbours k.
+        ranks_per_group: look for neighbours among the images of groups of so many consecutive processes, 1 being this
+            process alone; None means all.
+
+    Shape: x [B, D], with the same B on every process; a scalar is returned.
+
+    Raises:
+        ValueError: no more images than neighbours, or groups that do not divide the processes.
+
+    Reference: Sablayrolles et al., Spreading vectors for similarity search, arXiv 1806.03198, equation 3.
+    """
+
+    def __init__(self, *, topk: int = 1, ranks_per_group: int | None = None) -> None:
+        super().__init__()
+        self.topk, self.ranks_per_group = topk, ranks_per_group
+        self._group: dist.ProcessGroup | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        # autocast would look for neighbours in low precision
+        with torch.autocast(x.device.type, enabled=False):
+            x = F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1, eps=_EPS)
+            candidates, first_own = self._candidates(x)
+            if len(candidates) <= self.topk:
+                raise ValueError(
+                    f"{self.topk} nearest neighbours need at least {self.topk + 1} images, got {len(candidates)}: "
+                    "raise the batch size or leave the KoLeo loss out"
+                )
+            neighbours = candidates[self._nearest(x, candidates, first_own)]
+            distances = F.pairwise_distance(x[:, None], neighbours, eps=_EPS)
+            return -(distances + _EPS).log().mean()
+
+    @torch.no_grad()
+    def _nearest(self, x: Tensor, candidates: Tensor, first_own: int) -> Tensor:
+        """Numbers of each image's neighbours among the candidates, [B, k]."""
+        cosines = x @ candidates.T
+        cosines[:, first_own : first_own + len(x)].fill_diagonal_(-torch.inf)
+        return cosines.topk(self.topk).indices
+
+    def _candidates(self, x: Tensor) -> tuple[Tensor, int]:
+        """All images among which to look, [R B, D], and the number of this process's first."""
+        rank, n_ranks = rank_and_size()
+        size = self.ranks_per_group or n_ranks
+        if n_ranks % size:
+            raise ValueError(f"{n_ranks} processes do not divide into groups of {size} (ranks_per_group)")
+        if size == 1:
+            return x, 0
+        if size < n_ranks and self._group is None:
+            self._group, _ = dist.new_subgroups(size)
+        gathered = all_gather(x, self._group or dist.group.WORLD)
+        return torch.cat(gathered), rank % size * len(x)

@@ -1,0 +1,79 @@
+"""The projection head of self-distillation: tokens to scores of prototypes.
+
+Shapes: N tokens, D width of the backbone, K prototypes.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class DINOHead(nn.Module):
+    """MLP to a narrow unit-length vector, then one linear layer whose rows are the prototypes.
+
+    The prototypes are a plain linear layer without bias; DINOv3 does not normalise their weight as DINO did. State-dict
+    keys are those of the public checkpoints (``mlp.0.weight``, ..., ``last_layer.weight``; ``mlp.weight`` where the
+    MLP is one layer).
+
+    Args:
+        in_dim: width D.
+        out_dim: prototypes K.
+        nlayers: linear layers of the MLP, with GELU between them.
+        hidden_dim: width of the MLP.
+        bottleneck_dim: width of the unit-length vector.
+        mlp_bias: whether the MLP's layers have a bias.
+
+    Raises:
+        ValueError: fewer than one layer.
+
+    Reference: Caron et al., Emerging properties in self-supervised vision transformers, arXiv 2104.14294, appendix C;
+    golden values of the official DINOv3 code.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_dim: int,
+        out_dim: int,
+        nlayers: int = 3,
+        hidden_dim: int = 2048,
+        bottleneck_dim: int = 256,
+        mlp_bias: bool = True,
+    ) -> None:
+        super().__init__()
+        if nlayers < 1:
+            raise ValueError(f"nlayers must be at least 1, got {nlayers}")
+        widths = [in_dim, *[hidden_dim] * (nlayers - 1), bottleneck_dim]
+        layers: list[nn.Module] = []
+        for width, next_width in pairwise(widths):
+            layers += [nn.Linear(width, next_width, bias=mlp_bias), nn.GELU()]
+        layers.pop()
+        self.mlp = layers[0] if nlayers == 1 else nn.Sequential(*layers)
+        self.last_layer = nn.Linear(bottleneck_dim, out_dim, bias=False)
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Truncated normal (std 0.02) for weights, zero for biases."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor, no_last_layer: bool = False, only_last_layer: bool = False) -> Tensor:
+        """Scores of the prototypes.
+
+        Args:
+            x: tokens [..., D]; with ``only_last_layer`` vectors [..., bottleneck_dim].
+            no_last_layer: return the unit-length vectors [..., bottleneck_dim].
+            only_last_layer: take such vectors instead of tokens, as they are.
+
+        Returns:
+            Scores [..., K], or unit-length vectors.
+        """
+        if not only_last_layer:
+            x = F.normalize(self.mlp(x), dim=-1, eps=1e-12)
+        return x if no_last_layer else self.last_layer(x)

@@ -1,0 +1,95 @@
+"""The order of an iteration of self-distillation, in MONAI's dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from ignite.engine import Engine
+from monai.engines import Trainer
+from monai.engines.utils import IterationEvents
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from .objective import SelfDistillationObjective
+
+
+class SelfDistillationTrainer(Trainer):
+    """Forward of student and teachers, loss, backward, step; the events between are MONAI's.
+
+    What changes from iteration to iteration - rates, temperature, momentum, weights - is set by `Schedules` at the
+    start of each; gradients are clipped at BACKWARD_COMPLETED, the teacher follows at MODEL_COMPLETED. The output of an
+    iteration is the mapping of all loss terms, detached; ``engine.state.outputs`` holds what the network gave until the
+    iteration's end, for monitors.
+
+    Args:
+        device: a CPU or CUDA device.
+        max_epochs: epochs of the run; they only set how often handlers of epochs run.
+        train_data_loader: batches of `collate_crops`.
+        network: `StudentTeacher`, or that in DDP.
+        optimizer: of the student's parameters.
+        objective: loss terms of an iteration.
+        epoch_length: iterations an epoch; needed for loaders without end.
+        train_handlers: in the order in which they run.
+        amp: autocast to bfloat16.
+        non_blocking: copy batches to the GPU while it computes.
+
+    Reference: Simeoni et al., DINOv3, arXiv 2508.10104, section 3; golden values of the official code.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: torch.device,
+        max_epochs: int,
+        train_data_loader: Iterable[Any] | DataLoader[Any],
+        network: nn.Module,
+        optimizer: Optimizer,
+        objective: SelfDistillationObjective,
+        epoch_length: int | None = None,
+        train_handlers: Sequence[Any] | None = None,
+        amp: bool = False,
+        non_blocking: bool = True,
+    ) -> None:
+        self.network, self.optimizer, self.objective = network, optimizer, objective
+        self.autocast = amp
+        super().__init__(
+            device=device,
+            max_epochs=max_epochs,
+            data_loader=train_data_loader,
+            epoch_length=epoch_length,
+            non_blocking=non_blocking,
+            prepare_batch=_to_device,
+            handlers=train_handlers,
+            # a CUDA GradScaler would come with MONAI's own switch; bfloat16 needs none
+            amp=False,
+            decollate=False,
+        )
+
+    def _iteration(self, engine: Engine, batchdata: Mapping[str, Any]) -> dict[str, Tensor]:
+        self.network.train()
+        batch = _to_device(batchdata, self.state.device, engine.non_blocking)
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.state.device.type, torch.bfloat16, enabled=self.autocast):
+            outputs = self.network(batch)
+        engine.fire_event(IterationEvents.FORWARD_COMPLETED)
+        terms = self.objective(outputs, batch, **engine.state.objective_settings)
+        engine.fire_event(IterationEvents.LOSS_COMPLETED)
+        terms["loss"].backward()
+        engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
+        self.optimizer.step()
+        engine.state.outputs = outputs
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        del engine.state.outputs
+        return {name: term.detach() for name, term in terms.items()}
+
+
+def _to_device(
+    batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **_: Callable[..., Any]
+) -> dict[str, Any]:
+    return {
+        name: value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
+        for name, value in batch.items()
+    }
