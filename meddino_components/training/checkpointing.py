@@ -19,8 +19,8 @@ from ..checkpoints import AtomicSaver
 from ..data.global_batch_sampler import GlobalBatchSampler
 from ..errors import InputError
 from ..processes import rank_and_size
-from .placement import unwrap
 from .random_state import random_state, set_random_state
+from .sharding import load_whole_state, whole_state
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +32,14 @@ class TrainingCheckpoint:
     """Handler: save everything that decides the next iteration, and start from it.
 
     Args:
-        objects: what has ``state_dict`` and ``load_state_dict``: network, optimiser, schedule, early stopping, ...
+        objects: what has ``state_dict`` and ``load_state_dict``: the ``network``, its ``optimizer``, schedule, early
+            stopping, ... A network in DDP or sharded, and its optimiser, are saved as one process would have them.
         sampler: the batch sampler, which is moved to the saved iteration.
         path: file of the checkpoint, written by the first process and replaced in one step.
         evaluator: validation engine whose best value so far is kept, too.
         interval: epochs between saves; the end of the run is always saved.
         resume: start from ``path`` where it exists. Otherwise a run that would overwrite it is refused.
+        manifest: plain facts to keep in the checkpoint (`stage_manifest`), which must be the same on resuming.
 
     Raises:
         InputError: a checkpoint exists and ``resume`` is false; one of another run's settings.
@@ -52,7 +54,9 @@ class TrainingCheckpoint:
         evaluator: Engine | None = None,
         interval: int = 1,
         resume: bool = False,
+        manifest: Mapping[str, Any] | None = None,
     ) -> None:
+        self.manifest = dict(manifest or {})
         self.objects, self.sampler, self.evaluator = objects, sampler, evaluator
         self.path, self.interval, self.resume = Path(path), interval, resume
         self._saved_at = -1
@@ -74,14 +78,17 @@ class TrainingCheckpoint:
             dist.all_gather_object(states, random_state())
         else:
             states = [random_state()]
+        network = self.objects["network"]
+        objects = {name: whole_state(item, network) for name, item in self.objects.items()}
         if rank == 0:
             payload = {
+                "manifest": self.manifest,
                 "iteration": engine.state.iteration,
                 "epoch_length": engine.state.epoch_length,
                 "batch_size": self.sampler.batch_size * n_ranks,
                 "random_states": states,
                 "best": {name: getattr(self.evaluator.state, name) for name in _BEST} if self.evaluator else {},
-                **{name: unwrap(item).state_dict() for name, item in self.objects.items()},
+                **objects,
             }
             AtomicSaver(dirname=self.path.parent)(payload, self.path.name)
         self._saved_at = engine.state.iteration
@@ -98,7 +105,7 @@ class TrainingCheckpoint:
         payload = torch.load(self.path, map_location="cpu", weights_only=True)
         self._check(payload, engine)
         for name, item in self.objects.items():
-            unwrap(item).load_state_dict(payload[name])
+            load_whole_state(item, payload[name], self.objects["network"])
         engine.state.iteration = payload["iteration"]
         engine.state.epoch = payload["iteration"] // payload["epoch_length"]
         for name, value in payload["best"].items():
@@ -119,6 +126,7 @@ class TrainingCheckpoint:
         for name, found, expected in (
             ("epoch_length", payload["epoch_length"], engine.state.epoch_length),
             ("batch_size x processes", payload["batch_size"], self.sampler.batch_size * rank_and_size()[1]),
+            ("manifest", payload.get("manifest", {}), self.manifest),
         ):
             if found != expected:
                 raise InputError(f"{self.path} was written with {name} {found}, this run has {expected}: set it back")

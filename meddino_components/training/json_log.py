@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from ignite.engine import Engine, Events
 from torch.optim import Optimizer
 
 from ..processes import rank_and_size
 
+if TYPE_CHECKING:  # an extra
+    from torch.utils.tensorboard import SummaryWriter
+
 
 class JsonLog:
-    """Handler: a line for each iteration (loss, learning rates, metrics), one for each validation (metrics).
+    """Handler: a line for each iteration (all losses, learning rates, metrics), one for each validation (metrics).
 
     Args:
         path: file to append to; a resumed run first drops the lines that come after its checkpoint.
@@ -34,7 +39,7 @@ class JsonLog:
 
     def __call__(self, engine: Engine) -> None:
         rates = [group["lr"] for group in self.optimizer.param_groups]
-        line = {"loss": float(engine.state.output["loss"]), "learning_rates": rates, **engine.state.metrics}
+        line = {**scalars_of(engine.state.output), "learning_rates": rates, **engine.state.metrics}
         self._append({"iteration": engine.state.iteration, **line})
 
     def _log_validation(self, evaluator: Engine, trainer: Engine) -> None:
@@ -52,3 +57,17 @@ class JsonLog:
             whole = [line for line in lines if line.endswith("\n")]
             kept = [line for line in whole if json.loads(line)["iteration"] <= engine.state.iteration]
             self.path.write_text("".join(kept), encoding="utf-8")
+
+
+def scalars_of(output: Mapping[str, Any]) -> dict[str, float]:
+    """The single values among what an iteration gave: the loss and its terms."""
+    scalars = {name: value for name, value in output.items() if isinstance(value, torch.Tensor) and value.ndim == 0}
+    # one transfer from the device for all of them
+    values = torch.stack([value.float() for value in scalars.values()]).tolist()
+    return dict(zip(scalars, values, strict=True))
+
+
+def write_scalars(engine: Engine, writer: SummaryWriter) -> None:
+    """Event writer of MONAI's `TensorBoardStatsHandler`: all losses and metrics of an iteration."""
+    for name, value in {**scalars_of(engine.state.output), **engine.state.metrics}.items():
+        writer.add_scalar(f"train/{name}", value, engine.state.iteration)

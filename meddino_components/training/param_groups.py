@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from .placement import unwrap
+
 _BLOCK = re.compile(r"(?:^|\.)blocks\.(\d+)\.")
 _TOKENS = ("cls_token", "storage_tokens", "mask_token")
 
@@ -55,6 +57,23 @@ def parameter_groups(
     return [
         {"params": params, "lr_multiplier": lr, "wd_multiplier": wd, "is_last_layer": is_last}
         for (lr, wd, is_last), params in groups.items()
+    ]
+
+
+def self_distillation_groups(
+    network: nn.Module, *, lr_decay_rate: float = 1.0, patch_embed_lr_mult: float = 1.0
+) -> list[dict[str, Any]]:
+    """`parameter_groups` of the student's backbone and heads, each part on its own as the official training does.
+
+    Args:
+        network: `StudentTeacher`, or that in DDP.
+        lr_decay_rate: see `parameter_groups`.
+        patch_embed_lr_mult: the same.
+    """
+    return [
+        group
+        for part in unwrap(network).student.children()
+        for group in parameter_groups(part, lr_decay_rate=lr_decay_rate, patch_embed_lr_mult=patch_embed_lr_mult)
     ]
 
 

@@ -43,6 +43,11 @@ class Schedule:
         return Schedule(np.where(np.arange(len(self)) < iteration, 0.0, self.values), self.final)
 
 
+def constant_schedule(*, value: float) -> Schedule:
+    """One value throughout."""
+    return Schedule(np.empty(0), float(value))
+
+
 def warmup_cosine_schedule(
     *,
     start: float,

@@ -24,7 +24,7 @@ def test_parameter_counts_are_those_published(name):
 
 
 def test_no_published_size_is_left_out():
-    assert set(PRESETS) - set(PUBLISHED) == {"vit_tiny", "vit_large_plus"}
+    assert set(PRESETS) - set(PUBLISHED) == {"vit_tiny", "vit_mini", "vit_large_plus"}
 
 
 def test_an_override_replaces_a_preset_value():
@@ -35,7 +35,7 @@ def test_an_override_replaces_a_preset_value():
 
 
 def test_unknown_names_are_errors():
-    with pytest.raises(ValueError, match="unknown backbone 'vit_bass'; known: vit_tiny, vit_small"):
+    with pytest.raises(ValueError, match="unknown backbone 'vit_bass'; known: vit_tiny, vit_mini, vit_small"):
         vit_backbone("vit_bass")
     with pytest.raises(TypeError, match="drop_path"):
         vit_backbone("vit_tiny", drop_path=0.1)

@@ -1,0 +1,140 @@
+"""How rich the features and assignments of a batch are, over all processes.
+
+Every function is called by all processes alike, and gives all of them the same number; NaN where there is no row, or
+where values are not finite.
+
+Shapes: N rows of this process, D width, K prototypes, G global crops, B images.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..losses.row_slices import row_slices
+from ..processes import rank_and_size
+
+
+@dataclass(frozen=True)
+class PrototypeUse:
+    """Which prototypes the rows choose, and how surely.
+
+    Attributes:
+        rows: number of rows of all processes.
+        used: prototypes that are the greatest of some row.
+        perplexity: exp of the entropy of how often each is; ``used`` if all of these are chosen equally often.
+        entropy: mean over rows of the entropy of a row's probabilities, in nats; 0 is one-hot, log K uniform.
+        entropy_of_mean: entropy of the mean over rows; 0 where all choose the same one.
+    """
+
+    rows: int
+    used: int
+    perplexity: float
+    entropy: float
+    entropy_of_mean: float
+
+    @property
+    def information(self) -> float:
+        """What the assignment tells of the row, in nats: 0 where all rows have the same, at most log min(N, K)."""
+        return self.entropy_of_mean - self.entropy
+
+
+def effective_rank(rows: Tensor) -> float:
+    r"""exp of the entropy of the singular values, divided by their sum.
+
+    1 where all rows are multiples of one vector, min(N, D) where all directions are used alike. The mean is not
+    subtracted: rows that are all equal but for noise have rank 1. From the moments [D, D] in fp64, summed over
+    processes, so that singular values are good to 1e-8 of the greatest.
+
+    Args:
+        rows: [N, D].
+
+    Reference: Roy and Vetterli, The effective rank, EUSIPCO 2007; Garrido et al., RankMe, arXiv 2210.02885.
+    """
+    x = rows.detach().double()
+    moments = _summed(x.T @ x)
+    if not bool(moments.isfinite().all()) or not float(moments.trace()) > 0:
+        return math.nan
+    values = torch.linalg.eigvalsh(moments).clamp_(min=0).sqrt_()
+    return float(_entropy(values / values.sum()).exp())
+
+
+def prototype_use(logits: Tensor, *, temperature: float, max_rows: int = 2048) -> PrototypeUse:
+    """Choices and entropies of softmax(logits / temperature).
+
+    Not of the Sinkhorn-Knopp assignment that the losses use: that one has every prototype used alike by construction,
+    so its mean would look healthy whatever the network does.
+
+    Args:
+        logits: [N, K].
+        temperature: of the teacher.
+        max_rows: entropies are those of at most so many rows of each process, evenly spaced.
+    """
+    logits = logits.detach()
+    n_prototypes = logits.shape[1]
+    chosen = _summed(torch.bincount(logits.argmax(1), minlength=n_prototypes).double())
+    sample = evenly(logits, max_rows)
+    # the last two entries: sum of entropies and number of rows
+    sums = torch.zeros(n_prototypes + 2, dtype=torch.float64, device=logits.device)
+    for piece in row_slices(*sample.shape):
+        log_probs = (sample[piece].float() / temperature).log_softmax(1)
+        probs = log_probs.exp()
+        sums[:-2] += probs.sum(0)
+        sums[-2] -= (probs * log_probs).sum()
+    sums[-1] = len(sample)
+    sums = _summed(sums)
+    n_rows, n_sampled = int(chosen.sum()), float(sums[-1])
+    if not n_rows:
+        return PrototypeUse(0, 0, math.nan, math.nan, math.nan)
+    return PrototypeUse(
+        rows=n_rows,
+        used=int((chosen > 0).sum()),
+        perplexity=float(_entropy(chosen / n_rows).exp()),
+        entropy=float(sums[-2]) / n_sampled,
+        entropy_of_mean=float(_entropy(sums[:-2] / n_sampled)),
+    )
+
+
+def agreement(student: Tensor, teacher: Tensor) -> float:
+    """Share of images whose crop has the same prototype in the student as another global crop in the teacher.
+
+    Args:
+        student: logits [G, B, K].
+        teacher: logits [G, B, K].
+    """
+    return _over_pairs((student.detach().argmax(-1)[:, None] == teacher.detach().argmax(-1)[None]).double())
+
+
+def cosine_agreement(student: Tensor, teacher: Tensor) -> float:
+    """Mean cosine of the student's vector of a crop and the teacher's of another one of the image, both [G, B, D]."""
+    a, b = (F.normalize(x.detach().float(), dim=-1) for x in (student, teacher))
+    return _over_pairs(torch.einsum("gbd,hbd->ghb", a, b).double())
+
+
+def evenly(rows: Tensor, at_most: int) -> Tensor:
+    """Every n-th row, so that no more than ``at_most`` remain; a view."""
+    return rows[:: max(1, math.ceil(len(rows) / at_most))]
+
+
+def _over_pairs(values: Tensor) -> float:
+    """Mean of [G, G, B] over images and pairs of different crops; of equal ones where there is one crop only."""
+    n_crops = len(values)
+    if n_crops > 1:
+        values = values[~torch.eye(n_crops, dtype=torch.bool, device=values.device)]
+    total, number = _summed(torch.stack((values.sum(), values.new_tensor(values.numel())))).tolist()
+    return total / number if number else math.nan
+
+
+def _entropy(probs: Tensor) -> Tensor:
+    return torch.special.entr(probs).sum()
+
+
+def _summed(values: Tensor) -> Tensor:
+    if rank_and_size()[1] > 1:
+        dist.all_reduce(values)
+    return values

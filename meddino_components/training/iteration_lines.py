@@ -1,0 +1,32 @@
+"""A file of JSON lines, each of an iteration, that a resumed run continues."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class IterationLines:
+    """Append lines; drop those of iterations that a resumed run will go through again.
+
+    Args:
+        path: the file; its folder is made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, iteration: int, values: Mapping[str, Any]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"iteration": iteration, **values}) + "\n")
+
+    def drop_after(self, iteration: int) -> None:
+        if self.path.exists():
+            # a kill can leave half a line at the end
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            whole = [line for line in lines if line.endswith("\n")]
+            kept = [line for line in whole if json.loads(line)["iteration"] <= iteration]
+            self.path.write_text("".join(kept), encoding="utf-8")

@@ -1,0 +1,93 @@
+"""What a stage of pretraining leaves to the next, and whether the next can begin from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..checkpoints import load_backbone_weights
+from ..errors import InputError
+from .student_teacher import StudentTeacher
+
+# stage -> the configuration that runs it
+_CONFIGURATIONS = {1: "train.json", 2: "stage2_gram.json", 3: "stage3_highres.json"}
+
+
+def stage_manifest(network: StudentTeacher, stage: int) -> dict[str, Any]:
+    """What has to fit from one stage to the next, as plain data for a checkpoint or the metadata of weights."""
+    backbone = network.student.backbone
+    return {
+        "stage": stage,
+        "embed_dim": backbone.embed_dim,
+        "depth": backbone.depth,
+        "patch_size": backbone.patch_size,
+        "n_storage_tokens": backbone.n_storage_tokens,
+        "dino_prototypes": network.student.dino_head.last_layer.out_features,
+        "ibot_prototypes": network.student.ibot_head.last_layer.out_features,
+    }
+
+
+def start_from_stage(
+    network: StudentTeacher, checkpoint: str | Path | None, stage: int, gram_weights: str | Path | None = None
+) -> StudentTeacher:
+    """Load student and teacher, with their heads, from the checkpoint of an earlier stage.
+
+    Args:
+        network: of the stage that begins.
+        checkpoint: ``checkpoint.pt`` of the earlier stage.
+        stage: number of the earlier stage.
+        gram_weights: weights of the frozen gram teacher, a path or hf://owner/name; ``checkpoint`` takes the teacher of
+            the earlier stage's checkpoint.
+
+    Returns:
+        The network.
+
+    Raises:
+        InputError: no such checkpoint, one of another stage, or of a network that differs in width, depth, patch size,
+            tokens or prototypes, or no weights for a frozen gram teacher; the message says what to run.
+    """
+    config = _CONFIGURATIONS[stage]
+    how = (
+        f"run stage {stage} with `python -m monai.bundle run training --config_file configs/{config}` and give its "
+        "output_dir/checkpoint.pt by `--previous_checkpoint`"
+    )
+    if checkpoint is None:
+        raise InputError(f"stage {stage + 1} starts from a checkpoint of stage {stage}, and none is given: {how}")
+    if not Path(checkpoint).is_file():
+        raise InputError(f"{checkpoint}: no such file, but stage {stage + 1} starts from a checkpoint of it: {how}")
+    payload = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    found = payload.get("manifest") if isinstance(payload, Mapping) else None
+    if not found:
+        raise InputError(f"{checkpoint}: is no checkpoint of pretraining (it has no stage in it): {how}")
+    expected = stage_manifest(network, stage)
+    if found["stage"] != stage:
+        raise InputError(f"{checkpoint}: is of stage {found['stage']}, expected stage {stage}: {how}")
+    if different := [name for name in expected if found.get(name) != expected[name]]:
+        facts = ", ".join(f"{name} {found.get(name)} (this stage: {expected[name]})" for name in different)
+        raise InputError(
+            f"{checkpoint}: its network differs from this stage's: {facts}. Set both stages alike, or {how}"
+        )
+    for part in ("student", "teacher"):
+        prefix = f"{part}."
+        tensors = {k.removeprefix(prefix): t for k, t in payload["network"].items() if k.startswith(prefix)}
+        getattr(network, part).load_state_dict(tensors)
+    _load_gram_teacher(network, gram_weights)
+    return network
+
+
+def _load_gram_teacher(network: StudentTeacher, weights: str | Path | None) -> None:
+    if network.gram_source != "frozen":
+        return
+    if weights is None:
+        raise InputError(
+            "gram anchoring needs the teacher of an early iteration, and none is given: stage 1 exports it every "
+            "export_interval iterations; give output_dir/teachers/teacher_0020000.safetensors by `--gram_weights`, or "
+            "`--gram_weights checkpoint` for the teacher this stage begins with"
+        )
+    if weights == "checkpoint":
+        network.refresh_gram_teacher()
+    else:
+        load_backbone_weights(network.gram_teacher["backbone"], weights)

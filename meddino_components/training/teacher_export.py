@@ -1,0 +1,63 @@
+"""The EMA teacher's backbone as weights that other bundles load by path."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from torch import nn
+
+from ..checkpoints import write_weights
+from ..processes import rank_and_size
+from .sharding import whole_state
+
+logger = logging.getLogger(__name__)
+
+_BACKBONE = "teacher.backbone."
+
+
+class TeacherExport:
+    """Handler: write the teacher's backbone as safetensors, at an interval and at the end of the run.
+
+    ``<folder>/teacher_<iteration>.safetensors`` are kept, for the gram teacher of the next stage and for comparing;
+    ``path`` is the newest. The file's metadata holds the manifest and the iteration.
+
+    Args:
+        network: `StudentTeacher`, or that in DDP or sharded.
+        path: of the newest, ends in ``.safetensors``.
+        folder: for those kept.
+        interval: iterations between those kept.
+        manifest: see `stage_manifest`.
+    """
+
+    def __init__(
+        self, *, network: nn.Module, path: str | Path, folder: str | Path, interval: int, manifest: Mapping[str, Any]
+    ) -> None:
+        if interval < 1:
+            raise ValueError(f"interval must be at least 1, got {interval}")
+        self.network, self.path, self.folder = network, Path(path), Path(folder)
+        self.interval, self.manifest = interval, manifest
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.interval), self._keep)
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def _keep(self, engine: Engine) -> None:
+        self._write(engine, self.folder / f"teacher_{engine.state.iteration:07d}.safetensors")
+
+    def __call__(self, engine: Engine) -> None:
+        self._write(engine, self.path)
+
+    def _write(self, engine: Engine, path: Path) -> None:
+        state: dict[str, torch.Tensor] = whole_state(self.network, self.network)
+        if rank_and_size()[0] > 0:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        backbone = {name.removeprefix(_BACKBONE): t for name, t in state.items() if name.startswith(_BACKBONE)}
+        facts = {name: str(value) for name, value in {**self.manifest, "iteration": engine.state.iteration}.items()}
+        write_weights(backbone, path, facts)
+        logger.info("teacher of iteration %d written to %s", engine.state.iteration, path)
