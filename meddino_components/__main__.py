@@ -11,7 +11,7 @@ from monai.bundle import run
 
 from .bundle import build
 from .checkpoints import load_backbone_weights, write_weights
-from .data import plan, write_phantoms
+from .data import curate, plan, write_phantoms
 from .errors import InputError
 from .networks import vit_backbone
 
@@ -121,6 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "import_weights": import_weights,
         "phantom": phantom,
         "plan": plan,
+        "curate": curate,
         "build": build_bundles,
     }
     try:

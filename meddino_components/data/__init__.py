@@ -1,5 +1,7 @@
-"""Volumes on a known grid: reading, intensity, data sets, phantoms, plans."""
+"""Volumes on a known grid: reading, intensity, data sets, slices, phantoms, plans."""
 
+from .cases import list_cases
+from .curation import curate
 from .datasets import AMOS_LABELS, label_names, read_datalist
 from .geometry import (
     CANONICAL_AXCODES,
@@ -14,6 +16,7 @@ from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
 from .phantom import write_phantoms
 from .plan import plan
 from .slice_dataset import SliceDataset
+from .slice_store import SliceStore
 from .volume_cache import VolumeCache
 
 __all__ = [
@@ -26,9 +29,12 @@ __all__ = [
     "NormalizeIntensityByModalityd",
     "ResampleInPlaned",
     "SliceDataset",
+    "SliceStore",
     "VolumeCache",
+    "curate",
     "in_plane_spacing",
     "label_names",
+    "list_cases",
     "plan",
     "read_datalist",
     "resize_slices",

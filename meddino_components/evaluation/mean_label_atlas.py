@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import adaptive_avg_pool3d, interpolate
+from scipy.ndimage import find_objects
+from torch.nn.functional import adaptive_avg_pool1d, interpolate
 
 from ..inference.body_region import body_region
 
@@ -76,10 +77,11 @@ class MeanLabelAtlas:
 
     def predict(self, case: Mapping[str, Any]) -> NDArray[np.uint8]:
         """Labels [H, W, D] for the grid of ``case["image"]``; ``label`` is not read."""
-        organ, frequency = self._most_frequent(self._sum / self._n, case["image"])
+        box = self._box(case["image"])
+        organ, frequency = self._most_frequent(self._sum / self._n, [s.stop - s.start for s in box])
         confident = frequency > torch.as_tensor(self.thresholds, dtype=torch.float32)[organ.long()]
         labels = np.zeros(tuple(case["image"].shape[1:]), np.uint8)
-        labels[self._box(case["image"])] = torch.where(confident, organ + 1, 0).numpy()
+        labels[box] = torch.where(confident, organ + 1, 0).numpy()
         return labels
 
     def _box(self, image: torch.Tensor) -> tuple[slice, slice, slice]:
@@ -90,35 +92,42 @@ class MeanLabelAtlas:
 
     def _fractions(self, case: Mapping[str, Any]) -> torch.Tensor:
         """[K, A, B, C] share of each organ in the voxels of the atlas."""
-        labels = _plain(case["label"])[0][self._box(case["image"])]
-        fractions = torch.empty_like(self._sum)
-        for organ in range(len(fractions)):
-            fractions[organ] = adaptive_avg_pool3d((labels == organ + 1).float()[None], self.grid)[0]
+        return self._pooled(_plain(case["label"])[0][self._box(case["image"])])
+
+    def _pooled(self, labels: torch.Tensor) -> torch.Tensor:
+        axes = [_pooling(size, cells) for size, cells in zip(labels.shape, self.grid, strict=True)]
+        fractions = torch.zeros_like(self._sum)
+        for organ, place in enumerate(find_objects(labels.to(torch.uint8).numpy(), len(fractions))):
+            if place is not None:
+                _add_along_axes(fractions[organ], (labels[place] == organ + 1).float(), axes, place)
         return fractions
 
-    def _most_frequent(self, atlas: torch.Tensor, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """In the case's box: the organ counted from 0, uint8, and its frequency; one organ at a time for memory."""
-        size = [s.stop - s.start for s in self._box(image)]
-        best = torch.zeros(size)
-        organ = torch.zeros(size, dtype=torch.uint8)
+    def _most_frequent(self, atlas: torch.Tensor, size: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """In a box of this size: the organ counted from 0, uint8, and its frequency; one organ at a time for memory."""
+        axes = [_interpolation(cells, voxels) for cells, voxels in zip(self.grid, size, strict=True)]
+        best = torch.zeros(*size)
+        organ = torch.zeros(*size, dtype=torch.uint8)
         for number, frequencies in enumerate(atlas):
-            # outer voxel edges are aligned
-            here = interpolate(frequencies[None, None], size=size, mode="trilinear", align_corners=False)[0, 0]
+            here = torch.zeros(*size)
+            if (place := _filled(frequencies)) is not None:
+                _add_along_axes(here, frequencies[place], axes, place)
             organ[here > best] = number
             torch.maximum(best, here, out=best)
         return organ, best
 
     def _left_out_dice(self, case: Mapping[str, Any]) -> NDArray[np.float64]:
         """[K, _BINS] Dice of a training case by the atlas of the others, for each organ and threshold."""
-        others = (self._sum - self._fractions(case)).clamp_(min=0) / (self._n - 1)
-        organ, frequency = (x.numpy() for x in self._most_frequent(others, case["image"]))
-        whole = np.asarray(_plain(case["label"])[0])
-        labels = whole[self._box(case["image"])]
+        whole = _plain(case["label"])[0]
+        inside = whole[self._box(case["image"])]
+        others = (self._sum - self._pooled(inside)).clamp_(min=0) / (self._n - 1)
+        organ, frequency = (x.numpy() for x in self._most_frequent(others, inside.shape))
+        volumes = torch.bincount(whole.flatten().long(), minlength=self.n_labels).tolist()
+        labels = inside.numpy()
         # a voxel in bin b is predicted at thresholds 0..b: strictly above the bin's lower edge
         bins = np.clip(np.ceil(frequency * _BINS).astype(np.int64) - 1, -1, _BINS - 1)
         dice = np.full((self.n_labels - 1, _BINS), np.nan)
         for number in range(len(dice)):
-            volume = int((whole == number + 1).sum())
+            volume = volumes[number + 1]
             if not volume:
                 continue
             chosen = (organ == number) & (bins >= 0)
@@ -132,3 +141,35 @@ def _plain(volume: Any) -> torch.Tensor:
     """A tensor without metadata, whose slicing would be tracked."""
     tensor = torch.as_tensor(volume)
     return tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor
+
+
+def _pooling(size: int, cells: int) -> torch.Tensor:
+    """[cells, size] means over the part of an axis that each cell of the atlas covers."""
+    return adaptive_avg_pool1d(torch.eye(size), cells).T
+
+
+def _interpolation(cells: int, size: int) -> torch.Tensor:
+    """[size, cells] linear interpolation along an axis; outer voxel edges are aligned."""
+    return interpolate(torch.eye(cells)[None], size=size, mode="linear", align_corners=False)[0].T
+
+
+def _filled(volume: torch.Tensor) -> tuple[slice, ...] | None:
+    """The smallest box with all that is not zero; None if nothing is."""
+    planes = [(volume != 0).flatten(1).any(1), (volume != 0).any(0).any(1), (volume != 0).any(0).any(0)]
+    filled = [plane.nonzero()[:, 0] for plane in planes]
+    return tuple(slice(int(n[0]), int(n[-1]) + 1) for n in filled) if len(filled[0]) else None
+
+
+def _add_along_axes(
+    result: torch.Tensor, part: torch.Tensor, axes: Sequence[torch.Tensor], place: tuple[slice, ...]
+) -> None:
+    """Add part of a volume, transformed by a matrix along each axis, to the result.
+
+    An organ fills a small part of a volume: only there, and where that reaches, is there work to do.
+    """
+    matrices = [axis[:, columns] for axis, columns in zip(axes, place, strict=True)]
+    reached = [matrix.any(1).nonzero()[:, 0] for matrix in matrices]
+    target = tuple(slice(int(rows[0]), int(rows[-1]) + 1) for rows in reached)
+    for number, (matrix, rows) in enumerate(zip(matrices, target, strict=True)):
+        part = torch.tensordot(matrix[rows], part, dims=([1], [number])).movedim(0, number)
+    result[target] += part

@@ -3,7 +3,6 @@
 from .autocast import AutocastInferer, supports_bfloat16
 from .body_region import body_region
 from .case_evaluator import CaseEvaluator
-from .cases import list_cases
 from .overlay import write_overlay
 from .volume_inferer import VolumeInferer
 from .writers import WriteCased
@@ -14,7 +13,6 @@ __all__ = [
     "VolumeInferer",
     "WriteCased",
     "body_region",
-    "list_cases",
     "supports_bfloat16",
     "write_overlay",
 ]

@@ -18,8 +18,8 @@ from monai.inferers import Inferer
 from monai.utils.enums import CommonKeys
 
 from ..atomic_files import AtomicFiles
+from ..data.cases import check_unique
 from ..errors import InputError
-from .cases import check_unique
 from .probability_file import ProbabilityFile
 from .run_summary import CaseRecord, RunSummary
 from .volume_inferer import VolumeInferer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from ..atomic_files import AtomicFiles
-from ..evaluation.feature_map_sheet import write_feature_maps
+from ..evaluation.feature_map_sheet import evenly_spaced, write_feature_maps
 from ..evaluation.feature_scores import feature_scores
 from ..evaluation.patch_features import SliceFeatures, backbone_encoder, extract_features
 from ..networks import DinoVisionTransformer
@@ -54,6 +53,7 @@ class FeatureEvaluation:
         n_neighbours: of k-NN.
         l2: of the linear probe.
         min_purity: share of a patch that its class has to fill.
+        include_background: let probes learn and find background, too; the organ score is over organs either way.
         batch_size: slices encoded at once.
         n_pictures: test slices drawn, evenly spaced; 0 draws none.
         n_points: points of cosine similarity in each.
@@ -77,6 +77,7 @@ class FeatureEvaluation:
         n_neighbours: int = 20,
         l2: float = 1.0,
         min_purity: float = 0.5,
+        include_background: bool = False,
         batch_size: int = 8,
         n_pictures: int = 4,
         n_points: int = 3,
@@ -88,7 +89,7 @@ class FeatureEvaluation:
             raise ValueError(f"expected an interval of at least 1 epoch or iteration, got {interval} {unit}")
         self.network, self.train_slices, self.test_slices = network, train_slices, test_slices
         self.n_classes, self.n_neighbours, self.l2 = n_classes, n_neighbours, l2
-        self.min_purity, self.batch_size = min_purity, batch_size
+        self.min_purity, self.include_background, self.batch_size = min_purity, include_background, batch_size
         self.interval, self.unit = interval, unit
         self.n_pictures, self.n_points, self.window = n_pictures, n_points, window
         self.maps_dir = Path(output_dir) / "feature_maps"
@@ -137,6 +138,7 @@ class FeatureEvaluation:
             patch_size=backbone.patch_size,
             n_classes=None if self.train_slices is None else self.n_classes,
             min_purity=self.min_purity,
+            include_background=self.include_background,
             batch_size=self.batch_size,
         )
 
@@ -152,9 +154,7 @@ class FeatureEvaluation:
         return scores
 
     def _draw(self, iteration: int, test: SliceFeatures, scores: Mapping[str, float]) -> None:
-        n = min(self.n_pictures, len(self.test_slices))
-        # middles of n equal parts
-        chosen = [math.floor((k + 0.5) * len(self.test_slices) / n) for k in range(n)]
+        chosen = evenly_spaced(len(self.test_slices), self.n_pictures)
         note = ", ".join(f"{name.replace('_', ' ')} {score:.3f}" for name, score in scores.items() if "organ" in name)
         self.maps_dir.mkdir(parents=True, exist_ok=True)
         name = f"iteration_{iteration:06d}"

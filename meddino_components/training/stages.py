@@ -90,4 +90,5 @@ def _load_gram_teacher(network: StudentTeacher, weights: str | Path | None) -> N
     if weights == "checkpoint":
         network.refresh_gram_teacher()
     else:
-        load_backbone_weights(network.gram_teacher["backbone"], weights)
+        backbone: Any = network.gram_teacher["backbone"]
+        load_backbone_weights(backbone, weights)

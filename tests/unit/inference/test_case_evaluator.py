@@ -14,8 +14,8 @@ from ignite.metrics import Average
 from inference_support import Thresholds, all_orientations, evaluator, oblique_affine, phantom, reoriented, save
 from monai.data import Dataset
 
+from meddino_components.data import list_cases
 from meddino_components.errors import InputError
-from meddino_components.inference import list_cases
 
 
 def outputs(folder: Path) -> list[str]:

@@ -16,8 +16,9 @@ import torch
 from inference_support import all_orientations, evaluator, oblique_affine, phantom, reoriented, save
 from monai.data import MetaTensor
 
+from meddino_components.data import list_cases
 from meddino_components.errors import InputError
-from meddino_components.inference import WriteCased, list_cases
+from meddino_components.inference import WriteCased
 from meddino_components.inference.grids import as_on_grid
 
 
@@ -121,7 +122,7 @@ sys.path.insert(0, {here!r})
 from pathlib import Path
 import numpy as np
 from inference_support import evaluator
-from meddino_components.inference import list_cases
+from meddino_components.data import list_cases
 source, out = Path({source!r}), Path({out!r})
 engine = evaluator(list_cases(source, modality="ct"), out)
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from meddino_components.data import list_cases
 from meddino_components.errors import InputError
-from meddino_components.inference import list_cases
 
 
 def touch(root: Path, *names: str) -> Path:

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..data.file_checks import ITK_SUFFIXES, NIFTI_SUFFIXES
-from ..data.intensity import parse_modality
 from ..errors import InputError
+from .file_checks import ITK_SUFFIXES, NIFTI_SUFFIXES
+from .intensity import parse_modality
 
 _SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 
