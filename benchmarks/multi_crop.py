@@ -41,15 +41,15 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from meddino_components.data import CANONICAL_AXCODES, LoadVolumed, in_plane_spacing, write_phantoms
-from meddino_components.data.axis_taps import bicubic_taps, filter_images
 from meddino_components.data.crop_distortions import CropDistortions, distort_, draw_noise
+from meddino_components.data.crop_rendering import UnrenderedSample, render_sample
 from meddino_components.data.multi_crop import MultiCropDataset
 
 N_GLOBAL, N_LOCAL = 2, 8
 GLOBAL, LOCAL = 256, 112
 GLOBAL_SCALE, LOCAL_SCALE = (0.32, 1.0), (0.05, 0.32)
 WINDOW_HU = (-1000.0, 1000.0)
-SAMPLES = 8  # a call, of the parts
+SAMPLES = 8  # whose crops are distorted in a call
 OURS, PICTURE, TENSOR = "ours", "lightly, 8-bit picture", "lightly, fp32 tensor"
 
 
@@ -102,9 +102,9 @@ def lightly_transform(full: bool) -> DINOTransform:
     )
 
 
-def contenders(slices: Slices, full: bool) -> dict[str, Callable[[], Any]]:
-    """Each makes all crops of all slices, in three channels."""
-    dataset = MultiCropDataset(
+def our_dataset(slices: Slices, full: bool, render: bool = True) -> MultiCropDataset:
+    """Our own recipe, or crops and flips alone."""
+    return MultiCropDataset(
         store=slices,  # type: ignore[arg-type]
         global_crops_size=GLOBAL,
         n_global_crops=N_GLOBAL,
@@ -112,8 +112,15 @@ def contenders(slices: Slices, full: bool) -> dict[str, Callable[[], Any]]:
         n_local_crops=N_LOCAL,
         global_crops_scale=GLOBAL_SCALE,
         local_crops_scale=LOCAL_SCALE,
+        flip_probability=0.5,
+        render=render,
         distortions=CropDistortions() if full else None,
     )
+
+
+def contenders(slices: Slices, full: bool) -> dict[str, Callable[[], Any]]:
+    """Each makes all crops of all slices, in three channels."""
+    dataset = our_dataset(slices, full)
     low, high = WINDOW_HU
     shares = [((np.clip(pixels, low, high) - low) / (high - low)).astype(np.float32) for pixels in slices.pixels]
     pictures = [Image.fromarray((255 * share).round().astype(np.uint8)).convert("RGB") for share in shares]
@@ -134,22 +141,23 @@ def contenders(slices: Slices, full: bool) -> dict[str, Callable[[], Any]]:
     return calls
 
 
-def resizing() -> dict[str, Callable[[], Any]]:
-    """One interpolation of each crop of a sample, from windows of a typical side."""
-    windows = [torch.rand(side, side) for side in (400, 400, *[200] * N_LOCAL)]
-    sizes = [GLOBAL] * N_GLOBAL + [LOCAL] * N_LOCAL
+def rendering(slices: Slices) -> dict[str, Callable[[], Any]]:
+    """All crops of given windows, clipped and normalised: our weighted sums, or torch's interpolation."""
+    dataset = our_dataset(slices, full=False, render=False)
+    samples = [dataset[index]["unrendered"] for index in range(len(slices))]
 
-    def ours(window: Tensor, size: int) -> Tensor:
-        side = len(window)
-        taps = bicubic_taps(torch.tensor([0]), torch.tensor([side]), size=size, shortest=side, longest=side)
-        return filter_images(window[None], taps, taps).contiguous()
-
-    def torchs(window: Tensor, size: int) -> Tensor:
-        return interpolate(window[None, None], (size, size), mode="bicubic", antialias=True)
+    def torchs(sample: UnrenderedSample) -> None:
+        pixels = torch.from_numpy(sample.pixels)
+        low, high, mean, std = sample.normalization
+        for plan in sample.plans.values():
+            for (top, left, height, width), flip in zip(plan.windows.tolist(), plan.flips, strict=True):
+                window = pixels[None, None, top : top + height, left : left + width].float()
+                crop = interpolate(window, (plan.size, plan.size), mode="bicubic", antialias=True)
+                (crop.flip(-1) if flip else crop).clamp_(low, high).sub_(mean).div_(std)
 
     return {
-        name: lambda call=call: [call(*crop) for _ in range(SAMPLES) for crop in zip(windows, sizes, strict=True)]
-        for name, call in ((OURS, ours), ("torch's interpolate", torchs))
+        OURS: lambda: [render_sample(sample) for sample in samples],
+        "torch's interpolate": lambda: [torchs(sample) for sample in samples],
     }
 
 
@@ -173,9 +181,7 @@ def distorting() -> dict[str, Callable[[], Any]]:
 
     return {
         OURS: lambda: [ours(images) for _ in range(SAMPLES) for images in crops],
-        "MONAI's transforms": lambda: [
-            chain(crop[None]) for _ in range(SAMPLES) for images in crops for crop in images
-        ],
+        "MONAI's transforms": lambda: [chain(crop[None]) for _ in range(SAMPLES) for part in crops for crop in part],
     }
 
 
@@ -203,8 +209,8 @@ def main() -> None:
     comparisons = {
         "crop and flip": (contenders(slices, full=False), len(slices), 1.5),
         "each its full recipe": (contenders(slices, full=True), len(slices), "-"),
-        "of these, resizing": (resizing(), SAMPLES, "-"),
-        "of these, distortions": (distorting(), SAMPLES, "-"),
+        "the interpolation alone": (rendering(slices), len(slices), "-"),
+        "the distortions alone": (distorting(), SAMPLES, "-"),
     }
     rows, details = [], {}
     for what, (calls, n_samples, asked) in comparisons.items():

@@ -1,6 +1,8 @@
 """Volumes on a known grid: reading, intensity, data sets, slices, phantoms, plans."""
 
 from .cases import list_cases
+from .crop_collate import CropCollate
+from .crop_distortions import CropDistortions
 from .curation import curate
 from .datasets import AMOS_LABELS, label_names, read_datalist
 from .geometry import (
@@ -13,6 +15,7 @@ from .geometry import (
 )
 from .global_batch_sampler import GlobalBatchSampler
 from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
+from .multi_crop import MultiCropDataset
 from .phantom import write_phantoms
 from .plan import plan
 from .slice_dataset import SliceDataset
@@ -24,8 +27,11 @@ __all__ = [
     "CANONICAL_AXCODES",
     "INTENSITY_TABLE",
     "CheckSameGridd",
+    "CropCollate",
+    "CropDistortions",
     "GlobalBatchSampler",
     "LoadVolumed",
+    "MultiCropDataset",
     "NormalizeIntensityByModalityd",
     "ResampleInPlaned",
     "SliceDataset",

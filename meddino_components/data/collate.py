@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
 
 from .masking import draw_masks, masked_counts
 
@@ -29,13 +30,49 @@ def collate_crops(
 ) -> dict[str, Any]:
     """Stack crops crop by crop (crop 0 of all images, crop 1 of all images, ...) and mask the global ones.
 
+    Args:
+        samples: B dicts with ``global_crops``, a list of G tensors [C, H, W], and as lists too ``local_crops`` and
+            ``gram_teacher_crops``, where there are any. Other keys are left out.
+        generator, grid, mask_probability, mask_ratio, circular_shift, rank, n_ranks: see `collate_masks`.
+
+    Returns:
+        ``global_crops`` [G B, C, H, W], the other kinds of crops alike, and what `collate_masks` gives.
+    """
+    masks = collate_masks(
+        n_crops=len(samples[0]["global_crops"]),
+        n_samples=len(samples),
+        generator=generator,
+        grid=grid,
+        mask_probability=mask_probability,
+        mask_ratio=mask_ratio,
+        circular_shift=circular_shift,
+        rank=rank,
+        n_ranks=n_ranks,
+    )
+    return {**{kind: _stack(samples, kind) for kind in _CROPS if samples[0].get(kind)}, **masks}
+
+
+def collate_masks(
+    *,
+    n_crops: int,
+    n_samples: int,
+    generator: np.random.Generator,
+    grid: tuple[int, int],
+    mask_probability: float,
+    mask_ratio: tuple[float, float],
+    circular_shift: bool = False,
+    rank: int = 0,
+    n_ranks: int = 1,
+) -> dict[str, Any]:
+    """Masks of a batch's global crops and what the losses need to know of them.
+
     Masks are drawn for the batch of all processes, and this process takes those of its images: with a generator made
     anew from (seed, iteration) on every process, n processes with batch B mask as one with n B does. The official
     training draws for each process alone; that is ``n_ranks=1`` and a generator of each process's own.
 
     Args:
-        samples: B dicts with ``global_crops``, a list of G tensors [C, H, W], and as lists too ``local_crops`` and
-            ``gram_teacher_crops``, where there are any. Other keys are left out.
+        n_crops: global crops of an image, G.
+        n_samples: images of this process, B.
         generator: of the masks.
         grid: patches of a global crop, (rows, columns).
         mask_probability, mask_ratio, circular_shift: see `draw_masks`.
@@ -43,11 +80,10 @@ def collate_crops(
         n_ranks: processes that share the batch.
 
     Returns:
-        ``global_crops`` [G B, C, H, W], the other kinds of crops alike; ``masks`` [G B, P], True where masked;
-        ``mask_indices`` [M], numbers of the masked patches in the flattened masks; ``masks_weight`` [M], 1 / (masked
-        patches of the same crop); ``n_masked_patches``, M; ``upperbound``, the most that any process may be dealt.
+        ``masks`` [G B, P], True where masked; ``mask_indices`` [M], numbers of the masked patches in the flattened
+        masks; ``masks_weight`` [M], 1 / (masked patches of the same crop); ``n_masked_patches``, M; ``upperbound``, the
+        most that any process may be dealt; ``n_global_crops``, G.
     """
-    n_crops, n_samples = len(samples[0]["global_crops"]), len(samples)
     n_images = n_crops * n_samples * n_ranks
     settings: dict[str, Any] = {"grid": grid, "mask_probability": mask_probability, "mask_ratio": mask_ratio}
     own = [
@@ -60,12 +96,12 @@ def collate_crops(
     )
     mask_indices = masks.flatten().nonzero().flatten()
     return {
-        **{kind: _stack(samples, kind) for kind in _CROPS if samples[0].get(kind)},
         "masks": masks,
         "mask_indices": mask_indices,
         "masks_weight": (1 / masks.sum(1).clamp(min=1))[mask_indices // masks.shape[1]],
         "n_masked_patches": len(mask_indices),
         "upperbound": sum(masked_counts(n_images=n_images, **settings)[-len(own) :]),
+        "n_global_crops": n_crops,
     }
 
 
@@ -74,4 +110,8 @@ def _stack(samples: Sequence[dict[str, Any]], kind: str) -> torch.Tensor:
     n_crops = {len(sample[kind]) for sample in samples}
     if len(n_crops) > 1:
         raise ValueError(f"samples of a batch must have the same number of {kind}, got {sorted(n_crops)}")
-    return torch.stack([crop for crops in zip(*(sample[kind] for sample in samples), strict=True) for crop in crops])
+    # in a worker, torch's own collate function stacks in shared memory: one copy less
+    stacked: torch.Tensor = default_collate(
+        [crop for crops in zip(*(sample[kind] for sample in samples), strict=True) for crop in crops]
+    )
+    return stacked

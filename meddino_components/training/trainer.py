@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from ..data.crop_rendering import render_batch
 from .objective import SelfDistillationObjective
 
 
@@ -89,7 +90,10 @@ class SelfDistillationTrainer(Trainer):
 def _to_device(
     batch: Mapping[str, Any], device: torch.device, non_blocking: bool = False, **_: Callable[..., Any]
 ) -> dict[str, Any]:
-    return {
+    moved: dict[str, Any] = {
         name: value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
         for name, value in batch.items()
     }
+    # slices and plans: the crops are cut here
+    unrendered = moved.pop("unrendered", None)
+    return moved if unrendered is None else {**moved, **render_batch(unrendered, device)}

@@ -40,6 +40,7 @@ def test_masks_and_what_follows_from_them():
     assert (masks.shape, masks.dtype) == ((8, 20), torch.bool)
     assert sorted(masks.sum(1).tolist()) == [0, 0, 0, 0, 4, 7, 9, 12]
     assert batch["n_masked_patches"] == batch["upperbound"] == 32
+    assert batch["n_global_crops"] == 2
     assert masks.flatten()[batch["mask_indices"]].all()
     # weights of an image's patches add up to one
     sums = torch.zeros(8).index_add(0, batch["mask_indices"] // 20, batch["masks_weight"])
