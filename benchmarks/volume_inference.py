@@ -12,8 +12,9 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -30,6 +31,7 @@ from meddino_components.data.phantom_render import render_case
 from meddino_components.inference import VolumeInferer
 from meddino_components.networks import MedDinoSegmenter, vit_backbone
 
+LAPTOP = Path(__file__).parent.parent / "bundles" / "meddinov3_seg_amos" / "configs" / "laptop.json"
 ROI = (256, 256)
 N_CLASSES = 16
 SPACING_MM = (5.0, 1.5, 1.5)  # slices, rows, columns
@@ -43,18 +45,18 @@ PUBLISHED = {
 }
 
 
-def build_network(name: str, checkpoint: str | None = None) -> MedDinoSegmenter:
-    """The published network of a size, with weights from a checkpoint or by chance."""
+def build_network(name: str, interaction_indices: Sequence[int] = (2, 5, 8, 11)) -> MedDinoSegmenter:
+    """The published network of a size with random weights."""
     torch.manual_seed(0)
-    network = MedDinoSegmenter(backbone=vit_backbone(name, **PUBLISHED), num_classes=N_CLASSES, in_channels=1).eval()
-    if checkpoint:
-        load_segmenter_weights(network, checkpoint)
-    return network
+    backbone = vit_backbone(name, **PUBLISHED)
+    return MedDinoSegmenter(
+        backbone=backbone, num_classes=N_CLASSES, in_channels=1, interaction_indices=interaction_indices
+    ).eval()
 
 
-def phantom(pixels: int, n_slices: int) -> Tensor:
+def phantom(pixels: int, n_slices: int, in_plane_px: int = 240) -> Tensor:
     """A synthetic CT in HU as [1, D, H, W]: the middle slices of a phantom, padded with air or cut to size."""
-    case = render_case(rng=np.random.default_rng(1), modality="ct", in_plane_px=240, slice_mm=(5.0, 5.0))
+    case = render_case(rng=np.random.default_rng(1), modality="ct", in_plane_px=in_plane_px, slice_mm=(5.0, 5.0))
     image = torch.as_tensor(np.ascontiguousarray(case.image.transpose(2, 0, 1)), dtype=torch.float32)
     image = image[max(0, (len(image) - n_slices) // 2) :][:n_slices]
     sides = [pixels - image.shape[2], pixels - image.shape[1]]
@@ -62,9 +64,9 @@ def phantom(pixels: int, n_slices: int) -> Tensor:
     return torch.nn.functional.pad(image, pad, value=-1000.0)[None].contiguous()
 
 
-def normalised(raw: Tensor) -> Tensor:
+def normalised(raw: Tensor, fingerprint: Mapping[str, float] | None = None) -> Tensor:
     """HU to what the network sees; a copy."""
-    normalise = NormalizeIntensityByModalityd("image", modality="ct", check_modality=False)
+    normalise = NormalizeIntensityByModalityd("image", modality="ct", fingerprint=fingerprint, check_modality=False)
     return normalise({"image": raw.clone()})["image"]
 
 
@@ -74,9 +76,16 @@ def as_input(volume: Tensor) -> MetaTensor:
     return MetaTensor(volume.permute(0, 2, 3, 1)[None], affine=affine)
 
 
-def our_labels(network: MedDinoSegmenter, volume: Tensor, *, amp: bool = False, overlap: float = 0.5) -> Tensor:
+def our_labels(
+    network: MedDinoSegmenter,
+    volume: Tensor,
+    *,
+    roi_size: Sequence[int] = ROI,
+    amp: bool = False,
+    overlap: float = 0.5,
+) -> Tensor:
     """Labels [D, H, W] of a preprocessed volume [C, D, H, W]."""
-    inferer = VolumeInferer(roi_size=ROI, overlap=overlap, amp=amp)
+    inferer = VolumeInferer(roi_size=roi_size, overlap=overlap, amp=amp)
     return inferer(as_input(volume), network)[0, 0].permute(2, 0, 1)
 
 
@@ -136,16 +145,31 @@ def whole_case(network: MedDinoSegmenter, n_slices: int, rounds: int) -> Any:
     return compare(f"256 x 256 x {n_slices}, 1.5 to {pixdim} mm", calls, rounds)
 
 
-def agreement(network: MedDinoSegmenter, pixels: int, n_slices: int) -> dict[str, Any]:
-    """Share of equal labels on the voxels that either side calls foreground."""
-    volume = normalised(phantom(pixels, n_slices))
+def agreement(checkpoint: str, config: Mapping[str, Any], n_windows: int, n_slices: int) -> dict[str, Any]:
+    """Share of equal labels on the voxels that either side calls foreground.
+
+    A network that was fine-tuned with an overlay sees what it was trained for: its spacing, intensities and window; of
+    the larger volume four windows a slice are needed.
+    """
+    network = build_network(config["backbone"], config["interaction_indices"])
+    load_segmenter_weights(network, checkpoint)
+    side = config["roi_size"][0]
+    pixels = side if n_windows == 1 else side * 3 // 2
+    # a phantom is 390 mm wide
+    raw = phantom(pixels, n_slices, in_plane_px=round(390 / config["pixdim"][0]))
+    volume = normalised(raw, config.get("fingerprint"))
+    roi_size = (side, side)
     peer = NnunetPeer(
-        network=PlainSegmenter(network).eval(), n_classes=N_CLASSES, roi_size=ROI, step_size=0.5, pixdim_mm=1.5
+        network=PlainSegmenter(network).eval(),
+        n_classes=N_CLASSES,
+        roi_size=roi_size,
+        step_size=0.5,
+        pixdim_mm=SPACING_MM[1],
     )
     theirs = peer.labels(volume, SPACING_MM)
     row: dict[str, Any] = {"volume": f"{pixels} x {pixels} x {n_slices}", "classes": int(theirs.unique().numel())}
     for name, amp in (("fp32", False), ("bf16", True)):
-        ours = our_labels(network, volume, amp=amp)
+        ours = our_labels(network, volume, roi_size=roi_size, amp=amp)
         foreground = (ours > 0) | (theirs > 0)
         row[f"voxels, {name}"] = int(foreground.sum())
         row[f"equal, {name}"] = f"{100 * float((ours == theirs)[foreground].double().mean()):.4f} %"
@@ -178,7 +202,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", default="vit_base", help="of the timed network, with random weights")
     parser.add_argument("--checkpoint", help="fine-tuned weights to compare labels with")
-    parser.add_argument("--checkpoint-backbone", default="vit_tiny")
+    parser.add_argument("--checkpoint-config", default=LAPTOP, help="overlay that it was fine-tuned with")
     parser.add_argument("--slices", type=int, default=12, help="of the timed volume with one window")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory-volume", nargs=2, type=int, default=(512, 64), metavar=("PIXELS", "SLICES"))
@@ -189,15 +213,16 @@ def main() -> None:
         return
     memory = {side: measured_in_a_process(side, *args.memory_volume) for side in ("ours", "nnunet")}
     print(memory, flush=True)
-    fine_tuned = build_network(args.checkpoint_backbone, args.checkpoint)
-    labels = [agreement(fine_tuned, pixels, 24) for pixels in (256, 384)]
+    labels = []
+    if args.checkpoint:
+        config = json.loads(Path(args.checkpoint_config).read_text(encoding="utf-8"))
+        labels = [agreement(args.checkpoint, config, n_windows, 48) for n_windows in (1, 4)]
     network = build_network(args.backbone)
     difference = check_plain_equals(network, PlainSegmenter(network).eval(), ROI[0])
-    weights = f"fine-tuned {args.checkpoint_backbone}" if args.checkpoint else f"random {args.checkpoint_backbone}"
     notes = [
         "nnU-Net runs the network in plain form in fp32 (it has no bf16 on the CPU); largest difference of its logits "
         f"from ours {difference:.1e}.",
-        *(f"Labels of a {weights} network, {line}" for line in map(agreement_line, labels)),
+        *(f"Labels of a fine-tuned {config['backbone']}, {line}" for line in map(agreement_line, labels)),
         f"Peak memory of a process on {' x '.join(map(str, args.memory_volume))} slices, vit_tiny, in MiB: "
         + ", ".join(f"{side} {peak['peak']} ({peak['before']} before it starts)" for side, peak in memory.items()),
         "A volume with two spacings is a whole case: normalisation, resampling and the way back by each side's own "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +13,12 @@ import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 
 from ..atomic_files import AtomicFiles
 from ..evaluation.feature_map_sheet import evenly_spaced, write_feature_maps
 from ..evaluation.feature_scores import feature_scores
-from ..evaluation.patch_features import SliceFeatures, backbone_encoder, extract_features
+from ..evaluation.patch_features import Encoder, SliceFeatures, backbone_encoder, extract_features
 from ..networks import DinoVisionTransformer
 from ..processes import rank_and_size
 from .iteration_lines import IterationLines
@@ -26,6 +27,7 @@ from .placement import unwrap
 logger = logging.getLogger(__name__)
 
 _PREFIX = "features/"
+_NAME = re.compile(r"iteration_(\d+)")
 
 
 class FeatureEvaluation:
@@ -40,7 +42,7 @@ class FeatureEvaluation:
     processes encode the slices (a sharded network needs every one of them); the first alone probes and draws, the
     others wait and get its scores.
 
-    Attach it after `TrainingCheckpoint`, which says at which iteration a resumed run begins.
+    Attach it after `TrainingCheckpoint`, which says at which iteration a resumed run begins, and before logs.
 
     Args:
         network: `StudentTeacher`, or that in DDP.
@@ -98,8 +100,8 @@ class FeatureEvaluation:
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_STARTED, self._forget)
-        event = Events.EPOCH_COMPLETED if self.unit == "epoch" else Events.ITERATION_COMPLETED
-        engine.add_event_handler(event, self._evaluate_when_due)
+        # for epochs, too: logs of an iteration then find the scores, and the epoch's checkpoint comes after them
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._evaluate_when_due)
 
     def _start(self, engine: Engine) -> None:
         if rank_and_size()[0] == 0:
@@ -113,15 +115,19 @@ class FeatureEvaluation:
 
     def _evaluate_when_due(self, engine: Engine) -> None:
         # not ignite's every=n, which counts what it saw: a resumed run is evaluated where a whole one is
-        if getattr(engine.state, self.unit) % self.interval == 0:
+        length = engine.state.epoch_length if self.unit == "epoch" else 1
+        if engine.state.iteration % (self.interval * length) == 0:
             self(engine)
 
     def __call__(self, engine: Engine) -> None:
-        backbone: DinoVisionTransformer = unwrap(self.network).teacher["backbone"]
+        backbone: DinoVisionTransformer = unwrap(self.network).teacher.backbone
         was_training = backbone.training
         backbone.eval()
-        training = None if self.train_slices is None else self._features(backbone, self.train_slices)
-        test = self._features(backbone, self.test_slices)
+        encoder = backbone_encoder(backbone, _gathering_forward(self.network, backbone))
+        training = None if self.train_slices is None else self._features(encoder, self.train_slices)
+        test = self._features(encoder, self.test_slices)
+        if isinstance(self.network, FSDPModule):
+            self.network.reshard()
         backbone.train(was_training)
         rank, n_ranks = rank_and_size()
         shared: list[Any] = [None]
@@ -131,11 +137,11 @@ class FeatureEvaluation:
             dist.broadcast_object_list(shared)
         engine.state.metrics |= {_PREFIX + name: score for name, score in shared[0].items()}
 
-    def _features(self, backbone: DinoVisionTransformer, slices: Sequence[Mapping[str, Any]]) -> SliceFeatures:
+    def _features(self, encoder: Encoder, slices: Sequence[Mapping[str, Any]]) -> SliceFeatures:
         return extract_features(
-            backbone_encoder(backbone),
+            encoder,
             slices,
-            patch_size=backbone.patch_size,
+            patch_size=unwrap(self.network).teacher.backbone.patch_size,
             n_classes=None if self.train_slices is None else self.n_classes,
             min_purity=self.min_purity,
             include_background=self.include_background,
@@ -183,4 +189,13 @@ class FeatureEvaluation:
             return torch.from_numpy(arrays["components"])
 
 
-_NAME = re.compile(r"iteration_(\d+)")
+def _gathering_forward(network: nn.Module, backbone: DinoVisionTransformer) -> Callable[[Tensor], Any] | None:
+    """For a network sharded by FSDP2 the backbone's forward with the hooks of the whole network's, which gather it."""
+    if not isinstance(network, FSDPModule):
+        return None
+    name = "teacher_forward_features"
+    if not hasattr(network, name):
+        setattr(network, name, backbone.forward_features)
+        register_fsdp_forward_method(network, name)
+    forward: Callable[[Tensor], Any] = getattr(network, name)
+    return forward

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from meddino_components.data.geometry import resize_slices
 from meddino_components.errors import InputError
 from meddino_components.inference import VolumeInferer
+from meddino_components.inference.slice_scorer import SliceScorer, gaussian_weights
 
 
 class Thresholds(nn.Module):
@@ -70,15 +71,28 @@ def test_labels_are_those_of_the_image(size: tuple[int, int, int], roi: tuple[in
     assert torch.equal(result, image.to(torch.uint8))
 
 
+WEIGHTS = {"gaussian": gaussian_weights((32, 48)), "constant": torch.ones(32, 48)}
+
+
+def test_gaussian_weights_are_centred_where_nnunet_has_them() -> None:
+    weights = gaussian_weights((64, 96))
+    assert weights[32, 48] == weights.max() == 1
+    # a standard deviation of an eighth of the side: 8 rows and 12 columns
+    assert weights[40, 48] == pytest.approx(np.exp(-0.5), rel=1e-3)
+    assert weights[32, 60] == pytest.approx(np.exp(-0.5), rel=1e-3)
+    assert weights[24, 36] == pytest.approx(np.exp(-1.0), rel=1e-3)
+    assert 0 < weights.min() < 1e-6
+
+
 @pytest.mark.parametrize("mode", ["gaussian", "constant"])
 @pytest.mark.parametrize("size", [(75, 90), (32, 64), (20, 70)])
-def test_probabilities_equal_monai_sliding_window(mode: str, size: tuple[int, int]) -> None:
+def test_probabilities_equal_monai_sliding_window_with_the_same_weights(mode: str, size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     network = nn.Conv2d(1, 3, 9, padding=4)  # its zero padding makes each window's answer differ at the edges
     image = torch.rand(1, 1, *size, 3)
     expected = [
         sliding_window_inference(
-            image[..., k], (32, 48), 2, network, overlap=0.5, mode=mode, cval=float(image.min())
+            image[..., k], (32, 48), 2, network, overlap=0.5, cval=float(image.min()), roi_weight_map=WEIGHTS[mode]
         ) for k in range(3)
     ]  # fmt: skip
     got = np.zeros((3, *size, 3), np.float32)
@@ -89,9 +103,7 @@ def test_probabilities_equal_monai_sliding_window(mode: str, size: tuple[int, in
 
 
 @pytest.mark.parametrize("mode", ["gaussian", "constant"])
-def test_window_weights_equal_monai(mode: str) -> None:
-    from meddino_components.inference.slice_scorer import SliceScorer
-
+def test_scores_equal_monai_sliding_window_with_the_same_weights(mode: str) -> None:
     torch.manual_seed(0)
     network, image = nn.Conv2d(2, 5, 9, padding=4), torch.rand(3, 2, 75, 40)
     scorer = SliceScorer(
@@ -99,7 +111,7 @@ def test_window_weights_equal_monai(mode: str) -> None:
         device=torch.device("cpu"),
     )  # fmt: skip
     with torch.no_grad():
-        expected = sliding_window_inference(image, (32, 48), 4, network, overlap=0.6, mode=mode)
+        expected = sliding_window_inference(image, (32, 48), 4, network, overlap=0.6, roi_weight_map=WEIGHTS[mode])
         torch.testing.assert_close(scorer(image, torch.zeros(2)), expected, atol=1e-5, rtol=0)
 
 

@@ -1,0 +1,118 @@
+"""What k-NN and a linear probe find in the features of labelled slices.
+
+Shapes: N patches, S slices, K classes (0 is background).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .linear_probe import LinearProbe
+from .nearest_neighbours import Metric, Weights, nearest_neighbour_scores
+from .patch_features import SliceFeatures
+from .probe_metrics import ClassCounts, balanced_accuracy, count_classes, mean_auc, organ_score
+
+# training features, training labels, test features, number of classes -> scores of the test samples
+Probe = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+SliceVector = Literal["cls", "mean_patch"]
+
+
+def nearest_neighbour_probe(
+    *, n_neighbours: int = 20, metric: Metric = "cosine", weights: Weights = "softmax", temperature: float = 0.07
+) -> Probe:
+    """`nearest_neighbour_scores` with these settings."""
+
+    def probe(training: Tensor, labels: Tensor, test: Tensor, n_classes: int) -> Tensor:
+        return nearest_neighbour_scores(
+            training,
+            labels,
+            test,
+            n_classes=n_classes,
+            n_neighbours=n_neighbours,
+            metric=metric,
+            weights=weights,
+            temperature=temperature,
+        )
+
+    return probe
+
+
+def linear_probe(*, l2: float = 1.0, max_iterations: int = 1000) -> Probe:
+    """`LinearProbe` with these settings."""
+
+    def probe(training: Tensor, labels: Tensor, test: Tensor, n_classes: int) -> Tensor:
+        fitted = LinearProbe(l2=l2, max_iterations=max_iterations).fit(training, labels, n_classes=n_classes)
+        return fitted.scores(test)
+
+    return probe
+
+
+def patch_counts(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, n_classes: int) -> ClassCounts:
+    """Predict the labels of the test slices' patches and count by unit: the input of scores and of the bootstrap.
+
+    Returns:
+        counts [units, K], in the order of the units; those without a labelled patch are left out.
+
+    Raises:
+        ValueError: slices without labels, or no patch with a label.
+    """
+    features, labels, _ = training.labelled_patches()
+    test_features, test_labels, units = test.labelled_patches()
+    if not len(labels) or not len(test_labels):
+        raise ValueError("no patch of the reference slices has a label: lower min_purity or choose other slices")
+    predicted = probe(features, labels, test_features, n_classes).argmax(1)
+    return count_classes(predicted, test_labels, n_classes=n_classes, units=units.unique(return_inverse=True)[1])
+
+
+def slice_auc(
+    probe: Probe, training: SliceFeatures, test: SliceFeatures, *, vector: SliceVector, n_classes: int
+) -> float:
+    """Mean AUC of which organs a slice shows, over the organs that some training and some test slices lack.
+
+    Returns:
+        NaN where there is no such organ.
+
+    Raises:
+        ValueError: slices without labels.
+    """
+    if training.presence is None or test.presence is None:
+        raise ValueError("these slices have no labels")
+    # an organ in all training slices, or in none, gives nothing to learn
+    varies = training.presence.any(0) & ~training.presence.all(0)
+    if not bool(varies.any()):
+        return float("nan")
+    labels = training.presence[:, varies]
+    scores = probe(getattr(training, vector), labels, getattr(test, vector), labels.shape[1])
+    return mean_auc(scores, test.presence[:, varies])
+
+
+def feature_scores(
+    training: SliceFeatures, test: SliceFeatures, *, n_classes: int, n_neighbours: int = 20, l2: float = 1.0
+) -> dict[str, float]:
+    """All scores of one encoder on held-out slices; what cannot be computed on these slices is left out.
+
+    Args:
+        training: slices from which the probes learn.
+        test: slices on which they are scored.
+        n_classes: K.
+        n_neighbours: of k-NN.
+        l2: of the linear probe.
+
+    Returns:
+        ``patch_<probe>_organ_score`` (mean F1 over organs), ``patch_<probe>_balanced_accuracy``,
+        ``slice_<vector>_<probe>_auc``; ``<probe>`` is ``knn`` or ``linear``, ``<vector>`` ``cls`` or ``mean_patch``.
+    """
+    scores: dict[str, float] = {}
+    for name, probe in (("knn", nearest_neighbour_probe(n_neighbours=n_neighbours)), ("linear", linear_probe(l2=l2))):
+        counts = patch_counts(probe, training, test, n_classes=n_classes).total()
+        scores[f"patch_{name}_organ_score"] = float(organ_score(counts))
+        scores[f"patch_{name}_balanced_accuracy"] = float(balanced_accuracy(counts))
+        vectors: tuple[SliceVector, ...] = ("cls", "mean_patch")
+        for vector in vectors:
+            auc = slice_auc(probe, training, test, vector=vector, n_classes=n_classes)
+            scores[f"slice_{vector}_{name}_auc"] = auc
+    return {name: score for name, score in scores.items() if torch.isfinite(torch.tensor(score))}

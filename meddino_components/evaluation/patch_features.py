@@ -1,0 +1,185 @@
+"""Features and labels of patches and slices, from slices with label maps.
+
+Shapes: S slices, C channels, H rows, W columns, p patch size, P = (H / p) * (W / p) patches of a slice, D width,
+N chosen patches of all slices, K classes (0 is background).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import InputError
+from ..networks import DinoVisionTransformer
+
+IGNORED = -1  # label of a patch that no class fills well enough
+
+
+@dataclass(frozen=True)
+class SliceFeatures:
+    """What is known of some slices; all on the CPU.
+
+    Attributes:
+        cls: one vector a slice, [S, D].
+        patches: [S, P, D].
+        grid: rows and columns of patches.
+        patch_labels: [S, P], `IGNORED` where no class fills the patch; None for slices without labels.
+        presence: whether a class has a pixel in the slice, boolean [S, K - 1] without background; None without labels.
+        units: number of what is resampled as a whole, [S].
+    """
+
+    cls: Tensor
+    patches: Tensor
+    grid: tuple[int, int]
+    patch_labels: Tensor | None
+    presence: Tensor | None
+    units: Tensor
+
+    @property
+    def mean_patch(self) -> Tensor:
+        """The other vector of a slice: the mean of its patches, [S, D]."""
+        return self.patches.mean(1)
+
+    def labelled_patches(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Features [N, D], labels [N] and units [N] of the patches that have a label.
+
+        Raises:
+            ValueError: slices without labels.
+        """
+        if self.patch_labels is None:
+            raise ValueError("these slices have no labels")
+        chosen = self.patch_labels != IGNORED
+        units = self.units[:, None].expand_as(chosen)
+        return self.patches[chosen], self.patch_labels[chosen], units[chosen]
+
+
+# images [B, C, H, W] -> a vector a slice [B, D] and one a patch [B, P, D]
+Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def backbone_encoder(
+    backbone: DinoVisionTransformer, forward_features: Callable[[Tensor], Any] | None = None
+) -> Encoder:
+    """CLS and patch tokens after the final norm; one-channel images are repeated to what the backbone takes.
+
+    The backbone is asked as it is: put it in evaluation mode before.
+
+    Args:
+        backbone: the network.
+        forward_features: what to call in place of its own, for a backbone whose parameters have to be gathered first.
+    """
+    ask: Callable[[Tensor], Any] = forward_features or backbone.forward_features
+
+    def encode(images: Tensor) -> tuple[Tensor, Tensor]:
+        device = next(backbone.parameters()).device
+        if images.shape[1] == 1:
+            images = images.expand(-1, backbone.in_chans, -1, -1)
+        features = ask(images.to(device))
+        return features["x_norm_clstoken"], features["x_norm_patchtokens"]
+
+    return encode
+
+
+def pixel_encoder(*, patch_size: int, side: int = 8) -> Encoder:
+    """The control without network: a patch is its own pixels averaged to ``side`` x ``side``; a slice 16 x 16 means.
+
+    Args:
+        patch_size: p, that of the network it is compared with.
+        side: the vector of a patch has ``C * side * side`` numbers.
+    """
+
+    def encode(images: Tensor) -> tuple[Tensor, Tensor]:
+        rows, columns = images.shape[-2] // patch_size, images.shape[-1] // patch_size
+        images = images[..., : rows * patch_size, : columns * patch_size].float()
+        small = F.adaptive_avg_pool2d(images, (rows * side, columns * side))
+        patches = F.unfold(small, side, stride=side).transpose(1, 2)
+        return F.adaptive_avg_pool2d(images, 16).flatten(1), patches
+
+    return encode
+
+
+@torch.no_grad()
+def extract_features(
+    encoder: Encoder,
+    slices: Sequence[Mapping[str, Any]],
+    *,
+    patch_size: int,
+    n_classes: int | None = None,
+    min_purity: float = 0.5,
+    include_background: bool = False,
+    batch_size: int = 8,
+) -> SliceFeatures:
+    """Encode slices in order and label their patches. No loader, no worker: the random state is not touched.
+
+    Args:
+        encoder: `backbone_encoder`, `pixel_encoder`, or another of that form.
+        slices: dicts with ``image`` [C, H, W], all of one shape; ``label`` [1, H, W] where they are labelled; and where
+            some belong together, ``unit``, a number for the bootstrap (otherwise every slice is a unit).
+        patch_size: p.
+        n_classes: K; None does not read labels.
+        min_purity: share of a patch that its class has to fill.
+        include_background: keep patches of class 0, which are most of them; otherwise they are `IGNORED`.
+        batch_size: slices encoded at once.
+
+    Raises:
+        InputError: a label beyond ``n_classes``.
+        ValueError: no slices.
+    """
+    if not len(slices):
+        raise ValueError("no slices to encode")
+    cls, patches, labels, presence, units = [], [], [], [], []
+    for start in range(0, len(slices), batch_size):
+        items = [slices[k] for k in range(start, min(start + batch_size, len(slices)))]
+        images = torch.stack([torch.as_tensor(item["image"]) for item in items])
+        batch_cls, batch_patches = encoder(images)
+        cls.append(batch_cls.float().cpu())
+        patches.append(batch_patches.float().cpu())
+        units += [int(item.get("unit", start + k)) for k, item in enumerate(items)]
+        if n_classes is not None:
+            maps = torch.stack([torch.as_tensor(item["label"]) for item in items]).long()
+            if int(maps.max()) >= n_classes:
+                cases = ", ".join(sorted({str(item.get("case_id", "?")) for item in items}))
+                raise InputError(
+                    f"reference slices of case {cases}: label {int(maps.max())}, but there are names for 0 to "
+                    f"{n_classes - 1} only: correct the label map, or the label names"
+                )
+            labels.append(patch_labels(maps, patch_size=patch_size, min_purity=min_purity))
+            presence.append(torch.stack([(maps == k).flatten(1).any(1) for k in range(1, n_classes)], 1))
+    of_patches = torch.cat(labels) if labels else None
+    if of_patches is not None and not include_background:
+        of_patches[of_patches == 0] = IGNORED
+    height, width = images.shape[-2:]
+    return SliceFeatures(
+        cls=torch.cat(cls),
+        patches=torch.cat(patches),
+        grid=(height // patch_size, width // patch_size),
+        patch_labels=of_patches,
+        presence=torch.cat(presence) if presence else None,
+        units=torch.tensor(units),
+    )
+
+
+def patch_labels(labels: Tensor, *, patch_size: int, min_purity: float = 0.5) -> Tensor:
+    """The class that covers most of each patch; of equal ones the lowest.
+
+    Args:
+        labels: [S, 1, H, W]; a remainder of H and W over p is left out.
+        patch_size: p.
+        min_purity: least share of the patch's pixels that the class must have; below it the patch is `IGNORED`.
+
+    Returns:
+        [S, P].
+    """
+    rows, columns = (side // patch_size for side in labels.shape[-2:])
+    whole = labels[:, 0, : rows * patch_size, : columns * patch_size]
+    pixels = whole.unflatten(1, (rows, patch_size)).unflatten(3, (columns, patch_size)).transpose(2, 3)
+    pixels = pixels.reshape(len(labels), rows * columns, patch_size**2)
+    # the most frequent value, the lowest of several
+    classes = pixels.mode(-1).values.long()
+    purity = (pixels == classes[..., None]).float().mean(-1)
+    return torch.where(purity >= min_purity, classes, IGNORED)

@@ -1,0 +1,50 @@
+"""The interval of a gain whose size is known."""
+
+import numpy as np
+import pytest
+import torch
+
+from meddino_components.evaluation.paired_bootstrap import paired_bootstrap
+from meddino_components.evaluation.probe_metrics import balanced_accuracy, count_classes
+
+
+def counts(accuracy, seed, n_units=20, per_unit=60):
+    rng = np.random.default_rng(seed)
+    actual = torch.arange(n_units * per_unit) % 2
+    right = torch.from_numpy(rng.random(len(actual)) < accuracy)
+    units = torch.arange(len(actual)) // per_unit
+    return count_classes(torch.where(right, actual, 1 - actual), actual, n_classes=2, units=units)
+
+
+def test_a_real_gain_excludes_zero():
+    gain = paired_bootstrap(counts(0.8, 0), counts(0.7, 1), score=balanced_accuracy, n_resamples=2000)
+    assert gain.low < 0.1 < gain.high
+    assert gain.excludes_zero
+    assert gain.n_units == 20
+    # the width that the binomial law says
+    assert gain.high - gain.low == pytest.approx(2 * 1.96 * np.sqrt((0.16 + 0.21) / 1200), rel=0.35)
+
+
+def test_no_gain_covers_zero_about_as_often_as_it_should():
+    intervals = [
+        paired_bootstrap(counts(0.7, s), counts(0.7, 1000 + s), score=balanced_accuracy, n_resamples=400)
+        for s in range(60)
+    ]
+    assert sum(not gain.excludes_zero for gain in intervals) >= 50
+
+
+def test_is_paired_and_repeatable():
+    """The same predictions have no gain at all, whatever is drawn."""
+    same = paired_bootstrap(counts(0.7, 0), counts(0.7, 0), score=balanced_accuracy, n_resamples=100)
+    assert (same.gain, same.low, same.high) == (0, 0, 0)
+    a, b = counts(0.8, 0), counts(0.7, 1)
+    state = torch.get_rng_state()
+    assert paired_bootstrap(a, b, score=balanced_accuracy) == paired_bootstrap(a, b, score=balanced_accuracy)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_what_cannot_be_resampled():
+    with pytest.raises(ValueError, match="at least two"):
+        paired_bootstrap(counts(0.7, 0, n_units=1), counts(0.7, 1, n_units=1), score=balanced_accuracy)
+    with pytest.raises(ValueError, match="same samples"):
+        paired_bootstrap(counts(0.7, 0, n_units=3), counts(0.7, 1, n_units=4), score=balanced_accuracy)
