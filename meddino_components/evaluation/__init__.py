@@ -1,22 +1,28 @@
-"""Metrics of segmentations, the report on them, and the controls that a result has to beat."""
+"""How good labels and features are: metrics, probes, controls that a result has to beat, reports and pictures."""
 
 from .controls import control_table_text, evaluate_controls
+from .encoder_evaluation import evaluate_encoder
 from .intensity_classifier import IntensityClassifier
 from .mean_label_atlas import MeanLabelAtlas
 from .metrics import OrganScore, score_case
 from .organ_dice import OrganDice
+from .reference_slices import ReferenceSlices
 from .segmentation_report import SegmentationReport
 from .summary import ScoreSummary, summarize
+from .volume_features import write_volume_features
 
 __all__ = [
     "IntensityClassifier",
     "MeanLabelAtlas",
     "OrganDice",
     "OrganScore",
+    "ReferenceSlices",
     "ScoreSummary",
     "SegmentationReport",
     "control_table_text",
     "evaluate_controls",
+    "evaluate_encoder",
     "score_case",
     "summarize",
+    "write_volume_features",
 ]

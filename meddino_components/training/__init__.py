@@ -3,7 +3,9 @@
 from .best_model import BestModel
 from .checkpointing import TrainingCheckpoint
 from .class_balance_decay import ClassBalanceDecay
+from .collapse_monitor import CollapseMonitor
 from .early_stopping import EarlyStopping
+from .feature_evaluation import FeatureEvaluation
 from .gradient_clipping import GradientClipping
 from .json_log import JsonLog, write_scalars
 from .objective import SelfDistillationObjective
@@ -23,7 +25,9 @@ from .trainer import SelfDistillationTrainer
 __all__ = [
     "BestModel",
     "ClassBalanceDecay",
+    "CollapseMonitor",
     "EarlyStopping",
+    "FeatureEvaluation",
     "GradientClipping",
     "GramTeacherRefresh",
     "JsonLog",

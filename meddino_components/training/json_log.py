@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from ignite.engine import Engine, Events
 from torch.optim import Optimizer
 
 from ..processes import rank_and_size
+from .iteration_lines import IterationLines
 
 if TYPE_CHECKING:  # an extra
     from torch.utils.tensorboard import SummaryWriter
@@ -27,36 +27,27 @@ class JsonLog:
     """
 
     def __init__(self, *, path: str | Path, optimizer: Optimizer, evaluator: Engine | None = None) -> None:
-        self.path, self.optimizer, self.evaluator = Path(path), optimizer, evaluator
+        self.lines = IterationLines(Path(path))
+        self.optimizer, self.evaluator = optimizer, evaluator
 
     def attach(self, engine: Engine) -> None:
         if rank_and_size()[0] > 0:
             return
-        engine.add_event_handler(Events.STARTED, self._drop_later_lines)
+        engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
         if self.evaluator is not None:
             self.evaluator.add_event_handler(Events.COMPLETED, self._log_validation, engine)
 
+    def _start(self, engine: Engine) -> None:
+        self.lines.drop_after(engine.state.iteration)
+
     def __call__(self, engine: Engine) -> None:
         rates = [group["lr"] for group in self.optimizer.param_groups]
         line = {**scalars_of(engine.state.output), "learning_rates": rates, **engine.state.metrics}
-        self._append({"iteration": engine.state.iteration, **line})
+        self.lines.append(engine.state.iteration, line)
 
     def _log_validation(self, evaluator: Engine, trainer: Engine) -> None:
-        self._append({"iteration": trainer.state.iteration, "validation": dict(evaluator.state.metrics)})
-
-    def _append(self, line: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-
-    def _drop_later_lines(self, engine: Engine) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
-            # a kill can leave half a line at the end
-            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-            whole = [line for line in lines if line.endswith("\n")]
-            kept = [line for line in whole if json.loads(line)["iteration"] <= engine.state.iteration]
-            self.path.write_text("".join(kept), encoding="utf-8")
+        self.lines.append(trainer.state.iteration, {"validation": dict(evaluator.state.metrics)})
 
 
 def scalars_of(output: Mapping[str, Any]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from ignite.engine import Engine
 from monai.engines import Trainer
 from monai.engines.utils import IterationEvents
@@ -14,6 +15,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from ..data.crop_rendering import render_batch
+from ..processes import rank_and_size
 from .objective import SelfDistillationObjective
 
 
@@ -22,8 +24,8 @@ class SelfDistillationTrainer(Trainer):
 
     What changes from iteration to iteration - rates, temperature, momentum, weights - is set by `Schedules` at the
     start of each; gradients are clipped at BACKWARD_COMPLETED, the teacher follows at MODEL_COMPLETED. The output of an
-    iteration is the mapping of all loss terms, detached; ``engine.state.outputs`` holds what the network gave until the
-    iteration's end, for monitors.
+    iteration is the mapping of all loss terms, detached, over all processes; ``engine.state.outputs`` holds what the
+    network gave until the iteration's end, for monitors.
 
     Args:
         device: a CPU or CUDA device.
@@ -84,7 +86,17 @@ class SelfDistillationTrainer(Trainer):
         engine.state.outputs = outputs
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         del engine.state.outputs
-        return {name: term.detach() for name, term in terms.items()}
+        return _mean_over_processes({name: term.detach() for name, term in terms.items()})
+
+
+def _mean_over_processes(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What one process with all images would have: each process knows its own images' part."""
+    n_ranks = rank_and_size()[1]
+    if n_ranks == 1:
+        return terms
+    values = torch.stack([term.float() for term in terms.values()]) / n_ranks
+    dist.all_reduce(values)
+    return dict(zip(terms, values.unbind(), strict=True))
 
 
 def _to_device(

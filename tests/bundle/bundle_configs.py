@@ -10,13 +10,19 @@ BUNDLES = sorted(path.parent.parent for path in (Path(__file__).parents[2] / "bu
 LAYERS = {bundle: yaml.safe_load((bundle / "sources/layers.yaml").read_text()) for bundle in BUNDLES}
 COMPLETE = [(bundle, name) for bundle in BUNDLES for name in LAYERS[bundle]["complete"]]
 OVERLAYS = [(bundle, name) for bundle in BUNDLES for name in LAYERS[bundle]["overlays"]]
+
+
+def read_json(bundle, name):
+    return json.loads((bundle / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+
+
 # every complete configuration by itself and under each overlay; several processes train, they do not infer
 COMBINED = [(bundle, [name]) for bundle, name in COMPLETE]
 COMBINED += [
     (bundle, [name, overlay])
     for bundle, overlay in OVERLAYS
     for name in LAYERS[bundle]["complete"]
-    if name == "train" or overlay != "multi_gpu_train"
+    if "training" in read_json(bundle, name) or not overlay.startswith("multi_gpu")
 ]
 
 
@@ -30,10 +36,6 @@ def read(bundle, *names):
     parser = ConfigParser()
     parser.read_config([str(bundle / "configs" / f"{name}.json") for name in names])
     return parser.get()
-
-
-def read_json(bundle, name):
-    return json.loads((bundle / "configs" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def components(config, path=""):
