@@ -245,7 +245,7 @@ def test_build_writes_the_configurations(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert command("build") == 0
     assert {path.name: path.read_text() for path in (copy / AMOS.name / "configs").glob("*.json")} == committed
-    assert capsys.readouterr().out.count(".json") == len(committed) - 1
+    assert capsys.readouterr().out.count(f"{AMOS.name}/configs/") == len(committed) - 1
     monkeypatch.chdir(tmp_path / "bundles")
     assert command("build") == 2
 
