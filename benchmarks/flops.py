@@ -10,8 +10,8 @@ Run: ``python benchmarks/flops.py`` for the tables of that page, ``--check`` to 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,22 +23,27 @@ from torch.utils.flop_counter import FlopCounterMode
 from meddino_components.data.collate import collate_masks
 from meddino_components.losses import GramLoss
 from meddino_components.networks import DINOHead, DinoVisionTransformer, vit_backbone
+from meddino_components.networks.layers import SwiGlu
 from meddino_components.training import SelfDistillationObjective, StudentTeacher
 from meddino_components.training.student_teacher import SelfDistillationNetwork
 
 GLOBAL_BATCH = 512
+MODELS = ("vit_small", "vit_base", "vit_large", "vit_huge_plus", "vit_7b")
 # half of the global crops, 10 to 50 % of their patches
 MASK_SHARE = 0.15
 # read and written by AdamW (parameter, two moments, gradient), clipping and the teacher's update, in fp32
 UPDATE_BYTES = 28 + 12 + 12
 # fp32 parameter, gradient and two moments of the student, fp32 parameter of the teacher
 STATE_BYTES = 20
-# kept for the backward pass under bf16 autocast, for a token and block, times the width; see `--check`
-ACTIVATION_BYTES = 44
-# bf16 logits of student and teacher, fp32 assignment, bf16 gradient
-LOGIT_BYTES = 2 + 2 + 4 + 2
-# measured, of one core: benchmarks/multi_crop.py with the full recipe, benchmarks/slice_store.py
-SAMPLES_PER_SECOND, SLICES_PER_SECOND = 127.0, 1000.0
+# kept for the backward pass under bf16 autocast, for a token and block, times the width, without what lies inside the
+# feed-forward network. fp32: input of both branches. bf16: normalised input, q, k, v, rotated q and k, attention and
+# its projection, normalised input and output of the feed-forward network
+ACTIVATION_BYTES = 2 * 4 + 2 * (1 + 3 + 2 + 1 + 1 + 1 + 1)
+# measured, of one core: crops of stage 1 with the full recipe (multi_crop.py), slices read at random (slice_store.py),
+# windows and changes drawn without cutting a crop
+SAMPLES_PER_SECOND, SLICES_PER_SECOND, DRAWS_PER_SECOND = 127.0, 1000.0, 2500.0
+# bytes/s of the slowest link of a ring over all GPUs: NVLink 4 or eight adapters of 400 Gbit/s a node; one; 100 Gbit/s
+LINKS = {"400 GB/s": 400e9, "50 GB/s": 50e9, "12.5 GB/s": 12.5e9}
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Sizes:
         n_prefix_tokens: CLS and storage tokens.
         patch_weights: of the patch embedding.
         block_weights: of the linear layers of all blocks.
+        ffn_columns: width of all that a block's feed-forward network keeps between its layers.
         head_weights: of the linear layers of one head.
         n_prototypes: of one head.
         backbone_parameters: all of them.
@@ -64,6 +70,7 @@ class Sizes:
     n_prefix_tokens: int
     patch_weights: int
     block_weights: int
+    ffn_columns: int
     head_weights: int
     n_prototypes: int
     backbone_parameters: int
@@ -124,6 +131,7 @@ def sizes_of(network: SelfDistillationNetwork) -> Sizes:
         n_prefix_tokens=backbone.n_prefix_tokens,
         patch_weights=backbone.patch_embed.proj.weight.numel(),
         block_weights=linear_weights(backbone.blocks),
+        ffn_columns=ffn_columns(backbone),
         head_weights=linear_weights(network.dino_head),
         n_prototypes=network.dino_head.last_layer.out_features,
         backbone_parameters=sum(parameter.numel() for parameter in backbone.parameters()),
@@ -134,6 +142,12 @@ def sizes_of(network: SelfDistillationNetwork) -> Sizes:
 def linear_weights(module: nn.Module) -> int:
     """Weights of all linear layers in a module: multiply-adds of a token."""
     return sum(layer.weight.numel() for layer in module.modules() if isinstance(layer, nn.Linear))
+
+
+def ffn_columns(backbone: DinoVisionTransformer) -> int:
+    """Before and after GELU; of SwiGLU both factors, before and after its own activation, and their product."""
+    layers: Any = backbone.blocks[0].mlp
+    return int(4 * layers.w1.out_features if isinstance(layers, SwiGlu) else 2 * layers.fc1.out_features)
 
 
 def preset_sizes(name: str, n_prototypes: int = 65536) -> Sizes:
@@ -168,8 +182,7 @@ def step_flops(sizes: Sizes, crops: Crops) -> dict[str, float]:
     of_global = crops.n_global * backbone_flops(sizes, crops.global_px)
     of_local = crops.n_local * backbone_flops(sizes, crops.local_px)
     embedding = sum(
-        n * patch_flops(sizes, px)
-        for n, px in ((crops.n_global, crops.global_px), (crops.n_local, crops.local_px))
+        n * patch_flops(sizes, px) for n, px in ((crops.n_global, crops.global_px), (crops.n_local, crops.local_px))
     )
     student = of_global + of_local + 2 * sizes.head_weights * (crops.n_global + crops.n_local + masked)
     parts = {
@@ -196,28 +209,43 @@ def gpu_hours(flops: float, *, mfu: float, peak_tflops: float) -> float:
     return flops / (mfu * peak_tflops * 1e12) / 3600
 
 
-def activation_gib(sizes: Sizes, crops: Crops, n_images: int) -> float:
-    """Kept by the student's blocks for the backward pass, without activation checkpointing."""
+def activation_gib(sizes: Sizes, crops: Crops, n_images: int, *, checkpointing: bool = False) -> float:
+    """Kept by the student's blocks for the backward pass; with checkpointing their inputs, and all of one block."""
     tokens = crops.n_global * n_tokens(sizes, crops.global_px) + crops.n_local * n_tokens(sizes, crops.local_px)
-    return n_images * tokens * sizes.depth * sizes.embed_dim * ACTIVATION_BYTES / 2**30
+    of_token = sizes.depth * token_bytes(sizes)
+    if checkpointing:
+        of_token = sizes.depth * 4 * sizes.embed_dim + token_bytes(sizes)
+    return n_images * tokens * of_token / 2**30
+
+
+def token_bytes(sizes: Sizes) -> float:
+    """Kept for a token by one block."""
+    return ACTIVATION_BYTES * sizes.embed_dim + 2 * sizes.ffn_columns
 
 
 def logits_gib(sizes: Sizes, crops: Crops, n_images: int) -> float:
-    """Everything with as many columns as prototypes: masked patches and CLS tokens."""
+    """What has as many columns as prototypes: logits and the gradient in bf16, the assignment in fp32."""
     masked = crops.mask_share * crops.n_global * n_patches(sizes, crops.global_px)
-    rows = masked + (2 * crops.n_global + crops.n_local) / 2
-    return n_images * rows * sizes.n_prototypes * LOGIT_BYTES / 2**30
+    of_teacher, of_student = crops.n_global + masked, crops.n_global + crops.n_local + masked
+    return n_images * sizes.n_prototypes * ((2 + 4) * of_teacher + (2 + 2) * of_student) / 2**30
 
 
-def all_reduce_seconds(n_bytes: float, *, n_processes: int, gigabytes_per_second: float) -> float:
-    """A ring or its like: every process sends and receives almost twice the bytes."""
-    return 2 * (n_processes - 1) / n_processes * n_bytes / (gigabytes_per_second * 1e9)
+def ddp_bytes(sizes: Sizes, n_processes: int) -> float:
+    """Sent by a process in a step: an all-reduce of fp32 gradients sends almost twice their bytes."""
+    return 2 * (n_processes - 1) / n_processes * 4 * sizes.parameters
 
 
-def cores_per_gpu(images_per_second: float, crops: Iterable[tuple[float, Crops]]) -> float:
-    """Cores that cut the crops of one GPU, by the pixels that are cut, reading of slices included."""
-    pixels_per_second = SAMPLES_PER_SECOND * Crops().pixels
-    seconds = sum(share * part.pixels / pixels_per_second for share, part in crops) + 1 / SLICES_PER_SECOND
+def fsdp_bytes(sizes: Sizes, n_processes: int) -> float:
+    """The same: bf16 parameters gathered for teacher, student and its backward pass, fp32 gradients scattered."""
+    return (n_processes - 1) / n_processes * (3 * 2 + 4) * sizes.parameters
+
+
+def cores_per_gpu(images_per_second: float, stage: Stage, *, render_on_device: bool = False) -> float:
+    """Cores that read slices and cut the crops for one GPU, by the pixels that are cut."""
+    seconds = 1 / SLICES_PER_SECOND + 1 / DRAWS_PER_SECOND
+    if not render_on_device:
+        pixels = sum(share * crops.pixels for share, crops in stage.crops)
+        seconds = 1 / SLICES_PER_SECOND + pixels / (SAMPLES_PER_SECOND * Crops().pixels)
     return images_per_second * seconds
 
 
@@ -230,14 +258,15 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare with torch's counter and exit")
     args = parser.parse_args()
     if args.check:
-        print(table([check_flops(), check_activations()]))
+        print(table([check_flops(), *map(check_activations, ("vit_small", "vit_small_plus"))]))
         return
     sizes = preset_sizes(args.model)
     rate = args.mfu * args.peak_tflops * 1e12
     for title, rows in {
         "GFLOP an image": flops_table(sizes),
         "GPU hours": hours_table(sizes, args.mfu, args.peak_tflops),
-        "a step of stage 1": step_table(sizes, rate, args.memory_tbps),
+        "ms of a step of stage 1, global batch 512": step_table(sizes, rate, args.memory_tbps),
+        "ms of a step of stage 1, 64 images a GPU, on 64 GPUs": communication_table(rate),
         "cores for crops": data_table(sizes, rate),
         "GiB a GPU": memory_table(),
     }.items():
@@ -270,19 +299,33 @@ def hours_table(sizes: Sizes, mfu: float, peak_tflops: float) -> list[dict[str, 
 
 def step_table(sizes: Sizes, rate: float, memory_tbps: float) -> list[dict[str, str]]:
     flops = sum(step_flops(sizes, Crops()).values())
-    gradient = 4.0 * sizes.parameters
     rows = []
     for n_gpus in (1, 8, 64):
         images = GLOBAL_BATCH // n_gpus
+        n_bytes = ddp_bytes(sizes, n_gpus)
+        rows.append(
+            {
+                "GPUs": str(n_gpus),
+                "images a GPU": str(images),
+                "matrix products": f"{1e3 * images * flops / rate:.0f}",
+                "clipping, AdamW, EMA": f"{1e3 * UPDATE_BYTES * sizes.parameters / (memory_tbps * 1e12):.1f}",
+                **{f"gradients, {name}": f"{1e3 * n_bytes / speed:.1f}" for name, speed in LINKS.items()},
+            }
+        )
+    return rows
+
+
+def communication_table(rate: float, images: int = 64, n_gpus: int = 64) -> list[dict[str, str]]:
+    rows = []
+    for name in MODELS:
+        sizes = preset_sizes(name)
         row = {
-            "GPUs": str(n_gpus),
-            "images a GPU": str(images),
-            "matrix products, ms": f"{1e3 * images * flops / rate:.0f}",
-            "optimiser and EMA, ms": f"{1e3 * UPDATE_BYTES * sizes.parameters / (memory_tbps * 1e12):.1f}",
+            "model": name,
+            "matrix products": f"{1e3 * images * sum(step_flops(sizes, Crops()).values()) / rate:.0f}",
         }
-        for speed in (400, 50, 12.5):
-            seconds = all_reduce_seconds(gradient, n_processes=n_gpus, gigabytes_per_second=speed)
-            row[f"all-reduce at {speed:g} GB/s, ms"] = f"{1e3 * seconds:.1f}"
+        for kind, n_bytes in (("DDP", ddp_bytes(sizes, n_gpus)), ("FSDP2", fsdp_bytes(sizes, n_gpus))):
+            row[f"{kind}, GB sent"] = f"{n_bytes / 1e9:.1f}"
+            row |= {f"{kind}, {link}": f"{1e3 * n_bytes / speed:.0f}" for link, speed in LINKS.items()}
         rows.append(row)
     return rows
 
@@ -297,29 +340,34 @@ def data_table(sizes: Sizes, rate: float) -> list[dict[str, str]]:
                 "stage": stage.name,
                 "images/s a GPU": f"{speed:.0f}",
                 "megapixels an image": f"{pixels / 1e6:.2f}",
-                "cores a GPU": f"{cores_per_gpu(speed, stage.crops):.1f}",
-                "cores a GPU, render_on_device": f"{speed / SLICES_PER_SECOND:.1f}",
+                "cores a GPU": f"{cores_per_gpu(speed, stage):.1f}",
+                "with render_on_device": f"{cores_per_gpu(speed, stage, render_on_device=True):.1f}",
             }
         )
     return rows
 
 
 def memory_table() -> list[dict[str, str]]:
+    cells = [(name, STAGES[0], 64) for name in MODELS]
+    cells += [("vit_base", STAGES[0], 512), ("vit_base", STAGES[2], 64), ("vit_base", STAGES[2], 8)]
     rows = []
-    crops, images = Crops(gram_px=512), GLOBAL_BATCH // 8
-    for name in ("vit_small", "vit_base", "vit_large", "vit_huge_plus", "vit_7b"):
-        sizes = preset_sizes(name)
-        state = (STATE_BYTES * sizes.parameters + 4 * sizes.backbone_parameters) / 2**30
+    for name, stage, images in cells:
+        sizes, crops = preset_sizes(name), stage.crops[-1][1]
+        gram = 4 * sizes.backbone_parameters if crops.gram_px else 0
+        state = (STATE_BYTES * sizes.parameters + gram) / 2**30
         parts = {
             "state": state,
-            "state in 8 shards": state / 8,
+            "state, 8 shards": state / 8,
             "activations": activation_gib(sizes, crops, images),
+            "recomputed": activation_gib(sizes, crops, images, checkpointing=True),
             "logits": logits_gib(sizes, crops, images),
         }
         rows.append(
             {
                 "model": name,
-                "parameters with heads": f"{sizes.parameters / 1e6:,.0f} M",
+                "stage": stage.name,
+                "images a GPU": str(images),
+                "parameters": f"{sizes.parameters / 1e6:,.0f} M",
                 **{key: f"{value:.1f}" for key, value in parts.items()},
             }
         )
@@ -359,10 +407,10 @@ def check_flops() -> dict[str, str]:
     return compared("FLOPs of a step", formula, counted)
 
 
-def check_activations() -> dict[str, str]:
-    """`ACTIVATION_BYTES` against what autograd keeps for ViT-S under autocast, weights apart."""
-    backbone = vit_backbone("vit_small", pos_embed_rope_dtype="bf16")
-    # bf16 copies of weights are not activations, and are told by their shapes
+def check_activations(name: str) -> dict[str, str]:
+    """`token_bytes` against what autograd keeps of a backbone under autocast, weights apart."""
+    backbone = vit_backbone(name, pos_embed_rope_dtype="bf16")
+    # bf16 copies of weights are no activations; they are told by their shapes
     weights = {tensor.shape for p in backbone.parameters() for tensor in (p, p.T if p.ndim == 2 else p)}
     kept: dict[int, int] = {}
 
@@ -375,8 +423,8 @@ def check_activations() -> dict[str, str]:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
         tokens = backbone.forward_features(images)["x_prenorm"]
     assert tokens is not None
-    formula = ACTIVATION_BYTES * tokens.numel() * backbone.depth
-    return compared("bytes kept by a backbone", formula, sum(kept.values()))
+    formula = token_bytes(preset_sizes(name)) * len(tokens) * tokens.shape[1] * backbone.depth
+    return compared(f"bytes kept by {name}", formula, sum(kept.values()))
 
 
 def compared(what: str, formula: float, counted: float) -> dict[str, str]:
