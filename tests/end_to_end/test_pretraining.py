@@ -142,7 +142,7 @@ def test_a_sharded_run_resumes(overrides, tmp_path):
 
 @pytest.mark.slow
 def test_killed_ten_times_gives_the_losses_of_a_whole_run(overrides, tmp_path):
-    settings = {**overrides, "epochs": 12, "iterations_per_epoch": 5, "num_workers": 2, "drop_path_rate": 0.3}
+    settings = {**overrides, "epochs": 40, "iterations_per_epoch": 5, "num_workers": 2, "drop_path_rate": 0.3}
     pretrain(["train"], settings)
     killed = elsewhere(settings, tmp_path / "killed", resume=True)
     moments, kills = random.Random(0), 0
@@ -154,7 +154,7 @@ def test_killed_ten_times_gives_the_losses_of_a_whole_run(overrides, tmp_path):
         # at least one epoch further, then at any moment of the next: computing, logging, writing the checkpoint
         while process.poll() is None and (len(log.read_text().splitlines()) if log.exists() else 0) < seen + 1:
             time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.6))
+        time.sleep(moments.uniform(0, 0.4))
         if process.poll() is not None:
             break
         process.send_signal(signal.SIGKILL)
