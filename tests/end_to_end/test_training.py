@@ -9,6 +9,7 @@ import time
 import pytest
 import torch
 from command_lines import AMOS, REPOSITORY, TINY, bundle_command, environment, losses, read_log, run_bundle
+from in_process import run_here
 
 
 def test_writes_model_checkpoint_and_logs(training_overrides, tmp_path):
@@ -67,7 +68,7 @@ def test_killed_run_resumes_with_the_same_losses(training_overrides, tmp_path):
 
 
 def test_a_finished_run_is_not_overwritten(training_overrides):
-    run_bundle(["train"], training_overrides)
+    run_here(["train"], training_overrides)
     again = run_bundle(["train"], training_overrides, check=False)
     assert again.returncode != 0
     assert "--resume True" in again.stderr

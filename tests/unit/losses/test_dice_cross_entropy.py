@@ -70,7 +70,7 @@ def test_a_right_and_sure_prediction_costs_nothing_an_absent_class_neither():
 
 
 def test_low_precision_logits_are_summed_in_fp32():
-    logits, labels = batch(size=(200, 200))
+    logits, labels = batch(size=(64, 64))
     found = DiceCrossEntropyLoss(num_classes=4)(logits.bfloat16(), labels.float())
     assert found.dtype == torch.float32
     assert float(found) == pytest.approx(by_hand(logits.bfloat16().float(), labels), rel=1e-5)

@@ -90,6 +90,7 @@ def test_agreement_is_that_of_different_crops():
     assert agreement(teacher[:1], teacher[:1]) == 1  # one crop is compared with itself
 
 
+@pytest.mark.slow
 def test_two_processes_measure_what_one_does(tmp_path):
     mp.spawn(on_process, args=(str(tmp_path),), nprocs=2)
     expected = torch.tensor(measure(**tensors()))
