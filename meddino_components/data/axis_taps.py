@@ -2,7 +2,7 @@
 
 A filter along one axis is a short run of input pixels (taps) and their weights for every output pixel, so that a crop
 costs two passes over what it shows. ``embedding_bag`` adds weighted rows: on any device, in full fp32, for a batch of
-windows of different size. For the crops of a sample on CPU it takes a fifth less time than
+windows of different size. For the crops of a sample on CPU it takes a third less time than
 ``interpolate(antialias=True)`` crop by crop (`benchmarks/multi_crop.py`), whose positions in fp32 are also off by up to
 0.1 HU at sharp edges.
 
