@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ..processes import rank_and_size
+from ..processes import reduce_over_processes
 from .row_slices import row_slices
 
 
@@ -45,11 +45,11 @@ def sinkhorn_knopp(logits: Tensor, teacher_temp: float, n_iterations: int = 3) -
     slices = row_slices(*q.shape)
 
     highest = q.amax(0) if len(q) else q.new_full((q.shape[1],), -torch.inf)
-    _over_processes(highest, dist.ReduceOp.MAX)
+    reduce_over_processes(highest, dist.ReduceOp.MAX)
     totals = torch.zeros_like(highest)
     for rows in slices:
         totals += q[rows].sub_(highest).exp().sum(0)
-    _over_processes(totals)
+    reduce_over_processes(totals)
     totals.log_()
     for rows in slices:
         # the first iteration ends with logarithms: a sample far from every prototype would otherwise be 0 / 0
@@ -57,12 +57,7 @@ def sinkhorn_knopp(logits: Tensor, teacher_temp: float, n_iterations: int = 3) -
 
     for _ in range(n_iterations - 1):
         totals = q.sum(0)
-        _over_processes(totals)
+        reduce_over_processes(totals)
         q.div_(totals)
         q.div_(q.sum(1, keepdim=True))
     return q
-
-
-def _over_processes(values: Tensor, operation: dist.ReduceOp.RedOpType = dist.ReduceOp.SUM) -> None:
-    if rank_and_size()[1] > 1:
-        dist.all_reduce(values, operation)

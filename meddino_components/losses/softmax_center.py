@@ -6,10 +6,9 @@ Shapes: N samples (or tokens) of this process, K prototypes.
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
-from ..processes import rank_and_size
+from ..processes import reduce_over_processes
 
 
 class CenteredSoftmax(nn.Module):
@@ -45,8 +44,7 @@ class CenteredSoftmax(nn.Module):
         rows = teacher_logits.flatten(0, -2)
         # the number of samples travels with the sums: processes may hold different numbers
         sums = torch.cat((rows.sum(0, dtype=self.center.dtype), self.center.new_tensor([len(rows)])))
-        if rank_and_size()[1] > 1:
-            dist.all_reduce(sums)
+        reduce_over_processes(sums)
         mean = sums[:-1] / sums[-1].clamp(min=1)
         # without any sample the centre stays; a weight of 0 says so without waiting for the GPU
         self.center.lerp_(mean, (1 - self.center_momentum) * (sums[-1] > 0).to(mean.dtype))

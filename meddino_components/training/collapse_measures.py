@@ -12,12 +12,11 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..losses.row_slices import row_slices
-from ..processes import rank_and_size
+from ..processes import reduce_over_processes
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def effective_rank(rows: Tensor) -> float:
     Reference: Roy and Vetterli, The effective rank, EUSIPCO 2007; Garrido et al., RankMe, arXiv 2210.02885.
     """
     x = rows.detach().double()
-    moments = _summed(x.T @ x)
+    moments = reduce_over_processes(x.T @ x)
     if not bool(moments.isfinite().all()) or not float(moments.trace()) > 0:
         return math.nan
     values = torch.linalg.eigvalsh(moments).clamp_(min=0).sqrt_()
@@ -77,7 +76,7 @@ def prototype_use(logits: Tensor, *, temperature: float, max_rows: int = 2048) -
     """
     logits = logits.detach()
     n_prototypes = logits.shape[1]
-    chosen = _summed(torch.bincount(logits.argmax(1), minlength=n_prototypes).double())
+    chosen = reduce_over_processes(torch.bincount(logits.argmax(1), minlength=n_prototypes).double())
     sample = evenly(logits, max_rows)
     # the last two entries: sum of entropies and number of rows
     sums = torch.zeros(n_prototypes + 2, dtype=torch.float64, device=logits.device)
@@ -87,7 +86,7 @@ def prototype_use(logits: Tensor, *, temperature: float, max_rows: int = 2048) -
         sums[:-2] += probs.sum(0)
         sums[-2] -= (probs * log_probs).sum()
     sums[-1] = len(sample)
-    sums = _summed(sums)
+    sums = reduce_over_processes(sums)
     n_rows, n_sampled = int(chosen.sum()), float(sums[-1])
     if not n_rows:
         return PrototypeUse(0, 0, math.nan, math.nan, math.nan)
@@ -126,15 +125,9 @@ def _over_pairs(values: Tensor) -> float:
     n_crops = len(values)
     if n_crops > 1:
         values = values[~torch.eye(n_crops, dtype=torch.bool, device=values.device)]
-    total, number = _summed(torch.stack((values.sum(), values.new_tensor(values.numel())))).tolist()
+    total, number = reduce_over_processes(torch.stack((values.sum(), values.new_tensor(values.numel())))).tolist()
     return total / number if number else math.nan
 
 
 def _entropy(probs: Tensor) -> Tensor:
     return torch.special.entr(probs).sum()
-
-
-def _summed(values: Tensor) -> Tensor:
-    if rank_and_size()[1] > 1:
-        dist.all_reduce(values)
-    return values

@@ -19,6 +19,7 @@ from .collapse_measures import (
     evenly,
     prototype_use,
 )
+from .passing_metrics import forget_metrics
 from .student_teacher import SelfDistillationOutputs
 
 logger = logging.getLogger(__name__)
@@ -76,12 +77,8 @@ class CollapseMonitor:
         self._times: dict[str, int] = {}
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.ITERATION_STARTED, self._forget)
+        engine.add_event_handler(Events.ITERATION_STARTED, forget_metrics, _PREFIX)
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
-
-    def _forget(self, engine: Engine) -> None:
-        for name in [name for name in engine.state.metrics if name.startswith(_PREFIX)]:
-            del engine.state.metrics[name]
 
     @torch.no_grad()
     def __call__(self, engine: Engine) -> None:

@@ -22,6 +22,7 @@ from ..evaluation.patch_features import Encoder, SliceFeatures, backbone_encoder
 from ..networks import DinoVisionTransformer
 from ..processes import rank_and_size
 from .iteration_lines import IterationLines
+from .passing_metrics import forget_metrics
 from .placement import unwrap
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class FeatureEvaluation:
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self._start)
-        engine.add_event_handler(Events.ITERATION_STARTED, self._forget)
+        engine.add_event_handler(Events.ITERATION_STARTED, forget_metrics, _PREFIX)
         # for epochs, too: logs of an iteration then find the scores, and the epoch's checkpoint comes after them
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._evaluate_when_due)
 
@@ -108,10 +109,6 @@ class FeatureEvaluation:
             self.lines.drop_after(engine.state.iteration)
         if engine.state.iteration == 0:
             self(engine)
-
-    def _forget(self, engine: Engine) -> None:
-        for name in [name for name in engine.state.metrics if name.startswith(_PREFIX)]:
-            del engine.state.metrics[name]
 
     def _evaluate_when_due(self, engine: Engine) -> None:
         # not ignite's every=n, which counts what it saw: a resumed run is evaluated where a whole one is

@@ -52,10 +52,11 @@ class JsonLog:
 
 def scalars_of(output: Mapping[str, Any]) -> dict[str, float]:
     """The single values among what an iteration gave: the loss and its terms."""
-    scalars = {name: value for name, value in output.items() if isinstance(value, torch.Tensor) and value.ndim == 0}
-    # one transfer from the device for all of them
-    values = torch.stack([value.float() for value in scalars.values()]).tolist()
-    return dict(zip(scalars, values, strict=True))
+    return {
+        name: value if isinstance(value, float) else value.item()
+        for name, value in output.items()
+        if isinstance(value, float) or (isinstance(value, torch.Tensor) and value.ndim == 0)
+    }
 
 
 def write_scalars(engine: Engine, writer: SummaryWriter) -> None:

@@ -99,8 +99,9 @@ class StudentTeacher(nn.Module):
 
     def train(self, mode: bool = True) -> StudentTeacher:
         super().train(mode)
-        for module in (self.teacher, *([self.gram_teacher] if self.gram_source == "frozen" else [])):
-            module.eval()
+        self.teacher.eval()
+        if self.gram_source == "frozen":
+            self.gram_teacher.eval()
         return self
 
     def forward(self, batch: Mapping[str, Any]) -> SelfDistillationOutputs:
@@ -148,7 +149,7 @@ class StudentTeacher(nn.Module):
 
     def refresh_gram_teacher(self) -> None:
         """Take the EMA teacher's present weights for the gram teacher."""
-        self.gram_teacher.load_state_dict({k: v for k, v in self.teacher.state_dict().items() if k[:9] == "backbone."})
+        self.gram_teacher["backbone"].load_state_dict(self.teacher.backbone.state_dict())
 
     def _images(self, crops: Tensor) -> Tensor:
         """Grey crops as the backbone's channels; loaders and copies to the GPU carry one."""

@@ -13,11 +13,10 @@ from torch import nn
 
 from ..checkpoints import write_weights
 from ..processes import rank_and_size
+from .placement import unwrap
 from .sharding import whole_state
 
 logger = logging.getLogger(__name__)
-
-_BACKBONE = "teacher.backbone."
 
 
 class TeacherExport:
@@ -53,11 +52,10 @@ class TeacherExport:
         self._write(engine, self.path)
 
     def _write(self, engine: Engine, path: Path) -> None:
-        state: dict[str, torch.Tensor] = whole_state(self.network, self.network)
+        backbone: dict[str, torch.Tensor] = whole_state(unwrap(self.network).teacher.backbone, self.network)
         if rank_and_size()[0] > 0:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        backbone = {name.removeprefix(_BACKBONE): t for name, t in state.items() if name.startswith(_BACKBONE)}
         facts = {name: str(value) for name, value in {**self.manifest, "iteration": engine.state.iteration}.items()}
         write_weights(backbone, path, facts)
         logger.info("teacher of iteration %d written to %s", engine.state.iteration, path)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine
 from monai.engines import Trainer
 from monai.engines.utils import IterationEvents
@@ -15,7 +14,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from ..data.crop_rendering import render_batch
-from ..processes import rank_and_size
+from ..processes import rank_and_size, reduce_over_processes
 from .objective import SelfDistillationObjective
 
 
@@ -24,7 +23,7 @@ class SelfDistillationTrainer(Trainer):
 
     What changes from iteration to iteration - rates, temperature, momentum, weights - is set by `Schedules` at the
     start of each; gradients are clipped at BACKWARD_COMPLETED, the teacher follows at MODEL_COMPLETED. The output of an
-    iteration is the mapping of all loss terms, detached, over all processes; ``engine.state.outputs`` holds what the
+    iteration is the mapping of all loss terms, as numbers over all processes; ``engine.state.outputs`` holds what the
     network gave until the iteration's end, for monitors.
 
     Args:
@@ -71,7 +70,7 @@ class SelfDistillationTrainer(Trainer):
             decollate=False,
         )
 
-    def _iteration(self, engine: Engine, batchdata: Mapping[str, Any]) -> dict[str, Tensor]:
+    def _iteration(self, engine: Engine, batchdata: Mapping[str, Any]) -> dict[str, float]:
         self.network.train()
         batch = _to_device(batchdata, self.state.device, engine.non_blocking)
         self.optimizer.zero_grad(set_to_none=True)
@@ -82,21 +81,19 @@ class SelfDistillationTrainer(Trainer):
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
         terms["loss"].backward()
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
+        # clipping has just waited for the device: fetched here, the terms cost no further wait, nor do logs and bars
+        values = _mean_over_processes(terms)
         self.optimizer.step()
         engine.state.outputs = outputs
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         del engine.state.outputs
-        return _mean_over_processes({name: term.detach() for name, term in terms.items()})
+        return values
 
 
-def _mean_over_processes(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+def _mean_over_processes(terms: Mapping[str, Tensor]) -> dict[str, float]:
     """What one process with all images would have: each process knows its own images' part."""
-    n_ranks = rank_and_size()[1]
-    if n_ranks == 1:
-        return terms
-    values = torch.stack([term.float() for term in terms.values()]) / n_ranks
-    dist.all_reduce(values)
-    return dict(zip(terms, values.unbind(), strict=True))
+    values = torch.stack([term.detach().float() for term in terms.values()]) / rank_and_size()[1]
+    return dict(zip(terms, reduce_over_processes(values).tolist(), strict=True))
 
 
 def _to_device(
