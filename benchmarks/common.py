@@ -103,9 +103,10 @@ def write_results(
     packages: Sequence[str],
     notes: Sequence[str] = (),
     details: Mapping[str, Any] | None = None,
+    folder: Path = RESULTS,
 ) -> None:
-    """Print the table and write it to ``results/<name>.json`` and ``results/<name>.md``."""
-    RESULTS.mkdir(exist_ok=True)
+    """Print the table and write it to ``results/<name>.json`` and ``results/<name>.md``, or to another folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     record = {
         "question": question,
         "date": date.today().isoformat(),
@@ -116,7 +117,7 @@ def write_results(
         "notes": list(notes),
         **({"details": dict(details)} if details else {}),
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
     packages_line = ", ".join(f"{package} {number}" for package, number in record["versions"].items())
     settings_line = ", ".join(f"{key} {value}" for key, value in settings.items())
     parts = [
@@ -128,5 +129,5 @@ def write_results(
         *(["\n".join(f"- {note}" for note in notes)] if notes else []),
     ]
     text = "\n\n".join(parts) + "\n"
-    (RESULTS / f"{name}.md").write_text(text)
+    (folder / f"{name}.md").write_text(text)
     print(text)

@@ -25,6 +25,8 @@ class DINOHead(nn.Module):
         hidden_dim: width of the MLP.
         bottleneck_dim: width of the unit-length vector.
         mlp_bias: whether the MLP's layers have a bias.
+        prototype_std: spread of the prototypes' initial values. The published 0.02 makes all scores nearly equal at first,
+            which long runs get over; 1 / sqrt(bottleneck_dim) starts with prototypes of unit length, as DINO's were.
 
     Raises:
         ValueError: fewer than one layer.
@@ -42,6 +44,7 @@ class DINOHead(nn.Module):
         hidden_dim: int = 2048,
         bottleneck_dim: int = 256,
         mlp_bias: bool = True,
+        prototype_std: float = 0.02,
     ) -> None:
         super().__init__()
         if nlayers < 1:
@@ -53,13 +56,16 @@ class DINOHead(nn.Module):
         layers.pop()
         self.mlp = layers[0] if nlayers == 1 else nn.Sequential(*layers)
         self.last_layer = nn.Linear(bottleneck_dim, out_dim, bias=False)
+        self.prototype_std = prototype_std
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Truncated normal (std 0.02) for weights, zero for biases."""
+        """Truncated normal (std 0.02, or ``prototype_std``) for weights, zero for biases."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
+                std = self.prototype_std if module is self.last_layer else 0.02
+                # the bounds scale with the spread, so that a large one is not cut off
+                nn.init.trunc_normal_(module.weight, std=std, a=-100 * std, b=100 * std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 

@@ -49,6 +49,14 @@ def test_initial_weights():
             assert parameter.std().item() == pytest.approx(0.02, rel=0.05)
 
 
+def test_prototypes_may_start_with_unit_length():
+    torch.manual_seed(0)
+    head = DINOHead(in_dim=64, out_dim=512, hidden_dim=256, bottleneck_dim=64, prototype_std=64**-0.5)
+    lengths = head.last_layer.weight.norm(dim=1)
+    assert lengths.mean().item() == pytest.approx(1.0, rel=0.02)
+    assert head.mlp[0].weight.std().item() == pytest.approx(0.02, rel=0.05)
+
+
 def test_refuses_an_mlp_without_layers():
     with pytest.raises(ValueError, match="at least 1, got 0"):
         DINOHead(**SMALL, nlayers=0)
