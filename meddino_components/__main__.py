@@ -9,7 +9,7 @@ from pathlib import Path
 import fire
 from monai.bundle import run
 
-from .bundle import build
+from .bundle import build, package, unpack
 from .checkpoints import load_backbone_weights, write_weights
 from .data import curate, plan, write_phantoms
 from .errors import InputError
@@ -123,6 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "plan": plan,
         "curate": curate,
         "build": build_bundles,
+        "package": package,
+        "unpack": unpack,
     }
     try:
         fire.Fire(commands, command=arguments, name="meddino_components")

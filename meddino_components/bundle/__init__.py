@@ -1,7 +1,9 @@
-"""Bundles as files: YAML layers to JSON, and what a configuration needs to know of itself."""
+"""Bundles as files: YAML layers to JSON, one zip to release, and what a configuration needs to know of itself."""
 
+from .archive import unpack
 from .build import build
 from .checks import check_overrides
+from .package import package
 from .root import find_bundle_root
 
-__all__ = ["build", "check_overrides", "find_bundle_root"]
+__all__ = ["build", "check_overrides", "find_bundle_root", "package", "unpack"]

@@ -64,7 +64,11 @@ def merge_layers(bundle_dir: Path) -> dict[str, dict[str, Any]]:
             )
         admitted += list_keys(overlay)
     for config in complete.values():
-        check: dict[str, Any] = {"_target_": "meddino_components.bundle.check_overrides", "extra_keys": "@extra_keys"}
+        check: dict[str, Any] = {
+            "_target_": "meddino_components.bundle.check_overrides",
+            "bundle_root": "@bundle_root",
+            "extra_keys": "@extra_keys",
+        }
         # an overlay may be combined with any of them, so all admit the keys of all
         check["known_keys"] = sorted({*admitted, *list_keys({CHECK_KEY: {**check, "known_keys": []}})})
         config[CHECK_KEY] = check

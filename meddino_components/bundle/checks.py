@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 
+from .. import __file__ as _COMPONENTS
+from .. import __version__
 from ..errors import InputError
 
 _SEPARATOR = "::"
@@ -29,17 +33,45 @@ def list_keys(config: Mapping[str, Any]) -> list[str]:
     return [f"{key}={value}" if key.endswith(f"{_SEPARATOR}_target_") else key for key, value in _walk(config)]
 
 
-def check_overrides(known_keys: Sequence[str], extra_keys: Sequence[str] = ()) -> None:
-    """Compare the configuration that is being resolved with the keys it was built with.
+def check_overrides(
+    known_keys: Sequence[str], extra_keys: Sequence[str] = (), bundle_root: str | Path | None = None
+) -> None:
+    """Compare the configuration that is being resolved with the keys and the components it was built with.
 
     Args:
         known_keys: what `list_keys` found when it was built.
         extra_keys: further keys that the user admits.
+        bundle_root: the bundle's folder, see `check_components_version`.
 
     Raises:
-        InputError: names each unknown key and the known one most like it.
+        InputError: names each unknown key and the known one most like it; the components are of another version.
     """
+    if bundle_root is not None:
+        check_components_version(bundle_root)
     check_keys(_configuration_being_resolved(), known_keys, extra_keys)
+
+
+def check_components_version(bundle_root: str | Path) -> None:
+    """Refuse components other than those a bundle was released with.
+
+    A downloaded bundle carries its own, but a process imports `meddino_components` once: a server that runs two bundles
+    uses those of the first, and an installed package comes before either.
+
+    Raises:
+        InputError: ``configs/metadata.json`` names another version than the one loaded.
+    """
+    path = Path(bundle_root) / "configs" / "metadata.json"
+    # `monai.bundle.load` does not say where the bundle lies
+    if not path.is_file():
+        return
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    expected = metadata.get("meddino_components_version", __version__)
+    if expected != __version__:
+        raise InputError(
+            f"{metadata.get('name')} {metadata.get('version')} ({path}) needs meddino_components {expected}, but "
+            f"{__version__} is loaded from {Path(_COMPONENTS).parent}: take the bundle of the same release, or run it in "
+            "a process of its own"
+        )
 
 
 def _configuration_being_resolved() -> Mapping[str, Any]:

@@ -1,0 +1,105 @@
+"""A bundle as one zip: its configurations, the components they name, licences, and weights if there are any."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import yaml
+
+import meddino_components
+
+from ..atomic_files import AtomicFiles
+from ..checkpoints import sha256_of
+from ..errors import InputError
+from .archive import sha1_of, unpack, write_archive
+from .release_checks import check_release
+
+RELEASES = "https://github.com/meddino/meddino/releases/download/bundles"
+MODEL_INFO = "model_info.json"
+_MODEL = "models/model.pt"
+# of the components; nothing else of the package's folder is shipped
+_COMPONENT_SUFFIXES = {".py", ".typed", ".html", ".json"}
+# hand-written layers need the other bundles' shared ones, so the JSON made of them is shipped
+_NOT_SHIPPED = {"sources", "models", "eval", "output", "__pycache__"}
+
+
+def package(
+    bundle_dir: str | Path,
+    output_dir: str | Path = "dist",
+    model: str | Path | None = None,
+    model_url: str | None = None,
+    releases: str = RELEASES,
+) -> Path:
+    """Build ``<name>_v<version>.zip`` of a bundle and check what it holds.
+
+    The zip works by itself: `monai.bundle download` and `run` need nothing but the packages that ``metadata.json`` lists.
+    The same input gives the same bytes. ``<zip>.sha256`` lies beside it, and ``model_info.json`` lists all bundles of the
+    folder as the model zoo does.
+
+    Args:
+        bundle_dir: folder of the bundle, its ``configs`` built.
+        output_dir: of the zip.
+        model: weights to ship as ``models/model.pt``, as training writes them.
+        model_url: where the same weights can be downloaded; they are then named in ``large_files.yml`` with their
+            SHA-256, from where `monai.bundle download_large_files` fetches and checks them, and the zip is without them.
+        releases: address of the folder from which the zip will be served, for ``model_info.json``.
+
+    Returns:
+        The zip.
+
+    Raises:
+        InputError: no bundle, or one that breaks a rule, see `check_release`; nothing is left then.
+    """
+    root = Path(bundle_dir).resolve()
+    if not (root / "configs" / "metadata.json").is_file():
+        raise InputError(f"{bundle_dir}: no configs/metadata.json; give the folder of a bundle")
+    metadata = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    name = f"{metadata['name']}_v{metadata['version']}"
+    target = Path(output_dir) / f"{name}.zip"
+    with tempfile.TemporaryDirectory() as folder:
+        files = _shipped_files(root, Path(folder), model and Path(model), model_url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with AtomicFiles() as atomic:
+            draft = atomic.path(target)
+            sha256 = write_archive({f"{metadata['name']}/{member}": path for member, path in files.items()}, draft)
+            # what is checked is what a user unpacks
+            check_release(unpack(draft, Path(folder) / "unpacked"))
+    _record(target, sha256, f"{releases.rstrip('/')}/{target.name}")
+    return target
+
+
+def _shipped_files(root: Path, scratch: Path, model: Path | None, model_url: str | None) -> dict[str, Path]:
+    files = {
+        str(path.relative_to(root).as_posix()): path
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not _NOT_SHIPPED & set(path.relative_to(root).parts)
+    }
+    components = Path(meddino_components.__file__).parent
+    for path in sorted(components.rglob("*")):
+        if path.is_file() and path.suffix in _COMPONENT_SUFFIXES:
+            files[f"{components.name}/{path.relative_to(components).as_posix()}"] = path
+    if model is None:
+        return files
+    if not model.is_file():
+        raise InputError(f"{model}: no such file; --model names the weights that training wrote")
+    sha256 = sha256_of(model)
+    if model_url is None:
+        files[_MODEL] = model
+        files[f"{_MODEL}.sha256"] = scratch / "model.pt.sha256"
+        files[f"{_MODEL}.sha256"].write_text(f"{sha256}  {Path(_MODEL).name}\n", encoding="utf-8")
+    else:
+        files["large_files.yml"] = scratch / "large_files.yml"
+        entry = {"path": _MODEL, "url": model_url, "hash_val": sha256, "hash_type": "sha256"}
+        files["large_files.yml"].write_text(yaml.safe_dump({"large_files": [entry]}, sort_keys=False), encoding="utf-8")
+    return files
+
+
+def _record(archive: Path, sha256: str, source: str) -> None:
+    path = archive.with_name(MODEL_INFO)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known[archive.stem] = {"checksum": sha1_of(archive), "source": source}
+    with AtomicFiles() as files:
+        files.path(path).write_text(json.dumps(dict(sorted(known.items())), indent=4) + "\n", encoding="utf-8")
+        files.path(archive.with_name(f"{archive.name}.sha256")).write_text(f"{sha256}  {archive.name}\n", encoding="utf-8")
