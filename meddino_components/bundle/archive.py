@@ -92,7 +92,9 @@ def _checked_top_folder(archive: Path, members: list[zipfile.ZipInfo]) -> str:
             raise InputError(f"{archive}: holds '{member.filename}', which is no plain file: do not use it")
         tops.add(parts[0])
         if len(parts) == 1 and not member.is_dir():
-            raise InputError(f"{archive}: '{member.filename}' lies beside the bundle's folder; expected one folder only")
+            raise InputError(
+                f"{archive}: '{member.filename}' lies beside the bundle's folder; expected one folder only"
+            )
     if len(tops) != 1:
         raise InputError(f"{archive}: expected one folder at the top, found {', '.join(sorted(tops)) or 'nothing'}")
     unpacked = sum(member.file_size for member in members)

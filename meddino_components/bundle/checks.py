@@ -69,8 +69,8 @@ def check_components_version(bundle_root: str | Path) -> None:
     if expected != __version__:
         raise InputError(
             f"{metadata.get('name')} {metadata.get('version')} ({path}) needs meddino_components {expected}, but "
-            f"{__version__} is loaded from {Path(_COMPONENTS).parent}: take the bundle of the same release, or run it in "
-            "a process of its own"
+            f"{__version__} is loaded from {Path(_COMPONENTS).parent}: take the bundle of the same release, or run it "
+            "in a process of its own"
         )
 
 

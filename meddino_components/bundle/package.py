@@ -34,16 +34,16 @@ def package(
 ) -> Path:
     """Build ``<name>_v<version>.zip`` of a bundle and check what it holds.
 
-    The zip works by itself: `monai.bundle download` and `run` need nothing but the packages that ``metadata.json`` lists.
-    The same input gives the same bytes. ``<zip>.sha256`` lies beside it, and ``model_info.json`` lists all bundles of the
-    folder as the model zoo does.
+    The zip works by itself: `monai.bundle download` and `run` need nothing but the packages that ``metadata.json``
+    lists. The same input gives the same bytes. ``<zip>.sha256`` lies beside it, and ``model_info.json`` lists all
+    bundles of the folder as the model zoo does.
 
     Args:
         bundle_dir: folder of the bundle, its ``configs`` built.
         output_dir: of the zip.
         model: weights to ship as ``models/model.pt``, as training writes them.
         model_url: where the same weights can be downloaded; they are then named in ``large_files.yml`` with their
-            SHA-256, from where `monai.bundle download_large_files` fetches and checks them, and the zip is without them.
+            SHA-256 (`monai.bundle download_large_files` fetches and checks them), and the zip is without them.
         releases: address of the folder from which the zip will be served, for ``model_info.json``.
 
     Returns:
@@ -59,7 +59,7 @@ def package(
     name = f"{metadata['name']}_v{metadata['version']}"
     target = Path(output_dir) / f"{name}.zip"
     with tempfile.TemporaryDirectory() as folder:
-        files = _shipped_files(root, Path(folder), model and Path(model), model_url)
+        files = _shipped_files(root, Path(folder), None if model is None else Path(model), model_url)
         target.parent.mkdir(parents=True, exist_ok=True)
         with AtomicFiles() as atomic:
             draft = atomic.path(target)
@@ -102,4 +102,6 @@ def _record(archive: Path, sha256: str, source: str) -> None:
     known[archive.stem] = {"checksum": sha1_of(archive), "source": source}
     with AtomicFiles() as files:
         files.path(path).write_text(json.dumps(dict(sorted(known.items())), indent=4) + "\n", encoding="utf-8")
-        files.path(archive.with_name(f"{archive.name}.sha256")).write_text(f"{sha256}  {archive.name}\n", encoding="utf-8")
+        files.path(archive.with_name(f"{archive.name}.sha256")).write_text(
+            f"{sha256}  {archive.name}\n", encoding="utf-8"
+        )

@@ -79,7 +79,16 @@ def check_release(root: Path, *, net_id: str = "network_def") -> list[str]:
     files = ["--meta_file", "configs/metadata.json"]
     _run_monai(root, "verify_metadata", *files, "--filepath", str(_SCHEMA))
     _run_monai(
-        root, "verify_net_in_out", net_id, *files, "--config_file", "configs/inference.json", "--n", "2", "--device", "cpu"
+        root,
+        "verify_net_in_out",
+        net_id,
+        *files,
+        "--config_file",
+        "configs/inference.json",
+        "--n",
+        "2",
+        "--device",
+        "cpu",
     )
     return [*done, "monai.bundle verify_metadata: passed", "monai.bundle verify_net_in_out: passed"]
 
@@ -155,18 +164,16 @@ def _expression_problems(root: Path) -> Iterator[str]:
         # references are resolved before Python sees the text
         text = re.sub(r"[@%][\w:.#-]*\w", "reference", value[1:])
         try:
-            tree = ast.parse(text.strip(), mode="eval")
+            tree = ast.parse(text.strip())
         except SyntaxError:
-            try:
-                tree = ast.parse(text.strip())
-            except SyntaxError:
-                yield f"{path}: '{value}' is no Python expression"
-                continue
+            yield f"{path}: '{value}' is no Python expression"
+            continue
         for node in ast.walk(tree):
             name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
             is_import = isinstance(node, (ast.Import, ast.ImportFrom))
             if is_import or name in _FORBIDDEN_NAMES | _FORBIDDEN_MODULES or name.startswith("__"):
                 yield f"{path}: the expression '{value}' uses {name or 'import'}"
+                break
 
 
 def _path_problems(root: Path) -> Iterator[str]:

@@ -25,8 +25,8 @@ class DINOHead(nn.Module):
         hidden_dim: width of the MLP.
         bottleneck_dim: width of the unit-length vector.
         mlp_bias: whether the MLP's layers have a bias.
-        prototype_std: spread of the prototypes' initial values. The published 0.02 makes all scores nearly equal at first,
-            which long runs get over; 1 / sqrt(bottleneck_dim) starts with prototypes of unit length, as DINO's were.
+        prototype_std: spread of the prototypes' initial values. The published 0.02 makes all scores nearly equal at
+            first, which long runs get over; 1 / sqrt(bottleneck_dim) gives prototypes of unit length, as DINO's were.
 
     Raises:
         ValueError: fewer than one layer.

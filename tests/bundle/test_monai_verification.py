@@ -15,8 +15,8 @@ from monai.utils import BundleProperty
 from meddino_components.checkpoints import write_weights
 
 # the same requirements as the schema that MONAI downloads, from the specification's text
-SCHEMA = Path(__file__).with_name("metadata_schema.json")
 REPOSITORY = Path(__file__).parents[2]
+SCHEMA = REPOSITORY / "meddino_components" / "bundle" / "metadata_schema.json"
 SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 of_every_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 of_segmentation = pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)

@@ -6,8 +6,9 @@ import pytest
 from bundle_configs import BUNDLES, read, read_json
 from monai.bundle import ConfigParser
 
+import meddino_components
 from meddino_components.bundle import check_overrides, find_bundle_root
-from meddino_components.bundle.checks import check_keys, list_keys
+from meddino_components.bundle.checks import check_components_version, check_keys, list_keys
 from meddino_components.errors import InputError
 
 CONFIG = {
@@ -119,3 +120,21 @@ def test_bundle_root_is_found_on_the_path_then_in_the_working_directory(tmp_path
     assert find_bundle_root("third") == "."
     monkeypatch.chdir(third)
     assert find_bundle_root("third") == str(third)
+
+
+def test_components_of_another_version_are_refused_by_name(tmp_path, monkeypatch):
+    root = bundle_folder(tmp_path / "mine", "mine")
+    check_components_version(root)
+    metadata = {"name": "mine", "version": "2.0.0", "meddino_components_version": meddino_components.__version__}
+    (root / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    check_components_version(root)
+    # monai.bundle.load gives "." from anywhere
+    check_components_version(tmp_path)
+    monkeypatch.setattr("meddino_components.bundle.checks.__version__", "9.9.9")
+    with pytest.raises(InputError, match=r"mine 2\.0\.0 .* needs meddino_components .*, but 9\.9\.9 is loaded from"):
+        check_components_version(root)
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_the_bundles_name_the_components_they_are_committed_with(bundle):
+    assert read_json(bundle, "metadata")["meddino_components_version"] == meddino_components.__version__

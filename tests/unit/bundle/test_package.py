@@ -1,0 +1,86 @@
+"""What goes into a bundle's zip; MONAI's own verification runs in the end-to-end test."""
+
+import json
+import shutil
+import zipfile
+
+import pytest
+import torch
+import yaml
+from command_lines import AMOS
+
+from meddino_components.bundle import package
+from meddino_components.checkpoints import sha256_of, write_weights
+from meddino_components.errors import InputError
+
+
+@pytest.fixture
+def without_monai(monkeypatch):
+    monkeypatch.setattr("meddino_components.bundle.release_checks._run_monai", lambda root, *words: None)
+
+
+@pytest.fixture
+def model(tmp_path):
+    write_weights({"x": torch.arange(3.0)}, tmp_path / "trained.pt")
+    return tmp_path / "trained.pt"
+
+
+def members(archive):
+    with zipfile.ZipFile(archive) as opened:
+        return {name.removeprefix(f"{AMOS.name}/"): opened.read(name) for name in opened.namelist()}
+
+
+@pytest.mark.usefixtures("without_monai")
+def test_holds_configurations_components_and_licences_only(tmp_path):
+    archive = package(AMOS, tmp_path)
+    names = set(members(archive))
+    assert {"LICENSE", "configs/inference.json", "docs/data_license.txt", "docs/weights_license.txt"} <= names
+    assert {"meddino_components/__main__.py", "meddino_components/evaluation/report.html"} <= names
+    assert not [name for name in names if name.startswith(("sources", "models", "tests")) or "__pycache__" in name]
+    assert (tmp_path / f"{archive.name}.sha256").read_text() == f"{sha256_of(archive)}  {archive.name}\n"
+    again = package(AMOS, tmp_path / "again")
+    assert again.read_bytes() == archive.read_bytes()
+
+
+@pytest.mark.usefixtures("without_monai")
+def test_weights_inside_or_named_with_their_hash(tmp_path, model):
+    inside = members(package(AMOS, tmp_path / "inside", model=model))
+    assert inside["models/model.pt"] == model.read_bytes()
+    assert inside["models/model.pt.sha256"].decode().split()[0] == sha256_of(model)
+    outside = members(package(AMOS, tmp_path / "outside", model=model, model_url="https://example.org/model.pt"))
+    assert "models/model.pt" not in outside
+    assert yaml.safe_load(outside["large_files.yml"]) == {
+        "large_files": [
+            {
+                "path": "models/model.pt",
+                "url": "https://example.org/model.pt",
+                "hash_val": sha256_of(model),
+                "hash_type": "sha256",
+            }
+        ]
+    }
+
+
+@pytest.mark.usefixtures("without_monai")
+def test_model_info_lists_all_bundles_of_the_folder(tmp_path):
+    (tmp_path / "model_info.json").write_text('{"zebra_v1.0.0": {"checksum": "0", "source": "x"}}')
+    archive = package(AMOS, tmp_path, releases="https://example.org/files/")
+    info = json.loads((tmp_path / "model_info.json").read_text())
+    assert list(info) == [archive.stem, "zebra_v1.0.0"]
+    assert info[archive.stem]["source"] == f"https://example.org/files/{archive.name}"
+    assert len(info[archive.stem]["checksum"]) == 40
+
+
+def test_a_bundle_that_breaks_a_rule_leaves_nothing(tmp_path):
+    copy = shutil.copytree(AMOS, tmp_path / AMOS.name)
+    (copy / "configs" / "evil.json").write_text('{"x": "$open(1)"}')
+    with pytest.raises(InputError, match=r"configs/evil\.json: the expression '\$open\(1\)' uses open"):
+        package(copy, tmp_path / "dist")
+    assert not list((tmp_path / "dist").iterdir())
+
+
+def test_names_what_is_missing(tmp_path):
+    with pytest.raises(InputError, match="give the folder of a bundle"):
+        package(tmp_path, tmp_path / "dist")
+    with pytest.raises(InputError, match=r"lost\.pt: no such file"):
+        package(AMOS, tmp_path / "dist", model=tmp_path / "lost.pt")
