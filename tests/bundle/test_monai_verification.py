@@ -14,8 +14,8 @@ from monai.utils import BundleProperty
 
 from meddino_components.checkpoints import write_weights
 
-# the same requirements as the schema that MONAI downloads, from the specification's text
 REPOSITORY = Path(__file__).parents[2]
+# the same requirements as the schema that MONAI downloads, from the specification's text
 SCHEMA = REPOSITORY / "meddino_components" / "bundle" / "metadata_schema.json"
 SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 of_every_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
