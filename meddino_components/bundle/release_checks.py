@@ -15,7 +15,7 @@ from typing import Any
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.utils import BundleProperty, BundlePropertyConfig
 
-from ..checkpoints.reader import read_payload
+from ..checkpoints import read_payload
 from ..errors import InputError
 
 REQUIRED_FILES = (

@@ -5,10 +5,12 @@ from .importer import (
     LoadReport,
     load_backbone_weights,
     load_segmenter_weights,
+    load_tensors,
     read_backbone_weights,
 )
 from .patch_embedding import adapt_patch_embedding
-from .source import resolve, sha256_of
+from .reader import read_payload
+from .source import resolve, sha256_of, verified_sha256
 from .writer import AtomicSaver, write_weights
 
 __all__ = [
@@ -18,8 +20,11 @@ __all__ = [
     "adapt_patch_embedding",
     "load_backbone_weights",
     "load_segmenter_weights",
+    "load_tensors",
     "read_backbone_weights",
+    "read_payload",
     "resolve",
     "sha256_of",
+    "verified_sha256",
     "write_weights",
 ]

@@ -150,6 +150,21 @@ def _format(found: FoundNetwork) -> str:
     return f"{found.format} names under {found.where!r}" if found.where else f"{found.format} names"
 
 
+def load_tensors(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], source: str | os.PathLike[str]) -> None:
+    """Load tensors under the module's own names, all of them.
+
+    Args:
+        module: gets the tensors.
+        tensors: by the names of its state dict.
+        source: the file they come from, for the message.
+
+    Raises:
+        InputError: lists what is missing, unexpected, of the wrong shape or not finite; the module is unchanged.
+    """
+    _settle(compare(tensors, module.state_dict()), os.fspath(source), strict=True)
+    module.load_state_dict(dict(tensors))
+
+
 def _segmenter_hints(
     differences: Differences, tensors: Mapping[str, torch.Tensor], segmenter: MedDinoSegmenter
 ) -> list[str]:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ..checkpoints import load_backbone_weights
+from ..checkpoints import load_backbone_weights, load_tensors, read_payload, verified_sha256
 from ..errors import InputError
 from .student_teacher import StudentTeacher
 
@@ -46,8 +44,9 @@ def start_from_stage(
         The network.
 
     Raises:
-        InputError: no such checkpoint, one of another stage, or of a network that differs in width, depth, patch size,
-            tokens or prototypes, or no weights for a frozen gram teacher; the message says what to run.
+        InputError: no such checkpoint, a damaged one, one of another stage, or of a network that differs in width,
+            depth, patch size, tokens or prototypes, or no weights for a frozen gram teacher; the message says what to
+            run.
     """
     config = _CONFIGURATIONS[stage]
     how = (
@@ -58,7 +57,8 @@ def start_from_stage(
         raise InputError(f"stage {stage + 1} starts from a checkpoint of stage {stage}, and none is given: {how}")
     if not Path(checkpoint).is_file():
         raise InputError(f"{checkpoint}: no such file, but stage {stage + 1} starts from a checkpoint of it: {how}")
-    payload = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    verified_sha256(Path(checkpoint))
+    payload = read_payload(checkpoint)
     found = payload.get("manifest") if isinstance(payload, Mapping) else None
     if not found:
         raise InputError(f"{checkpoint}: is no checkpoint of pretraining (it has no stage in it): {how}")
@@ -73,7 +73,7 @@ def start_from_stage(
     for part in ("student", "teacher"):
         prefix = f"{part}."
         tensors = {k.removeprefix(prefix): t for k, t in payload["network"].items() if k.startswith(prefix)}
-        getattr(network, part).load_state_dict(tensors)
+        load_tensors(getattr(network, part), tensors, f"{checkpoint} ({part})")
     _load_gram_teacher(network, gram_weights)
     return network
 

@@ -71,3 +71,53 @@ def test_a_checkpoint_of_fine_tuning_is_refused(tmp_path):
     torch.save({"network": {}}, tmp_path / "c.pt")
     with pytest.raises(InputError, match=r"c\.pt: is no checkpoint of pretraining"):
         start_from_stage(tiny_student_teacher(), tmp_path / "c.pt", 1)
+
+
+class Harmful:
+    def __reduce__(self):
+        return print, ("code ran",)
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def change(entry, value=None):
+    def damage(path):
+        payload = torch.load(path, weights_only=True)
+        if value is None:
+            del payload["network"][entry]
+        else:
+            payload["network"][entry] = value(payload["network"].get(entry))
+        torch.save(payload, path)
+
+    return damage
+
+
+LAST = "student.dino_head.last_layer.weight"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (cut_short, "cannot be read as safetensors or as a PyTorch checkpoint"),
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: torch.save({"network": Harmful()}, path), "code"),
+        (lambda path: path.with_name("c.pt.sha256").write_text("0" * 64), "c.pt.sha256 beside it says 0000"),
+        (change(LAST), "missing from the file: dino_head.last_layer.weight"),
+        (change("student.stranger", lambda _: torch.ones(1)), "unexpected: stranger"),
+        (change(LAST, lambda weight: weight * torch.nan), "with NaN or infinite values: dino_head.last_layer.weight"),
+        (change(LAST, lambda weight: weight[:3]), "of the wrong shape: dino_head.last_layer.weight"),
+    ],
+)
+def test_a_damaged_checkpoint_is_named_and_changes_nothing(tmp_path, capsys, damage, said):
+    path = save(tmp_path / "c.pt", tiny_student_teacher(seed=1), 1)
+    damage(path)
+    network = tiny_student_teacher(seed=2)
+    with pytest.raises(InputError) as error:
+        start_from_stage(network, path, 1)
+    assert "c.pt" in str(error.value)
+    assert said in str(error.value)
+    assert "code ran" not in capsys.readouterr().out
+    for name, tensor in tiny_student_teacher(seed=2).state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor), name
