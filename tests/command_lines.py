@@ -4,11 +4,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import psutil
 
 REPOSITORY = Path(__file__).parent.parent
 AMOS = REPOSITORY / "bundles" / "meddinov3_seg_amos"
 PRETRAIN = REPOSITORY / "bundles" / "meddinov3_pretrain"
+# two processes on this machine
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
 # so small that a step takes milliseconds; what is tested does not depend on the size
 TINY = {
     "backbone": "vit_tiny",
@@ -59,3 +64,24 @@ def read_log(output_dir):
 def losses(output_dir):
     """Loss by iteration."""
     return {line["iteration"]: line["loss"] for line in read_log(output_dir) if "loss" in line}
+
+
+def wait_for_lines(output, n, process, seconds=150):
+    log, deadline = output / "log.jsonl", time.time() + seconds
+    while time.time() < deadline:
+        if log.exists() and len(log.read_text().splitlines()) >= n:
+            return
+        assert process.poll() is None, process.stdout.read().decode()[-3000:]
+        time.sleep(0.05)
+    raise AssertionError(f"no {n} lines in {log}")
+
+
+def ranks_of(process):
+    """The two processes that torchrun has started, by rank."""
+    ranks = {}
+    for child in psutil.Process(process.pid).children():
+        rank = child.environ().get("RANK")
+        if rank is not None:
+            ranks[int(rank)] = child
+    assert sorted(ranks) == [0, 1]
+    return ranks

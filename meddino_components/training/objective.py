@@ -30,7 +30,7 @@ class SelfDistillationObjective:
 
     Args:
         dino_weight: :math:`w_{dino}`.
-        koleo_weight: :math:`w_{koleo}`.
+        koleo_weight: :math:`w_{koleo}`; 0 leaves the term out, so that an image needs no other beside it.
         ibot_weight: :math:`w_{ibot}`.
         global_ignore_diagonal: leave out the pairs of a global crop with itself.
         koleo_loss: called on the CLS tokens of one global crop, [B, D].
@@ -105,7 +105,6 @@ class SelfDistillationObjective:
         terms = {
             "dino_local_loss": self.dino_loss(outputs.student_local_logits, cls_probs),
             "dino_global_loss": self.dino_loss(outputs.student_global_logits, cls_probs, self.global_ignore_diagonal),
-            "koleo_loss": torch.stack([self.koleo_loss(tokens) for tokens in outputs.student_cls]).mean(),
         }
         dino = (
             local_weight * n_global * n_local * terms["dino_local_loss"] + n_global_pairs * terms["dino_global_loss"]
@@ -117,11 +116,10 @@ class SelfDistillationObjective:
             batch["masks_weight"],
             len(batch["masks"]),
         )
-        loss = (
-            self.dino_weight * dino
-            + self.koleo_weight * n_global * terms["koleo_loss"]
-            + self.ibot_weight * terms["ibot_loss"]
-        )
+        loss = self.dino_weight * dino + self.ibot_weight * terms["ibot_loss"]
+        if self.koleo_weight:
+            terms["koleo_loss"] = torch.stack([self.koleo_loss(tokens) for tokens in outputs.student_cls]).mean()
+            loss = loss + self.koleo_weight * n_global * terms["koleo_loss"]
         if self.gram_loss is not None:
             if outputs.gram_patches is None:
                 raise ValueError("there is a gram_loss, but the network has no gram teacher")

@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from command_lines import bundle_command, environment, losses, run_bundle
+from command_lines import TORCHRUN, losses, ranks_of, run_bundle, wait_for_lines
 from in_process import cause, run_here
 
 from meddino_components.__main__ import input_error
@@ -195,34 +193,6 @@ def test_logs_hold_nothing_of_a_patient(copied_phantoms, training_overrides, tmp
             assert b"Doe^Jane" not in path.read_bytes(), path
 
 
-@pytest.fixture
-def start():
-    """Start a bundle and end what is left of its processes after the test."""
-    started = []
-
-    def run(configs, overrides, **kwargs):
-        command, pipe = bundle_command(configs, overrides, **kwargs), subprocess.PIPE
-        started.append(subprocess.Popen(command, env=environment(), stdout=pipe, stderr=subprocess.STDOUT))
-        return started[-1]
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
-            process.kill()
-
-
-def wait_for_lines(output, n, process, seconds=150):
-    log, deadline = output / "log.jsonl", time.time() + seconds
-    while time.time() < deadline:
-        if log.exists() and len(log.read_text().splitlines()) >= n:
-            return
-        assert process.poll() is None, process.stdout.read().decode()[-3000:]
-        time.sleep(0.05)
-    raise AssertionError(f"no {n} lines in {log}")
-
-
 @pytest.mark.slow
 def test_sigterm_ends_the_run_and_leaves_a_checkpoint_to_go_on_from(training_overrides, tmp_path, start):
     settings = {**training_overrides, "epochs": 500, "num_workers": 2}
@@ -247,17 +217,11 @@ def test_sigterm_ends_the_run_and_leaves_a_checkpoint_to_go_on_from(training_ove
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_one_process_of_two_killed_ends_the_other_within_a_minute(training_overrides, tmp_path, victim, start):
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
     # the first checkpoint comes before the first validation, as in the published settings
     settings = {**training_overrides, "epochs": 500}
-    process = start(["train", "multi_gpu_train"], settings, launcher=torchrun)
+    process = start(["train", "multi_gpu_train"], settings, launcher=TORCHRUN)
     wait_for_lines(tmp_path / "run", 8, process)
-    ranks = {}
-    for child in psutil.Process(process.pid).children():
-        rank = child.environ().get("RANK")
-        if rank is not None:
-            ranks[int(rank)] = child
-    assert sorted(ranks) == [0, 1]
+    ranks = ranks_of(process)
     ranks[victim].kill()
     begun = time.time()
     output, _ = process.communicate(timeout=60)
@@ -273,10 +237,9 @@ def test_one_process_of_two_killed_ends_the_other_within_a_minute(training_overr
 def test_a_bad_case_on_one_of_two_processes_ends_both(copied_phantoms, training_overrides):
     image = training_cases(copied_phantoms)[1]
     truncate(image, None)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
     settings = {**training_overrides, **SHORT, "dataset_dir": str(copied_phantoms)}
     begun = time.time()
-    done = run_bundle(["train", "multi_gpu_train"], settings, check=False, launcher=torchrun)
+    done = run_bundle(["train", "multi_gpu_train"], settings, check=False, launcher=TORCHRUN)
     assert done.returncode != 0
     assert image.name in done.stderr
     assert time.time() - begun < 120

@@ -4,68 +4,28 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 import torch
-from command_lines import PRETRAIN, bundle_command, environment, losses, read_log, run_bundle
-from slice_stores import random_slices, write_store
-
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
+from command_lines import PRETRAIN, TORCHRUN, bundle_command, environment, losses, read_log, run_bundle
 
 
-@pytest.fixture
-def overrides(tmp_path):
-    """So small that a step takes milliseconds; what is tested does not depend on the size."""
-    store = tmp_path / "store"
-    write_store(store, [random_slices((48, 64), n=6, seed=seed) for seed in range(2)])
+def elsewhere(pretraining_overrides, folder, **changed):
     return {
-        "store": str(store),
-        "backbone": "vit_mini",
-        "weights": "random",
-        "network_def::embed_dim": 48,
-        "network_def::depth": 2,
-        "extra_keys": ["network_def::embed_dim", "network_def::depth"],
-        "layerscale_init": 0.1,
-        "n_prototypes": 32,
-        "head_hidden_dim": 32,
-        "head_bottleneck_dim": 16,
-        "epochs": 2,
-        "iterations_per_epoch": 3,
-        "batch_size": 4,
-        "learning_rate": 1.0e-3,
-        "warmup_iterations": 2,
-        "freeze_last_layer_iterations": 1,
-        "teacher_temp_warmup": 2,
-        "global_crops_size": 64,
-        "local_crops_size": 32,
-        "n_local_crops": 2,
-        "export_interval": 2,
-        "monitor_interval": 2,
-        "num_workers": 0,
-        "progress": False,
-        "amp": False,
-        "output_dir": str(tmp_path / "run"),
-        "teacher_path": str(tmp_path / "run" / "teacher.safetensors"),
-    }
-
-
-def elsewhere(overrides, folder, **changed):
-    return {
-        **overrides,
+        **pretraining_overrides,
         "output_dir": str(folder),
         "teacher_path": str(folder / "teacher.safetensors"),
         **changed,
     }
 
 
-def pretrain(configs, overrides, **kwargs):
-    return run_bundle(configs, overrides, bundle=PRETRAIN, **kwargs)
+def pretrain(configs, pretraining_overrides, **kwargs):
+    return run_bundle(configs, pretraining_overrides, bundle=PRETRAIN, **kwargs)
 
 
-def test_stage_1_writes_teachers_checkpoint_and_logs(overrides, tmp_path):
-    pretrain(["train"], overrides, run_id="training")
+def test_stage_1_writes_teachers_checkpoint_and_logs(pretraining_overrides, tmp_path):
+    pretrain(["train"], pretraining_overrides, run_id="training")
     run = tmp_path / "run"
     log = read_log(run)
     assert [line["iteration"] for line in log] == [1, 2, 3, 4, 5, 6]
@@ -83,9 +43,11 @@ def test_stage_1_writes_teachers_checkpoint_and_logs(overrides, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_three_stages_run_in_a_row(overrides, tmp_path):
-    pretrain(["train"], overrides)
-    second = elsewhere(overrides, tmp_path / "second", previous_checkpoint=str(tmp_path / "run" / "checkpoint.pt"))
+def test_the_three_stages_run_in_a_row(pretraining_overrides, tmp_path):
+    pretrain(["train"], pretraining_overrides)
+    second = elsewhere(
+        pretraining_overrides, tmp_path / "second", previous_checkpoint=str(tmp_path / "run" / "checkpoint.pt")
+    )
     second |= {
         "gram_weights": str(tmp_path / "run/teachers/teacher_0000002.safetensors"),
         "gram_teacher_crops_size": 128,
@@ -112,13 +74,13 @@ def test_the_three_stages_run_in_a_row(overrides, tmp_path):
 
 
 @pytest.mark.parametrize("sharding", ["multi_gpu_train", pytest.param("multi_gpu_fsdp", marks=pytest.mark.slow)])
-def test_two_processes_give_the_losses_of_one_with_twice_the_batch(overrides, tmp_path, sharding):
+def test_two_processes_give_the_losses_of_one_with_twice_the_batch(pretraining_overrides, tmp_path, sharding):
     exact = {
-        **overrides,
+        **pretraining_overrides,
         "network_def::pos_embed_rope_rescale_coords": 1.0,
         "network_def::pos_embed_rope_dtype": "fp32",
     }
-    exact["extra_keys"] = [*overrides["extra_keys"], "network_def::pos_embed_rope_rescale_coords"]
+    exact["extra_keys"] = [*pretraining_overrides["extra_keys"], "network_def::pos_embed_rope_rescale_coords"]
     pretrain(["train"], exact)
     two = elsewhere(exact, tmp_path / "two", batch_size=2)
     pretrain(["train", sharding], two, launcher=TORCHRUN)
@@ -132,17 +94,23 @@ def test_two_processes_give_the_losses_of_one_with_twice_the_batch(overrides, tm
 
 
 @pytest.mark.slow
-def test_a_sharded_run_resumes(overrides, tmp_path):
-    pretrain(["train", "multi_gpu_fsdp"], overrides, launcher=TORCHRUN)
-    part = elsewhere(overrides, tmp_path / "part", epochs=1)
+def test_a_sharded_run_resumes(pretraining_overrides, tmp_path):
+    pretrain(["train", "multi_gpu_fsdp"], pretraining_overrides, launcher=TORCHRUN)
+    part = elsewhere(pretraining_overrides, tmp_path / "part", epochs=1)
     pretrain(["train", "multi_gpu_fsdp"], {**part, "total_iterations": 6}, launcher=TORCHRUN)
     pretrain(["train", "multi_gpu_fsdp"], {**part, "epochs": 2, "resume": True}, launcher=TORCHRUN)
     assert losses(tmp_path / "part") == pytest.approx(losses(tmp_path / "run"), rel=1e-6)
 
 
 @pytest.mark.slow
-def test_killed_ten_times_gives_the_losses_of_a_whole_run(overrides, tmp_path):
-    settings = {**overrides, "epochs": 40, "iterations_per_epoch": 5, "num_workers": 2, "drop_path_rate": 0.3}
+def test_killed_ten_times_gives_the_losses_of_a_whole_run(pretraining_overrides, tmp_path):
+    settings = {
+        **pretraining_overrides,
+        "epochs": 40,
+        "iterations_per_epoch": 5,
+        "num_workers": 2,
+        "drop_path_rate": 0.3,
+    }
     pretrain(["train"], settings)
     killed = elsewhere(settings, tmp_path / "killed", resume=True)
     moments, kills = random.Random(0), 0

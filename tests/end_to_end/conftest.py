@@ -1,0 +1,62 @@
+"""What several files of tests start from."""
+
+import subprocess
+
+import psutil
+import pytest
+from command_lines import bundle_command, environment
+from slice_stores import random_slices, write_store
+
+
+@pytest.fixture
+def pretraining_overrides(tmp_path):
+    """So small that a step takes milliseconds; what is tested does not depend on the size."""
+    store = tmp_path / "store"
+    write_store(store, [random_slices((48, 64), n=6, seed=seed) for seed in range(2)])
+    return {
+        "store": str(store),
+        "backbone": "vit_mini",
+        "weights": "random",
+        "network_def::embed_dim": 48,
+        "network_def::depth": 2,
+        "extra_keys": ["network_def::embed_dim", "network_def::depth"],
+        "layerscale_init": 0.1,
+        "n_prototypes": 32,
+        "head_hidden_dim": 32,
+        "head_bottleneck_dim": 16,
+        "epochs": 2,
+        "iterations_per_epoch": 3,
+        "batch_size": 4,
+        "learning_rate": 1.0e-3,
+        "warmup_iterations": 2,
+        "freeze_last_layer_iterations": 1,
+        "teacher_temp_warmup": 2,
+        "global_crops_size": 64,
+        "local_crops_size": 32,
+        "n_local_crops": 2,
+        "export_interval": 2,
+        "monitor_interval": 2,
+        "num_workers": 0,
+        "progress": False,
+        "amp": False,
+        "output_dir": str(tmp_path / "run"),
+        "teacher_path": str(tmp_path / "run" / "teacher.safetensors"),
+    }
+
+
+@pytest.fixture
+def start():
+    """Start a bundle and end what is left of its processes after the test."""
+    started = []
+
+    def run(configs, overrides, **kwargs):
+        command, pipe = bundle_command(configs, overrides, **kwargs), subprocess.PIPE
+        started.append(subprocess.Popen(command, env=environment(), stdout=pipe, stderr=subprocess.STDOUT))
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
