@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from meddino_components.data.collate import collate_masks
+from meddino_components.data.crops.collate import collate_masks
 from meddino_components.losses import GramLoss
 from meddino_components.networks import DINOHead, DinoVisionTransformer, vit_backbone
 from meddino_components.networks.layers import SwiGlu

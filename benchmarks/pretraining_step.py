@@ -37,7 +37,7 @@ from torch import Tensor
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from meddino_components.data.collate import collate_masks
+from meddino_components.data.crops.collate import collate_masks
 from meddino_components.losses import DINOLoss, IBOTPatchLoss, KoLeoLoss
 from meddino_components.networks import DINOHead, vit_backbone
 from meddino_components.training import (

@@ -30,10 +30,10 @@ from monai.transforms import LoadImage
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from meddino_components.data.curation_case import read_case
-from meddino_components.data.phantom_render import render_case
-from meddino_components.data.slice_store import SLICE_DTYPE, SliceStore, VolumeRecord
-from meddino_components.data.slice_store_writer import content_sha256, encode_volume, write_index, write_volume
+from meddino_components.data.curation.case import read_case
+from meddino_components.data.phantoms.render import render_case
+from meddino_components.data.slice_store.store import SLICE_DTYPE, SliceStore, VolumeRecord
+from meddino_components.data.slice_store.writer import content_sha256, encode_volume, write_index, write_volume
 
 PIXELS = 512
 PER_VOLUME = 100

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from meddino_components.data.slice_store import SLICE_DTYPE, VolumeRecord
-from meddino_components.data.slice_store_writer import content_sha256, encode_volume, write_index, write_volume
+from meddino_components.data.slice_store.store import SLICE_DTYPE, VolumeRecord
+from meddino_components.data.slice_store.writer import content_sha256, encode_volume, write_index, write_volume
 
 
 def random_slices(plane, n=5, seed=0):
