@@ -10,18 +10,16 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from ...errors import InputError
 from ..file_checks import last_line
-from ..slice_store.store import SLICE_DTYPE, STORE_FILE, SliceStore, VolumeRecord, require_blosc2
-from ..slice_store.writer import PARTIAL, content_sha256, encode_volume, write_index, write_volume, write_whole
+from ..slice_store.store import STORE_FILE, SliceStore, VolumeRecord, require_blosc2
+from ..slice_store.writer import PARTIAL, StoredVolume, store_volume, write_index, write_whole
 from .case import CuratedVolume, Refused, read_case
 from .contact_sheet import require_matplotlib, write_contact_sheet
 from .exclusion_list import ExclusionList
@@ -90,10 +88,10 @@ def curate(
             wanted.append(case)
     _prepare_output(root, cases)
     notes = _read_missing(wanted, root, num_workers, ray, check_modality, retry_skipped, progress)
-    records = _write_store(root, wanted, notes, exclusions, report)
+    taken = _write_store(root, wanted, notes, exclusions, report)
     report.unused_exclusions = exclusions.unused()
     summary = report.write(root)
-    if not records:
+    if not taken:
         raise InputError(f"no case of {len(cases)} could be taken; {root / 'report.txt'} says why.\n{summary}")
     if contact_sheet:
         write_contact_sheet(root / "contact_sheet.png", SliceStore(root))
@@ -134,23 +132,20 @@ def curate_case(case: SourceCase, root: Path, check_modality: bool) -> str:
 
 def _store_volume(case: SourceCase, volume: CuratedVolume, root: Path) -> dict[str, Any]:
     """Put the voxels in place; returns what the note says about them."""
-    content, offsets, nbytes = encode_volume(volume.slices)
-    n, height, width = volume.slices.shape
-    record = VolumeRecord(
+    stored = store_volume(
+        root,
+        volume.slices,
+        numbers=volume.numbers,
         source_set=case.source_set,
         case_id=case.case_id,
         file=case.file,
         modality=case.modality,
-        shape=(n, height, width),
         source_slices=volume.source_slices,
         spacing_mm=volume.spacing_mm,
         scale=volume.scale,
         offset=volume.offset,
-        sha256=content_sha256(volume.slices),
     )
-    write_volume(root, record.data_file, content)
-    columns = {"slices": volume.numbers.tolist(), "offsets": offsets.tolist(), "nbytes": nbytes.tolist()}
-    return {"record": asdict(record), **columns, "changed": volume.changed}
+    return {**stored.to_dict(), "changed": volume.changed}
 
 
 def _note_key(case: SourceCase, check_modality: bool) -> str | None:
@@ -210,17 +205,17 @@ def _existing_note(root: Path, key: str | None, retry_skipped: bool) -> dict[str
 
 def _write_store(
     root: Path, cases: list[SourceCase], notes: list[dict[str, Any]], exclusions: ExclusionList, report: CurationReport
-) -> list[VolumeRecord]:
+) -> list[StoredVolume]:
     """Choose among the noted volumes, in the order of the cases, and write the index."""
-    records: list[VolumeRecord] = []
-    parts = []
+    taken: list[StoredVolume] = []
     first: dict[str, SourceCase] = {}
     for case, note in zip(cases, notes, strict=True):
         report.warnings += note["warnings"]
         if "skipped" in note:
             report.skip(case, note["skipped"], note["why"])
             continue
-        record = VolumeRecord.from_dict(note["record"])
+        volume = StoredVolume.from_dict(note)
+        record = volume.record
         if line := exclusions.match_content(record.sha256):
             report.skip(case, "excluded", f"its content is '{line}' of the exclusion list")
         elif record.sha256 in first:
@@ -230,15 +225,11 @@ def _write_store(
             )
         else:
             first[record.sha256] = case
-            rows = np.empty(len(note["slices"]), SLICE_DTYPE)
-            rows["volume"], rows["slice"] = len(records), note["slices"]
-            rows["offset"], rows["nbytes"] = note["offsets"], note["nbytes"]
-            parts.append(rows)
-            records.append(record)
+            taken.append(volume)
             report.take(case, record, note["changed"])
-    if records:
-        write_index(root, records, np.concatenate(parts))
-    return records
+    if taken:
+        write_index(root, taken)
+    return taken
 
 
 def _prepare_output(root: Path, cases: list[SourceCase]) -> None:

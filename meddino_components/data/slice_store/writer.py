@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,37 @@ PARTIAL = ".partial-"
 _LEVEL = 5
 _BLOCK_BYTES = 32 * 1024
 _CHUNK_HEADER_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredVolume:
+    """A volume whose voxels lie in a store's folder: all that the index has to say about it.
+
+    Attributes:
+        record: of the volume.
+        slices: [D] place of each stored slice among the source's slices.
+        offsets: [D] where its chunk begins in the volume's file.
+        nbytes: [D] length of its chunk.
+    """
+
+    record: VolumeRecord
+    slices: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    nbytes: NDArray[np.int32]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        columns = {name: getattr(self, name).tolist() for name in ("slices", "offsets", "nbytes")}
+        return {"record": asdict(self.record), **columns}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> StoredVolume:
+        return cls(
+            record=VolumeRecord.from_dict(content["record"]),
+            slices=np.array(content["slices"], np.int32),
+            offsets=np.array(content["offsets"], np.int64),
+            nbytes=np.array(content["nbytes"], np.int32),
+        )
 
 
 def content_sha256(slices: NDArray[np.int16]) -> str:
@@ -80,6 +112,50 @@ def encode_volume(slices: NDArray[np.int16]) -> tuple[bytes, NDArray[np.int64], 
     return bytes(frame), offsets, nbytes
 
 
+def store_volume(
+    root: Path,
+    slices: NDArray[np.int16],
+    *,
+    numbers: NDArray[np.int32],
+    source_set: str,
+    case_id: str,
+    file: str,
+    modality: str,
+    source_slices: int,
+    spacing_mm: tuple[float, float, float],
+    scale: float = 1.0,
+    offset: float = 0.0,
+) -> StoredVolume:
+    """Encode a volume and put its file in place; the store has it once `write_index` names it.
+
+    Args:
+        root: folder of the store.
+        slices: [D, H, W].
+        numbers: [D] place of each among the source's slices.
+        source_set: this and the others: see `VolumeRecord`.
+
+    Raises:
+        OSError: the disk is full or cannot be written.
+        ValueError: a slice of one value.
+    """
+    content, offsets, nbytes = encode_volume(slices)
+    n, height, width = slices.shape
+    record = VolumeRecord(
+        source_set=source_set,
+        case_id=case_id,
+        file=file,
+        modality=modality,
+        shape=(n, height, width),
+        source_slices=source_slices,
+        spacing_mm=spacing_mm,
+        scale=scale,
+        offset=offset,
+        sha256=content_sha256(slices),
+    )
+    write_volume(root, record.data_file, content)
+    return StoredVolume(record=record, slices=numbers, offsets=offsets, nbytes=nbytes)
+
+
 def write_volume(root: Path, data_file: str, content: bytes) -> None:
     """Put a volume's file in its place, complete or not at all; any number of processes may write the same one.
 
@@ -102,14 +178,14 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
-def write_index(root: Path, volumes: Sequence[VolumeRecord], slices: NDArray[Any]) -> None:
-    """Make the volumes in ``root`` a store: rows of ``slices`` (`SLICE_DTYPE`) count ``volumes`` from 0.
+def write_index(root: Path, volumes: Sequence[StoredVolume]) -> None:
+    """Make the volumes in ``root`` a store, numbered in this order.
 
     Index files are named by their content and ``store.json`` names them: replacing that one file turns an old store
     into the new one, also under the eyes of a reader.
     """
-    table = "".join(f"{record.to_json()}\n" for record in volumes).encode()
-    rows = np.ascontiguousarray(slices, SLICE_DTYPE)
+    table = "".join(f"{volume.record.to_json()}\n" for volume in volumes).encode()
+    rows = index_rows(volumes)
     names = {
         "volumes": f"volumes-{hashlib.sha256(table).hexdigest()[:16]}.jsonl",
         "slices": f"slices-{hashlib.sha256(rows.view(np.uint8).data).hexdigest()[:16]}.npy",
@@ -126,7 +202,19 @@ def write_index(root: Path, volumes: Sequence[VolumeRecord], slices: NDArray[Any
         files.path(root / names["volumes"]).write_bytes(table)
         np.save(files.path(root / names["slices"]), rows)
         files.path(root / STORE_FILE).write_text(json.dumps(header, indent=2) + "\n")
-    _remove_others(root, set(names.values()), {record.data_file for record in volumes})
+    _remove_others(root, set(names.values()), {volume.record.data_file for volume in volumes})
+
+
+def index_rows(volumes: Sequence[StoredVolume]) -> NDArray[Any]:
+    """One row of `SLICE_DTYPE` for each slice, volume by volume."""
+    rows = np.empty(sum(len(volume.slices) for volume in volumes), SLICE_DTYPE)
+    end = 0
+    for number, volume in enumerate(volumes):
+        start, end = end, end + len(volume.slices)
+        part = rows[start:end]
+        part["volume"], part["slice"] = number, volume.slices
+        part["offset"], part["nbytes"] = volume.offsets, volume.nbytes
+    return rows
 
 
 def _remove_others(root: Path, index_files: set[str], data_files: set[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from volume_files import PATIENT, ct_voxels, save_nifti, write_dicom_series
 
 from meddino_components.data.curation import case, curate, run
-from meddino_components.data.slice_store import SliceStore
+from meddino_components.data.slice_store import SliceStore, writer
 from meddino_components.errors import InputError
 
 pytest.importorskip("blosc2")
@@ -206,7 +206,7 @@ def test_a_full_disk_stops_with_the_way_out_and_without_a_trace(scans, tmp_path,
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "write_volume", full)
+        patch.setattr(writer, "write_volume", full)
         with pytest.raises(InputError, match=r"cannot be written.*No space left.*it goes on where it stopped"):
             curate(scans, tmp_path / "out", modality="ct", **{**QUIET, "num_workers": workers})
     assert not (tmp_path / "out" / "store.json").exists()

@@ -13,8 +13,8 @@ from command_lines import environment
 from slice_stores import random_slices, write_store
 from torch.utils.data import DataLoader, Dataset
 
-from meddino_components.data.slice_store.store import SLICE_DTYPE, SliceStore, VolumeRecord
-from meddino_components.data.slice_store.writer import encode_volume, write_index
+from meddino_components.data.slice_store.store import SliceStore, VolumeRecord
+from meddino_components.data.slice_store.writer import StoredVolume, encode_volume, write_index
 from meddino_components.errors import InputError
 
 blosc2 = pytest.importorskip("blosc2")
@@ -223,10 +223,9 @@ def test_an_index_of_four_million_slices_is_small(tmp_path):
     records = [
         VolumeRecord(case_id=f"BDMAP_{i:08d}", file=f"BDMAP_{i:08d}/ct.nii.gz", **common) for i in range(n_volumes)
     ]
-    rows = np.zeros(n_volumes * per_volume, SLICE_DTYPE)
-    rows["volume"] = np.repeat(np.arange(n_volumes), per_volume)
-    rows["slice"] = np.tile(np.arange(per_volume), n_volumes)
-    write_index(tmp_path, records, rows)
+    nothing = np.zeros(per_volume, np.int64)
+    numbers = np.arange(per_volume)
+    write_index(tmp_path, [StoredVolume(record=r, slices=numbers, offsets=nothing, nbytes=nothing) for r in records])
     code = (
         "import json, sys, time, numpy as np, psutil\n"
         "from meddino_components.data.slice_store.store import SliceStore, require_blosc2\n"
