@@ -1,40 +1,25 @@
-"""What a step of self-distillation costs on paper: FLOPs, memory, bytes between GPUs, and hours of GPUs.
+"""What a step of self-distillation costs on paper: FLOPs, memory, bytes between GPUs, cores, hours of GPUs.
 
 Counted are matrix products, two FLOPs a multiply-add: linear layers, patch embedding, attention, heads and Gram
 matrices. The backward pass counts twice the forward, without the gradient of the images; recomputed activations do not
-count. `docs/scaling.md` says what follows from the tables.
-
-Run: ``python benchmarks/flops.py`` for the tables of that page, ``--check`` to compare with torch's counter.
+count. `scaling_tables.py` makes the tables of `docs/scaling.md` of these formulas, `flops_check.py` compares them with
+what torch counts.
 """
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from common import table
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
-from meddino_components.data.collate import collate_masks
-from meddino_components.losses import GramLoss
 from meddino_components.networks import DINOHead, DinoVisionTransformer, vit_backbone
 from meddino_components.networks.layers import SwiGlu
-from meddino_components.training import SelfDistillationObjective, StudentTeacher
 from meddino_components.training.student_teacher import SelfDistillationNetwork
 
-GLOBAL_BATCH = 512
-MODELS = ("vit_small", "vit_base", "vit_large", "vit_huge_plus", "vit_7b")
 # half of the global crops, 10 to 50 % of their patches
 MASK_SHARE = 0.15
-# read and written by AdamW (parameter, two moments, gradient), clipping and the teacher's update, in fp32
-UPDATE_BYTES = 28 + 12 + 12
-# fp32 parameter, gradient and two moments of the student, fp32 parameter of the teacher
-STATE_BYTES = 20
 # kept for the backward pass under bf16 autocast, for a token and block, times the width, without what lies inside the
 # feed-forward network. fp32: input of both branches. bf16: normalised input, q, k, v, rotated q and k, attention and
 # its projection, normalised input and output of the feed-forward network
@@ -42,8 +27,6 @@ ACTIVATION_BYTES = 2 * 4 + 2 * (1 + 3 + 2 + 1 + 1 + 1 + 1)
 # measured, of one core: crops of stage 1 with the full recipe (multi_crop.py), slices read at random (slice_store.py),
 # windows and changes drawn without cutting a crop
 SAMPLES_PER_SECOND, SLICES_PER_SECOND, DRAWS_PER_SECOND = 127.0, 1000.0, 2500.0
-# bytes/s of the slowest link of a ring over all GPUs: NVLink 4 or eight adapters of 400 Gbit/s a node; one; 100 Gbit/s
-LINKS = {"400 GB/s": 400e9, "50 GB/s": 50e9, "12.5 GB/s": 12.5e9}
 
 
 @dataclass(frozen=True)
@@ -247,194 +230,3 @@ def cores_per_gpu(images_per_second: float, stage: Stage, *, render_on_device: b
         pixels = sum(share * crops.pixels for share, crops in stage.crops)
         seconds = 1 / SLICES_PER_SECOND + pixels / (SAMPLES_PER_SECOND * Crops().pixels)
     return images_per_second * seconds
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="vit_base")
-    parser.add_argument("--mfu", type=float, default=0.35)
-    parser.add_argument("--peak-tflops", type=float, default=989.0, help="dense bf16; H100 SXM and H200: 989")
-    parser.add_argument("--memory-tbps", type=float, default=3.35, help="of the GPU's memory; H200: 4.8")
-    parser.add_argument("--check", action="store_true", help="compare with torch's counter and exit")
-    args = parser.parse_args()
-    if args.check:
-        print(table([check_flops(), *map(check_activations, ("vit_small", "vit_small_plus"))]))
-        return
-    sizes = preset_sizes(args.model)
-    rate = args.mfu * args.peak_tflops * 1e12
-    for title, rows in {
-        "GFLOP an image": flops_table(sizes),
-        "GPU hours": hours_table(sizes, args.mfu, args.peak_tflops),
-        "ms of a step of stage 1, global batch 512": step_table(sizes, rate, args.memory_tbps),
-        "ms of a step of stage 1, 64 images a GPU, on 64 GPUs": communication_table(rate),
-        "cores for crops": data_table(sizes, rate),
-        "GiB a GPU": memory_table(),
-    }.items():
-        print(f"{title}\n\n{table(rows)}\n")
-
-
-def flops_table(sizes: Sizes) -> list[dict[str, str]]:
-    rows = []
-    for stage in STAGES:
-        parts = stage_flops(sizes, stage)
-        names = ("teacher forward", "gram teacher forward", "student forward", "student backward", "Gram matrices")
-        row = {name: f"{parts.get(name, 0) / 1e9:.0f}" for name in names}
-        rows.append({"stage": stage.name, **row, "sum": f"{sum(parts.values()) / 1e9:.0f}"})
-    return rows
-
-
-def hours_table(sizes: Sizes, mfu: float, peak_tflops: float) -> list[dict[str, str]]:
-    totals = [
-        (stage.name, stage.iterations, stage.iterations * GLOBAL_BATCH * sum(stage_flops(sizes, stage).values()))
-        for stage in STAGES
-    ]
-    totals.append(("all", sum(number for _, number, _ in totals), sum(flops for *_, flops in totals)))
-    rows = []
-    for name, iterations, flops in totals:
-        hours = gpu_hours(flops, mfu=mfu, peak_tflops=peak_tflops)
-        wall = {f"hours on {n}": f"{hours / n:.1f}" for n in (1, 8, 64)}
-        rows.append({"stage": name, "iterations": f"{iterations:,}", "EFLOP": f"{flops / 1e18:.1f}", **wall})
-    return rows
-
-
-def step_table(sizes: Sizes, rate: float, memory_tbps: float) -> list[dict[str, str]]:
-    flops = sum(step_flops(sizes, Crops()).values())
-    rows = []
-    for n_gpus in (1, 8, 64):
-        images = GLOBAL_BATCH // n_gpus
-        n_bytes = ddp_bytes(sizes, n_gpus)
-        rows.append(
-            {
-                "GPUs": str(n_gpus),
-                "images a GPU": str(images),
-                "matrix products": f"{1e3 * images * flops / rate:.0f}",
-                "clipping, AdamW, EMA": f"{1e3 * UPDATE_BYTES * sizes.parameters / (memory_tbps * 1e12):.1f}",
-                **{f"gradients, {name}": f"{1e3 * n_bytes / speed:.1f}" for name, speed in LINKS.items()},
-            }
-        )
-    return rows
-
-
-def communication_table(rate: float, images: int = 64, n_gpus: int = 64) -> list[dict[str, str]]:
-    rows = []
-    for name in MODELS:
-        sizes = preset_sizes(name)
-        row = {
-            "model": name,
-            "matrix products": f"{1e3 * images * sum(step_flops(sizes, Crops()).values()) / rate:.0f}",
-        }
-        for kind, n_bytes in (("DDP", ddp_bytes(sizes, n_gpus)), ("FSDP2", fsdp_bytes(sizes, n_gpus))):
-            row[f"{kind}, GB sent"] = f"{n_bytes / 1e9:.1f}"
-            row |= {f"{kind}, {link}": f"{1e3 * n_bytes / speed:.0f}" for link, speed in LINKS.items()}
-        rows.append(row)
-    return rows
-
-
-def data_table(sizes: Sizes, rate: float) -> list[dict[str, str]]:
-    rows = []
-    for stage in STAGES:
-        speed = rate / sum(stage_flops(sizes, stage).values())
-        pixels = sum(share * crops.pixels for share, crops in stage.crops)
-        rows.append(
-            {
-                "stage": stage.name,
-                "images/s a GPU": f"{speed:.0f}",
-                "megapixels an image": f"{pixels / 1e6:.2f}",
-                "cores a GPU": f"{cores_per_gpu(speed, stage):.1f}",
-                "with render_on_device": f"{cores_per_gpu(speed, stage, render_on_device=True):.1f}",
-            }
-        )
-    return rows
-
-
-def memory_table() -> list[dict[str, str]]:
-    cells = [(name, STAGES[0], 64) for name in MODELS]
-    cells += [("vit_base", STAGES[0], 512), ("vit_base", STAGES[2], 64), ("vit_base", STAGES[2], 8)]
-    rows = []
-    for name, stage, images in cells:
-        sizes, crops = preset_sizes(name), stage.crops[-1][1]
-        gram = 4 * sizes.backbone_parameters if crops.gram_px else 0
-        state = (STATE_BYTES * sizes.parameters + gram) / 2**30
-        parts = {
-            "state": state,
-            "state, 8 shards": state / 8,
-            "activations": activation_gib(sizes, crops, images),
-            "recomputed": activation_gib(sizes, crops, images, checkpointing=True),
-            "logits": logits_gib(sizes, crops, images),
-        }
-        rows.append(
-            {
-                "model": name,
-                "stage": stage.name,
-                "images a GPU": str(images),
-                "parameters": f"{sizes.parameters / 1e6:,.0f} M",
-                **{key: f"{value:.1f}" for key, value in parts.items()},
-            }
-        )
-    return rows
-
-
-def check_flops() -> dict[str, str]:
-    """`step_flops` against what torch counts in a step of a small network with gram teacher."""
-    torch.manual_seed(0)
-    crops, n_images = Crops(global_px=96, local_px=48, gram_px=128), 4
-    backbone = DinoVisionTransformer(embed_dim=192, depth=3, num_heads=3, n_storage_tokens=4)
-    heads = [DINOHead(in_dim=192, out_dim=2048, hidden_dim=256, bottleneck_dim=64) for _ in range(2)]
-    network = StudentTeacher(backbone=backbone, dino_head=heads[0], ibot_head=heads[1], gram_teacher="frozen")
-    batch = {
-        name: torch.randn(n * n_images, 3, px, px)
-        for name, n, px in (
-            ("global_crops", crops.n_global, crops.global_px),
-            ("local_crops", crops.n_local, crops.local_px),
-            ("gram_teacher_crops", crops.n_global, crops.gram_px or 0),
-        )
-    }
-    masks = collate_masks(
-        n_crops=crops.n_global,
-        n_samples=n_images,
-        generator=np.random.default_rng(0),
-        grid=(crops.global_px // 16, crops.global_px // 16),
-        mask_probability=0.5,
-        mask_ratio=(0.1, 0.5),
-    )
-    objective = SelfDistillationObjective(gram_loss=GramLoss())
-    # the math kernel's products are counted as they are; others recompute in the backward pass
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        terms = objective(network({**batch, **masks}), masks, teacher_temp=0.07, gram_weight=1.0)
-        terms["loss"].backward()
-    crops = replace(crops, mask_share=masks["n_masked_patches"] / masks["masks"].numel())
-    formula, counted = n_images * sum(step_flops(sizes_of(network.student), crops).values()), counter.get_total_flops()
-    return compared("FLOPs of a step", formula, counted)
-
-
-def check_activations(name: str) -> dict[str, str]:
-    """`token_bytes` against what autograd keeps of a backbone under autocast, weights apart."""
-    backbone = vit_backbone(name, pos_embed_rope_dtype="bf16")
-    # bf16 copies of weights are no activations; they are told by their shapes
-    weights = {tensor.shape for p in backbone.parameters() for tensor in (p, p.T if p.ndim == 2 else p)}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        if tensor.shape not in weights:
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    images = torch.randn(2, 3, 256, 256)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
-        tokens = backbone.forward_features(images)["x_prenorm"]
-    assert tokens is not None
-    formula = token_bytes(preset_sizes(name)) * len(tokens) * tokens.shape[1] * backbone.depth
-    return compared(f"bytes kept by {name}", formula, sum(kept.values()))
-
-
-def compared(what: str, formula: float, counted: float) -> dict[str, str]:
-    return {
-        "what": what,
-        "formula": f"{formula:.4g}",
-        "counted by torch": f"{counted:.4g}",
-        "ratio": f"{formula / counted:.4f}",
-    }
-
-
-if __name__ == "__main__":
-    main()

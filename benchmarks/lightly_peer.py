@@ -42,7 +42,7 @@ class LightlyStep:
         n_prototypes: of both heads.
         device: of everything.
         autocast: to bf16.
-        settings: `pretraining_step.RECIPE`.
+        settings: `our_step.RECIPE`.
     """
 
     def __init__(

@@ -41,9 +41,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from meddino_components.data import CANONICAL_AXCODES, LoadVolumed, in_plane_spacing, write_phantoms
-from meddino_components.data.crop_distortions import CropDistortions, distort_, draw_noise
-from meddino_components.data.crop_rendering import UnrenderedSample, render_sample
-from meddino_components.data.multi_crop import MultiCropDataset
+from meddino_components.data.crops.distortions import CropDistortions, distort_, draw_noise
+from meddino_components.data.crops.multi_crop import MultiCropDataset
+from meddino_components.data.crops.rendering import UnrenderedSample, render_sample
 
 N_GLOBAL, N_LOCAL = 2, 8
 GLOBAL, LOCAL = 256, 112

@@ -30,10 +30,10 @@ from monai.transforms import LoadImage
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from meddino_components.data.curation_case import read_case
-from meddino_components.data.phantom_render import render_case
-from meddino_components.data.slice_store import SLICE_DTYPE, SliceStore, VolumeRecord
-from meddino_components.data.slice_store_writer import content_sha256, encode_volume, write_index, write_volume
+from meddino_components.data.curation.case import read_case
+from meddino_components.data.phantoms.render import render_case
+from meddino_components.data.slice_store import SliceStore
+from meddino_components.data.slice_store.writer import StoredVolume, store_volume, write_index
 
 PIXELS = 512
 PER_VOLUME = 100
@@ -89,27 +89,23 @@ def volumes(n_slices: int, data: Path | None) -> Iterator[NDArray[np.int16]]:
 def build(root: Path, n_slices: int, data: Path | None) -> None:
     """The same slices as a store, an LMDB, and .npy files."""
     (root / "npy").mkdir(parents=True)
-    records, parts, index = [], [], 0
+    stored: list[StoredVolume] = []
+    index = 0
     with lmdb.open(str(root / "lmdb"), map_size=2 * (n_slices + 100) * PIXELS**2 * 2) as environment:
         for number, slices in enumerate(volumes(n_slices, data)):
-            content, offsets, nbytes = encode_volume(slices)
-            record = VolumeRecord(
-                source_set="benchmark",
-                case_id=f"case_{number}",
-                file=f"case_{number}.nii.gz",
-                modality="ct",
-                shape=slices.shape,  # type: ignore[arg-type]
-                source_slices=len(slices),
-                spacing_mm=(0.75, 0.75, 3.0),
-                scale=1.0,
-                offset=0.0,
-                sha256=content_sha256(slices),
+            stored.append(
+                store_volume(
+                    root / "store",
+                    slices,
+                    numbers=np.arange(len(slices), dtype=np.int32),
+                    source_set="benchmark",
+                    case_id=f"case_{number}",
+                    file=f"case_{number}.nii.gz",
+                    modality="ct",
+                    source_slices=len(slices),
+                    spacing_mm=(0.75, 0.75, 3.0),
+                )
             )
-            write_volume(root / "store", record.data_file, content)
-            rows = np.empty(len(slices), SLICE_DTYPE)
-            rows["volume"], rows["slice"], rows["offset"], rows["nbytes"] = number, range(len(slices)), offsets, nbytes
-            records.append(record)
-            parts.append(rows)
             with environment.begin(write=True) as transaction:
                 for pixels in slices:
                     buffer = io.BytesIO()
@@ -117,7 +113,7 @@ def build(root: Path, n_slices: int, data: Path | None) -> None:
                     transaction.put(key(index), buffer.getvalue())
                     (root / "npy" / f"{index:08d}.npy").write_bytes(buffer.getvalue())
                     index += 1
-    write_index(root / "store", records, np.concatenate(parts))
+    write_index(root / "store", stored)
     os.sync()
 
 

@@ -1,8 +1,7 @@
-"""Volumes on a known grid: reading, intensity, data sets, slices, phantoms, plans."""
+"""Volumes on a known grid: reading, intensity, data sets, plans; phantoms, slice stores, curation, crops below."""
 
 from .cases import list_cases
-from .crop_collate import CropCollate
-from .crop_distortions import CropDistortions
+from .crops import CropCollate, CropDistortions, MultiCropDataset
 from .curation import curate
 from .datasets import AMOS_LABELS, label_names, read_datalist
 from .geometry import (
@@ -15,8 +14,7 @@ from .geometry import (
 )
 from .global_batch_sampler import GlobalBatchSampler
 from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
-from .multi_crop import MultiCropDataset
-from .phantom import write_phantoms
+from .phantoms import write_phantoms
 from .plan import plan
 from .slice_dataset import SliceDataset
 from .slice_store import SliceStore

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..atomic_files import AtomicFiles
 from ..networks import DinoVisionTransformer
-from .feature_comparison import Candidate, compare_features
+from .feature_comparison import compare_features
 from .feature_map_sheet import evenly_spaced, write_feature_maps
-from .feature_scores import feature_scores, linear_probe, nearest_neighbour_probe
+from .feature_scores import both_probes, nearest_neighbour_probe, patch_counts, probe_scores
 from .patch_features import Encoder, SliceFeatures, backbone_encoder, extract_features, pixel_encoder
 
 logger = logging.getLogger(__name__)
@@ -91,20 +91,17 @@ def evaluate_encoder(
         encoders["random weights"] = backbone_encoder(random_backbone.eval())
     encoders["raw pixels"] = pixel_encoder(patch_size=backbone.patch_size)
     found = {name: features(encoder) for name, encoder in encoders.items()}
-    result: dict[str, Any] = {
-        "scores": feature_scores(*found["encoder"], n_classes=n_classes, n_neighbours=n_neighbours, l2=l2),
-        "organ_score": {},
-    }
+    result: dict[str, Any] = {"scores": {}, "organ_score": {}}
     of_pixels = nearest_neighbour_probe(n_neighbours=n_neighbours, metric="euclidean", weights="distance")
-    for probe_name, probe in (
-        ("knn", nearest_neighbour_probe(n_neighbours=n_neighbours)),
-        ("linear", linear_probe(l2=l2)),
-    ):
-        candidates = {
-            name: Candidate(*pair, of_pixels if (name, probe_name) == ("raw pixels", "knn") else probe)
+    for probe_name, probe in both_probes(n_neighbours=n_neighbours, l2=l2).items():
+        counts = {
+            name: patch_counts(
+                of_pixels if (name, probe_name) == ("raw pixels", "knn") else probe, *pair, n_classes=n_classes
+            )
             for name, pair in found.items()
         }
-        comparison = compare_features(candidates, n_classes=n_classes, n_resamples=n_resamples, seed=seed)
+        result["scores"] |= probe_scores(probe_name, probe, counts["encoder"], *found["encoder"], n_classes=n_classes)
+        comparison = compare_features(counts, n_resamples=n_resamples, seed=seed)
         logger.info("organ score by %s\n%s", probe_name, comparison.text())
         result["organ_score"][probe_name] = comparison.as_dict()
     folder = Path(output_dir)

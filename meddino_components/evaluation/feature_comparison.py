@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .feature_scores import Probe, patch_counts
 from .paired_bootstrap import Gain, paired_bootstrap
-from .patch_features import SliceFeatures
-from .probe_metrics import Score, organ_score
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One encoder: the features it gives for the training and the test slices, and the probe that suits them."""
-
-    training: SliceFeatures
-    test: SliceFeatures
-    probe: Probe
+from .probe_metrics import ClassCounts, Score, organ_score
 
 
 @dataclass(frozen=True)
@@ -47,18 +36,17 @@ class FeatureComparison:
 
 
 def compare_features(
-    candidates: Mapping[str, Candidate],
+    counts: Mapping[str, ClassCounts],
     *,
-    n_classes: int,
     score: Score = organ_score,
     n_resamples: int = 10_000,
     seed: int = 0,
 ) -> FeatureComparison:
-    """Probe each encoder's patches and compare the first with the others by a paired bootstrap over units.
+    """Compare what a probe found in the first encoder's patches with the others by a paired bootstrap over units.
 
     Args:
-        candidates: name -> encoder, all on the same slices; the first is the one in question, the others controls.
-        n_classes: of the labels, background included.
+        counts: name -> `patch_counts` of an encoder, all of the same patches; the first is the one in question, the
+            others controls.
         score: of counts.
         n_resamples: of the bootstrap.
         seed: of the bootstrap.
@@ -66,7 +54,6 @@ def compare_features(
     Raises:
         ValueError: fewer than two units, or encoders that were given different patches.
     """
-    counts = {name: patch_counts(c.probe, c.training, c.test, n_classes=n_classes) for name, c in candidates.items()}
     first, *others = counts
     settings = {"score": score, "n_resamples": n_resamples, "seed": seed}
     return FeatureComparison(

@@ -5,10 +5,10 @@ Shapes: N patches, S slices, K classes (0 is background).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from .linear_probe import LinearProbe
@@ -49,6 +49,11 @@ def linear_probe(*, l2: float = 1.0, max_iterations: int = 1000) -> Probe:
         return fitted.scores(test)
 
     return probe
+
+
+def both_probes(*, n_neighbours: int = 20, l2: float = 1.0) -> dict[str, Probe]:
+    """``knn`` and ``linear``, as they judge an encoder."""
+    return {"knn": nearest_neighbour_probe(n_neighbours=n_neighbours), "linear": linear_probe(l2=l2)}
 
 
 def patch_counts(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, n_classes: int) -> ClassCounts:
@@ -107,12 +112,22 @@ def feature_scores(
         ``slice_<vector>_<probe>_auc``; ``<probe>`` is ``knn`` or ``linear``, ``<vector>`` ``cls`` or ``mean_patch``.
     """
     scores: dict[str, float] = {}
-    for name, probe in (("knn", nearest_neighbour_probe(n_neighbours=n_neighbours)), ("linear", linear_probe(l2=l2))):
-        counts = patch_counts(probe, training, test, n_classes=n_classes).total()
-        scores[f"patch_{name}_organ_score"] = float(organ_score(counts))
-        scores[f"patch_{name}_balanced_accuracy"] = float(balanced_accuracy(counts))
-        vectors: tuple[SliceVector, ...] = ("cls", "mean_patch")
-        for vector in vectors:
-            auc = slice_auc(probe, training, test, vector=vector, n_classes=n_classes)
-            scores[f"slice_{vector}_{name}_auc"] = auc
-    return {name: score for name, score in scores.items() if torch.isfinite(torch.tensor(score))}
+    for name, probe in both_probes(n_neighbours=n_neighbours, l2=l2).items():
+        counts = patch_counts(probe, training, test, n_classes=n_classes)
+        scores |= probe_scores(name, probe, counts, training, test, n_classes=n_classes)
+    return scores
+
+
+def probe_scores(
+    name: str, probe: Probe, counts: ClassCounts, training: SliceFeatures, test: SliceFeatures, *, n_classes: int
+) -> dict[str, float]:
+    """The part of `feature_scores` that one probe gives; ``counts`` are its `patch_counts`."""
+    total = counts.total()
+    scores = {
+        f"patch_{name}_organ_score": float(organ_score(total)),
+        f"patch_{name}_balanced_accuracy": float(balanced_accuracy(total)),
+    }
+    vectors: tuple[SliceVector, ...] = ("cls", "mean_patch")
+    for vector in vectors:
+        scores[f"slice_{vector}_{name}_auc"] = slice_auc(probe, training, test, vector=vector, n_classes=n_classes)
+    return {key: score for key, score in scores.items() if math.isfinite(score)}

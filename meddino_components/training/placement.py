@@ -12,6 +12,9 @@ from torch.nn.parallel import DistributedDataParallel
 def on_device(network: nn.Module, device: torch.device, distributed: bool = False) -> nn.Module:
     """Move a network to its device and, for several processes, wrap it in DDP.
 
+    DDP leaves buffers alone: ours are constants, and a broadcast of them in every step would be waited for. A network
+    with running statistics in buffers, such as batch norm's, would keep those of each process.
+
     Args:
         network: the network, its weights loaded.
         device: a CPU or CUDA device.
@@ -20,7 +23,8 @@ def on_device(network: nn.Module, device: torch.device, distributed: bool = Fals
     network = network.to(device)
     if not distributed:
         return network
-    return DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
+    device_ids = [device] if device.type == "cuda" else None
+    return DistributedDataParallel(network, device_ids=device_ids, broadcast_buffers=False)
 
 
 def unwrap(item: Any) -> Any:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from ..data.crop_rendering import render_batch
+from ..data.crops.rendering import render_batch
 from ..processes import rank_and_size, reduce_over_processes
 from .objective import SelfDistillationObjective
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from meddino_components.data import collate
-from meddino_components.data.collate import collate_crops
-from meddino_components.data.masking import draw_block_mask
+from meddino_components.data.crops import collate
+from meddino_components.data.crops.collate import collate_crops
+from meddino_components.data.crops.masking import draw_block_mask
 
 BATCHES = 20
 

@@ -7,13 +7,13 @@ import torch
 from planted_slices import N_CLASSES, PATCH, planted_slices
 
 from meddino_components.evaluation.encoder_evaluation import evaluate_encoder
-from meddino_components.evaluation.feature_comparison import Candidate, compare_features
-from meddino_components.evaluation.feature_scores import nearest_neighbour_probe
+from meddino_components.evaluation.feature_comparison import compare_features
+from meddino_components.evaluation.feature_scores import nearest_neighbour_probe, patch_counts
 from meddino_components.evaluation.patch_features import extract_features, pixel_encoder
 from meddino_components.networks import vit_backbone
 
 
-def candidate(contrast):
+def counts(contrast):
     found = [
         extract_features(
             pixel_encoder(patch_size=PATCH, side=2),
@@ -23,11 +23,12 @@ def candidate(contrast):
         )
         for seed in (0, 1)
     ]
-    return Candidate(*found, nearest_neighbour_probe(n_neighbours=5, metric="euclidean", weights="uniform"))
+    probe = nearest_neighbour_probe(n_neighbours=5, metric="euclidean", weights="uniform")
+    return patch_counts(probe, *found, n_classes=N_CLASSES)
 
 
 def test_the_better_one_gains():
-    found = compare_features({"good": candidate(3.0), "blind": candidate(0.0)}, n_classes=N_CLASSES, n_resamples=500)
+    found = compare_features({"good": counts(3.0), "blind": counts(0.0)}, n_resamples=500)
     assert found.scores["good"] > 0.95 > 0.6 > found.scores["blind"]
     gain = found.gains["blind"]
     assert gain.gain == pytest.approx(found.scores["good"] - found.scores["blind"])

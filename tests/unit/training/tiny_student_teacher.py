@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from meddino_components.data.collate import collate_crops
+from meddino_components.data.crops.collate import collate_crops
 from meddino_components.networks import DINOHead, DinoVisionTransformer
 from meddino_components.training import StudentTeacher
 

@@ -1,0 +1,164 @@
+"""Samples of self-distillation: several crops of one slice, a pure function of (seed, sample index)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from ...errors import InputError
+from ...processes import rank_and_size
+from ..slice_store.store import SliceStore
+from .distortions import CropDistortions
+from .rendering import CropPlan, UnrenderedSample, render_sample
+from .slice_order import shuffled
+from .store_intensity import StoreIntensity
+from .windows import draw_windows
+
+# keeps the stream of sizes apart from those of samples
+_SIZES = 0x53495A45
+
+
+class MultiCropDataset(Dataset[dict[str, Any]]):
+    """Global crops, local crops and those of the gram teacher, cut at random from the slices of a store.
+
+    Sample i depends on ``seed`` and i alone: it does not matter which process or worker draws it, what was drawn
+    before, or how often training was resumed. Every epoch shows each slice once, in an order of its own. A gram
+    teacher's crop shows the window of the global crop of the same number, flipped alike, without distortions.
+
+    Several sizes mix resolutions: sizes of one place belong together, and each iteration draws a place.
+
+    Args:
+        store: slices in 16-bit values.
+        seed: decides order, windows, flips, distortions and sizes.
+        global_crops_size: side in pixels, or several.
+        n_global_crops: of a sample.
+        local_crops_size: side in pixels, or as many as ``global_crops_size``.
+        n_local_crops: of a sample.
+        gram_teacher_crops_size: side in pixels, or as many as ``global_crops_size``; None for no such crops.
+        size_ratios: relative frequency of each place; by default all the same.
+        batch_size: samples a process and iteration, as of the sampler. Construct after torch.distributed is
+            initialised: all processes draw one size for an iteration.
+        global_crops_scale: smallest and largest share of the slice's area.
+        local_crops_scale: the same for local crops.
+        flip_probability: of exchanging left and right.
+        distortions: of global and local crops; None for none.
+        render: False gives what `render_batch` needs to make the crops on a GPU.
+
+    Raises:
+        InputError: an empty store.
+        ValueError: sizes and ratios of different number, or numbers out of range.
+
+    Reference: Caron et al., SwAV, arXiv 2006.09882, section 3.3 (multi-crop); Simeoni et al., DINOv3, arXiv
+    2508.10104, section 5.1 (mixed resolutions).
+    """
+
+    def __init__(
+        self,
+        *,
+        store: SliceStore,
+        seed: int = 0,
+        global_crops_size: int | Sequence[int] = 256,
+        n_global_crops: int = 2,
+        local_crops_size: int | Sequence[int] = 112,
+        n_local_crops: int = 8,
+        gram_teacher_crops_size: int | Sequence[int] | None = None,
+        size_ratios: Sequence[float] | None = None,
+        batch_size: int = 1,
+        global_crops_scale: Sequence[float] = (0.32, 1.0),
+        local_crops_scale: Sequence[float] = (0.05, 0.32),
+        flip_probability: float = 0.5,
+        distortions: CropDistortions | None = None,
+        render: bool = True,
+    ) -> None:
+        if len(store) == 0:
+            raise InputError(f"{getattr(store, 'url', 'the slice store')}: holds no slice. Curate some scans first.")
+        if n_global_crops < 1 or n_local_crops < 0 or batch_size < 1 or not 0 <= flip_probability <= 1:
+            raise ValueError(
+                "expected n_global_crops and batch_size from 1, n_local_crops from 0 and flip_probability within 0 and "
+                f"1, got {n_global_crops}, {batch_size}, {n_local_crops} and {flip_probability}"
+            )
+        self.store, self.seed, self.render = store, seed, render
+        self.n_global_crops, self.n_local_crops = n_global_crops, n_local_crops
+        self.sizes = _parse_sizes(global_crops_size, local_crops_size, gram_teacher_crops_size)
+        self.size_ratios = _parse_ratios(size_ratios, len(self.sizes))
+        self.global_batch_size = batch_size * rank_and_size()[1]
+        self.global_crops_scale = _parse_scale("global_crops_scale", global_crops_scale)
+        self.local_crops_scale = _parse_scale("local_crops_scale", local_crops_scale)
+        self.flip_probability, self.distortions = flip_probability, distortions
+        self.intensity = StoreIntensity(store=store)
+
+    def __len__(self) -> int:
+        """Slices of an epoch; indices beyond it are as good, the sampler is unbounded."""
+        return len(self.store)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """The sample.
+
+        Returns:
+            ``index``, and lists of crops [1, S, S] fp32: ``global_crops``, ``local_crops`` if any and
+            ``gram_teacher_crops`` if asked for; with ``render=False``, ``unrendered`` instead of them.
+
+        Raises:
+            InputError: the slice cannot be read.
+        """
+        number = shuffled(index, n_items=len(self.store), seed=self.seed)
+        pixels = self.store.read(number)
+        plans = self.plan(index, shape=pixels.shape, spacing_mm=self.store.spacing_mm(number)[:2])
+        sample = UnrenderedSample(pixels=pixels, normalization=self.intensity(number), plans=plans)
+        return {"index": index} | (render_sample(sample) if self.render else {"unrendered": sample})
+
+    def plan(self, index: int, *, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> dict[str, CropPlan]:
+        """Everything random of sample ``index``, for a slice of this shape and in-plane spacing."""
+        rng = np.random.default_rng((self.seed, index))
+        global_size, local_size, gram_size = self._sizes_of(index // self.global_batch_size)
+        plans = {}
+        for kind, size, n_crops, scale in (
+            ("global_crops", global_size, self.n_global_crops, self.global_crops_scale),
+            ("local_crops", local_size, self.n_local_crops, self.local_crops_scale),
+        ):
+            if n_crops:
+                plans[kind] = CropPlan(
+                    size=size,
+                    windows=draw_windows(rng, n_crops=n_crops, shape=shape, spacing_mm=spacing_mm, scale=scale),
+                    flips=rng.random(n_crops) < self.flip_probability,
+                    distortions=None if self.distortions is None else self.distortions.draw(rng, n_crops),
+                )
+        if gram_size is not None:
+            shown = plans["global_crops"]
+            plans["gram_teacher_crops"] = CropPlan(size=gram_size, windows=shown.windows, flips=shown.flips)
+        return plans
+
+    def _sizes_of(self, iteration: int) -> tuple[int, int, int | None]:
+        if len(self.sizes) == 1:
+            return self.sizes[0]
+        rng = np.random.default_rng((self.seed, _SIZES, iteration))
+        return self.sizes[rng.choice(len(self.sizes), p=self.size_ratios)]
+
+
+def _parse_sizes(
+    of_global: int | Sequence[int], of_local: int | Sequence[int], of_gram: int | Sequence[int] | None
+) -> list[tuple[int, int, int | None]]:
+    n = 1 if isinstance(of_global, int) else len(of_global)
+    columns = [sizes if isinstance(sizes, Sequence) else [sizes] * n for sizes in (of_global, of_local, of_gram)]
+    if n == 0 or any(len(column) != n for column in columns):
+        raise ValueError(f"crop sizes must be as many of each kind, got {of_global}, {of_local} and {of_gram}")
+    if any(size is not None and size < 1 for column in columns for size in column):
+        raise ValueError(f"crop sizes must be at least 1, got {of_global}, {of_local} and {of_gram}")
+    return list(zip(*columns, strict=True))
+
+
+def _parse_ratios(ratios: Sequence[float] | None, n: int) -> list[float]:
+    ratios = [1.0] * n if ratios is None else list(ratios)
+    if len(ratios) != n or min(ratios) < 0 or sum(ratios) <= 0:
+        raise ValueError(f"size_ratios must be {n} numbers from 0, one for each size, got {ratios}")
+    return [ratio / sum(ratios) for ratio in ratios]
+
+
+def _parse_scale(name: str, scale: Sequence[float]) -> tuple[float, float]:
+    low, high = scale
+    if not 0 < low <= high <= 1:
+        raise ValueError(f"{name} must be two shares within 0 and 1, the smaller first, got {list(scale)}")
+    return low, high

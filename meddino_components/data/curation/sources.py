@@ -1,0 +1,199 @@
+"""What `curate` is asked to read: folders, data sets and data lists become one list of cases."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ..cases import check_unique, list_cases
+from ..datasets import Layout, Section, read_datalist
+from ..file_checks import ITK_SUFFIXES, NIFTI_SUFFIXES
+from ..intensity import parse_modality
+
+Sources = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceCase:
+    """A case to curate.
+
+    Attributes:
+        source_set: name of the data set.
+        case_id: unique within it.
+        path: the file, or the folder of a DICOM series.
+        file: the path below the source, which is what the store keeps.
+        modality: "ct" or "mr".
+    """
+
+    source_set: str
+    case_id: str
+    path: str
+    file: str
+    modality: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What an exclusion list may call the case."""
+        return self.case_id, f"{self.source_set}/{self.case_id}", self.file, self.path, os.path.abspath(self.path)
+
+    def key(self) -> str | None:
+        """Changes when the file does; None where there is no file."""
+        try:
+            stats = [(path.name, path.stat()) for path in self._files()]
+        except OSError:
+            return None
+        state = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        identity = [self.source_set, self.case_id, self.file, self.modality, state]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+
+    def _files(self) -> list[Path]:
+        path = Path(self.path)
+        if path.is_dir():
+            return sorted(entry for entry in path.iterdir() if entry.is_file())
+        if path.suffix.lower() in (".mhd", ".nhdr"):  # the voxels lie beside the header
+            return sorted({path, *(entry for entry in path.parent.iterdir() if entry.stem.startswith(path.stem))})
+        return [path]
+
+
+def list_source_cases(sources: Sources, modality: str | None, exclude: Path | None = None) -> list[SourceCase]:
+    """Cases of all sources, in the order of the sources and by id within each.
+
+    A source is a folder with dataset.json (AMOS22, nnU-Net v2 raw or Medical Segmentation Decathlon: all images,
+    labelled or not), any other folder tree, a single volume, or a JSON data list: a list of entries, or an object of
+    such lists (``{"training": [...], "test": [...]}``); an entry is a path or ``{"image": path, "case_id": id,
+    "modality": "ct" | "mr"}``, relative to the list's folder.
+
+    Args:
+        sources: one path, several, or a mapping of names to paths; a path's name is that of its folder or file.
+        modality: "ct" or "mr"; None where every data set or entry states it.
+        exclude: folder passed over in folder trees: the store itself.
+
+    Raises:
+        InputError: a source is missing, empty or cannot be read; two have one name; case ids recur within one; no
+            modality is stated, or two that differ.
+    """
+    if modality is not None:
+        modality = parse_modality(modality, "modality")
+    found: list[SourceCase] = []
+    for name, root in _named(sources):
+        if not root.exists():
+            raise InputError(f"{root}: no such file or folder. Correct the sources.")
+        if root.suffix.lower() == ".json":
+            cases = _read_list(root, modality)
+        elif (root / "dataset.json").is_file():
+            cases = _read_data_set(root, modality)
+        elif modality is None:
+            raise InputError(f"{root}: no modality stated. Set `modality: ct` or `modality: mr`.")
+        else:
+            cases = list_cases(root, modality=modality, exclude=exclude)
+        check_unique([case["case_id"] for case in cases], [case["image"] for case in cases])
+        base = root if root.is_dir() else root.parent
+        found += [
+            SourceCase(
+                source_set=name,
+                case_id=case["case_id"],
+                path=case["image"],
+                file=Path(os.path.relpath(case["image"], base)).as_posix(),
+                modality=case["modality"],
+            )
+            for case in sorted(cases, key=lambda case: case["case_id"])
+        ]
+    return found
+
+
+def _named(sources: Sources) -> list[tuple[str, Path]]:
+    if isinstance(sources, Mapping):
+        named = [(str(name), Path(path).expanduser()) for name, path in sources.items()]
+    else:
+        paths = [sources] if isinstance(sources, (str, Path)) else list(sources)
+        expanded = [Path(path).expanduser() for path in paths]
+        named = [
+            (path.absolute().name.split(".")[0] if path.is_file() else path.absolute().name, path) for path in expanded
+        ]
+    if not named:
+        raise InputError("no sources given: name at least one folder, data set or data list")
+    recurring = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
+    if recurring:
+        raise InputError(
+            f"two sources are called '{recurring[0]}': give them names, as in "
+            "--sources '{set_a: /data/a/images, set_b: /data/b/images}'."
+        )
+    return named
+
+
+def _read_data_set(root: Path, modality: str | None) -> list[dict[str, str]]:
+    content = _read_json(root / "dataset.json")
+    if not isinstance(content, dict):
+        raise InputError(f"{root / 'dataset.json'}: holds a {type(content).__name__}; expected an object.")
+    layout: Layout
+    sections: list[Section]
+    if "file_ending" in content:
+        layout, has_test = "nnunet_raw", any((root / "imagesTs").glob("*"))
+        sections = ["all_labelled"] if any((root / "labelsTr").glob("*")) else []
+    else:
+        layout, has_test = "amos" if _is_amos(content.get("training")) else "msd", bool(content.get("test"))
+        sections = ["all_labelled"] if content.get("training") else []
+        if layout == "amos" and content.get("validation"):
+            sections.append("official_validation")
+    cases: list[dict[str, str]] = []
+    for section in [*sections, *(["test"] if has_test else [])]:
+        cases += read_datalist(root, layout, section, modality=modality)  # type: ignore[arg-type]
+    if not cases:
+        raise InputError(f"{root / 'dataset.json'}: lists no images. Check the data set, or give its image folder.")
+    return cases
+
+
+def _is_amos(training: Any) -> bool:
+    """Whether cases are called amos_0001: their numbers, not dataset.json, tell CT from MR there."""
+    names = [entry.get("image") if isinstance(entry, dict) else entry for entry in training or []]
+    return bool(names) and all(Path(str(name)).name.startswith("amos_") for name in names)
+
+
+def _read_list(path: Path, modality: str | None) -> list[dict[str, str]]:
+    content = _read_json(path)
+    lists = list(content.values()) if isinstance(content, dict) else [content]
+    entries = [entry for part in lists if isinstance(part, list) for entry in part]
+    # other items of a data list, such as its name, are no lists; a list of numbers is no list of cases
+    cases = [_list_entry(entry, path, modality) for entry in entries]
+    if not cases:
+        raise InputError(f"{path}: lists no images. Expected a list of paths or of {{'image': path}}.")
+    return cases
+
+
+def _list_entry(entry: Any, path: Path, modality: str | None) -> dict[str, str]:
+    item = {"image": entry} if isinstance(entry, str) else entry
+    if not isinstance(item, dict) or not isinstance(item.get("image"), str):
+        raise InputError(f"{path}: entry {entry!r:.200}; expected a path or {{'image': path}}.")
+    relative = item["image"]
+    stated = item.get("modality", modality)
+    if stated is None:
+        raise InputError(f"{path}: entry '{relative}' states no modality. Set `modality: ct` or `modality: mr`.")
+    of_case = parse_modality(stated, f"{path}: modality of '{relative}'")
+    if modality not in (None, of_case):
+        raise InputError(f"{path}: entry '{relative}' says '{of_case}', but modality is '{modality}'. Correct one.")
+    return {
+        "image": str(path.parent / Path(relative).expanduser()),
+        "case_id": str(item.get("case_id") or _default_id(relative)),
+        "modality": of_case,
+    }
+
+
+def _default_id(relative: str) -> str:
+    """The path without suffix, folders joined by ``_`` as for a folder tree."""
+    suffix = next((s for s in (".nii.gz", *NIFTI_SUFFIXES, *ITK_SUFFIXES) if relative.lower().endswith(s)), "")
+    parts = Path(relative[: len(relative) - len(suffix)]).parts
+    return "_".join(part for part in parts if part not in (os.sep, os.pardir))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error}). Download or write it again.") from error

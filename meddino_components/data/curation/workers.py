@@ -1,0 +1,110 @@
+"""Run one function over many items, on processes of this machine or on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from torch.utils.data import DataLoader, Dataset
+
+from ...errors import InputError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_IN_FLIGHT = 4  # Ray tasks that wait for each that runs
+
+
+def map_locally(
+    function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int | None
+) -> Iterator[tuple[int, Result]]:
+    """Number and result of each item, in order; exceptions are raised here.
+
+    Torch's loader processes end when this one is killed, which those of `concurrent.futures` do not.
+
+    Args:
+        function: can be pickled.
+        items: can be pickled.
+        num_workers: processes; None takes one a core, 0 runs in this process.
+
+    Raises:
+        InputError: a worker was killed, most likely for want of memory.
+    """
+    if num_workers is None:
+        num_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    loader = DataLoader(
+        _Results(function, items),
+        batch_size=None,
+        num_workers=min(num_workers, len(items)),
+        collate_fn=_unchanged,
+    )
+    results = iter(loader)
+    for number in range(len(items)):
+        try:
+            result = next(results)
+        except RuntimeError as error:
+            if "exited unexpectedly" not in str(error):
+                raise
+            raise InputError(
+                "a worker process was killed, most likely for want of memory. Run again with fewer num_workers: cases "
+                "that are complete are not read again."
+            ) from error
+        yield number, result
+
+
+def map_on_ray(
+    function: Callable[[Item], Result], items: Sequence[Item], *, address: str | None
+) -> Iterator[tuple[int, Result]]:
+    """As `map_locally`, on a Ray cluster and in the order in which results come.
+
+    Args:
+        function: importable on all nodes, or defined where Ray can pickle it.
+        items: can be pickled; the paths in them must be the same on all nodes.
+        address: of a running cluster, such as "auto" or "ray://head:10001"; None starts Ray on this machine.
+
+    Raises:
+        InputError: Ray is not installed, or the cluster cannot be reached.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError("a Ray cluster needs ray: pip install 'meddino[ray]', or leave out --ray") from error
+    started = not ray.is_initialized()
+    if started:
+        try:
+            ray.init(address=address, log_to_driver=False)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(
+                f"no Ray cluster at {address or 'this machine'} ({error}). Start one: ray start --head"
+            ) from error
+    try:
+        # Ray takes functions, and `function` may be a partial
+        remote: Any = ray.remote(lambda item: function(item))
+        limit = _IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        running: dict[Any, int] = {}
+        following = 0
+        while following < len(items) or running:
+            while following < len(items) and len(running) < limit:
+                running[remote.remote(items[following])] = following
+                following += 1
+            done, _ = ray.wait(list(running), num_returns=1)
+            for reference in done:
+                yield running.pop(reference), ray.get(reference)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+class _Results(Dataset[Any]):
+    def __init__(self, function: Callable[[Any], Any], items: Sequence[Any]) -> None:
+        self.function, self.items = function, items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.function(self.items[index])
+
+
+def _unchanged(result: Any) -> Any:
+    return result

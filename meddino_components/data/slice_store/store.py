@@ -1,0 +1,233 @@
+"""Slices of many volumes in one store, read at random by many processes.
+
+A store is a folder, on local disk or behind any fsspec URL:
+
+- ``store.json`` names the two index files; it is written last, so a folder without it is not finished.
+- ``volumes-*.jsonl``: one line a volume (`VolumeRecord`).
+- ``slices-*.npy``: one row a slice (`SLICE_DTYPE`), memory-mapped.
+- ``volumes/*.b2nd``: one Blosc2 array [D, H, W] int16 a volume, one chunk a slice, named by its content.
+
+The volume files are ordinary Blosc2 arrays: ``blosc2.open(path)[k]`` works. `SliceStore` knows where each chunk lies
+and reads that range of bytes alone, which spares opening a file's frame for every slice and works on object stores.
+
+Shapes: H rows (to posterior), W columns (to the left), as in every canonical volume; D stored slices of a volume,
+upwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache, partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from .files import StoreFiles
+
+STORE_FILE = "store.json"
+STORE_FORMAT = "meddino slice store"
+STORE_VERSION = 1
+SLICE_DTYPE = np.dtype([("volume", "<i4"), ("slice", "<i4"), ("offset", "<i8"), ("nbytes", "<i4")])
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeRecord:
+    """What the store knows about a volume. Intensity = stored value * ``scale`` + ``offset`` (1 and 0 for CT, in HU).
+
+    Attributes:
+        source_set: name of the data set it comes from.
+        case_id: its name there.
+        file: where it lay, relative to the source.
+        modality: "ct" or "mr".
+        shape: stored slices, rows, columns.
+        source_slices: slices before those of air were dropped.
+        spacing_mm: between rows, columns and source slices.
+        scale: intensity units a stored step.
+        offset: intensity of a stored 0.
+        sha256: of shape and stored voxels; it names the file.
+    """
+
+    source_set: str
+    case_id: str
+    file: str
+    modality: str
+    shape: tuple[int, int, int]
+    source_slices: int
+    spacing_mm: tuple[float, float, float]
+    scale: float
+    offset: float
+    sha256: str
+
+    @property
+    def data_file(self) -> str:
+        """Path of the voxels inside the store."""
+        return f"volumes/{self.sha256[:2]}/{self.sha256[:32]}.b2nd"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> VolumeRecord:
+        values = {field.name: content[field.name] for field in fields(cls)}
+        return cls(**values | {key: tuple(values[key]) for key in ("shape", "spacing_mm")})
+
+
+class SliceSource(NamedTuple):
+    """Where a slice comes from; ``slice_number`` counts the canonical volume's slices upwards from 0."""
+
+    source_set: str
+    case_id: str
+    slice_number: int
+
+
+def require_blosc2() -> ModuleType:
+    """The module, set to one thread in this process: a slice is too small to share, and the loader's workers are many.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import blosc2
+    except ImportError as error:
+        raise InputError("the slice store needs blosc2: pip install 'meddino[pretrain]'") from error
+    if blosc2.nthreads != 1:
+        blosc2.set_nthreads(1)
+    return blosc2  # type: ignore[no-any-return, unused-ignore]
+
+
+class SliceStore:
+    """Read slices of a store by number.
+
+    Opening reads no voxels. Files are opened by the process that reads, so that a store can be handed to the workers of
+    a DataLoader, forked or spawned, and be used by several threads.
+
+    Args:
+        url: folder of the store, or an fsspec URL of it such as ``s3://bucket/store``.
+        max_open_files: local volume files kept open by a process.
+
+    Raises:
+        InputError: no store there, one that was not finished, or of another version; blosc2 is not installed.
+
+    Example:
+        >>> store = SliceStore("ct_store")  # doctest: +SKIP
+        >>> hu = store.read(17)  # [H, W] int16  # doctest: +SKIP
+    """
+
+    def __init__(self, url: str | Path, *, max_open_files: int = 64) -> None:
+        if max_open_files < 1:
+            raise ValueError(f"max_open_files must be at least 1, got {max_open_files}")
+        self.url, self.max_open_files = str(url), max_open_files
+        self._open()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url, "max_open_files": self.max_open_files}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.url, self.max_open_files = state["url"], state["max_open_files"]
+        self._open()
+
+    def _open(self) -> None:
+        self._decode = partial(decode_slice, blosc2=require_blosc2())
+        self._files, self._pid = StoreFiles(self.url, self.max_open_files), os.getpid()
+        header = _read_header(self._files)
+        self._lines = self._files.whole(header["volumes"]).splitlines()
+        self._slices = self._files.array(header["slices"])
+        if self._slices.dtype != SLICE_DTYPE or len(self._slices) != header["n_slices"]:
+            raise InputError(f"{self.url}/{header['slices']}: not the index that {STORE_FILE} names. Copy it again.")
+        if len(self._lines) != header["n_volumes"]:
+            raise InputError(f"{self.url}/{header['volumes']}: not the table that {STORE_FILE} names. Copy it again.")
+        # a line is parsed when it is asked for: a table of many volumes stays small
+        self.volume = lru_cache(maxsize=1024)(partial(_parse_record, self._lines))
+
+    def __len__(self) -> int:
+        """Number of slices."""
+        return len(self._slices)
+
+    @property
+    def n_volumes(self) -> int:
+        return len(self._lines)
+
+    @property
+    def slices(self) -> NDArray[Any]:
+        """Rows of `SLICE_DTYPE`, read-only; those of a volume are neighbours, upwards."""
+        return self._slices
+
+    def read(self, index: int) -> NDArray[np.int16]:
+        """Slice ``index`` as stored, [H, W]; HU for CT.
+
+        Raises:
+            IndexError: no such slice.
+            InputError: its bytes are missing or damaged.
+        """
+        volume, _, offset, nbytes = self._slices[index].item()
+        record = self.volume(volume)
+        if self._pid != os.getpid():  # forked: the parent's lock may be held, and its descriptors are its own
+            self._files, self._pid = StoreFiles(self.url, self.max_open_files), os.getpid()
+        pixels = self._files.read(record.data_file, offset, nbytes, partial(self._decode, plane=record.shape[1:]))
+        if pixels is None:
+            raise InputError(
+                f"{self.url}/{record.data_file}: slice {index} of the store is missing, truncated or damaged. "
+                "Copy the file again, or delete it and run the curation again."
+            )
+        return pixels
+
+    def spacing_mm(self, index: int) -> tuple[float, float, float]:
+        """Distance in mm between rows, between columns and between slices of the volume."""
+        return self.volume(int(self._slices[index]["volume"])).spacing_mm
+
+    def source(self, index: int) -> SliceSource:
+        """Data set, case and slice number that slice ``index`` comes from."""
+        volume, number, _, _ = self._slices[index].item()
+        record = self.volume(volume)
+        return SliceSource(record.source_set, record.case_id, number)
+
+
+def _parse_record(lines: Sequence[bytes], number: int) -> VolumeRecord:
+    return VolumeRecord.from_dict(json.loads(lines[number]))
+
+
+def decode_slice(chunk: bytes | memoryview, *, blosc2: ModuleType, plane: tuple[int, int]) -> NDArray[np.int16] | None:
+    """Pixels [H, W] of one Blosc2 chunk; None if it is not a chunk of such a slice.
+
+    Blosc2 pads a chunk to whole blocks; blocks are whole rows here, so the padding is rows at the end.
+    """
+    height, width = plane
+    # bytes 4 to 8 and 12 to 16 of a chunk: its size without and with compression
+    size, compressed = int.from_bytes(chunk[4:8], "little"), int.from_bytes(chunk[12:16], "little")
+    rows, rest = divmod(size, 2 * width)
+    if compressed != len(chunk) or rest or not height <= rows < 2 * height:
+        return None
+    pixels: NDArray[np.int16] = np.empty((rows, width), np.int16)
+    try:
+        # faster than decompress2, which makes a context for every call
+        blosc2.decompress(chunk, dst=pixels)
+    except (RuntimeError, ValueError):
+        return None
+    return pixels[:height]
+
+
+def _read_header(files: StoreFiles) -> dict[str, Any]:
+    try:
+        header = json.loads(files.whole(STORE_FILE))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{files.url}: no {STORE_FILE} there, so this is no slice store or its curation was not finished. "
+            "Check the path, or run the same curation again: it goes on where it stopped."
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"{files.url}/{STORE_FILE}: cannot be read as JSON ({error}). Copy the store again."
+        ) from error
+    if not isinstance(header, dict) or (header.get("format"), header.get("version")) != (STORE_FORMAT, STORE_VERSION):
+        raise InputError(
+            f"{files.url}/{STORE_FILE}: not a '{STORE_FORMAT}' of version {STORE_VERSION}. Curate the data again with "
+            "this version."
+        )
+    return header
