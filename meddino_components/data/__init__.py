@@ -1,5 +1,6 @@
 """Volumes on a known grid: reading, intensity, data sets, slices, phantoms, plans."""
 
+from .brats_labels import brats_regions
 from .cases import list_cases
 from .crop_collate import CropCollate
 from .crop_distortions import CropDistortions
@@ -18,6 +19,8 @@ from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
 from .multi_crop import MultiCropDataset
 from .phantom import write_phantoms
 from .plan import plan
+from .regions import LabelsToRegionsd, LoadRegionLabelsd, Regions
+from .sequences import LoadSequencesd, list_sequence_cases
 from .slice_dataset import SliceDataset
 from .slice_store import SliceStore
 from .volume_cache import VolumeCache
@@ -30,17 +33,23 @@ __all__ = [
     "CropCollate",
     "CropDistortions",
     "GlobalBatchSampler",
+    "LabelsToRegionsd",
+    "LoadRegionLabelsd",
+    "LoadSequencesd",
     "LoadVolumed",
     "MultiCropDataset",
     "NormalizeIntensityByModalityd",
+    "Regions",
     "ResampleInPlaned",
     "SliceDataset",
     "SliceStore",
     "VolumeCache",
+    "brats_regions",
     "curate",
     "in_plane_spacing",
     "label_names",
     "list_cases",
+    "list_sequence_cases",
     "plan",
     "read_datalist",
     "resize_slices",
