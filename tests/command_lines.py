@@ -8,6 +8,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
 AMOS = REPOSITORY / "bundles" / "meddinov3_seg_amos"
+BRATS = REPOSITORY / "bundles" / "meddinov3_seg_brats"
 PRETRAIN = REPOSITORY / "bundles" / "meddinov3_pretrain"
 # so small that a step takes milliseconds; what is tested does not depend on the size
 TINY = {

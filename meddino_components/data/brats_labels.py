@@ -10,14 +10,15 @@ from .regions import Regions
 REGION_NAMES = ("whole tumour", "tumour core", "enhancing tumour")
 
 # first year -> labels of core (one or two), oedema and enhancing tumour
+# The non-enhancing core holds the necrosis, too, but in the first years, which had a label for each.
 # Reference: Menze et al., IEEE TMI 2015 (four labels); Bakas et al., arXiv 1811.02629 (necrosis and non-enhancing core
 # in one label from 2017); Baid et al., arXiv 2107.02314; the challenge's pages from 2023; Task01's dataset.json
 _BY_YEAR: dict[int, dict[int, str]] = {
     2012: {1: "necrosis", 2: "oedema", 3: "non-enhancing core", 4: "enhancing tumour"},
-    2017: {1: "necrotic and non-enhancing core", 2: "oedema", 4: "enhancing tumour"},
-    2023: {1: "necrotic and non-enhancing core", 2: "oedema", 3: "enhancing tumour"},
+    2017: {1: "non-enhancing core", 2: "oedema", 4: "enhancing tumour"},
+    2023: {1: "non-enhancing core", 2: "oedema", 3: "enhancing tumour"},
 }
-_DECATHLON = {1: "oedema", 2: "necrotic and non-enhancing core", 3: "enhancing tumour"}
+_DECATHLON = {1: "oedema", 2: "non-enhancing core", 3: "enhancing tumour"}
 _NOTE = (
     "The enhancing tumour is 4 in BraTS until 2022 and 3 from 2023 on: set label_convention to the year of the data "
     "(brats2021, brats2023, ...; msd for Task01 of the Medical Segmentation Decathlon), for training and evaluation "

@@ -62,7 +62,7 @@ def read_datalist(
     Layouts: "amos" (AMOS22 as downloaded; cases numbered below 500 are CT, the others MR), "nnunet_raw"
     (DatasetXXX_Name of nnU-Net v2, one channel), "msd" (Medical Segmentation Decathlon, one channel), "brats" (a folder
     with the sequences and the label of each case side by side, or a .json data list, see `sequences`; a folder's
-    unlabelled cases are "test").
+    unlabelled cases are "test"; an item ``fold`` in every entry of a list decides about the folds).
 
     Sections: "training" and "validation" split the labelled training list into `n_folds` folds, shuffled by `seed`
     and the sorted case ids, so that neither the order of files nor of the list matters; "all_labelled" is that list
@@ -308,6 +308,11 @@ def _fold(cases: list[Case], training: bool, fold: int, n_folds: int, seed: int)
         raise InputError(f"fold is {fold}; expected 0..{n_folds - 1} (n_folds is {n_folds}).")
     if len(cases) < n_folds or n_folds < 2:
         raise InputError(f"{len(cases)} cases cannot be split into {n_folds} folds; expected 2 <= n_folds <= cases.")
+    if all("fold" in c for c in cases):
+        chosen = [c for c in cases if (c["fold"] != fold) == training]
+        if not chosen:
+            raise InputError(f"no case of the data list is in fold {fold}, or all are. Correct their 'fold' or fold.")
+        return chosen
     folds = partition_dataset(cases, num_partitions=n_folds, shuffle=True, seed=seed)
     chosen = [c for i, part in enumerate(folds) if (i != fold) == training for c in part]
     return sorted(chosen, key=lambda c: c["case_id"])

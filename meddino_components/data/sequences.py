@@ -140,7 +140,7 @@ def read_sequence_datalist(
     """Cases of one list of a JSON file, as MONAI's data lists: ``{"training": [{"image": ..., "label": path}]}``.
 
     ``image`` is a list of files in any order, told apart by their names, or a mapping from sequence to file. Paths are
-    relative to the file. ``case_id`` is optional. None as section takes every list. Cases that are not complete have an
+    relative to the file. ``case_id`` and ``fold`` are optional. None as section takes every list. Cases that are not complete have an
     item ``problem``, see `list_sequence_cases`.
 
     Raises:
@@ -168,26 +168,25 @@ def read_sequence_datalist(
 def _entry(entry: Any, file: Path, sequences: Sequence[str]) -> Case:
     images = entry.get("image") if isinstance(entry, Mapping) else None
     found: dict[str, list[Path]] = {}
-    shared = []
     if isinstance(images, Mapping):
         for name, path in images.items():
             found.setdefault(_OF_ALIAS.get(str(name).lower(), str(name)), []).append(file.parent / path)
-            shared.append(sequence_of(path)[0])
     elif isinstance(images, list) and all(isinstance(path, str) for path in images):
         for path in images:
-            name, sequence = sequence_of(path)
+            sequence = sequence_of(path)[1]
             if sequence is None:
                 raise InputError(f"{file}: {path}: the name says no sequence; {_NAMING}, or give a mapping")
             found.setdefault(sequence, []).append(file.parent / path)
-            shared.append(name)
-    else:
+    if not found:
         raise InputError(
             f"{file}: entry {entry!r:.200}; expected {{'image': [files] or {{sequence: file}}, 'label': file}}"
         )
+    first = next(iter(found.values()))[0]
+    case_id = entry.get("case_id") or sequence_of(first)[0] or first.parent.name
     if "label" in entry:
         found[LABEL] = [file.parent / entry["label"]]
-    case_id = entry.get("case_id") or (shared[0] if shared else "") or Path(next(iter(found.values()))[0]).parent.name
-    return _case(str(case_id), found, f"of {file}", sequences)
+    case = _case(str(case_id), found, f"of {file}", sequences)
+    return case | ({"fold": entry["fold"]} if "fold" in entry else {})
 
 
 def require_complete(cases: Iterable[Mapping[Any, Any]]) -> None:

@@ -65,6 +65,7 @@ def write_comparison(
     n_slices = reference.shape[2]
     coronal_width = float(np.clip(tile_ratio / (n_slices * slice_mm / wide_mm), 0.4, 1.5))
     widths = [1.0] * _COLUMNS + [coronal_width, 1.0]
+    fill = overlay.fill_of(images)
     lines = [(picture, labels) for picture in pictures for labels in (reference, prediction)]
     inches = _TILE_INCHES * sum(widths), _TILE_INCHES * len(lines) * tile_ratio + 0.45
     figure = Figure(figsize=inches, dpi=100, facecolor=overlay.PAGE)
@@ -79,14 +80,14 @@ def write_comparison(
             tile = (rows, columns, k)
             axes = figure.add_subplot(grid[line, place])
             text = f"{picture.name} {k + 1}/{n_slices}".strip()
-            overlay.draw_slice(axes, picture.volume[tile], labels[tile], grey, row_mm / column_mm, text)
+            overlay.draw_slice(axes, picture.volume[tile], labels[tile], grey, row_mm / column_mm, text, fill)
             _draw_outline(axes, None if outline is None else outline[tile])
         # transposed and turned: slices run upwards on the page
         cut = (row, columns, slice(None))
         axes = figure.add_subplot(grid[line, _COLUMNS])
         ratio = slice_mm / column_mm
         cut_tiles = (picture.volume[cut].T[::-1], labels[cut].T[::-1])
-        overlay.draw_slice(axes, *cut_tiles, grey, ratio, f"coronal {row + 1}")
+        overlay.draw_slice(axes, *cut_tiles, grey, ratio, f"{picture.name} coronal {row + 1}".strip(), fill)
         _draw_outline(axes, None if outline is None else outline[cut].T[::-1])
         y = top * (1 - (line + 0.5) / len(lines))
         name = "reference" if outline is None else "prediction"

@@ -74,6 +74,7 @@ def write_overlay(
             "the overlay sheet needs matplotlib: pip install 'meddino[report]', or turn the overlay off"
         ) from error
     images = dict(image) if isinstance(image, Mapping) else {"": image}
+    fill = fill_of(images)
     n_groups = _ROWS if len(images) == 1 else max(1, _ROWS_OF_SEVERAL // len(images))
     per_slice, per_row = label_areas(labels)
     slices = choose_slices(per_slice, n_groups * _COLUMNS)
@@ -101,7 +102,7 @@ def write_overlay(
             text = f"{picture.name} {k + 1}/{n_slices}".strip()
             tile = (rows, columns, k)
             axes = figure.add_subplot(grid[line, place])
-            draw_slice(axes, picture.volume[tile], labels[tile], picture.window, row_mm / column_mm, text)
+            draw_slice(axes, picture.volume[tile], labels[tile], picture.window, row_mm / column_mm, text, fill)
         if len(images) == 1 and line:
             continue
         row = coronal_rows[line // len(images) % len(coronal_rows)]
@@ -110,7 +111,7 @@ def write_overlay(
         text = f"{picture.name} coronal {row + 1}".strip()
         # transposed and turned: slices run upwards on the page
         tile_of_cut = (picture.volume[cut].T[::-1], labels[cut].T[::-1])
-        draw_slice(axes, *tile_of_cut, picture.window, slice_mm / column_mm, text)
+        draw_slice(axes, *tile_of_cut, picture.window, slice_mm / column_mm, text, fill)
     _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), [*(((k,), *o) for k, o in organs.items()), *regions])
     size = " x ".join(str(n) for n in labels.shape)
     spacing = " x ".join(f"{s:.3g}" for s in (row_mm, column_mm, slice_mm))
@@ -147,6 +148,11 @@ def prepare_picture(
         low, high = (float(v) for v in np.percentile(values, (0.5, 99.5))) if values.size else (0.0, 1.0)
         window = (low, high) if high > low else (low, low + 1)
     return Picture(name, np.where(inside, volume, np.float32(window[0])), window)
+
+
+def fill_of(images: Mapping[str, Any]) -> float:
+    """How much colour fills a label: of MRI sequences little, for what enhances is to be seen through it."""
+    return 0.3 if len(images) == 1 else 0.12
 
 
 def region_labels(n_regions: int) -> tuple[int, ...]:
@@ -186,14 +192,16 @@ def draw_slice(
     window: tuple[float, float],
     aspect: float,
     text: str,
+    fill: float = 0.3,
 ) -> None:
+    """Draw a slice with outlines round its labels, each filled with its colour to the share ``fill``."""
     from matplotlib.patheffects import withStroke
 
     axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], aspect=aspect, interpolation="bilinear")
     table = np.zeros((256, 4))
     present = [int(k) for k in np.unique(labels) if k]
     for label in present:
-        table[label] = (*organ_colour(label), 0.3)
+        table[label] = (*organ_colour(label), fill)
     axes.imshow(table[labels], aspect=aspect, interpolation="nearest")
     if min(labels.shape) > 1 and _outline_length(labels) <= _MAX_OUTLINE:
         for label in present:

@@ -22,8 +22,9 @@ class RegionDiceCrossEntropyLoss(nn.Module):
             - \frac{1}{R N} \sum_{r, i} \left(y_{ri} \log p_{ri} + (1 - y_{ri}) \log (1 - p_{ri})\right)
 
     with p the sigmoid of the logits and N pixels. The sums run over the batch and over all processes, as in
-    `DiceCrossEntropyLoss`: two processes with batch B give what one gives with 2B. MONAI's `DiceCELoss` with
-    ``sigmoid=True, batch=True`` is this loss of one process.
+    `DiceCrossEntropyLoss`: two processes with batch B give what one gives with 2B. On one process it is MONAI's
+    `DiceLoss` with ``sigmoid=True, batch=True`` plus torch's `BCEWithLogitsLoss`; MONAI's `DiceCELoss` takes a softmax
+    for the cross-entropy of several channels.
 
     Args:
         regions: labels of each region; a label may belong to several.
