@@ -140,8 +140,8 @@ def read_sequence_datalist(
     """Cases of one list of a JSON file, as MONAI's data lists: ``{"training": [{"image": ..., "label": path}]}``.
 
     ``image`` is a list of files in any order, told apart by their names, or a mapping from sequence to file. Paths are
-    relative to the file. ``case_id`` and ``fold`` are optional. None as section takes every list. Cases that are not complete have an
-    item ``problem``, see `list_sequence_cases`.
+    relative to the file. ``case_id`` and ``fold`` are optional. None as section takes every list. Cases that are not
+    complete have an item ``problem``, see `list_sequence_cases`.
 
     Raises:
         InputError: no such file or list, an entry of another form or (``labelled``) without label, ids that recur.

@@ -9,7 +9,7 @@ from meddino_components.losses import DiceCrossEntropyLoss, RegionDiceCrossEntro
 
 LOSSES = {
     "classes": DiceCrossEntropyLoss(num_classes=4, class_balance=0.5),
-    "regions": RegionDiceCrossEntropyLoss(regions=((1, 2, 3), (1, 3), (3,), (3,))),
+    "regions": RegionDiceCrossEntropyLoss(regions=((1, 2, 3), (1, 3), (3,), (3,)), class_balance=0.5),
 }
 
 

@@ -22,13 +22,19 @@ def masks(labels):
     return torch.cat([torch.isin(labels, torch.tensor(members)) for members in REGIONS], dim=1).float()
 
 
-@pytest.mark.parametrize("settings", [{}, {"smooth": 2.0}])
+@pytest.mark.parametrize("settings", [{}, {"smooth": 2.0}, {"class_balance": 0.7}])
 def test_is_its_formula(settings):
     logits, labels = batch()
     p, y, smooth = logits.double().sigmoid(), masks(labels).double(), settings.get("smooth", 1e-5)
     dims = (0, 2, 3)
     dice = (2 * (p * y).sum(dims) + smooth) / (p.sum(dims) + y.sum(dims) + smooth)
-    expected = 1 - dice.mean() - (y * p.log() + (1 - y) * (1 - p).log()).mean()
+    cross_entropy = []
+    for region in range(3):
+        inside = y[:, region] == 1
+        errors = -torch.where(inside, p[:, region].log(), (1 - p[:, region]).log())
+        weights = torch.where(inside, inside.sum(), (~inside).sum()) ** -settings.get("class_balance", 0.0)
+        cross_entropy.append((weights * errors).sum() / weights.sum())
+    expected = 1 - dice.mean() + sum(cross_entropy) / 3
     found = RegionDiceCrossEntropyLoss(regions=REGIONS, **settings)(logits, labels)
     assert float(found) == pytest.approx(float(expected), rel=1e-6)
 
@@ -44,7 +50,9 @@ def test_a_right_and_sure_prediction_costs_nothing_an_absent_region_neither():
     labels = torch.zeros(1, 1, 4, 4)
     labels[..., :2] = 2
     sure = 100 * (masks(labels) - 0.5)
-    assert float(RegionDiceCrossEntropyLoss(regions=REGIONS)(sure, labels)) == pytest.approx(0, abs=1e-6)
+    for class_balance in (0.0, 0.7):
+        loss = RegionDiceCrossEntropyLoss(regions=REGIONS, class_balance=class_balance)
+        assert float(loss(sure, labels)) == pytest.approx(0, abs=1e-6)
 
 
 def test_low_precision_logits_are_summed_in_fp32():
