@@ -161,7 +161,7 @@ def read_sequence_datalist(
     cases = [_entry(entry, file, sequences) for entry in entries]
     if unlabelled := [case["case_id"] for case in cases if labelled and "label" not in case]:
         raise InputError(f"{file}: case {unlabelled[0]} has no label. Add it, or take the case out of the list")
-    check_unique([case["case_id"] for case in cases], [str(next(iter(c["image"].values()))) for c in cases])
+    check_unique([case["case_id"] for case in cases], [str(file)] * len(cases))
     return cases
 
 
@@ -203,14 +203,20 @@ def require_complete(cases: Iterable[Mapping[Any, Any]]) -> None:
 def _case(
     case_id: str, found: Mapping[str, list[Path]], where: str, sequences: Sequence[str], others: Sequence[str] = ()
 ) -> Case:
-    """The case, with a ``problem`` unless each sequence is there, once."""
+    """The case, with a ``problem`` unless each sequence is there, once, in a file of its own."""
     images = {name: str(found[name][0]) for name in sequences if name in found}
     case: Case = {"image": images, "case_id": case_id, "modality": "mr"}
     if LABEL in found:
         case["label"] = str(found[LABEL][0])
     twice = [name for name, paths in found.items() if len(paths) > 1]
     missing = [name for name in sequences if name not in found]
-    if twice:
+    same = [path for path, n in Counter(images.values()).items() if n > 1]
+    if same:
+        case["problem"] = (
+            f"case {case_id} {where}: {same[0]} is given for {' and '.join(k for k in images if images[k] == same[0])}; "
+            "expected a file of its own for each sequence. Correct the data list"
+        )
+    elif twice:
         paths = found[twice[0]]
         case["problem"] = (
             f"case {case_id} {where}: {twice[0]} is there {len(paths)} times ({', '.join(p.name for p in paths)}); "

@@ -128,6 +128,13 @@ def test_data_lists_by_name_or_by_mapping(tmp_path):
     assert first["image"] == second["image"] == {name: str(tmp_path / paths[name]) for name in SEQUENCES}
 
 
+def test_one_file_for_two_sequences_is_an_error(tmp_path):
+    images = {"t1": "a.nii.gz", "t1ce": "b.nii.gz", "t2": "c.nii.gz", "flair": "a.nii.gz"}
+    (case,) = list_sequence_cases(write_list(tmp_path, training=[{"image": images, "case_id": "x"}]))
+    assert "case x of" in case["problem"]
+    assert "a.nii.gz is given for t1 and flair" in case["problem"]
+
+
 @pytest.mark.parametrize(
     ("lists", "named"),
     [
