@@ -212,9 +212,10 @@ def _case(
     missing = [name for name in sequences if name not in found]
     same = [path for path, n in Counter(images.values()).items() if n > 1]
     if same:
+        which = " and ".join(name for name, path in images.items() if path == same[0])
         case["problem"] = (
-            f"case {case_id} {where}: {same[0]} is given for {' and '.join(k for k in images if images[k] == same[0])}; "
-            "expected a file of its own for each sequence. Correct the data list"
+            f"case {case_id} {where}: {same[0]} is given for {which}; expected a file of its own for each "
+            "sequence. Correct the data list"
         )
     elif twice:
         paths = found[twice[0]]
