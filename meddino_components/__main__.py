@@ -17,21 +17,22 @@ from .networks import vit_backbone
 
 
 def segment(
-    source: str,
+    source: str | Sequence[str],
     output_dir: str,
     bundle: str = "bundles/meddinov3_seg_amos",
-    modality: str = "ct",
+    modality: str | None = None,
     model: str | None = None,
     overlay_config: str | None = None,
     skip_existing: bool = False,
 ) -> None:
-    """Segment a volume, or all volumes of a folder, with a bundle's inference configuration.
+    """Segment a volume, a case of several sequences, or all of a folder, with a bundle's inference configuration.
 
     Args:
-        source: a NIfTI, NRRD or MetaImage file, or a folder.
+        source: a NIfTI, NRRD or MetaImage file, a folder, or a list of files ``"['a.nii.gz','b.nii.gz']"``; for
+            meddinov3_seg_brats the sequences of a case, in any order, or a ``.json`` data list.
         output_dir: gets ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
-        bundle: folder of the bundle.
-        modality: ``ct`` or ``mr``; never guessed.
+        bundle: folder of the bundle, such as ``bundles/meddinov3_seg_brats``.
+        modality: ``ct`` or ``mr``, never guessed; what the bundle states (ct for organs) if left out.
         model: weights; the bundle's ``models/model.pt`` if left out.
         overlay_config: a second configuration the network was trained with, such as ``laptop``.
         skip_existing: pass over cases that have an output.
@@ -41,14 +42,13 @@ def segment(
     files = [configs / f"{name}.json" for name in names]
     if missing := [str(file) for file in files if not file.is_file()]:
         raise InputError(f"{missing[0]} not found: give the folder of a bundle by --bundle")
-    overrides = {"model_path": str(model)} if model else {}
+    given = {"model_path": model, "modality": modality}
     run(
         config_file=[str(file) for file in files],
-        dataset_dir=str(source),
+        dataset_dir=str(source) if isinstance(source, (str, Path)) else [str(path) for path in source],
         output_dir=str(output_dir),
-        modality=modality,
         skip_existing=skip_existing,
-        **overrides,
+        **{key: str(value) for key, value in given.items() if value},
     )
 
 

@@ -11,6 +11,7 @@ import psutil
 
 REPOSITORY = Path(__file__).parent.parent
 AMOS = REPOSITORY / "bundles" / "meddinov3_seg_amos"
+BRATS = REPOSITORY / "bundles" / "meddinov3_seg_brats"
 PRETRAIN = REPOSITORY / "bundles" / "meddinov3_pretrain"
 # two processes on this machine
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]

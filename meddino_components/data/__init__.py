@@ -1,5 +1,6 @@
 """Volumes on a known grid: reading, intensity, data sets, plans; phantoms, slice stores, curation, crops below."""
 
+from .brats_labels import brats_regions
 from .cases import list_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
 from .curation import curate
@@ -16,6 +17,8 @@ from .global_batch_sampler import GlobalBatchSampler
 from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
 from .phantoms import write_phantoms
 from .plan import plan
+from .regions import LabelsToRegionsd, LoadRegionLabelsd, Regions
+from .sequences import LoadSequencesd, list_sequence_cases
 from .slice_dataset import SliceDataset
 from .slice_store import SliceStore
 from .volume_cache import VolumeCache
@@ -28,17 +31,23 @@ __all__ = [
     "CropCollate",
     "CropDistortions",
     "GlobalBatchSampler",
+    "LabelsToRegionsd",
+    "LoadRegionLabelsd",
+    "LoadSequencesd",
     "LoadVolumed",
     "MultiCropDataset",
     "NormalizeIntensityByModalityd",
+    "Regions",
     "ResampleInPlaned",
     "SliceDataset",
     "SliceStore",
     "VolumeCache",
+    "brats_regions",
     "curate",
     "in_plane_spacing",
     "label_names",
     "list_cases",
+    "list_sequence_cases",
     "plan",
     "read_datalist",
     "resize_slices",

@@ -34,6 +34,18 @@ def list_cases(
         InputError: nothing there, a file of another kind, a path given twice, or two paths that give the same id.
     """
     modality = parse_modality(modality, "modality")
+    paths, base = image_paths(source, exclude)
+    ids = [_case_id(path.absolute(), base.absolute()) for path in paths]
+    check_unique(ids, [str(path) for path in paths])
+    return [{"image": str(p), "case_id": i, "modality": modality} for p, i in zip(paths, ids, strict=True)]
+
+
+def image_paths(source: str | Path | Iterable[str | Path], exclude: str | Path | None) -> tuple[list[Path], Path]:
+    """The files and DICOM folders of a source (see `list_cases`), sorted in a folder, and a folder that holds them.
+
+    Raises:
+        InputError: nothing there, or a file of another kind.
+    """
     if isinstance(source, (str, Path)):
         root = Path(source).expanduser()
         if not root.exists():
@@ -52,9 +64,19 @@ def list_cases(
             raise InputError(f"{path}: no such file. Correct or remove it from the list of cases")
         if not path.is_dir() and not path.name.lower().endswith(_SUFFIXES):
             raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(_SUFFIXES)}")
-    ids = [_case_id(path.absolute(), base.absolute()) for path in paths]
-    check_unique(ids, [str(path) for path in paths])
-    return [{"image": str(p), "case_id": i, "modality": modality} for p, i in zip(paths, ids, strict=True)]
+    return paths, base
+
+
+def stem_of(path: Path) -> str:
+    """A file's name without the suffix of its kind.
+
+    Raises:
+        InputError: no suffix of a kind that is read.
+    """
+    suffix = next((s for s in (".nii.gz", *_SUFFIXES) if path.name.lower().endswith(s)), None)
+    if suffix is None:
+        raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(_SUFFIXES)}")
+    return path.name[: -len(suffix)]
 
 
 def check_unique(ids: list[str], names: list[str]) -> None:
@@ -89,8 +111,5 @@ def _search(root: Path, exclude: Path | None) -> list[Path]:
 
 def _case_id(path: Path, base: Path) -> str:
     relative = Path(os.path.relpath(path, base))
-    name = relative.name
-    if not path.is_dir():
-        suffix = next(s for s in (".nii.gz", *_SUFFIXES) if name.lower().endswith(s))
-        name = name[: -len(suffix)]
+    name = relative.name if path.is_dir() else stem_of(path)
     return "_".join([*relative.parts[:-1], name])

@@ -1,24 +1,28 @@
 """Data lists from public data-set layouts: who is a case, which files it has, which fold it falls into.
 
-A case is {"image": path, "label": path, "case_id": str, "modality": "ct" | "mr"}; without "label" in the test section.
+A case is {"image": path, "label": path, "case_id": str, "modality": "ct" | "mr"}; without "label" in the test section,
+and with {sequence: path} as "image" where a case has several files.
 """
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from monai.data import partition_dataset
 
 from ..errors import InputError
+from .cases import image_paths
 from .intensity import Modality, parse_modality
+from .sequences import JsonSection, group_sequences, read_sequence_datalist, require_complete
 
-Layout = Literal["amos", "nnunet_raw", "msd"]
+Layout = Literal["amos", "nnunet_raw", "msd", "brats"]
 Section = Literal["training", "validation", "all_labelled", "official_validation", "test"]
-Case = dict[str, str]
+Case = dict[str, Any]
 
 AMOS_LABELS: dict[int, str] = {
     0: "background",
@@ -39,6 +43,8 @@ AMOS_LABELS: dict[int, str] = {
     15: "prostate/uterus",
 }
 _AMOS_FIRST_MR = 500
+# sections that are lists of their own in a data list; the others are parts of "training"
+_OWN_LISTS: dict[Section, JsonSection] = {"official_validation": "validation", "test": "test"}
 
 
 def read_datalist(
@@ -54,7 +60,9 @@ def read_datalist(
     """Cases of one section of a data set.
 
     Layouts: "amos" (AMOS22 as downloaded; cases numbered below 500 are CT, the others MR), "nnunet_raw"
-    (DatasetXXX_Name of nnU-Net v2, one channel), "msd" (Medical Segmentation Decathlon, one channel).
+    (DatasetXXX_Name of nnU-Net v2, one channel), "msd" (Medical Segmentation Decathlon, one channel), "brats" (a folder
+    with the sequences and the label of each case side by side, or a .json data list, see `sequences`; a folder's
+    unlabelled cases are "test"; an item ``fold`` in every entry of a list decides about the folds).
 
     Sections: "training" and "validation" split the labelled training list into `n_folds` folds, shuffled by `seed`
     and the sorted case ids, so that neither the order of files nor of the list matters; "all_labelled" is that list
@@ -62,7 +70,7 @@ def read_datalist(
     without labels.
 
     Args:
-        dataset_dir: folder that holds dataset.json.
+        dataset_dir: folder that holds dataset.json (brats: see above).
         layout: see above.
         section: see above.
         fold: the fold that is "validation", from 0.
@@ -89,7 +97,7 @@ def read_datalist(
     cases = [c for c in cases if c["case_id"] not in set(exclude)]
     if not cases:
         raise InputError(
-            f"{root / 'dataset.json'}: no case left in section '{section}'"
+            f"{root if layout == 'brats' else root / 'dataset.json'}: no case left in section '{section}'"
             + (f" with modality '{wanted}'" if wanted else "")
             + ". Check dataset_dir, section, modality and exclude."
         )
@@ -187,10 +195,30 @@ def _read_nnunet_raw(root: Path, section: Section, modality: Modality | None) ->
     ]
 
 
+def _read_brats(root: Path, section: Section, modality: Modality | None) -> list[Case]:
+    if modality == "ct":
+        raise InputError("modality is 'ct'; the layout 'brats' is of MRI sequences. Set the modality to mr.")
+    if root.suffix == ".json":
+        cases = read_sequence_datalist(root, _OWN_LISTS.get(section, "training"), labelled=section != "test")
+    elif section == "official_validation":
+        raise InputError(f"{root}: a folder has no validation list. Use section 'validation', or a .json data list.")
+    else:
+        found = group_sequences(*image_paths(root, None))
+        cases = [case for case in found if ("label" in case) == (section != "test")]
+        if section != "test" and len(cases) < len(found):
+            left_out = [str(case["case_id"]) for case in found if "label" not in case]
+            warnings.warn(
+                f"{root}: {len(left_out)} cases have no label and are left out: {', '.join(left_out[:5])}", stacklevel=2
+            )
+    require_complete(cases)
+    return cases
+
+
 _READERS: dict[str, Callable[[Path, Section, Modality | None], list[Case]]] = {
     "amos": _read_amos,
     "nnunet_raw": _read_nnunet_raw,
     "msd": _read_msd,
+    "brats": _read_brats,
 }
 
 
@@ -257,12 +285,20 @@ def _stem(path: Path) -> str:
     return name.rsplit(".", 1)[0] if "." in name else name
 
 
+def case_files(case: Mapping[str, Any]) -> list[str]:
+    """Paths of a case's image or sequences, and of its label."""
+    image = case["image"]
+    paths = [*(image.values() if isinstance(image, Mapping) else [image])]
+    return [str(path) for path in [*paths, *([case["label"]] if "label" in case else [])]]
+
+
 def _check_files_exist(cases: list[Case], root: Path) -> None:
-    missing = [c[k] for c in cases for k in ("image", "label") if k in c and not Path(c[k]).exists()]
+    missing = [path for case in cases for path in case_files(case) if not Path(path).exists()]
     if missing:
+        where = root if root.suffix == ".json" else root / "dataset.json"
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise InputError(
-            f"{root / 'dataset.json'}: {len(missing)} listed files do not exist: {', '.join(missing[:5])}{more}. "
+            f"{where}: {len(missing)} listed files do not exist: {', '.join(missing[:5])}{more}. "
             "Complete the data set or remove them from the list."
         )
 
@@ -272,6 +308,11 @@ def _fold(cases: list[Case], training: bool, fold: int, n_folds: int, seed: int)
         raise InputError(f"fold is {fold}; expected 0..{n_folds - 1} (n_folds is {n_folds}).")
     if len(cases) < n_folds or n_folds < 2:
         raise InputError(f"{len(cases)} cases cannot be split into {n_folds} folds; expected 2 <= n_folds <= cases.")
+    if all("fold" in c for c in cases):
+        chosen = [c for c in cases if (c["fold"] != fold) == training]
+        if not chosen:
+            raise InputError(f"no case of the data list is in fold {fold}, or all are. Correct their 'fold' or fold.")
+        return chosen
     folds = partition_dataset(cases, num_partitions=n_folds, shuffle=True, seed=seed)
     chosen = [c for i, part in enumerate(folds) if (i != fold) == training for c in part]
     return sorted(chosen, key=lambda c: c["case_id"])

@@ -164,13 +164,13 @@ class CheckSameGridd(MapTransform):
         if shapes[0] != shapes[1]:
             raise InputError(
                 f"{names[1]}: shape {shapes[1]}, but {names[0]} has {shapes[0]}; expected one grid. "
-                "Check that they belong together, or resample the label onto the image (nearest neighbour)."
+                "Check that they belong together, or resample one onto the other (a label by nearest neighbour)."
             )
         distance = corner_distance_mm(np.asarray(reference.affine), np.asarray(other.affine), shapes[0]).max()
         if not distance <= self.tolerance_mm:
             raise InputError(
                 f"{names[1]}: its grid lies up to {distance:.4g} mm from that of {names[0]}; expected at most "
-                f"{self.tolerance_mm:g} mm. Check that they belong together, or resample the label onto the image."
+                f"{self.tolerance_mm:g} mm. Check that they belong together, or resample one onto the other."
             )
 
 

@@ -17,11 +17,13 @@ Modality = Literal["ct", "mr"]
 MODALITIES: tuple[Modality, ...] = ("ct", "mr")
 
 # CT: the statistics of the data that MedDINOv3 was pretrained on, in HU.
-# MR has no units: percentiles and moments are taken from each volume (see `mr_statistics`).
+# MR has no units: percentiles and moments are taken from each volume (see `mr_statistics`); where what lies outside the
+# patient is marked, as in skull-stripped brains, from each channel inside (see `marked_mr_statistics`).
 INTENSITY_TABLE: dict[str, Any] = {
     "version": 1,
     "ct": {"clip": (-1000.0, 1000.0), "mean": 65.1084213, "std": 178.0166321},
     "mr": {"percentiles": (0.5, 99.5), "foreground": "above the mean"},
+    "mr with marked background": {"percentiles": (0.5, 99.5), "foreground": "any channel differs from the background"},
 }
 FINGERPRINT_KEYS = ("percentile_00_5", "percentile_99_5", "mean", "std")
 
@@ -35,7 +37,8 @@ class NormalizeIntensityByModalityd(MapTransform):
 
     CT: clip to a fixed window in HU, subtract a fixed mean, divide by a fixed standard deviation; from
     `INTENSITY_TABLE`, or from `fingerprint` (nnU-Net's per-data-set statistics, as written by `plan`).
-    MR: per volume, see `mr_statistics`; `fingerprint` has no effect on it.
+    MR: per volume, see `mr_statistics`; `fingerprint` has no effect on it. With `background`, each channel by its own
+    voxels inside the patient, see `marked_mr_statistics`; outside the value stays.
 
     Float32 volumes are changed in place (a volume can take most of the memory), others are converted first.
 
@@ -44,6 +47,8 @@ class NormalizeIntensityByModalityd(MapTransform):
         modality: "ct" or "mr"; None takes the case's item "modality". Never guessed.
         fingerprint: {"percentile_00_5", "percentile_99_5", "mean", "std"} in HU.
         check_modality: refuse intensities that contradict the modality.
+        background: MR: the value that marks voxels outside the patient, in every channel (0 after skull-stripping);
+            stated by the data set's layer. None: not marked.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
@@ -61,12 +66,14 @@ class NormalizeIntensityByModalityd(MapTransform):
         modality: str | None = None,
         fingerprint: Mapping[str, float] | None = None,
         check_modality: bool = True,
+        background: float | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.modality = None if modality is None else parse_modality(modality, "modality")
         self.fingerprint = None if fingerprint is None else _parse_fingerprint(fingerprint)
         self.check_modality = check_modality
+        self.background = background
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
@@ -100,6 +107,13 @@ class NormalizeIntensityByModalityd(MapTransform):
         name = str(volume.meta.get("filename_or_obj", "image")) if isinstance(volume, MetaTensor) else "image"
         if self.check_modality:
             check_intensities(voxels, modality, name)
+        if modality == "mr" and self.background is not None:
+            inside = (voxels != self.background).any(dim=0)
+            for channel in voxels:
+                low, high, mean, std = marked_mr_statistics(channel, inside, name)
+                channel.clamp_(low, high).sub_(mean).div_(std)
+            voxels[:, ~inside] = self.background
+            return volume
         if modality == "mr":
             low, high, mean, std = mr_statistics(voxels, name)
         elif self.fingerprint is not None:
@@ -162,13 +176,45 @@ def mr_statistics(voxels: torch.Tensor, name: str) -> tuple[float, float, float,
         InputError: the volume or its foreground has no contrast.
     """
     lower, upper = INTENSITY_TABLE["mr"]["percentiles"]
-    array = voxels.detach().cpu().numpy()
-    index = np.linspace(0, array.size - 1, min(array.size, _MAX_SAMPLES)).round().astype(np.int64)
-    sample = array[np.unravel_index(index, array.shape)].astype(np.float64)
+    sample = _even_sample(voxels.detach().cpu().numpy())
     foreground = sample[sample > sample.mean()]
     if foreground.size == 0:
         raise InputError(f"{name}: all voxels have one value; expected a scan.")
     low, high = float(np.percentile(sample, lower)), float(np.percentile(foreground, upper))
+    return _clipped_moments(foreground, low, high, name)
+
+
+def marked_mr_statistics(channel: torch.Tensor, inside: torch.Tensor, name: str) -> tuple[float, float, float, float]:
+    """Lower and upper clip, mean and standard deviation for a robust z-score of one channel of a marked MR volume.
+
+    Clips are the 0.5 and 99.5 percentile of the voxels inside the patient, mean and standard deviation theirs after
+    clipping.
+
+    Args:
+        channel: [...], one sequence.
+        inside: [...] bool, voxels inside the patient.
+        name: for messages.
+
+    Raises:
+        InputError: nothing is inside, or the channel has one value there.
+    """
+    lower, upper = INTENSITY_TABLE["mr with marked background"]["percentiles"]
+    foreground = _even_sample(channel[inside].detach().cpu().numpy())
+    if foreground.size == 0:
+        raise InputError(f"{name}: every voxel is background; expected a scan.")
+    low, high = (float(value) for value in np.percentile(foreground, (lower, upper)))
+    return _clipped_moments(foreground, low, high, name)
+
+
+def _even_sample(array: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Voxels at even distances, at most `_MAX_SAMPLES`."""
+    index = np.linspace(0, array.size - 1, min(array.size, _MAX_SAMPLES)).round().astype(np.int64)
+    return np.asarray(array[np.unravel_index(index, array.shape)], dtype=np.float64)
+
+
+def _clipped_moments(
+    foreground: np.ndarray[Any, np.dtype[np.float64]], low: float, high: float, name: str
+) -> tuple[float, float, float, float]:
     clipped = foreground.clip(low, high)
     std = float(clipped.std())
     if std <= 1e-6 * max(abs(low), abs(high), 1e-12):

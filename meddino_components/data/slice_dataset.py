@@ -36,6 +36,8 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         margin: the slice handed to ``transform`` is this much larger than ``roi_size``, so that rotation and zoom
             bring no empty corners in.
         context_slices: 1, or 3 to give the slices below and above as channels ("2.5D").
+        background: value of the image outside the patient, put round slices smaller than a window; None takes the
+            lowest value near.
         num_classes: see `VolumeCache`.
         num_workers: processes that fill the cache.
 
@@ -55,6 +57,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         foreground_fraction: float = 0.33,
         margin: float = 1.2,
         context_slices: int = 1,
+        background: float | None = None,
         num_classes: int | None = None,
         num_workers: int = 0,
     ) -> None:
@@ -74,6 +77,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.roi_size = [int(side) for side in roi_size]
         self.margins = [int(np.ceil(side * (margin - 1) / 2)) for side in roi_size]
         self.foreground_fraction, self.context_slices = foreground_fraction, context_slices
+        self.background = background
 
     def __len__(self) -> int:
         """One pass over the cases; indices beyond it are as good, the sampler is unbounded."""
@@ -122,6 +126,8 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         pixels = np.concatenate([image[k, :, rows, columns] for k in neighbours]).astype(np.float32)
         classes = label[slice_index, rows, columns].astype(np.float32)
         # air outside the field of view; the window itself may hold none
-        air = float(image[neighbours].min()) if np.any(padding) else 0.0
+        air = self.background
+        if air is None:
+            air = float(image[neighbours].min()) if np.any(padding) else 0.0
         pixels = np.pad(pixels, [(0, 0), *padding], constant_values=air)
         return pixels, np.pad(classes, padding)[None]

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from ..errors import InputError
 from ..processes import rank_and_size
+from .datasets import case_files
 
 # bump when the layout of the folder changes
 _LAYOUT = 1
@@ -97,9 +98,7 @@ class VolumeCache(Dataset[CachedCase]):
         return CachedCase(folder)
 
     def _key(self, case: Mapping[str, Any]) -> str:
-        files = [
-            (str(case[key]), os.stat(case[key]).st_size, os.stat(case[key]).st_mtime_ns) for key in ("image", "label")
-        ]
+        files = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in case_files(case)]
         identity = json.dumps([files, case.get("modality"), self._recipe])
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
 

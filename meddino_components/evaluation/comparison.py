@@ -26,64 +26,75 @@ _LEGEND_LINES = 24
 def write_comparison(
     path: Path,
     *,
-    image: NDArray[np.floating[Any]],
+    image: NDArray[np.floating[Any]] | Mapping[str, NDArray[np.floating[Any]]],
     reference: NDArray[np.uint8],
     prediction: NDArray[np.uint8],
     spacing_mm: Sequence[float],
-    organs: Mapping[int, tuple[str, float]],
+    organs: Sequence[tuple[Sequence[int], str, float]],
     title: str,
     window: tuple[float, float] | None = None,
+    background: float | None = None,
 ) -> None:
-    """Draw axial slices and a coronal one twice: with the reference, and with the prediction.
+    """Draw axial slices and a coronal one twice: with the reference, and with the prediction; so for each image.
 
-    Colours are those of ``overlay.write_overlay``. In the lower row the outline of the reference is white.
+    Colours are those of ``overlay.write_overlay``. Over a prediction the outline of the reference is white.
 
     Args:
         path: PNG to write.
-        image: [H, W, D] in canonical orientation, in any units.
+        image: [H, W, D] in canonical orientation, in any units; or several such by name, each drawn.
         reference: [H, W, D] labels, 0 is background.
         prediction: [H, W, D] labels.
         spacing_mm: of rows, columns and slices.
-        organs: label -> (name, Dice) for the legend; Dice is NaN where the reference lacks the organ.
+        organs: (labels, name, Dice) for the legend; Dice is NaN where the case does not count for the organ.
         title: the case's id.
-        window: (low, high) grey window in the image's units; None is taken from the labelled voxels.
+        window: (low, high) grey window in the image's units; None is taken as in ``write_overlay``.
+        background: value of the image outside the patient, drawn black.
     """
+    images = dict(image) if isinstance(image, Mapping) else {"": image}
     pairs = zip(label_areas(reference), label_areas(prediction), strict=True)
     # slices that show an organ only predicted matter as much as those that show one missed
     per_slice, per_row = (np.maximum(a, b) for a, b in pairs)
     slices, row = choose_slices(per_slice, _COLUMNS), choose_slices(per_row, 1)[0]
-    grey = window or overlay.grey_window(image, reference, slices)
-    rows, columns = overlay.body_box(image, slices, grey[0])
+    pictures = [
+        overlay.prepare_picture(name, volume, reference, slices, window, background) for name, volume in images.items()
+    ]
+    rows, columns = overlay.body_box(pictures[0].volume, slices, pictures[0].window[0])
     row_mm, column_mm, slice_mm = (float(s) for s in spacing_mm)
     wide_mm = (columns.stop - columns.start) * column_mm
     tile_ratio = float(np.clip((rows.stop - rows.start) * row_mm / wide_mm, 0.4, 1.6))
-    coronal_width = float(np.clip(tile_ratio / (image.shape[2] * slice_mm / wide_mm), 0.4, 1.5))
+    n_slices = reference.shape[2]
+    coronal_width = float(np.clip(tile_ratio / (n_slices * slice_mm / wide_mm), 0.4, 1.5))
     widths = [1.0] * _COLUMNS + [coronal_width, 1.0]
-    inches = _TILE_INCHES * sum(widths), _TILE_INCHES * 2 * tile_ratio + 0.45
+    fill = overlay.fill_of(images)
+    lines = [(picture, labels) for picture in pictures for labels in (reference, prediction)]
+    inches = _TILE_INCHES * sum(widths), _TILE_INCHES * len(lines) * tile_ratio + 0.45
     figure = Figure(figsize=inches, dpi=100, facecolor=overlay.PAGE)
     FigureCanvasAgg(figure)
     top = 1 - 0.4 / inches[1]
     edges = {"left": 0.025, "right": 0.995, "top": top, "bottom": 0.01, "wspace": 0.02, "hspace": 0.03}
-    grid = figure.add_gridspec(2, len(widths), width_ratios=widths, **edges)
-    for line, labels in enumerate((reference, prediction)):
-        outline = reference if line else None
+    grid = figure.add_gridspec(len(lines), len(widths), width_ratios=widths, **edges)
+    for line, (picture, labels) in enumerate(lines):
+        outline = reference if labels is prediction else None
+        grey = picture.window
         for place, k in enumerate(slices):
             tile = (rows, columns, k)
             axes = figure.add_subplot(grid[line, place])
-            overlay.draw_slice(axes, image[tile], labels[tile], grey, row_mm / column_mm, f"{k + 1}/{image.shape[2]}")
+            text = f"{picture.name} {k + 1}/{n_slices}".strip()
+            overlay.draw_slice(axes, picture.volume[tile], labels[tile], grey, row_mm / column_mm, text, fill)
             _draw_outline(axes, None if outline is None else outline[tile])
         # transposed and turned: slices run upwards on the page
         cut = (row, columns, slice(None))
         axes = figure.add_subplot(grid[line, _COLUMNS])
         ratio = slice_mm / column_mm
-        overlay.draw_slice(axes, image[cut].T[::-1], labels[cut].T[::-1], grey, ratio, f"coronal {row + 1}")
+        cut_tiles = (picture.volume[cut].T[::-1], labels[cut].T[::-1])
+        overlay.draw_slice(axes, *cut_tiles, grey, ratio, f"{picture.name} coronal {row + 1}".strip(), fill)
         _draw_outline(axes, None if outline is None else outline[cut].T[::-1])
-        y = top * (0.25 if line else 0.75)
-        name = "prediction" if line else "reference"
+        y = top * (1 - (line + 0.5) / len(lines))
+        name = "reference" if outline is None else "prediction"
         figure.text(0.0125, y, name, color=overlay.TEXT, fontsize=10, rotation=90, ha="center", va="center")
     _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), organs)
     middle = (1 + top) / 2
-    note = "white outline below: the reference. Automatic; for research only"
+    note = "white outline: the reference. Automatic; for research only"
     figure.text(0.0125, middle, title, color=overlay.TEXT, fontsize=12, weight="bold", va="center")
     figure.text(0.99, middle, note, color=overlay.FAINT, fontsize=8, ha="right", va="center")
     figure.savefig(path, facecolor=overlay.PAGE)
@@ -97,20 +108,22 @@ def _draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
         axes.contour(labels == label, levels=[0.5], colors=["white"], linewidths=0.7)
 
 
-def _legend(axes: Any, organs: Mapping[int, tuple[str, float]]) -> None:
-    """Colours and Dice; of many organs the worst, in the order of the labels."""
+def _legend(axes: Any, organs: Sequence[tuple[Sequence[int], str, float]]) -> None:
+    """Colours and Dice; of many organs the worst, in the order given."""
     axes.set_axis_off()
-    worst = sorted(organs, key=lambda label: organs[label][1] if organs[label][1] >= 0 else 2.0)[:_LEGEND_LINES]
-    shown = {label: organs[label] for label in sorted(worst)}
+    by_dice = sorted(organs, key=lambda organ: organ[2] if organ[2] >= 0 else 2.0)
+    worst = {name for _, name, _ in by_dice[:_LEGEND_LINES]}
+    shown = [organ for organ in organs if organ[1] in worst]
     step = min(0.055, 1.0 / (len(shown) + 3))
     size = min(9.0, 190 * step)
     write = {"fontsize": size, "va": "top", "transform": axes.transAxes}
     axes.text(0.98, 0.99, "Dice", color=overlay.FAINT, ha="right", **write)
-    for place, (label, (name, dice)) in enumerate(shown.items(), start=1):
+    for place, (labels, name, dice) in enumerate(shown, start=1):
         y = 0.99 - place * step
         absent = math.isnan(dice)
-        axes.text(0.04, y, "■", color=overlay.organ_colour(label), **write)
-        axes.text(0.14, y, name, color=overlay.FAINT if absent else overlay.TEXT, **write)
+        overlay.draw_squares(axes, labels, 0.04, y, size)
+        x = 0.08 + 0.06 * len(labels)
+        axes.text(x, y, name, color=overlay.FAINT if absent else overlay.TEXT, **write)
         value = "not in reference" if absent else f"{dice:.3f}"
         axes.text(0.98, y, value, color=overlay.FAINT if absent else overlay.TEXT, ha="right", **write)
     if len(organs) > len(shown):

@@ -1,4 +1,4 @@
-"""Dice, surface Dice, 95 % Hausdorff distance and volumes of each organ of one case.
+"""Dice, surface Dice, 95 % Hausdorff distance and volumes of each organ, or region, of one case.
 
 H rows, W columns, D slices; any orientation will do as long as reference and prediction share it.
 """
@@ -16,10 +16,13 @@ from monai.metrics import compute_dice, compute_hausdorff_distance, compute_surf
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..data.regions import Regions
 from ..errors import InputError
 
 SURFACE_TOLERANCE_MM = 1.0
 HAUSDORFF_PERCENTILE = 95
+# HD95 where one of two maps is empty, by BraTS: the diagonal of its grid of 240 x 240 x 155 mm
+WORST_DISTANCE_MM = math.hypot(240, 240, 155)
 
 Box = tuple[slice, slice, slice]
 
@@ -30,7 +33,9 @@ class OrganScore:
 
     ``dice``, ``hd95_mm`` and ``surface_dice`` are NaN where the reference lacks the organ: the case does not count for
     it, whatever was predicted. Where the organ was missed altogether the Dice values are 0 and the distance is
-    infinite. The two surface metrics are NaN, too, where they were not asked for.
+    infinite. By BraTS's rule (``count_empty``) an empty reference counts: 1, 0 mm and 1 for an empty prediction, else
+    0, ``WORST_DISTANCE_MM`` and 0; a missed region has that distance, too. The two surface metrics are NaN, too, where
+    they were not asked for.
     """
 
     case_id: str
@@ -50,6 +55,8 @@ def score_case(
     label_names: Sequence[str],
     case_id: str,
     distance_metrics: bool = True,
+    regions: Regions | None = None,
+    count_empty: bool = False,
 ) -> list[OrganScore]:
     """Compare two label maps organ by organ with MONAI's metric functions.
 
@@ -65,42 +72,56 @@ def score_case(
         label_names: names by label, background first.
         case_id: for messages and rows.
         distance_metrics: compute HD95 and surface Dice, which take most of the time.
+        regions: score these sets of labels, not each label.
+        count_empty: what an empty reference means, see `OrganScore`.
 
     Returns:
-        One score an organ, in the order of the labels, background left out.
+        One score an organ, in the order of the labels, background left out; or one a region.
 
     Raises:
         InputError: the grids differ in shape, or there is a label without a name.
 
     Reference:
-        MedDINOv3, arXiv 2509.02379, section 4: Dice, HD95 and surface Dice at 1 mm by MONAI.
+        MedDINOv3, arXiv 2509.02379, section 4: Dice, HD95 and surface Dice at 1 mm by MONAI. Baid et al., BraTS 2021,
+        arXiv 2107.02314: empty regions.
     """
-    predicted = _label_map(prediction, len(label_names), f"case {case_id}: prediction")
-    expected = _label_map(reference, len(label_names), f"case {case_id}: reference")
+    n_labels = regions.num_labels if regions else len(label_names)
+    predicted = _label_map(prediction, n_labels, f"case {case_id}: prediction")
+    expected = _label_map(reference, n_labels, f"case {case_id}: reference")
     if predicted.shape != expected.shape:
         raise InputError(
             f"case {case_id}: the prediction has shape {predicted.shape}, the reference {expected.shape}; expected one "
             "grid. Check that they belong together"
         )
-    found = ndimage.find_objects(predicted, max_label=len(label_names) - 1)
-    wanted = ndimage.find_objects(expected, max_label=len(label_names) - 1)
+    found = ndimage.find_objects(predicted, max_label=n_labels - 1)
+    wanted = ndimage.find_objects(expected, max_label=n_labels - 1)
+    if regions:
+        structures = dict(zip(regions.names, regions.members, strict=True))
+    else:
+        structures = {name: (label,) for label, name in enumerate(label_names) if label}
     scores = []
-    for label, (in_prediction, in_reference) in enumerate(zip(found, wanted, strict=True), start=1):
-        box = _joint_box(in_prediction, in_reference)
-        values = _score_organ(predicted[box] == label, expected[box] == label, spacing_mm, distance_metrics)
-        scores.append(OrganScore(case_id, label_names[label], *values))
+    for name, labels in structures.items():
+        box = _joint_box([boxes[label - 1] for label in labels for boxes in (found, wanted)])
+        masks = [np.logical_or.reduce([array[box] == label for label in labels]) for array in (predicted, expected)]
+        values = _score_organ(masks[0], masks[1], spacing_mm, distance_metrics, count_empty)
+        scores.append(OrganScore(case_id, name, *values))
     return scores
 
 
 def _score_organ(
-    predicted: NDArray[np.bool_], expected: NDArray[np.bool_], spacing_mm: Sequence[float], distance_metrics: bool
+    predicted: NDArray[np.bool_],
+    expected: NDArray[np.bool_],
+    spacing_mm: Sequence[float],
+    distance_metrics: bool,
+    count_empty: bool,
 ) -> tuple[float, float, float, float, float]:
     voxel_ml = math.prod(float(s) for s in spacing_mm) / 1000
     volumes = (int(expected.sum()) * voxel_ml, int(predicted.sum()) * voxel_ml)
-    if not expected.any():
-        return (math.nan, math.nan, math.nan, *volumes)
-    if not predicted.any():
-        return (0.0, math.inf, 0.0, *volumes) if distance_metrics else (0.0, math.nan, math.nan, *volumes)
+    if not expected.any() or not predicted.any():
+        dice, hd95_mm, surface_dice = _score_empty(predicted, expected, count_empty)
+        if not distance_metrics:
+            hd95_mm = surface_dice = math.nan
+        return (dice, hd95_mm, surface_dice, *volumes)
     # [1, 1, h, w, d]: a batch of one case with one class
     y_pred, y = (torch.from_numpy(mask)[None, None] for mask in (predicted, expected))
     dice = compute_dice(y_pred.float(), y.float(), include_background=True)
@@ -116,6 +137,15 @@ def _score_organ(
     return (float(dice), float(hd95), float(surface), *volumes)
 
 
+def _score_empty(
+    predicted: NDArray[np.bool_], expected: NDArray[np.bool_], count_empty: bool
+) -> tuple[float, float, float]:
+    """Dice, HD95 and surface Dice where one of the masks, or both, are empty."""
+    if not count_empty:
+        return (0.0, math.inf, 0.0) if expected.any() else (math.nan, math.nan, math.nan)
+    return (0.0, WORST_DISTANCE_MM, 0.0) if expected.any() or predicted.any() else (1.0, 0.0, 1.0)
+
+
 def _label_map(labels: NDArray[np.integer[Any]] | torch.Tensor, n_labels: int, what: str) -> NDArray[np.integer[Any]]:
     array = labels.detach().cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
     if array.ndim != 3:
@@ -125,15 +155,14 @@ def _label_map(labels: NDArray[np.integer[Any]] | torch.Tensor, n_labels: int, w
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
     if low < 0 or high >= n_labels:
         raise InputError(
-            f"{what} holds labels {low}..{high}, but names are given for 0..{n_labels - 1}. Correct label_names or "
-            "the label map"
+            f"{what} holds labels {low}..{high}, expected are 0..{n_labels - 1}. Correct label_names or the label map"
         )
     return array
 
 
-def _joint_box(a: Box | None, b: Box | None) -> Box:
-    """The smallest box that holds both and one voxel more; an empty one where there is neither."""
-    boxes = [box for box in (a, b) if box is not None]
+def _joint_box(found: Sequence[Box | None]) -> Box:
+    """The smallest box that holds all and one voxel more; an empty one where there is none."""
+    boxes = [box for box in found if box is not None]
     if not boxes:
         return slice(0, 0), slice(0, 0), slice(0, 0)
     # a stop beyond the volume is allowed in a slice, a start below zero is not

@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..atomic_files import AtomicFiles
 from ..data.geometry import CANONICAL_AXCODES
+from ..data.regions import Regions
 from ..errors import InputError
 from ..inference.grids import as_on_grid
-from ..inference.writers import label_path
-from .metrics import HAUSDORFF_PERCENTILE, SURFACE_TOLERANCE_MM, OrganScore, score_case
+from ..inference.overlay import region_labels
+from ..inference.writers import label_path, shown_numbers
+from .metrics import HAUSDORFF_PERCENTILE, SURFACE_TOLERANCE_MM, WORST_DISTANCE_MM, OrganScore, score_case
 from .score_table import read_scores, write_scores
 from .summary import ScoreSummary, case_means, summarize
 
@@ -54,13 +56,17 @@ class SegmentationReport:
 
     Args:
         output_dir: made when missing.
-        label_names: names by label, background first.
+        label_names: names by label, background first; with ``regions`` not looked at.
         distance_metrics: compute HD95 and surface Dice, too.
         title: of the page.
         model_sha256: of the weights, to be recorded.
         window: (low, high) grey window of the pictures in the preprocessed image's units; None is taken from the
             labelled voxels.
         n_pictures: of the worst cases in the page, and of those round the median.
+        regions: score these sets of labels, not each label, and count empty ones by BraTS's rule (see `OrganScore`).
+        channel_names: names of the image's channels.
+        shown_channels: those that are drawn; None draws the first.
+        background: value of the image outside the patient, drawn black.
 
     Raises:
         InputError: matplotlib or jinja2 is not installed, names recur; for a case: no label, class scores in place of
@@ -71,17 +77,22 @@ class SegmentationReport:
         self,
         *,
         output_dir: str | Path,
-        label_names: Sequence[str],
+        label_names: Sequence[str] | Mapping[int, str],
         distance_metrics: bool = True,
         title: str = "Segmentation",
         model_sha256: str | None = None,
         window: Sequence[float] | None = None,
         n_pictures: int = 3,
+        regions: Regions | None = None,
+        channel_names: Sequence[str] = ("image",),
+        shown_channels: Sequence[str] | None = None,
+        background: float | None = None,
     ) -> None:
         missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
         if missing:
             raise InputError(f"the report needs {' and '.join(missing)}: pip install 'meddino[report]'")
-        self.label_names = [str(name) for name in label_names]
+        names = ["background", *regions.names] if regions else label_names
+        self.label_names = [str(name) for name in (names.values() if isinstance(names, Mapping) else names)]
         if (
             len(self.label_names) < 2
             or len(set(self.label_names)) < len(self.label_names)
@@ -94,6 +105,8 @@ class SegmentationReport:
         self.model_sha256 = model_sha256
         self.window = None if window is None else (float(window[0]), float(window[1]))
         self.n_pictures = n_pictures
+        self.regions, self.background = regions, background
+        self.channels = shown_numbers(channel_names, shown_channels)
         self._scores: dict[str, list[OrganScore]] = {}
         self._earlier: dict[str, list[OrganScore]] = {}
 
@@ -126,7 +139,8 @@ class SegmentationReport:
                 f"case {case_id}: the label has orientation {axcodes}; expected {CANONICAL_AXCODES}, by which the "
                 f"pictures are drawn. Put Orientationd with axcodes={CANONICAL_AXCODES} into the preprocessing"
             )
-        reference, prediction, image = (_on_grid(case[key], label, case_id, key) for key in ("label", "pred", "image"))
+        reference, prediction = (_on_grid(case[key], label, case_id, key)[0] for key in ("label", "pred"))
+        image = _on_grid(case["image"], label, case_id, "image")
         spacing_mm = [float(s) for s in np.linalg.norm(label.affine.cpu().numpy()[:3, :3], axis=0)]
         scores = score_case(
             prediction,
@@ -135,6 +149,8 @@ class SegmentationReport:
             label_names=self.label_names,
             case_id=case_id,
             distance_metrics=self.distance_metrics,
+            regions=self.regions,
+            count_empty=self.regions is not None,
         )
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._draw(picture, image, reference, prediction, spacing_mm, scores)
@@ -157,20 +173,26 @@ class SegmentationReport:
         from .comparison import write_comparison  # needs matplotlib
 
         dice = case_means(scores).get(scores[0].case_id)
-        organs = {
-            label: (s.organ, s.dice) for label, s in enumerate(scores, start=1) if s.reference_ml or s.prediction_ml
-        }
+        if self.regions:
+            colours = region_labels(len(scores))
+            table = np.array((0, *colours), np.uint8)
+            reference, prediction = (table[self.regions.innermost(labels)] for labels in (reference, prediction))
+            organs = [(colours[k:], s.organ, s.dice) for k, s in enumerate(scores)]
+        else:
+            found = [(label, s) for label, s in enumerate(scores, start=1) if s.reference_ml or s.prediction_ml]
+            organs = [((label,), s.organ, s.dice) for label, s in found]
         path.parent.mkdir(exist_ok=True)
         with AtomicFiles() as files:
             write_comparison(
                 files.path(path),
-                image=image,
+                image={name: image[k] for name, k in self.channels.items()} if len(self.channels) > 1 else image[0],
                 reference=reference.astype(np.uint8, copy=False),
                 prediction=prediction.astype(np.uint8, copy=False),
                 spacing_mm=spacing_mm,
                 organs=organs,
                 title=scores[0].case_id + ("" if dice is None else f"   mean Dice {dice:.3f}"),
                 window=self.window,
+                background=self.background,
             )
 
     def _set_metrics(self, engine: Engine) -> None:
@@ -218,18 +240,23 @@ class SegmentationReport:
         return summarize(_flat(scores), self.label_names[1:])
 
     def _settings(self) -> dict[str, Any]:
+        absent, missed = "case does not count for the organ", "Dice and surface Dice 0, left out of HD95"
+        if self.regions:
+            absent = f"Dice 1 and HD95 0 where nothing is predicted, else Dice 0 and HD95 {WORST_DISTANCE_MM:.2f} mm"
+            missed = f"Dice 0 and HD95 {WORST_DISTANCE_MM:.2f} mm"
         return {
+            **({"regions": dict(zip(self.regions.names, self.regions.members, strict=True))} if self.regions else {}),
             "distance_metrics": self.distance_metrics,
             "surface_tolerance_mm": SURFACE_TOLERANCE_MM,
             "hausdorff_percentile": HAUSDORFF_PERCENTILE,
-            "absent_from_reference": "case does not count for the organ",
-            "missed": "Dice and surface Dice 0, left out of HD95",
+            "absent_from_reference": absent,
+            "missed": missed,
             "averaging": "over cases, then over organs",
         }
 
 
 def _on_grid(volume: Any, label: MetaTensor, case_id: str, key: str) -> NDArray[Any]:
-    """First channel of a volume as an array [H, W, D] on the label's grid.
+    """A volume as an array [C, H, W, D] on the label's grid.
 
     Raises:
         InputError: no ``MetaTensor``, several channels (but of an image), or other voxels than the label's.
@@ -239,7 +266,8 @@ def _on_grid(volume: Any, label: MetaTensor, case_id: str, key: str) -> NDArray[
         raise InputError(f"case {case_id}: '{key}' is {found}; expected a MetaTensor [1, H, W, D], labels not scores")
     affine, target = (np.asarray(v.affine.cpu(), dtype=np.float64) for v in (volume, label))
     try:
-        return as_on_grid(volume.as_tensor()[0].cpu().numpy(), affine, target, tuple(label.shape[1:]))
+        channels = np.moveaxis(volume.as_tensor().cpu().numpy(), 0, -1)
+        return np.moveaxis(as_on_grid(channels, affine, target, tuple(label.shape[1:])), -1, 0)
     except InputError as error:
         raise InputError(f"case {case_id}: '{key}' and 'label' lie on different grids: {error}") from error
 

@@ -26,8 +26,8 @@ class OrganSummary:
     """One organ over all cases.
 
     Args:
-        n: cases whose reference has the organ; only they count in the averages.
-        n_missed: of these, cases without one voxel predicted: Dice and surface Dice 0, no HD95.
+        n: cases that count in the averages: those whose reference has the organ, or by BraTS's rule all.
+        n_missed: cases whose reference has the organ, without one voxel predicted: Dice and surface Dice 0.
         n_predicted_where_absent: cases whose reference lacks the organ, but not the prediction.
         reference_ml: mean volume in the ``n`` references.
         prediction_ml: mean volume predicted in the same cases.
@@ -102,8 +102,8 @@ def _organ_summary(scores: list[OrganScore]) -> OrganSummary:
     present = [s for s in scores if not math.isnan(s.dice)]
     return OrganSummary(
         n=len(present),
-        n_missed=sum(s.prediction_ml == 0 for s in present),
-        n_predicted_where_absent=sum(math.isnan(s.dice) and s.prediction_ml > 0 for s in scores),
+        n_missed=sum(s.reference_ml > 0 and s.prediction_ml == 0 for s in scores),
+        n_predicted_where_absent=sum(s.reference_ml == 0 and s.prediction_ml > 0 for s in scores),
         reference_ml=finite_average(s.reference_ml for s in present).mean,
         prediction_ml=finite_average(s.prediction_ml for s in present).mean,
         dice=finite_average(s.dice for s in present),

@@ -1,9 +1,11 @@
-"""Class scores of a few slices reduced to labels, before the next slices are computed.
+"""Scores of a few slices reduced to labels, before the next slices are computed.
 
-Shapes: N slices, K classes, H rows, W columns.
+Shapes: N slices, K classes or R regions, H rows, W columns.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -40,6 +42,25 @@ def write_labels(scores: Tensor, labels: Tensor) -> Tensor:
         torch.maximum(labels, candidate.mul_(k), out=labels)
         torch.maximum(best, scores[:, k], out=best)  # maximum keeps a NaN, where `>` would pass over it
     return torch.isfinite(best).flatten(1).all(dim=1)
+
+
+def write_regions(scores: Tensor, labels: Tensor, written: Sequence[int]) -> Tensor:
+    """Write for each pixel the label of the innermost region found there; a region is found where its score is above 0.
+
+    A pixel of an inner region counts as one of those round it, whatever their scores: the labels cannot say otherwise.
+
+    Args:
+        scores: [N, R, H, W], logits (above 0: a probability above one half), the outermost region first.
+        labels: [N, H, W] uint8 on the same device, overwritten.
+        written: label of each region.
+
+    Returns:
+        [N] bool on the device: whether every score in the slice was a finite number.
+    """
+    labels.zero_()
+    for number, label in enumerate(written):
+        labels.masked_fill_(scores[:, number] > 0, label)
+    return torch.isfinite(scores).flatten(1).all(dim=1)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

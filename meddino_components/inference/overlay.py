@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..errors import InputError
 from .slice_choice import choose_slices, label_areas
 
 _ROWS, _COLUMNS = 3, 4  # of axial tiles
+_ROWS_OF_SEVERAL = 4  # where several images of a case are drawn
 _TILE_INCHES = 2.9
 # neighbouring pixels of different label in a tile, above which only areas are drawn: a 512 x 512 slice with a hundred
 # organs stays below, noise from an untrained network does not, and its outlines would take gigabytes
@@ -25,6 +27,8 @@ _MAX_OUTLINE = 50_000
 PAGE = "#101214"
 TEXT = "#e8e8e8"
 FAINT = "#a0a6ae"
+# labels by whose colours nested regions are drawn, from the outermost: green, red, yellow as usual for brain tumours
+_REGION_LABELS = (2, 1, 4, 9, 7, 11)
 # distinct on black and on grey
 _COLOURS = (
     *("ff5a5f", "5bd75b", "b4f03c", "ffe119", "ffb3c6", "c8783c", "f032e6", "ff2828"),
@@ -35,23 +39,29 @@ _COLOURS = (
 def write_overlay(
     path: Path,
     *,
-    image: NDArray[np.floating[Any]],
+    image: NDArray[np.floating[Any]] | Mapping[str, NDArray[np.floating[Any]]],
     labels: NDArray[np.uint8],
     spacing_mm: Sequence[float],
     organs: Mapping[int, tuple[str, float]],
     title: str,
     window: tuple[float, float] | None = None,
+    background: float | None = None,
+    regions: Sequence[tuple[Sequence[int], str, float]] = (),
 ) -> None:
     """Draw the sheet as a PNG.
 
     Args:
         path: file to write.
-        image: [H, W, D] in canonical orientation, in any units.
+        image: [H, W, D] in canonical orientation, in any units; or several such by name, drawn one below the other on
+            the same slices.
         labels: [H, W, D], 0 is background.
         spacing_mm: of rows, columns and slices.
         organs: label -> (name, volume in ml), those found and those looked for.
         title: the case's id.
-        window: (low, high) grey window in the image's units; None is taken from the labelled voxels.
+        window: (low, high) grey window in the image's units; None is taken from the labelled voxels, or with
+            ``background`` from all voxels inside the patient.
+        background: value of the image outside the patient, drawn black.
+        regions: (labels, name, volume in ml) of what several labels make up, for the legend.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -63,39 +73,91 @@ def write_overlay(
         raise InputError(
             "the overlay sheet needs matplotlib: pip install 'meddino[report]', or turn the overlay off"
         ) from error
+    images = dict(image) if isinstance(image, Mapping) else {"": image}
+    fill = fill_of(images)
+    n_groups = _ROWS if len(images) == 1 else max(1, _ROWS_OF_SEVERAL // len(images))
     per_slice, per_row = label_areas(labels)
-    slices = choose_slices(per_slice, _ROWS * _COLUMNS)
-    row = choose_slices(per_row, 1)[0]
-    grey = window or grey_window(image, labels, slices)
-    rows, columns = body_box(image, slices, grey[0])
+    slices = choose_slices(per_slice, n_groups * _COLUMNS)
+    groups = [slices[start : start + _COLUMNS] for start in range(0, len(slices), _COLUMNS)]
+    pictures = [prepare_picture(name, volume, labels, slices, window, background) for name, volume in images.items()]
+    lines = [(picture, group) for group in groups for picture in pictures]
+    rows, columns = body_box(pictures[0].volume, slices, pictures[0].window[0])
     row_mm, column_mm, slice_mm = (float(s) for s in spacing_mm)
     wide_mm = (columns.stop - columns.start) * column_mm
     tile_ratio = float(np.clip((rows.stop - rows.start) * row_mm / wide_mm, 0.4, 1.6))
-    # the coronal slice is as high as the axial rows together, unless it becomes wider than two tiles
-    coronal_width = float(np.clip(_ROWS * tile_ratio / (image.shape[2] * slice_mm / wide_mm), 0.5, 2.0))
+    # one coronal slice as high as the axial rows together, or one beside each row, unless it becomes too wide
+    coronal_rows = choose_slices(per_row, 1 if len(images) == 1 else len(groups))
+    n_high, n_wide = (len(lines), 2.0) if len(images) == 1 else (1, 1.5)
+    n_slices = labels.shape[2]
+    coronal_width = float(np.clip(n_high * tile_ratio / (n_slices * slice_mm / wide_mm), 0.5, n_wide))
     widths = [1.0] * _COLUMNS + [coronal_width, 1.05]
-    inches = _TILE_INCHES * sum(widths), _TILE_INCHES * _ROWS * tile_ratio + 0.5
+    inches = _TILE_INCHES * sum(widths), _TILE_INCHES * max(len(lines), _ROWS) * tile_ratio + 0.5
     figure = Figure(figsize=inches, dpi=110, facecolor=PAGE)
     FigureCanvasAgg(figure)
     top = 1 - 0.45 / inches[1]
     edges = {"left": 0.005, "right": 0.995, "top": top, "bottom": 0.01, "wspace": 0.02, "hspace": 0.02}
-    grid = figure.add_gridspec(_ROWS, len(widths), width_ratios=widths, **edges)
-    for place, k in enumerate(slices):
-        axes = figure.add_subplot(grid[place // _COLUMNS, place % _COLUMNS])
-        tile = (rows, columns, k)
-        draw_slice(axes, image[tile], labels[tile], grey, row_mm / column_mm, f"{k + 1}/{image.shape[2]}")
-    cut = (row, columns, slice(None))
-    axes = figure.add_subplot(grid[:, _COLUMNS])
-    # transposed and turned: slices run upwards on the page
-    draw_slice(axes, image[cut].T[::-1], labels[cut].T[::-1], grey, slice_mm / column_mm, f"coronal {row + 1}")
-    _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), organs)
-    size = " x ".join(str(n) for n in image.shape)
+    grid = figure.add_gridspec(max(len(lines), _ROWS), len(widths), width_ratios=widths, **edges)
+    for line, (picture, group) in enumerate(lines):
+        for place, k in enumerate(group):
+            text = f"{picture.name} {k + 1}/{n_slices}".strip()
+            tile = (rows, columns, k)
+            axes = figure.add_subplot(grid[line, place])
+            draw_slice(axes, picture.volume[tile], labels[tile], picture.window, row_mm / column_mm, text, fill)
+        if len(images) == 1 and line:
+            continue
+        row = coronal_rows[line // len(images) % len(coronal_rows)]
+        cut = (row, columns, slice(None))
+        axes = figure.add_subplot(grid[line, _COLUMNS] if len(images) > 1 else grid[:, _COLUMNS])
+        text = f"{picture.name} coronal {row + 1}".strip()
+        # transposed and turned: slices run upwards on the page
+        tile_of_cut = (picture.volume[cut].T[::-1], labels[cut].T[::-1])
+        draw_slice(axes, *tile_of_cut, picture.window, slice_mm / column_mm, text, fill)
+    _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), [*(((k,), *o) for k, o in organs.items()), *regions])
+    size = " x ".join(str(n) for n in labels.shape)
     spacing = " x ".join(f"{s:.3g}" for s in (row_mm, column_mm, slice_mm))
     note = f"{size} voxels of {spacing} mm. Automatic; for research only"
     middle = (1 + top) / 2
     figure.text(0.01, middle, title, color=TEXT, fontsize=13, weight="bold", va="center")
     figure.text(0.99, middle, note, color=FAINT, fontsize=9, ha="right", va="center")
     figure.savefig(path, facecolor=PAGE)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image to draw: name, volume [H, W, D], grey window."""
+
+    name: str
+    volume: NDArray[np.floating[Any]]
+    window: tuple[float, float]
+
+
+def prepare_picture(
+    name: str,
+    volume: NDArray[np.floating[Any]],
+    labels: NDArray[np.uint8],
+    slices: Sequence[int],
+    window: tuple[float, float] | None,
+    background: float | None,
+) -> Picture:
+    """Settle the grey window on the slices that are drawn; what lies outside the patient becomes its black."""
+    if background is None:
+        return Picture(name, volume, window or grey_window(volume, labels, slices))
+    inside = volume != background
+    if window is None:
+        values = np.concatenate([volume[:, :, k][inside[:, :, k]] for k in slices])
+        low, high = (float(v) for v in np.percentile(values, (0.5, 99.5))) if values.size else (0.0, 1.0)
+        window = (low, high) if high > low else (low, low + 1)
+    return Picture(name, np.where(inside, volume, np.float32(window[0])), window)
+
+
+def fill_of(images: Mapping[str, Any]) -> float:
+    """How much colour fills a label: of MRI sequences little, for what enhances is to be seen through it."""
+    return 0.3 if len(images) == 1 else 0.12
+
+
+def region_labels(n_regions: int) -> tuple[int, ...]:
+    """The labels by which nested regions are drawn, from the outermost to the innermost."""
+    return _REGION_LABELS[:n_regions]
 
 
 def grey_window(
@@ -130,14 +192,16 @@ def draw_slice(
     window: tuple[float, float],
     aspect: float,
     text: str,
+    fill: float = 0.3,
 ) -> None:
+    """Draw a slice with outlines round its labels, each filled with its colour to the share ``fill``."""
     from matplotlib.patheffects import withStroke
 
     axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], aspect=aspect, interpolation="bilinear")
     table = np.zeros((256, 4))
     present = [int(k) for k in np.unique(labels) if k]
     for label in present:
-        table[label] = (*organ_colour(label), 0.3)
+        table[label] = (*organ_colour(label), fill)
     axes.imshow(table[labels], aspect=aspect, interpolation="nearest")
     if min(labels.shape) > 1 and _outline_length(labels) <= _MAX_OUTLINE:
         for label in present:
@@ -154,16 +218,16 @@ def _outline_length(labels: NDArray[np.uint8]) -> int:
     return int(np.count_nonzero(labels[1:] != labels[:-1]) + np.count_nonzero(labels[:, 1:] != labels[:, :-1]))
 
 
-def _legend(axes: Any, organs: Mapping[int, tuple[str, float]]) -> None:
+def _legend(axes: Any, entries: Sequence[tuple[Sequence[int], str, float]]) -> None:
     axes.set_axis_off()
-    lines = [(label, name, ml) for label, (name, ml) in organs.items() if ml > 0]
-    absent = [name for name, ml in organs.values() if ml <= 0]
+    lines = [entry for entry in entries if entry[2] > 0]
+    absent = [name for _, name, ml in entries if ml <= 0]
     step = min(0.05, 1.0 / (len(lines) + len(absent) + 3))
     size = max(5.0, min(10.0, 220 * step))
     y = 0.99
-    for label, name, ml in lines:
-        axes.text(0.02, y, "■", color=organ_colour(label), fontsize=size + 2, va="top", transform=axes.transAxes)
-        axes.text(0.12, y, name, color=TEXT, fontsize=size, va="top", transform=axes.transAxes)
+    for labels, name, ml in lines:
+        draw_squares(axes, labels, 0.02, y, size + 2)
+        axes.text(0.06 + 0.06 * len(labels), y, name, color=TEXT, fontsize=size, va="top", transform=axes.transAxes)
         amount = f"{ml:,.0f} ml" if ml >= 10 else f"{ml:.1f} ml"
         axes.text(0.98, y, amount, color=TEXT, fontsize=size, va="top", ha="right", transform=axes.transAxes)
         y -= step
@@ -173,6 +237,13 @@ def _legend(axes: Any, organs: Mapping[int, tuple[str, float]]) -> None:
         for name in absent:
             y -= step
             axes.text(0.12, y, name, color=FAINT, fontsize=size, va="top", transform=axes.transAxes)
+
+
+def draw_squares(axes: Any, labels: Sequence[int], x: float, y: float, size: float) -> None:
+    """A square in the colour of each label, side by side."""
+    for place, label in enumerate(labels):
+        at = (x + 0.06 * place, y)
+        axes.text(*at, "\u25a0", color=organ_colour(label), fontsize=size, va="top", transform=axes.transAxes)
 
 
 def organ_colour(label: int) -> tuple[float, float, float]:

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from ..data.geometry import resize_slices
+from ..data.regions import Regions
 from ..errors import InputError
-from .class_scores import MAX_CLASSES, is_out_of_memory, write_labels
+from .class_scores import MAX_CLASSES, is_out_of_memory, write_labels, write_regions
 from .slice_scorer import SliceScorer
 
 Region = tuple[slice, slice, slice]
@@ -38,9 +39,11 @@ class SliceLabeller:
         padding: [C], the value round slices that are smaller than a window.
         max_batch: slices in flight at most.
         score_bytes: bytes that their class scores may take; at least one slice always runs.
-        open_probabilities: called once with K; returns an array [K, H, W, D] of the volume for the softmax.
+        open_probabilities: called once with K; returns an array [K, H, W, D] of the volume for the softmax, or for the
+            sigmoid of each region.
         region: where in the volume the slices lie.
         whole: whether that is everywhere.
+        regions: what the scores are of, if not of classes that exclude each other.
     """
 
     scorer: SliceScorer
@@ -52,6 +55,7 @@ class SliceLabeller:
     open_probabilities: OpenProbabilities | None
     region: Region
     whole: bool
+    regions: Regions | None = None
     n_classes: int | None = None
     probabilities: np.ndarray[Any, Any] | None = None
 
@@ -108,22 +112,32 @@ class SliceLabeller:
             chunk = scores[start : start + native]
             if self.network_size != self.size:
                 chunk = resize_slices(chunk.float(), self.size, mode="bilinear")
-            finite[start : start + native] = write_labels(chunk, labels[start : start + native])
+            finite[start : start + native] = self._write_labels(chunk, labels[start : start + native])
             if self.probabilities is not None:
                 self._write_probabilities(chunk, number + start)
 
+    def _write_labels(self, scores: Tensor, labels: Tensor) -> Tensor:
+        return (
+            write_labels(scores, labels)
+            if self.regions is None
+            else write_regions(scores, labels, self.regions.written)
+        )
+
     def _know_classes(self, n_classes: int) -> None:
+        if self.regions is not None and n_classes != len(self.regions.names):
+            raise InputError(f"the network gives {n_classes} scores a pixel; expected {', '.join(self.regions.names)}")
         if n_classes > MAX_CLASSES:
             raise InputError(f"the network gives {n_classes} classes; labels are uint8, at most {MAX_CLASSES}")
         self.n_classes = n_classes
         if self.open_probabilities is not None:
             self.probabilities = self.open_probabilities(n_classes)
-            if not self.whole:
+            if not self.whole and self.regions is None:
                 self.probabilities[0] = 1  # outside the body
 
     def _write_probabilities(self, scores: Tensor, number: int) -> None:
         assert self.probabilities is not None
         rows, columns, _ = self.region
         for n, slice_scores in enumerate(scores):
-            softmax = torch.softmax(slice_scores.float(), dim=0).half().cpu().numpy()
-            self.probabilities[:, rows, columns, number + n] = softmax
+            scores_32 = slice_scores.float()
+            shares = torch.softmax(scores_32, dim=0) if self.regions is None else scores_32.sigmoid()
+            self.probabilities[:, rows, columns, number + n] = shares.half().cpu().numpy()

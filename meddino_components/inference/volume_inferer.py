@@ -16,6 +16,7 @@ from monai.utils import optional_import
 from torch import Tensor
 
 from ..data.geometry import in_plane_spacing
+from ..data.regions import Regions
 from .body_region import body_region
 from .slice_labeller import OpenProbabilities, Region, SliceLabeller
 from .slice_scorer import SliceScorer
@@ -43,6 +44,10 @@ class VolumeInferer(Inferer):
         context_slices: 1, or 3: the slices below and above are further channels, in the order below, itself, above;
             the volume's end slices are their own neighbours.
         crop_to_body: look only inside the box round the body; outside it labels are 0.
+        background: value of the image outside the patient, put round slices smaller than a window; None takes the
+            lowest of each channel.
+        regions: what the network's scores are of: regions within each other, each with a sigmoid. None: classes that
+            exclude each other.
         amp: compute in bfloat16, on any device.
         score_memory_mb: MiB that the class scores of the slices in flight may take; at least one slice always runs.
         progress: show a bar over slices (needs tqdm).
@@ -59,6 +64,8 @@ class VolumeInferer(Inferer):
         mirror_axes: Sequence[int] = (),
         context_slices: int = 1,
         crop_to_body: bool = False,
+        background: float | None = None,
+        regions: Regions | None = None,
         amp: bool = False,
         score_memory_mb: float = 512,
         progress: bool = False,
@@ -76,6 +83,8 @@ class VolumeInferer(Inferer):
         self.mirror_axes = tuple(mirror_axes)
         self.context_slices = context_slices
         self.crop_to_body = crop_to_body
+        self.background = background
+        self.regions = regions
         self.amp = amp
         self.score_memory_mb = score_memory_mb
         self.progress = progress
@@ -164,6 +173,7 @@ class VolumeInferer(Inferer):
             open_probabilities=probabilities,
             region=region,
             whole=size == tuple(volume.shape[1:3]) and depth == slice(0, volume.shape[3]),
+            regions=self.regions,
         )
         starts = range(depth.start, depth.stop, _BLOCK)
         for start in self._with_progress(starts):
@@ -190,6 +200,8 @@ class VolumeInferer(Inferer):
 
     def _padding(self, volume: Tensor) -> Tensor:
         """[C * context_slices]: air, whatever the normalisation."""
+        if self.background is not None:
+            return torch.full((volume.shape[0] * self.context_slices,), self.background)
         return volume.amin(dim=(1, 2, 3)).float().repeat(self.context_slices)
 
     def _with_progress(self, starts: range) -> Any:

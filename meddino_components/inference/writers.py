@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..atomic_files import AtomicFiles
+from ..data.regions import Regions
 from ..errors import InputError
 from .grids import TOLERANCE_MM, as_on_grid
-from .overlay import write_overlay
+from .overlay import region_labels, write_overlay
 
 LABEL_SUFFIX = ".nii.gz"
 
@@ -53,6 +54,10 @@ class WriteCased(Transform):
         overlay: write the PNG (needs matplotlib).
         window: (low, high) grey window in the units of the preprocessed image; None is taken from the labelled voxels.
         model_sha256: recorded in the JSON.
+        regions: what the labels make up together; their volumes are written and drawn, too.
+        channel_names: names of the image's channels, for the PNG.
+        shown_channels: those that are drawn; None draws the first.
+        background: value of the image outside the patient, drawn black.
 
     Raises:
         InputError: the prediction does not lie on the source's voxels, or the case's id cannot be a file's name.
@@ -68,6 +73,10 @@ class WriteCased(Transform):
         overlay: bool = True,
         window: Sequence[float] | None = None,
         model_sha256: str | None = None,
+        regions: Regions | None = None,
+        channel_names: Sequence[str] = ("image",),
+        shown_channels: Sequence[str] | None = None,
+        background: float | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         items = label_names.items() if isinstance(label_names, Mapping) else enumerate(label_names)
@@ -77,6 +86,8 @@ class WriteCased(Transform):
         self.overlay = overlay
         self.window = None if window is None else (float(window[0]), float(window[1]))
         self.model_sha256 = model_sha256
+        self.regions, self.background = regions, background
+        self.channels = shown_numbers(channel_names, shown_channels)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
         """Write the case and return it unchanged. Read besides the keys: ``case_id`` and, when there, ``seconds``."""
@@ -90,6 +101,7 @@ class WriteCased(Transform):
         report = {
             "case_id": case_id,
             "organs": self._organs(counts, source_affine),
+            **({} if self.regions is None else {"regions": self._regions(self.regions, counts, source_affine)}),
             "shape": list(labels.shape),
             "spacing_mm": [round(float(s), 6) for s in spacing_mm],
             "seconds": None if data.get("seconds") is None else round(float(data["seconds"]), 3),
@@ -110,6 +122,17 @@ class WriteCased(Transform):
             nib.save(nifti_like_source(labels, source_affine, _source_file(image)), files.path(final))
         return data
 
+    @staticmethod
+    def _regions(
+        regions: Regions, counts: NDArray[np.int64], affine: NDArray[np.float64]
+    ) -> dict[str, dict[str, list[int] | float]]:
+        voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
+        voxels = [int(counts[list(labels)].sum()) for labels in regions.members]
+        return {
+            name: {"labels": list(labels), "voxels": n, "volume_ml": round(n * voxel_ml, 3)}
+            for name, labels, n in zip(regions.names, regions.members, voxels, strict=True)
+        }
+
     def _organs(self, counts: NDArray[np.int64], affine: NDArray[np.float64]) -> dict[str, dict[str, float]]:
         voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
         names = dict(self.label_names)
@@ -129,16 +152,51 @@ class WriteCased(Transform):
         report: dict[str, Any],
     ) -> None:
         canonical = _affine(image)
-        volume = image.as_tensor()[0].cpu().numpy()
+        volumes = image.as_tensor().cpu().numpy()
+        drawn = as_on_grid(labels, affine, canonical, volumes.shape[1:])
+        organs = {o["label"]: (name, o["volume_ml"]) for name, o in report["organs"].items()}
+        regions: list[tuple[Sequence[int], str, float]] = []
+        if self.regions is not None:
+            drawn, organs, regions = _in_region_colours(self.regions, drawn, organs, report["regions"])
         write_overlay(
             path,
-            image=volume,
-            labels=as_on_grid(labels, affine, canonical, volume.shape),
+            image={name: volumes[k] for name, k in self.channels.items()} if len(self.channels) > 1 else volumes[0],
+            labels=drawn,
             spacing_mm=tuple(np.linalg.norm(canonical[:3, :3], axis=0)),
-            organs={o["label"]: (name, o["volume_ml"]) for name, o in report["organs"].items()},
+            organs=organs,
             title=report["case_id"],
             window=self.window,
+            background=self.background,
+            regions=regions,
         )
+
+
+def shown_numbers(channel_names: Sequence[str], shown: Sequence[str] | None) -> dict[str, int]:
+    """Channels to draw, by name; the first where none is named.
+
+    Raises:
+        InputError: there is no such channel.
+    """
+    numbers = {str(name): number for number, name in enumerate(channel_names)}
+    chosen = [str(name) for name in (shown or list(numbers)[:1])]
+    if missing := [name for name in chosen if name not in numbers]:
+        raise InputError(f"shown_channels names {missing[0]!r}; expected some of {', '.join(numbers)}")
+    return {name: numbers[name] for name in chosen}
+
+
+def _in_region_colours(
+    regions: Regions,
+    labels: NDArray[np.uint8],
+    organs: Mapping[int, tuple[str, float]],
+    volumes: Mapping[str, Mapping[str, Any]],
+) -> tuple[NDArray[np.uint8], dict[int, tuple[str, float]], list[tuple[Sequence[int], str, float]]]:
+    """Labels, tissues and regions numbered by `region_labels`, so that each year's sheets look alike."""
+    numbers = region_labels(len(regions.names))
+    drawn = np.array((0, *numbers), np.uint8)[regions.innermost(labels)]
+    tissues = {number: organs[label] for number, label in zip(numbers, regions.written, strict=True)}
+    entries = [(numbers[k:], name, float(volumes[name]["volume_ml"])) for k, name in enumerate(regions.names)]
+    # the innermost region is its tissue
+    return drawn, tissues, [entry for entry in entries if len(entry[0]) > 1]
 
 
 def count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:

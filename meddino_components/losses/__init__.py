@@ -5,6 +5,7 @@ from .dino import DINOLoss
 from .gram import GramLoss
 from .ibot import IBOTPatchLoss
 from .koleo import KoLeoLoss
+from .region_dice_cross_entropy import RegionDiceCrossEntropyLoss
 from .sinkhorn_knopp import sinkhorn_knopp
 from .softmax_center import CenteredSoftmax
 
@@ -15,5 +16,6 @@ __all__ = [
     "GramLoss",
     "IBOTPatchLoss",
     "KoLeoLoss",
+    "RegionDiceCrossEntropyLoss",
     "sinkhorn_knopp",
 ]

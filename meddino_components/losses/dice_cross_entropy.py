@@ -6,12 +6,10 @@ Shapes: B batch, K classes (0 is background), ... spatial axes.
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
-from ..processes import rank_and_size
+from .batch_sums import soft_dice, sum_over_processes
 
 
 class DiceCrossEntropyLoss(nn.Module):
@@ -52,16 +50,13 @@ class DiceCrossEntropyLoss(nn.Module):
                 f"labels from {int(labels.min())} to {int(labels.max())}, but the network has classes 0 to "
                 f"{self.num_classes - 1}: check label_names and num_classes of the data set's layer"
             )
-        counts = torch.bincount(labels, minlength=self.num_classes).double()
-        distributed = rank_and_size()[1] > 1 and torch.is_grad_enabled()
-        if distributed:
-            dist.all_reduce(counts)
+        counts = sum_over_processes(torch.bincount(labels, minlength=self.num_classes).double())
         weights = counts.clamp(min=1).pow(-self.class_balance).float()
-        sums = torch.cat((self._dice_sums(logits, labels), self._cross_entropy_sum(logits, labels, weights)))
-        if distributed:
-            sums = all_reduce(sums)
+        sums = sum_over_processes(
+            torch.cat((self._dice_sums(logits, labels), self._cross_entropy_sum(logits, labels, weights)))
+        )
         overlap, predicted, error = sums.split((self.num_classes, self.num_classes, 1))
-        dice = (2 * overlap + self.smooth) / (predicted + counts.float() + self.smooth)
+        dice = soft_dice(overlap, predicted, counts.float(), self.smooth)
         return 1 - dice[1:].mean() + error[0] / (weights * counts).sum().float()
 
     def _dice_sums(self, logits: Tensor, labels: Tensor) -> Tensor:

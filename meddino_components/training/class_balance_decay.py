@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ignite.engine import Engine, Events
 
-from ..losses import DiceCrossEntropyLoss
+from ..losses import DiceCrossEntropyLoss, RegionDiceCrossEntropyLoss
 
 # share of the run after which the loss is the plain one, so that its end is trained as published
 _BALANCED_SHARE = 0.8
@@ -20,7 +20,7 @@ class ClassBalanceDecay:
         loss: whose exponent is set before each step; its value at the start is the highest.
     """
 
-    def __init__(self, *, loss: DiceCrossEntropyLoss) -> None:
+    def __init__(self, *, loss: DiceCrossEntropyLoss | RegionDiceCrossEntropyLoss) -> None:
         self.loss = loss
         self.initial = loss.class_balance
 

@@ -7,16 +7,23 @@ import sys
 from pathlib import Path
 
 import pytest
+from brats_volumes import write_brats
 from bundle_configs import BUNDLES, read_json
-from command_lines import TINY
+from command_lines import BRATS, TINY
 from monai.bundle import ConfigWorkflow
 from monai.utils import BundleProperty
 
 from meddino_components.checkpoints import write_weights
+from meddino_components.data import brats_regions
 
 REPOSITORY = Path(__file__).parents[2]
 # the same requirements as the schema that MONAI downloads, from the specification's text
 SCHEMA = REPOSITORY / "meddino_components" / "bundle" / "metadata_schema.json"
+# what the network's outputs are, by the configuration
+OUTPUT_NAMES = {
+    "meddinov3_seg_amos": lambda config: config["label_names"],
+    "meddinov3_seg_brats": lambda config: list(brats_regions(config["label_convention"]).names),
+}
 SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 of_every_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 of_segmentation = pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
@@ -60,10 +67,11 @@ def test_metadata_agrees_with_the_configurations(bundle):
     assert metadata["name"] == bundle.name == config["bundle_root"]["name"]
     assert metadata["version"] in metadata["changelog"]
     (output,) = metadata["network_data_format"]["outputs"].values()
-    assert list(output["channel_def"].values()) == config["label_names"]
+    assert list(output["channel_def"].values()) == OUTPUT_NAMES[bundle.name](config)
     assert list(output["channel_def"]) == [str(i) for i in range(output["num_channels"])]
     (image,) = metadata["network_data_format"]["inputs"].values()
-    assert image["num_channels"] == config["context_slices"]
+    assert list(image["channel_def"].values()) == config["channel_names"]
+    assert image["num_channels"] == len(config["channel_names"]) * config["context_slices"]
 
 
 @of_segmentation
@@ -80,7 +88,7 @@ def test_verify_net_in_out_can_tell(bundle, monkeypatch):
     files = ["--meta_file", bundle / "configs/metadata.json", "--config_file", bundle / "configs/train.json"]
     with pytest.raises(ValueError, match="output channel number"):
         monai_bundle(
-            monkeypatch, "verify_net_in_out", "network_def", *files, "--backbone", "vit_tiny", "--label_names", "['a']"
+            monkeypatch, "verify_net_in_out", "network_def", *files, "--backbone", "vit_tiny", "--num_outputs", "1"
         )
 
 
@@ -94,6 +102,8 @@ UNUSUAL = {"train": {"train_preprocessing", "val_interval", "val_inferer"}, "eva
 def test_workflows_have_the_properties_that_monai_requires(bundle, phantoms, tmp_path, name, kind, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     settings = {**TINY, "dataset_dir": str(phantoms), "output_dir": str(tmp_path), "modality": "ct"}
+    if bundle == BRATS:
+        settings |= {"dataset_dir": str(write_brats(tmp_path / "brains")), "modality": "mr"}
     workflow = ConfigWorkflow(
         config_file=str(bundle / "configs" / f"{name}.json"),
         workflow_type=kind,

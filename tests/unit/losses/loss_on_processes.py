@@ -5,7 +5,12 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from meddino_components.losses import DiceCrossEntropyLoss
+from meddino_components.losses import DiceCrossEntropyLoss, RegionDiceCrossEntropyLoss
+
+LOSSES = {
+    "classes": DiceCrossEntropyLoss(num_classes=4, class_balance=0.5),
+    "regions": RegionDiceCrossEntropyLoss(regions=((1, 2, 3), (1, 3), (3,), (3,)), class_balance=0.5),
+}
 
 
 def network_and_images():
@@ -20,8 +25,9 @@ def network_and_images():
     return network, images, labels
 
 
-def step(network, images, labels):
-    loss = DiceCrossEntropyLoss(num_classes=4, class_balance=0.5)(network(images), labels)
+def step(network, images, labels, name):
+    network.zero_grad()
+    loss = LOSSES[name](network(images), labels)
     loss.backward()
     return loss.item(), [p.grad.clone() for p in network.parameters()]
 
@@ -31,6 +37,7 @@ def on_process(rank, folder):
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
     network, images, labels = network_and_images()
     share = slice(2 * rank, 2 * rank + 2)
-    result = step(DistributedDataParallel(network), images[share], labels[share])
-    torch.save(result, f"{folder}/{rank}.pt")
+    network = DistributedDataParallel(network)
+    results = {name: step(network, images[share], labels[share], name) for name in LOSSES}
+    torch.save(results, f"{folder}/{rank}.pt")
     dist.destroy_process_group()

@@ -1,0 +1,29 @@
+"""Sums over the pixels of a batch and over all processes, of which losses are made."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.nn.functional import all_reduce
+
+from ..processes import rank_and_size
+
+
+def sum_over_processes(sums: Tensor) -> Tensor:
+    """Sums of all processes where a loss is computed for training; its own where gradients are off.
+
+    Gradients flow to every process's terms: averaged over processes as DDP does, they are those of one process with the
+    whole batch.
+    """
+    if rank_and_size()[1] == 1 or not torch.is_grad_enabled():
+        return sums
+    if sums.requires_grad:
+        return all_reduce(sums)
+    dist.all_reduce(sums)
+    return sums
+
+
+def soft_dice(overlap: Tensor, predicted: Tensor, expected: Tensor, smooth: float) -> Tensor:
+    """Dice of each class from the sums of p y, p and y."""
+    return (2 * overlap + smooth) / (predicted + expected + smooth)

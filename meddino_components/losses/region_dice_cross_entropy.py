@@ -1,0 +1,78 @@
+"""Soft Dice over the whole batch plus weighted binary cross-entropy, for regions that overlap, over all processes.
+
+Shapes: B batch, R regions, ... spatial axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .batch_sums import soft_dice, sum_over_processes
+
+
+class RegionDiceCrossEntropyLoss(nn.Module):
+    r"""Batch Dice of regions plus the weighted binary cross-entropy of their pixels.
+
+    .. math::
+        L = \frac{1}{R} \sum_r \left(1 - \frac{2 \sum p_r y_r + s}{\sum p_r + \sum y_r + s}\right)
+            - \frac{1}{R} \sum_r \frac{\sum_i w_{ri}
+              \left(y_{ri} \log p_{ri} + (1 - y_{ri}) \log (1 - p_{ri})\right)}{\sum_i w_{ri}}
+
+    with p the sigmoid of the logits. The sums run over the batch and over all processes, as in
+    `DiceCrossEntropyLoss`: two processes with batch B give what one gives with 2B. On one process it is MONAI's
+    `DiceLoss` with ``sigmoid=True, batch=True`` plus torch's `BCEWithLogitsLoss`; MONAI's `DiceCELoss` takes a softmax
+    for the cross-entropy of several channels.
+
+    Args:
+        regions: labels of each region; a label may belong to several.
+        class_balance: exponent b of the weights w: of n pixels of a batch within a region (or outside it) each weighs
+            n ** -b, as in `DiceCrossEntropyLoss`. 0 is the plain mean; towards 1 both sides count alike, without which
+            a short run from random weights may never leave the state in which it finds nothing.
+        smooth: s of the formula.
+
+    Shape: logits [B, R, ...], labels [B, 1, ...] with label numbers; a scalar is returned.
+
+    Raises:
+        ValueError: a label, other than 0, that no region holds; another number of logits than of regions.
+
+    Reference: Isensee et al., nnU-Net for brain tumor segmentation, arXiv 2011.00848, section 2.3 (regions).
+    """
+
+    def __init__(self, *, regions: Sequence[Sequence[int]], class_balance: float = 0.0, smooth: float = 1e-5) -> None:
+        super().__init__()
+        self.class_balance, self.smooth = class_balance, smooth
+        members = torch.zeros(256, len(regions), dtype=torch.bool)
+        for number, labels in enumerate(regions):
+            members[list(labels), number] = True
+        self.members = members
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        n_regions = self.members.shape[1]
+        if logits.shape[1] != n_regions:
+            raise ValueError(f"the network gives {logits.shape[1]} outputs for {n_regions} regions")
+        logits = logits.float().movedim(1, -1).reshape(-1, n_regions)
+        labels = labels.flatten().long()
+        self.members = self.members.to(labels.device)
+        expected = self.members[labels]
+        if not bool((expected.any(1) | (labels == 0)).all()):
+            strange = labels[~expected.any(1) & (labels != 0)][0]
+            raise ValueError(f"label {int(strange)} belongs to no region: check label_convention of the data set")
+        expected = expected.float()
+        probabilities = logits.sigmoid()
+        errors = F.binary_cross_entropy_with_logits(logits, expected, reduction="none")
+        inside = expected.sum(0)
+        counts = sum_over_processes(torch.stack((inside, len(labels) - inside)).double())
+        errors_inside = (errors * expected).sum(0)
+        overlap, predicted, *error = sum_over_processes(
+            torch.stack(
+                ((probabilities * expected).sum(0), probabilities.sum(0), errors_inside, errors.sum(0) - errors_inside)
+            )
+        )
+        weights = counts.clamp(min=1).pow(-self.class_balance)
+        dice = soft_dice(overlap, predicted, counts[0].float(), self.smooth)
+        cross_entropy = (torch.stack(error) * weights.float()).sum(0) / (weights * counts).sum(0).float()
+        return 1 - dice.mean() + cross_entropy.mean()

@@ -1,0 +1,87 @@
+"""Skull-stripped MR: each channel by its own voxels inside the brain, outside nothing changes."""
+
+import numpy as np
+import pytest
+import torch
+from array_cases import Identity, preprocessing, write_case
+from brats_volumes import brain
+from monai.data import MetaTensor
+from monai.transforms import Compose
+
+from meddino_components.data import NormalizeIntensityByModalityd, SliceDataset, VolumeCache
+from meddino_components.errors import InputError
+
+
+def normalize(voxels, **settings):
+    transform = NormalizeIntensityByModalityd("image", modality="mr", background=0.0, **settings)
+    return transform({"image": MetaTensor(torch.as_tensor(voxels, dtype=torch.float32))})["image"]
+
+
+def four_channels(seed=0):
+    images, _ = brain(seed)
+    return np.stack([images[name] for name in ("t1", "t1ce", "t2", "flair")]).astype(np.float32)
+
+
+def test_each_channel_by_its_own_brain():
+    voxels = four_channels()
+    inside = (voxels != 0).any(0)
+    found = normalize(voxels.copy()).numpy()
+    assert (found[:, ~inside] == 0).all()
+    for raw, channel in zip(voxels, found, strict=True):
+        low, high = np.percentile(raw[inside], (0.5, 99.5))
+        clipped = raw[inside].clip(low, high)
+        np.testing.assert_allclose(channel[inside], (clipped - clipped.mean()) / clipped.std(), rtol=1e-4, atol=1e-4)
+
+
+def test_units_and_the_size_of_the_air_do_not_matter():
+    voxels = four_channels()
+    expected = normalize(voxels.copy()).numpy()
+    scaled = normalize(voxels * np.array([2, 0.5, 10, 7])[:, None, None, None]).numpy()
+    np.testing.assert_allclose(scaled, expected, atol=1e-4)
+    padded = normalize(np.pad(voxels, [(0, 0), (9, 9), (9, 9), (0, 0)])).numpy()
+    np.testing.assert_allclose(padded[:, 9:-9, 9:-9], expected, atol=1e-5)
+
+
+def test_a_voxel_dark_in_one_sequence_is_no_background():
+    voxels = four_channels()
+    place = tuple(np.argwhere((voxels != 0).all(0))[50])
+    voxels[(0, *place)] = 0
+    assert normalize(voxels)[(0, *place)] < -1
+
+
+def test_volumes_without_contrast_are_refused():
+    with pytest.raises(InputError, match="every voxel is background"):
+        normalize(np.zeros((4, 4, 4, 2)))
+    flat = four_channels()
+    flat[2][flat[2] != 0] = 5
+    flat[2][(flat[0] != 0)] = 5
+    with pytest.raises(InputError, match="the foreground has one value"):
+        normalize(flat)
+    with pytest.raises(InputError, match="given as MR, but intensities reach down to -1000"):
+        normalize(four_channels() - 1000)
+
+
+def test_slices_smaller_than_a_window_are_surrounded_by_it(tmp_path):
+    case = write_case(tmp_path / "data", "a", np.full((4, 4, 2), -3.0), np.zeros((4, 4, 2)))
+    for background, expected in ((0.0, 0.0), (None, -3.0)):
+        data_set = SliceDataset(
+            data=[case],
+            preprocessing=preprocessing(),
+            transform=Compose([Identity()]),
+            roi_size=(8, 8),
+            cache_dir=tmp_path / "cache",
+            background=background,
+        )
+        image = data_set[0]["image"]
+        assert image[0, 0, 0] == expected
+        assert image[0, 5, 5] == -3
+
+
+def test_the_cache_knows_every_file_of_a_case(tmp_path):
+    plain = write_case(tmp_path / "data", "a", np.zeros((4, 4, 2)), np.zeros((4, 4, 2)))
+    other = write_case(tmp_path / "data", "b", np.ones((4, 4, 2)), np.zeros((4, 4, 2)))
+    case = {**plain, "image": {"t1": plain["image"], "t2": other["image"]}}
+    cache = VolumeCache(data=[plain], preprocessing=preprocessing(), cache_dir=tmp_path / "cache")
+    before = cache._key(case)
+    np.save(other["image"], np.ones((5, 4, 2)))
+    assert cache._key(case) != before
