@@ -35,7 +35,7 @@ STAGES = {1: ("train", "laptop"), 2: ("stage2_gram", "laptop"), 3: ("stage3_high
 
 
 class Trial:
-    """Commands with their output beside the results.
+    """Commands with their output beside the results; what a stopped trial had finished is not run again.
 
     Args:
         folder: of everything the commands write.
@@ -43,6 +43,7 @@ class Trial:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
 
     def run(self, name: str, *arguments: object) -> tuple[float, str]:
         """Run a command of this Python; returns its seconds and what it printed.
@@ -52,13 +53,16 @@ class Trial:
         """
         command = [sys.executable, *map(str, arguments)]
         print(f"\n$ {shlex.join(['python', *command[1:]])}", flush=True)
-        log = self.folder / f"{name}.log"
+        log, finished = self.folder / f"{name}.log", self.folder / f"{name}.seconds"
+        if finished.exists():
+            return float(finished.read_text()), log.read_text()
         started = perf_counter()
         with log.open("w") as file:
             done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=os.environ)
         if done.returncode:
             raise SystemExit(f"the command failed: see {log}")
-        return perf_counter() - started, log.read_text()
+        finished.write_text(f"{perf_counter() - started:.1f}")
+        return float(finished.read_text()), log.read_text()
 
     def bundle(self, name: str, configs: Sequence[Path], overrides: Mapping[str, object]) -> tuple[float, str]:
         """`monai.bundle run`."""
@@ -99,12 +103,14 @@ def split_scan(image_path: Path, label_path: Path, classes: Sequence[int], folde
     return folder / "label.nii.gz"
 
 
-def pretrain(trial: Trial, reference: Mapping[str, object], settings: Mapping[str, object]) -> list[dict[str, Any]]:
-    """The three stages and what `evaluate` finds after each."""
+def pretrain(trial: Trial, reference: Mapping[str, object], iterations: Sequence[int] | None) -> list[dict[str, Any]]:
+    """The three stages, of so many iterations an epoch each, and what `evaluate` finds after each."""
     found: list[dict[str, Any]] = []
     for stage, (config, overlay) in STAGES.items():
         output = trial.folder / f"stage_{stage}"
         start: dict[str, object] = {}
+        if iterations is not None:
+            start["iterations_per_epoch"] = iterations[stage - 1]
         if stage > 1:
             start["previous_checkpoint"] = trial.folder / f"stage_{stage - 1}" / "checkpoint.pt"
             start["gram_weights"] = trial.folder / "stage_1" / "teacher.safetensors"
@@ -116,7 +122,6 @@ def pretrain(trial: Trial, reference: Mapping[str, object], settings: Mapping[st
             "progress": False,
             **start,
             **reference,
-            **settings,
         }
         configs = [PRETRAIN / f"{config}.json", PRETRAIN / f"{overlay}.json"]
         seconds, text = trial.bundle(f"stage_{stage}", configs, overrides)
@@ -131,7 +136,8 @@ def pretrain(trial: Trial, reference: Mapping[str, object], settings: Mapping[st
 def fine_tune(trial: Trial, weights: str, *, seed: int, epochs: int, name: str) -> float:
     """Mean Dice of the AMOS bundle on the test slabs."""
     output = trial.folder / name
-    common = {"dataset_dir": trial.folder / "dataset", "model_path": output / "model.pt"}
+    folds = ROLES.count("train")
+    common = {"dataset_dir": trial.folder / "dataset", "model_path": output / "model.pt", "n_folds": folds}
     training = {
         "output_dir": output,
         "weights": weights,
@@ -193,15 +199,16 @@ def main() -> None:
     parser.add_argument(
         "--classes", type=int, nargs=15, default=list(range(1, 16)), help="the label map's numbers of AMOS's 15 organs"
     )
-    parser.add_argument("--work_dir", type=Path, required=True, help="an empty folder for all that the commands write")
+    parser.add_argument(
+        "--work_dir", type=Path, required=True, help="gets all that the commands write; give it again to go on"
+    )
     parser.add_argument("--gap", type=int, default=2, help="unused slices between slabs")
     parser.add_argument("--reference_px", type=int, default=320, help="size at which features are judged")
-    parser.add_argument("--iterations_per_epoch", type=int, help="of pretraining, instead of the overlay's")
+    parser.add_argument("--iterations_per_epoch", type=int, nargs=3, help="of each stage, instead of the overlay's")
     parser.add_argument("--fine_tuning_epochs", type=int, default=5, help="0 leaves fine-tuning out")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="of fine-tuning")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
     args = parser.parse_args()
-    args.work_dir.mkdir(parents=True)
     trial = Trial(args.work_dir.resolve())
 
     label = split_scan(args.image, args.label, args.classes, trial.folder, args.gap)
@@ -224,8 +231,7 @@ def main() -> None:
         "reference_px": args.reference_px,
         "reference_unit_slices": 2,
     }
-    shorter = {} if args.iterations_per_epoch is None else {"iterations_per_epoch": args.iterations_per_epoch}
-    stages = pretrain(trial, reference, shorter)
+    stages = pretrain(trial, reference, args.iterations_per_epoch)
 
     dice: dict[str, list[float]] = {}
     if args.fine_tuning_epochs:

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from ..processes import rank_and_size
+from .json_log import scalars_of
 
 
 class RunProgress:
@@ -41,7 +42,7 @@ class RunProgress:
 
     def __call__(self, engine: Engine) -> None:
         if self._bar is not None:
-            loss, rate = float(engine.state.output["loss"]), self.optimizer.param_groups[0]["lr"]
+            loss, rate = scalars_of(engine.state.output)["loss"], self.optimizer.param_groups[0]["lr"]
             self._bar.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.2e}", refresh=False)
             self._bar.update()
 

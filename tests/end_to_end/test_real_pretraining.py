@@ -1,0 +1,50 @@
+"""Curate, pretrain in three stages and judge the features of a real CT by the command lines of a user."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_lines import REPOSITORY, environment
+
+# the TotalSegmentator classes of AMOS's organs 1 to 15
+TOTALSEGMENTATOR = (1, 2, 3, 4, 15, 5, 6, 52, 63, 7, 8, 9, 19, 21, 22)
+
+# of the three stages; a part of the laptop's, whose gain is in benchmarks/results/pretraining_gain_cpu.md
+ITERATIONS_PER_EPOCH = (60, 15, 15)
+
+pytestmark = pytest.mark.slow
+
+
+def test_three_stages_teach_organs(tmp_path):
+    if not os.environ.get("MEDDINO_DATA"):
+        pytest.skip("set MEDDINO_DATA to the folder with real scans")
+    source = Path(os.environ["MEDDINO_DATA"]) / "totalseg_ct"
+    options = {
+        "--image": source / "example_ct.nii.gz",
+        "--label": source / "example_seg_fast_force_split.nii.gz",
+        "--work_dir": tmp_path / "work",
+        "--results": tmp_path / "results",
+        "--fine_tuning_epochs": 0,
+    }
+    command = [sys.executable, REPOSITORY / "benchmarks" / "pretraining_gain.py", "--classes", *TOTALSEGMENTATOR]
+    command += ["--iterations_per_epoch", *ITERATIONS_PER_EPOCH]
+    for option, value in options.items():
+        command += [option, value]
+    done = subprocess.run(
+        [str(part) for part in command], env=environment(OMP_NUM_THREADS="2"), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    print(done.stdout)
+    stages = json.loads((tmp_path / "results" / "pretraining_gain_cpu.json").read_text())["details"]["stages"]
+    assert [stage["collapse_warnings"] for stage in stages] == [[], [], []]
+    for stage in stages:
+        scores = stage["knn"]["scores"]
+        assert 0.1 < scores["random weights"] < 0.35
+        assert scores["encoder"] > scores["random weights"]
+    last = stages[-1]["knn"]["gain_over"]["random weights"]
+    assert last["units"] == 11
+    assert last["excludes_zero"]
+    assert last["gain"] > 0.05
