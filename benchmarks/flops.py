@@ -26,7 +26,7 @@ MASK_SHARE = 0.15
 ACTIVATION_BYTES = 2 * 4 + 2 * (1 + 3 + 2 + 1 + 1 + 1 + 1)
 # measured, of one core: crops of stage 1 with the full recipe (multi_crop.py), slices read at random (slice_store.py),
 # windows and changes drawn without cutting a crop
-SAMPLES_PER_SECOND, SLICES_PER_SECOND, DRAWS_PER_SECOND = 127.0, 1000.0, 2500.0
+SAMPLES_PER_SECOND, SLICES_PER_SECOND, DRAWS_PER_SECOND = 144.0, 1000.0, 2500.0
 
 
 @dataclass(frozen=True)
