@@ -77,12 +77,16 @@ def wait_for_lines(output, n, process, seconds=150):
     raise AssertionError(f"no {n} lines in {log}")
 
 
-def ranks_of(process):
-    """The two processes that torchrun has started, by rank."""
+def check_one_killed_ends_both(process, victim):
+    """Kill one of the two processes that torchrun has started: the other ends within a minute, and torchrun says why."""
     ranks = {}
     for child in psutil.Process(process.pid).children():
         rank = child.environ().get("RANK")
         if rank is not None:
             ranks[int(rank)] = child
     assert sorted(ranks) == [0, 1]
-    return ranks
+    ranks[victim].kill()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert b"Signal 9 (SIGKILL)" in output
+    assert psutil.wait_procs(ranks.values(), timeout=10)[1] == []

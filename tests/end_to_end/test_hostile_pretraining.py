@@ -1,13 +1,12 @@
 """Pretraining on little data, with settings that cannot be, and killed when it should not be."""
 
 import signal
-import time
 
 import numpy as np
 import psutil
 import pytest
 import torch
-from command_lines import PRETRAIN, TORCHRUN, losses, ranks_of, wait_for_lines
+from command_lines import PRETRAIN, TORCHRUN, check_one_killed_ends_both, losses, wait_for_lines
 from in_process import cause, run_here
 from slice_stores import random_slices, write_store
 
@@ -102,12 +101,5 @@ def test_one_process_of_two_killed_ends_the_other(pretraining_overrides, tmp_pat
     settings = {**pretraining_overrides, "epochs": 500, "batch_size": 2}
     process = start(["train", "multi_gpu_train"], settings, launcher=TORCHRUN, bundle=PRETRAIN)
     wait_for_lines(tmp_path / "run", 8, process)
-    ranks = ranks_of(process)
-    ranks[victim].kill()
-    begun = time.time()
-    output, _ = process.communicate(timeout=60)
-    assert time.time() - begun < 60
-    assert process.returncode != 0
-    assert b"Signal 9 (SIGKILL)" in output
-    assert psutil.wait_procs(ranks.values(), timeout=10)[1] == []
+    check_one_killed_ends_both(process, victim)
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["iteration"] >= 3

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from command_lines import TORCHRUN, losses, ranks_of, run_bundle, wait_for_lines
+from command_lines import TORCHRUN, check_one_killed_ends_both, losses, run_bundle, wait_for_lines
 from in_process import cause, run_here
 
 from meddino_components.__main__ import input_error
@@ -221,15 +221,7 @@ def test_one_process_of_two_killed_ends_the_other_within_a_minute(training_overr
     settings = {**training_overrides, "epochs": 500}
     process = start(["train", "multi_gpu_train"], settings, launcher=TORCHRUN)
     wait_for_lines(tmp_path / "run", 8, process)
-    ranks = ranks_of(process)
-    ranks[victim].kill()
-    begun = time.time()
-    output, _ = process.communicate(timeout=60)
-    assert time.time() - begun < 60
-    assert process.returncode != 0
-    assert b"Signal 9 (SIGKILL)" in output
-    _, alive = psutil.wait_procs(ranks.values(), timeout=10)
-    assert alive == []
+    check_one_killed_ends_both(process, victim)
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["iteration"] >= 3
 
 
