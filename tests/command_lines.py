@@ -78,7 +78,7 @@ def wait_for_lines(output, n, process, seconds=150):
 
 
 def check_one_killed_ends_both(process, victim):
-    """Kill one of the two processes that torchrun has started: the other ends within a minute, and torchrun says why."""
+    """Kill one of the two processes that torchrun started: within a minute the other ends, and torchrun says why."""
     ranks = {}
     for child in psutil.Process(process.pid).children():
         rank = child.environ().get("RANK")
