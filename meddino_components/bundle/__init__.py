@@ -2,6 +2,6 @@
 
 from .build import build
 from .checks import check_overrides
-from .root import find_bundle_root
+from .root import config_files, find_bundle_root
 
-__all__ = ["build", "check_overrides", "find_bundle_root"]
+__all__ = ["build", "check_overrides", "config_files", "find_bundle_root"]
