@@ -24,12 +24,14 @@ class Agreement:
         max_abs_difference: of the logits.
         max_abs_logit: of the original network, for comparison.
         mean_dice: of the labels, averaged over the outputs that either network gives to any pixel.
+        n_labels: how many outputs those are; a trained network may see little in noise.
     """
 
     shape: tuple[int, ...]
     max_abs_difference: float
     max_abs_logit: float
     mean_dice: float
+    n_labels: int
 
     @property
     def relative_difference(self) -> float:
@@ -41,7 +43,7 @@ class Agreement:
         shape = " x ".join(str(side) for side in self.shape)
         return (
             f"{shape}: logits differ by at most {self.max_abs_difference:.2e}, the largest being "
-            f"{self.max_abs_logit:.3g}; Dice of labels {self.mean_dice:.5f}"
+            f"{self.max_abs_logit:.3g}; Dice of {self.n_labels} labels {self.mean_dice:.5f}"
         )
 
 
@@ -63,12 +65,14 @@ def compare(
         with torch.no_grad():
             expected = network(slices).float()
         found = exported(slices).float()
+        dice = _dice(_masks(found, independent), _masks(expected, independent))
         results.append(
             Agreement(
                 shape=tuple(shape),
                 max_abs_difference=float((found - expected).abs().max()),
                 max_abs_logit=float(expected.abs().max()),
-                mean_dice=_mean_dice(_masks(found, independent), _masks(expected, independent)),
+                mean_dice=float(dice.mean()) if len(dice) else 1.0,
+                n_labels=len(dice),
             )
         )
     return results
@@ -90,7 +94,8 @@ def _masks(logits: Tensor, independent: bool) -> Tensor:
     return torch.zeros_like(logits, dtype=torch.bool).scatter_(1, logits.argmax(dim=1, keepdim=True), True)
 
 
-def _mean_dice(found: Tensor, expected: Tensor) -> float:
+def _dice(found: Tensor, expected: Tensor) -> Tensor:
+    """Dice of each output that either network gives to any pixel."""
     pixels = (found.sum((0, 2, 3)) + expected.sum((0, 2, 3))).double()
     both = (found & expected).sum((0, 2, 3)).double()
-    return float((2 * both / pixels)[pixels > 0].mean()) if bool(pixels.any()) else 1.0
+    return (2 * both / pixels)[pixels > 0]

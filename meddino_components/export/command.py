@@ -21,7 +21,7 @@ def export(
     bundle: str = "bundles/meddinov3_seg_amos",
     model: str | None = None,
     overlay_config: str | None = None,
-    tolerance: float = 0.01,
+    tolerance: float = 0.001,
     **overrides: Any,
 ) -> str:
     """Write a bundle's trained network as ONNX or as a torch.export program.

@@ -16,7 +16,7 @@ def test_a_network_agrees_with_itself():
     for result, shape in zip(compare(three_classes, three_classes, SHAPES), SHAPES, strict=True):
         assert (result.shape, result.max_abs_difference, result.mean_dice) == (shape, 0.0, 1.0)
         assert result.max_abs_logit > 0.5
-        assert "Dice of labels 1.00000" in str(result)
+        assert "Dice of 3 labels 1.00000" in str(result)
 
 
 def test_the_largest_difference_is_found():

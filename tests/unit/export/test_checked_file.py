@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from meddino_components.checkpoints import sha256_of
 from meddino_components.errors import InputError
@@ -48,12 +49,11 @@ def test_a_folder_that_is_a_file(network, tmp_path):
         write_checked(network, tmp_path / "taken" / "model.pt2", DESCRIPTION, roi_size=(64, 64), tolerance=0.01)
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (1, 4, 32, 40), (4, 32, 32)])
-def test_an_exported_network_says_what_it_takes(network, tmp_path, shape):
-    import torch
-
+def test_an_exported_network_says_what_it_takes(network, tmp_path):
     path = tmp_path / "model.pt2"
     write_checked(network, path, DESCRIPTION, roi_size=(32, 48), tolerance=1e-4)
     exported = ExportedNetwork(source=path).eval()
-    with pytest.raises(ValueError, match=r"takes \[B, 4, H, W\] with H and W multiples of 16"):
-        exported(torch.zeros(shape))
+    assert exported(torch.zeros(1, 4, 32, 48, dtype=torch.float64)).shape == (1, 3, 32, 48)
+    for shape in [(1, 3, 32, 32), (1, 4, 32, 40), (4, 32, 32)]:
+        with pytest.raises(ValueError, match=r"takes \[B, 4, H, W\] with H and W multiples of 16"):
+            exported(torch.zeros(shape))
