@@ -9,10 +9,11 @@ from pathlib import Path
 import fire
 from monai.bundle import run
 
-from .bundle import build, package, unpack
+from .bundle import build, config_files, package, unpack
 from .checkpoints import load_backbone_weights, write_weights
 from .data import curate, plan, write_phantoms
 from .errors import InputError
+from .export import EXPORTED_SUFFIXES, export
 from .networks import vit_backbone
 
 
@@ -33,18 +34,16 @@ def segment(
         output_dir: gets ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
         bundle: folder of the bundle, such as ``bundles/meddinov3_seg_brats``.
         modality: ``ct`` or ``mr``, never guessed; what the bundle states (ct for organs) if left out.
-        model: weights; the bundle's ``models/model.pt`` if left out.
+        model: weights, or an exported ``.onnx`` or ``.pt2``; the bundle's ``models/model.pt`` if left out.
         overlay_config: a second configuration the network was trained with, such as ``laptop``.
         skip_existing: pass over cases that have an output.
     """
-    configs = Path(bundle) / "configs"
     names = ["inference", *([overlay_config] if overlay_config else [])]
-    files = [configs / f"{name}.json" for name in names]
-    if missing := [str(file) for file in files if not file.is_file()]:
-        raise InputError(f"{missing[0]} not found: give the folder of a bundle by --bundle")
+    if model and Path(model).suffix in EXPORTED_SUFFIXES:
+        names.append("inference_exported")
     given = {"model_path": model, "modality": modality}
     run(
-        config_file=[str(file) for file in files],
+        config_file=config_files(bundle, *names),
         dataset_dir=str(source) if isinstance(source, (str, Path)) else [str(path) for path in source],
         output_dir=str(output_dir),
         skip_existing=skip_existing,
@@ -122,6 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "phantom": phantom,
         "plan": plan,
         "curate": curate,
+        "export": export,
         "build": build_bundles,
         "package": package,
         "unpack": unpack,

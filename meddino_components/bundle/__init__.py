@@ -4,6 +4,6 @@ from .archive import unpack
 from .build import build
 from .checks import check_overrides
 from .package import package
-from .root import find_bundle_root
+from .root import config_files, find_bundle_root
 
-__all__ = ["build", "check_overrides", "find_bundle_root", "package", "unpack"]
+__all__ = ["build", "check_overrides", "config_files", "find_bundle_root", "package", "unpack"]

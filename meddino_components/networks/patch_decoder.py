@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .tracing import is_traced
+
 # stages before this one have weights larger than a core's cache: splitting their rows would read them many times
 _FIRST_CHUNKED_STAGE = 2
 # measured with ViT-B and ViT-tiny widths: 512 to 1024 rows are best, 256 and 4096 are a third slower
@@ -75,7 +77,7 @@ class PatchDecoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         batch, channels, height, width = features.shape
         rows = features.permute(0, 2, 3, 1).reshape(-1, channels)
-        if rows.device.type == "cpu" and not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+        if rows.device.type == "cpu" and not (torch.is_grad_enabled() or is_traced()):
             rows = self._expand(rows, 0, _FIRST_CHUNKED_STAGE)
             chunks = rows.split(_ROWS_PER_CHUNK)
             logits = torch.cat([self._classify(self._expand(chunk, _FIRST_CHUNKED_STAGE)) for chunk in chunks])
@@ -99,4 +101,4 @@ def quad_tree_to_image(rows: Tensor, batch: int, height: int, width: int, n_stag
     # axes of the tree: 0 and 1 patch row and column, then (row, column) of each stage
     order = tree.permute(*range(0, 2 + 2 * n_stages, 2), *range(1, 2 + 2 * n_stages, 2)).flatten()
     image = rows.view(batch, order.numel(), -1).index_select(1, order)
-    return image.view(batch, height << n_stages, width << n_stages, -1).permute(0, 3, 1, 2)
+    return image.view(batch, height * 2**n_stages, width * 2**n_stages, -1).permute(0, 3, 1, 2)

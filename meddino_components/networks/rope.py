@@ -11,6 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from .tracing import is_traced
+
 CoordinateNormalization = Literal["separate", "min", "max"]
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp64": torch.float64}
@@ -160,6 +162,10 @@ def _rotated(x: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     half = x.shape[-1] // 2
     wide = x.to(sin.dtype)
     first, second = wide.split(half, dim=-1)
+    if is_traced():
+        # the same numbers; writing into halves, as below, becomes scatters in an exported graph
+        sin, cos = sin[..., :half], cos[..., :half]
+        return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
     out = wide * cos
     sin = sin[..., :half]
     # not addcmul: in bf16 it would round once where the published network rounds twice

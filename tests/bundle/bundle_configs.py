@@ -16,13 +16,14 @@ def read_json(bundle, name):
     return json.loads((bundle / "configs" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-# every complete configuration by itself and under each overlay; several processes train, they do not infer
+# every complete configuration by itself and under each overlay that is meant for it
 COMBINED = [(bundle, [name]) for bundle, name in COMPLETE]
 COMBINED += [
     (bundle, [name, overlay])
     for bundle, overlay in OVERLAYS
     for name in LAYERS[bundle]["complete"]
-    if "training" in read_json(bundle, name) or not overlay.startswith("multi_gpu")
+    # several processes train, they do not infer; what runs a trained network does not train
+    if not overlay.startswith("inference_" if "training" in read_json(bundle, name) else "multi_gpu")
 ]
 
 

@@ -22,7 +22,7 @@ from meddino_components.checkpoints import sha256_of, write_weights
 from meddino_components.data import write_phantoms
 from meddino_components.networks import vit_backbone
 
-COMMANDS = ("segment", "import_weights", "phantom", "plan", "build")
+COMMANDS = ("segment", "import_weights", "phantom", "plan", "build", "export")
 
 
 @pytest.fixture(scope="session")

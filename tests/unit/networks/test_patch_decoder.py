@@ -107,3 +107,14 @@ def test_autocast_to_bf16_stays_close():
 def test_refuses_channels_that_cannot_be_halved():
     with pytest.raises(ValueError, match="in_channels 24 cannot be halved 4 times"):
         PatchDecoder(in_channels=24, num_classes=2)
+
+
+@torch.no_grad()
+def test_recorded_it_runs_in_one_piece_with_the_same_numbers(monkeypatch):
+    """In a recorded network the number of chunks would be that of one size."""
+    torch.manual_seed(0)
+    decoder = PatchDecoder(in_channels=32, num_classes=3)
+    features = torch.randn(2, 32, 12, 11)
+    expected = decoder(features)
+    monkeypatch.setattr("meddino_components.networks.patch_decoder.is_traced", lambda: True)
+    assert_close(decoder(features), expected, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,78 @@
+"""Write an exported file, run it, and leave it only where it agrees with the network it was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..atomic_files import AtomicFiles
+from ..checkpoints import sha256_of
+from ..errors import InputError
+from ..networks import MedDinoSegmenter
+from .agreement import Agreement, compare
+from .exported_network import ExportedNetwork
+from .formats import write_exported
+from .program import export_program
+
+_CHECKED_BATCHES = (1, 2)
+
+
+def write_checked(
+    network: MedDinoSegmenter,
+    path: Path,
+    description: Mapping[str, Any],
+    *,
+    roi_size: tuple[int, int],
+    tolerance: float,
+    independent: bool = False,
+) -> list[Agreement]:
+    """Export a network, run the file, and leave it, with ``<path>.json`` beside it, if it agrees with the network.
+
+    Args:
+        network: on the CPU.
+        path: ends in .onnx or .pt2.
+        description: plain data, kept in the file.
+        roi_size: the size in use; checked are this one and a smaller one with other sides, one and two slices of each.
+        tolerance: how far logits may be apart, as a share of the largest logit.
+        independent: as in `compare`.
+
+    Raises:
+        InputError: the two disagree, or the file cannot be written. What was there before is as it was.
+    """
+    shapes = _checked_shapes(network, roi_size)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with AtomicFiles() as files:
+            partial, report = files.path(path), files.path(Path(f"{path}.json"))
+            write_exported(export_program(network), partial, description)
+            exported = ExportedNetwork(source=partial)
+            checks = compare(network, exported, shapes, independent=independent)
+            worst = max(checks, key=lambda check: check.relative_difference)
+            if worst.relative_difference > tolerance:
+                raise InputError(
+                    f"{path}: not written, the exported network differs from the original. {worst}; allowed are "
+                    f"{tolerance:g} of the largest logit (--tolerance)"
+                )
+            record = {
+                "file": path.name,
+                "sha256": sha256_of(partial),
+                **description,
+                "tolerance": tolerance,
+                "checks": [asdict(check) for check in checks],
+            }
+            report.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error}). Give a file in a writable folder") from error
+    return checks
+
+
+def _checked_shapes(network: MedDinoSegmenter, roi_size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """The window in use, and one of other sides and another aspect ratio."""
+    patch_size = network.backbone.patch_size
+    height, width = (max(2, side // patch_size) for side in roi_size)
+    grids = [(height, width), (max(2, height // 2), max(3, 3 * width // 4))]
+    channels = network.stem.in_channels
+    return [(b, channels, h * patch_size, w * patch_size) for h, w in grids for b in _CHECKED_BATCHES]

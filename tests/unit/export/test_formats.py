@@ -1,0 +1,70 @@
+"""Exported files: suffixes, packages, what stands in them."""
+
+import pytest
+import torch
+
+from meddino_components.errors import InputError
+from meddino_components.export import formats
+from meddino_components.export.formats import read_exported, suffix_of, write_exported
+
+DESCRIPTION = {"input": {"channels": 4}, "output": {"labels": ["Blase", "Gefäß"]}}
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model", "model.ts"])
+def test_another_suffix_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match=r"\.onnx or \.pt2 files"):
+        suffix_of(tmp_path / name)
+
+
+def test_a_missing_package_is_named_with_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "find_spec", lambda name: None if name == "onnxscript" else object())
+    with pytest.raises(InputError, match=r"needs onnxscript: pip install 'meddino\[export\]'"):
+        suffix_of(tmp_path / "model.onnx")
+    assert suffix_of(tmp_path / "model.pt2") == ".pt2"
+
+
+def test_a_missing_and_a_damaged_file(tmp_path):
+    path = tmp_path / "model.pt2"
+    with pytest.raises(InputError, match="not found: export a network to it"):
+        read_exported(path)
+    path.write_bytes(b"no archive")
+    with pytest.raises(InputError, match="or a damaged one"):
+        read_exported(path)
+
+
+def test_more_weights_than_an_onnx_file_holds(program, tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr(formats, "_ONNX_LIMIT", 100)
+    with pytest.raises(InputError, match=r"do not fit in one ONNX file \(2 GiB\): export to \.pt2"):
+        write_exported(program, tmp_path / "model.onnx", DESCRIPTION)
+
+
+@torch.no_grad()
+def test_a_pt2_file_runs_and_says_what_it_is(network, program, tmp_path):
+    write_exported(program, tmp_path / "model.pt2", DESCRIPTION)
+    run, description = read_exported(tmp_path / "model.pt2")
+    assert description == DESCRIPTION
+    for shape in [(1, 4, 32, 48), (2, 4, 80, 64)]:
+        slices = torch.randn(shape)
+        expected = network(slices)
+        assert torch.equal(run(slices), expected)
+        with torch.autocast("cpu", dtype=torch.bfloat16):  # which the evaluator of a bundle may be under
+            assert torch.equal(run(slices), expected)
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_an_onnx_file_runs_and_says_what_it_is(network, program, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "model.onnx"
+    write_exported(program, path, DESCRIPTION)
+    assert [item.name for item in tmp_path.iterdir()] == ["model.onnx"]
+    onnx.checker.check_model(path, full_check=True)
+    run, description = read_exported(path)
+    assert description == DESCRIPTION
+    for shape in [(1, 4, 32, 48), (2, 4, 32, 48), (1, 4, 112, 80), (3, 4, 112, 80)]:
+        slices = torch.randn(shape)
+        expected = network(slices)
+        # fp32 sums in another order, and what they make of a rounding to bf16
+        torch.testing.assert_close(run(slices), expected, rtol=0, atol=2e-3 * float(expected.abs().max()))
