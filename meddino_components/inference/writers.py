@@ -1,4 +1,4 @@
-"""One case's prediction written beside its measurements: ``<case_id>.nii.gz``, ``.json`` and ``.png``."""
+"""One case's prediction written beside its measurements: ``<case_id>.nii.gz``, ``.json``, ``.png``, ``.dcm``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..atomic_files import AtomicFiles
 from ..errors import InputError
+from .dicom_segmentation import require_highdicom, write_dicom_segmentation
 from .grids import TOLERANCE_MM, as_on_grid
 from .overlay import write_overlay
+from .segment_codes import codes_of
 
 LABEL_SUFFIX = ".nii.gz"
+SEGMENTATION_SUFFIX = ".dcm"
 
 
 def label_path(output_dir: str | Path, case_id: str) -> Path:
@@ -36,13 +39,20 @@ def label_path(output_dir: str | Path, case_id: str) -> Path:
     return Path(output_dir) / f"{case_id}{LABEL_SUFFIX}"
 
 
+def is_complete(output_dir: str | Path, case: Mapping[str, Any], *, dicom_seg: bool) -> bool:
+    """Whether a case's outputs are there: the label map and, of a DICOM series where it is wanted, the DICOM SEG."""
+    labels = label_path(output_dir, str(case["case_id"]))
+    is_dicom = dicom_seg and Path(str(case.get("image", ""))).is_dir()
+    return labels.exists() and (not is_dicom or labels.with_name(f"{case['case_id']}{SEGMENTATION_SUFFIX}").exists())
+
+
 class WriteCased(Transform):
     """Write a case's labels on the input's own grid, the organs' volumes, and a sheet to look at.
 
     The label map has the shape and the bit-equal affine of the source file; of a NIfTI source the header is kept
     (sform, qform, units) less the free text and extensions, which may name the patient. A prediction that is still in
     the canonical orientation is brought back here, one that was inverted before (``Invertd``) is left as it is. The
-    three files appear together or, after an error, not at all.
+    files appear together or, after an error, not at all. Only the DICOM SEG holds anything of the patient's.
 
     Args:
         output_dir: made when missing.
@@ -53,9 +63,12 @@ class WriteCased(Transform):
         overlay: write the PNG (needs matplotlib).
         window: (low, high) grey window in the units of the preprocessed image; None is taken from the labelled voxels.
         model_sha256: recorded in the JSON.
+        dicom_seg: of a DICOM series, write a DICOM SEG, too (needs highdicom).
+        segment_codes: codes for labels that `segment_codes` does not know, see `codes_of`.
 
     Raises:
-        InputError: the prediction does not lie on the source's voxels, or the case's id cannot be a file's name.
+        InputError: the prediction does not lie on the source's voxels, the case's id cannot be a file's name, or
+            ``dicom_seg`` without highdicom or with a label that has no code.
     """
 
     def __init__(
@@ -68,6 +81,8 @@ class WriteCased(Transform):
         overlay: bool = True,
         window: Sequence[float] | None = None,
         model_sha256: str | None = None,
+        dicom_seg: bool = False,
+        segment_codes: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         items = label_names.items() if isinstance(label_names, Mapping) else enumerate(label_names)
@@ -77,6 +92,10 @@ class WriteCased(Transform):
         self.overlay = overlay
         self.window = None if window is None else (float(window[0]), float(window[1]))
         self.model_sha256 = model_sha256
+        self.codes = None
+        if dicom_seg:  # here, not after the first case
+            require_highdicom()
+            self.codes = codes_of(self.label_names, segment_codes)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
         """Write the case and return it unchanged. Read besides the keys: ``case_id`` and, when there, ``seconds``."""
@@ -106,6 +125,17 @@ class WriteCased(Transform):
             files.path(final.with_name(f"{case_id}.json")).write_text(text + "\n", encoding="utf-8")
             if self.overlay:
                 self._write_overlay(files.path(final.with_name(f"{case_id}.png")), image, labels, source_affine, report)
+            if self.codes is not None and "dicom_files" in image.meta:
+                write_dicom_segmentation(
+                    files.path(final.with_name(f"{case_id}{SEGMENTATION_SUFFIX}")),
+                    labels=labels,
+                    affine=source_affine,
+                    source_files=image.meta["dicom_files"],
+                    label_names=self.label_names,
+                    codes=self.codes,
+                    resampled=bool(image.meta["dicom_resampled"]),
+                    model_sha256=self.model_sha256,
+                )
             # last: where the label map exists, the case is complete
             nib.save(nifti_like_source(labels, source_affine, _source_file(image)), files.path(final))
         return data
