@@ -5,51 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import fire
-from monai.bundle import run
 
-from .bundle import build
+from .bundle import build, segment
 from .checkpoints import load_backbone_weights, write_weights
-from .data import curate, plan, write_phantoms
+from .data import curate, list_series, plan, write_phantoms
 from .errors import InputError
 from .networks import vit_backbone
 
 
-def segment(
-    source: str,
-    output_dir: str,
-    bundle: str = "bundles/meddinov3_seg_amos",
-    modality: str = "ct",
-    model: str | None = None,
-    overlay_config: str | None = None,
-    skip_existing: bool = False,
-) -> None:
-    """Segment a volume, or all volumes of a folder, with a bundle's inference configuration.
+def series(folder: str) -> str:
+    """List the DICOM series of a folder: UID, modality, number and size of slices, spacing; no names or descriptions.
 
     Args:
-        source: a NIfTI, NRRD or MetaImage file, or a folder.
-        output_dir: gets ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
-        bundle: folder of the bundle.
-        modality: ``ct`` or ``mr``; never guessed.
-        model: weights; the bundle's ``models/model.pt`` if left out.
-        overlay_config: a second configuration the network was trained with, such as ``laptop``.
-        skip_existing: pass over cases that have an output.
+        folder: its files are looked at, not those of folders below.
     """
-    configs = Path(bundle) / "configs"
-    names = ["inference", *([overlay_config] if overlay_config else [])]
-    files = [configs / f"{name}.json" for name in names]
-    if missing := [str(file) for file in files if not file.is_file()]:
-        raise InputError(f"{missing[0]} not found: give the folder of a bundle by --bundle")
-    overrides = {"model_path": str(model)} if model else {}
-    run(
-        config_file=[str(file) for file in files],
-        dataset_dir=str(source),
-        output_dir=str(output_dir),
-        modality=modality,
-        skip_existing=skip_existing,
-        **overrides,
-    )
+    found = list_series(folder)
+    if not found:
+        raise InputError(f"{folder}: holds no DICOM image")
+    return "\n".join(one.describe() for one in found)
 
 
 def import_weights(source: str, output: str, backbone: str = "vit_base", **overrides: object) -> str:
@@ -118,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; wrong input ends with one line and status 2."""
     commands = {
         "segment": segment,
+        "series": series,
         "import_weights": import_weights,
         "phantom": phantom,
         "plan": plan,
@@ -125,13 +102,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "build": build_bundles,
     }
     try:
-        fire.Fire(commands, command=arguments, name="meddino_components")
+        result = fire.Fire(commands, command=arguments, name="meddino_components", serialize=_to_print)
     except Exception as error:
         found = input_error(error)
         if found is None:
             raise
         print(f"error: {found}", file=sys.stderr)
         raise SystemExit(2) from None
+    if _is_summary(result) and result["failed"]:
+        raise SystemExit(1)
+
+
+def _is_summary(result: Any) -> bool:
+    return isinstance(result, dict) and "failed" in result
+
+
+def _to_print(result: Any) -> Any:
+    """What a command returns, but for a run's summary, which is printed at its end."""
+    return None if _is_summary(result) else result
 
 
 if __name__ == "__main__":
