@@ -35,7 +35,16 @@ CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 
 
 def write_dicom_series(
-    folder, voxels, *, spacing_mm=(0.7, 0.9, 4.0), slope="1", intercept="0", tilt=0.0, skip=(), name="{:03d}.dcm", **tags
+    folder,
+    voxels,
+    *,
+    spacing_mm=(0.7, 0.9, 4.0),
+    slope="1",
+    intercept="0",
+    tilt=0.0,
+    skip=(),
+    name="{:03d}.dcm",
+    **tags,
 ):
     """A series of single slices from stored values [X, Y, Z] in DICOM's axes, with a patient in its header.
 

@@ -92,7 +92,9 @@ def test_real_series_agree_with_pydicom(real):
         volume = read_series(real / name)
         for k, file in enumerate(volume.series.files):
             source = pydicom.dcmread(file)
-            pixels = source.pixel_array * float(source.get("RescaleSlope", 1)) + float(source.get("RescaleIntercept", 0))
+            pixels = source.pixel_array * float(source.get("RescaleSlope", 1)) + float(
+                source.get("RescaleIntercept", 0)
+            )
             np.testing.assert_array_equal(volume.voxels[:, :, k].T, pixels)
             position = (np.diag([-1, -1, 1, 1]) @ volume.affine)[:3] @ [0, 0, k, 1]
             np.testing.assert_allclose(position, np.array(source.ImagePositionPatient, float), atol=1e-3)
