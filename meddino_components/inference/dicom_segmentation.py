@@ -83,7 +83,7 @@ def write_dicom_segmentation(
         warnings.simplefilter("ignore")  # they quote the values of tags
         try:
             sources = [pydicom.dcmread(file, stop_before_pixels=True) for file in source_files]
-            _complete(sources)
+            _complete(sources, spacing_mm=float(np.linalg.norm(affine[:3, 2])))
             if not resampled:
                 _check_geometry(sources, affine, labels.shape, folder)
             uids = [pydicom.uid.generate_uid() for _ in range(2)]
@@ -104,7 +104,6 @@ def write_dicom_segmentation(
                 content_label="SEGMENTATION",
                 content_description="Segmentation of organs or lesions",
                 series_description=f"{_NAME} segmentation",
-                pixel_measures=None if resampled else _measures(hd, sources[0], affine),
                 omit_empty_frames=bool(frames.any()),
             )
             segmentation.save_as(path)
@@ -132,11 +131,14 @@ def _number_segments(frames: NDArray[np.uint8], labels: Sequence[int]) -> NDArra
     return frames
 
 
-def _complete(sources: Sequence[Any]) -> None:
+def _complete(sources: Sequence[Any], *, spacing_mm: float) -> None:
+    """Add what highdicom takes from the headers and they may lack: empty, and the thickness as the spacing."""
     for source in sources:
         for keyword in _TYPE_2:
             if keyword not in source:
                 setattr(source, keyword, None)
+        if not source.get("SliceThickness"):
+            source.SliceThickness = round(spacing_mm, 6)
 
 
 def _check_geometry(sources: Sequence[Any], affine: NDArray[np.float64], shape: tuple[int, ...], folder: Path) -> None:
@@ -157,15 +159,6 @@ def _check_geometry(sources: Sequence[Any], affine: NDArray[np.float64], shape: 
             f"{folder}: the labels (shape {tuple(shape)}) lie up to {off:.4f} mm beside the {len(sources)} files of "
             "the series. Were they changed since they were read?"
         )
-
-
-def _measures(hd: Any, source: Any, affine: NDArray[np.float64]) -> Any:
-    spacing = float(np.linalg.norm(affine[:3, 2]))
-    return hd.PixelMeasuresSequence(
-        pixel_spacing=[float(mm) for mm in source.PixelSpacing],
-        slice_thickness=float(source.get("SliceThickness") or spacing),
-        spacing_between_slices=round(spacing, 6),
-    )
 
 
 def _volume(hd: Any, frames: NDArray[np.uint8], affine: NDArray[np.float64], source: Any) -> Any:
