@@ -7,7 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from command_lines import AMOS
+from brats_volumes import write_dicom_case
+from command_lines import AMOS, BRATS
 from in_process import untouched_process, write_laptop_model
 from volume_files import PATIENT, SERIES_UID, ct_voxels, save_nifti, write_dicom_series
 
@@ -102,6 +103,30 @@ def test_the_python_api_returns_the_summary(model, tmp_path):
         assert "truncated or damaged" in summary["cases"][0]["error"]
         with pytest.raises(InputError, match="not found"):
             segment(scan, tmp_path / "out", bundle=tmp_path)
+
+
+def test_a_brain_of_four_series(tmp_path, capfd):
+    pytest.importorskip("highdicom")
+    weights, out = tmp_path / "model.pt", tmp_path / "out"
+    write_laptop_model(weights, bundle=BRATS)
+    folders = write_dicom_case(tmp_path / "in" / "p1")
+    settings = ["--bundle", BRATS, "--overlay_config", "laptop", "--model", weights, "--dicom_seg"]
+    assert command("segment", tmp_path / "in", out, *settings) == 0
+    voxels = np.asarray(nib.load(out / "p1.nii.gz").dataobj)
+    assert voxels.any()
+    found = labels_of_segmentation(out / "p1.dcm", read_series(folders["t1"]).affine, voxels.shape)
+    # segments are numbered without gaps: the enhancing tumour is the third
+    np.testing.assert_array_equal(found, np.where(voxels == 4, 3, voxels))
+    # a case without its SEG is not complete
+    capfd.readouterr()
+    (out / "p1.dcm").unlink()
+    assert command("segment", tmp_path / "in", out, *settings, "--skip_existing") == 0
+    assert (out / "p1.dcm").exists()
+    assert command("segment", tmp_path / "in", out, *settings, "--skip_existing") == 0
+    assert "1 cases: 0 ok, 0 failed, 1 skipped" in capfd.readouterr().out
+    # which file is which sequence is said by names, not by UIDs
+    assert command("segment", tmp_path / "in", out, *settings, "--series_uid", SERIES_UID) == 2
+    assert "no key 'series_uid'" in capfd.readouterr().err
 
 
 @pytest.mark.slow

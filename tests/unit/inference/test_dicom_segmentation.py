@@ -12,7 +12,7 @@ import pytest
 from inference_support import evaluator
 from volume_files import PATIENT, ct_voxels, write_dicom_series
 
-from meddino_components.data import AMOS_LABELS, list_cases
+from meddino_components.data import AMOS_LABELS, brats_regions, list_cases
 from meddino_components.data.dicom import read_series
 from meddino_components.errors import InputError
 from meddino_components.inference.dicom_segmentation import write_dicom_segmentation
@@ -155,6 +155,12 @@ def _group(codes, number):
 
 def _is_code(scheme, name):
     return not name.startswith("_") and hasattr(getattr(scheme, name, None), "scheme_designator")
+
+
+@pytest.mark.parametrize("convention", ["brats2012", "brats2017", "brats2023", "msd"])
+def test_every_label_of_brats_has_a_code(convention):
+    names = dict(brats_regions(convention).label_names)
+    assert codes_of(names).keys() == names.keys()
 
 
 def test_codes():
