@@ -39,7 +39,19 @@ def main() -> None:
     bundle("train", dataset_dir=DATA, output_dir=RUN, model_path=MODEL, n_folds=10)
     bundle("evaluate", dataset_dir=DATA, output_dir=EVALUATION, model_path=MODEL, section="official_validation")
     unseen = sorted((DATA / "imagesVa").iterdir())[0]
-    command("-m", "meddino_components", "segment", unseen, SEGMENTED, "--model", MODEL, "--overlay_config", "laptop")
+    command(
+        "-m",
+        "meddino_components",
+        "segment",
+        unseen,
+        SEGMENTED,
+        "--modality",
+        "ct",
+        "--model",
+        MODEL,
+        "--overlay_config",
+        "laptop",
+    )
     command("demo/compare_controls.py", DATA, EVALUATION / "metrics.json")
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at")
     for what, path in (

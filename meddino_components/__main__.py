@@ -5,50 +5,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import fire
-from monai.bundle import run
 
-from .bundle import build, config_files, package, unpack
+from .bundle import build, package, segment, unpack
 from .checkpoints import load_backbone_weights, write_weights
-from .data import curate, plan, write_phantoms
+from .data import curate, list_series, plan, write_phantoms
 from .errors import InputError
-from .export import EXPORTED_SUFFIXES, export
+from .export import export
 from .networks import vit_backbone
 
 
-def segment(
-    source: str | Sequence[str],
-    output_dir: str,
-    bundle: str = "bundles/meddinov3_seg_amos",
-    modality: str | None = None,
-    model: str | None = None,
-    overlay_config: str | None = None,
-    skip_existing: bool = False,
-) -> None:
-    """Segment a volume, a case of several sequences, or all of a folder, with a bundle's inference configuration.
+def series(folder: str) -> str:
+    """List the DICOM series of a folder: UID, modality, number and size of slices, spacing; no names or descriptions.
 
     Args:
-        source: a NIfTI, NRRD or MetaImage file, a folder, or a list of files ``"['a.nii.gz','b.nii.gz']"``; for
-            meddinov3_seg_brats the sequences of a case, in any order, or a ``.json`` data list.
-        output_dir: gets ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
-        bundle: folder of the bundle, such as ``bundles/meddinov3_seg_brats``.
-        modality: ``ct`` or ``mr``, never guessed; what the bundle states (ct for organs) if left out.
-        model: weights, or an exported ``.onnx`` or ``.pt2``; the bundle's ``models/model.pt`` if left out.
-        overlay_config: a second configuration the network was trained with, such as ``laptop``.
-        skip_existing: pass over cases that have an output.
+        folder: its files are looked at, not those of folders below.
     """
-    names = ["inference", *([overlay_config] if overlay_config else [])]
-    if model and Path(model).suffix in EXPORTED_SUFFIXES:
-        names.append("inference_exported")
-    given = {"model_path": model, "modality": modality}
-    run(
-        config_file=config_files(bundle, *names),
-        dataset_dir=str(source) if isinstance(source, (str, Path)) else [str(path) for path in source],
-        output_dir=str(output_dir),
-        skip_existing=skip_existing,
-        **{key: str(value) for key, value in given.items() if value},
-    )
+    found = list_series(folder)
+    if not found:
+        raise InputError(f"{folder}: holds no DICOM image")
+    return "\n".join(one.describe() for one in found)
 
 
 def import_weights(source: str, output: str, backbone: str = "vit_base", **overrides: object) -> str:
@@ -117,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; wrong input ends with one line and status 2."""
     commands = {
         "segment": segment,
+        "series": series,
         "import_weights": import_weights,
         "phantom": phantom,
         "plan": plan,
@@ -127,13 +106,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "unpack": unpack,
     }
     try:
-        fire.Fire(commands, command=arguments, name="meddino_components")
+        result = fire.Fire(commands, command=arguments, name="meddino_components", serialize=_to_print)
     except Exception as error:
         found = input_error(error)
         if found is None:
             raise
         print(f"error: {found}", file=sys.stderr)
         raise SystemExit(2) from None
+    if _is_summary(result) and result["failed"]:
+        raise SystemExit(1)
+
+
+def _is_summary(result: Any) -> bool:
+    return isinstance(result, dict) and "failed" in result
+
+
+def _to_print(result: Any) -> Any:
+    """What a command returns, but for a run's summary, which is printed at its end."""
+    return None if _is_summary(result) else result
 
 
 if __name__ == "__main__":

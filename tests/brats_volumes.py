@@ -2,10 +2,12 @@
 
 import nibabel as nib
 import numpy as np
+from volume_files import SERIES_UID, write_dicom_series
 
 NAMES_2021 = {"t1": "_t1", "t1ce": "_t1ce", "t2": "_t2", "flair": "_flair", "seg": "_seg"}
 NAMES_2023 = {"t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w", "flair": "-t2f", "seg": "-seg"}
 SHAPE = (48, 44, 8)
+MR_CLASS = "1.2.840.10008.5.1.4.1.1.4"
 # brightness of brain, oedema, core and enhancing tumour in each sequence
 CONTRAST = {
     "t1": (500, 420, 300, 380),
@@ -48,6 +50,15 @@ def write_brats_case(folder, case_id, *, seed=0, names=NAMES_2021, enhancing=4, 
         paths[name] = folder / f"{case_id}{names[name]}.nii.gz"
         nib.save(nib.Nifti1Image(voxels, affine), paths[name])
     return paths
+
+
+def write_dicom_case(folder, **tags):
+    """Write a case's sequences as DICOM series, each in a folder of its name; returns {sequence: folder}."""
+    settings = {"spacing_mm": (4.0, 4.0, 6.0), "modality": "MR", "sop_class": MR_CLASS, **tags}
+    return {
+        name: write_dicom_series(folder / name, voxels, name="IM{}", series_uid=f"{SERIES_UID}{number}", **settings)
+        for number, (name, voxels) in enumerate(brain()[0].items())
+    }
 
 
 def write_brats(folder, *, n_cases=5, nested=True, **settings):

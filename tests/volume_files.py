@@ -5,7 +5,13 @@ import struct
 import nibabel as nib
 import numpy as np
 
-PATIENT = {"name": "Doe^Jane", "id": "MRN4711", "birth": "19700102", "date": "20200304"}
+PATIENT = {
+    "name": "Döe^Jane",
+    "id": "MRN4711",
+    "birth": "19700102",
+    "date": "20200304",
+    "description": "Abdomen of Jane",
+}
 
 
 def ct_voxels(seed=0, shape=(24, 20, 5)):
@@ -24,40 +30,77 @@ def save_nifti(path, voxels, spacing_mm=(0.7, 0.9, 4.0), descrip=b""):
     return path
 
 
-def write_dicom_series(folder, voxels, *, spacing_mm=(0.7, 0.9, 4.0), slope="1", intercept="0", tilt=0.0, skip=()):
-    """A series of single CT slices from HU [X, Y, Z] in DICOM's axes, with a patient in its header.
+SERIES_UID = "1.2.826.0.1.3680043.9.9999.3"
+CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
+
+
+def write_dicom_series(
+    folder,
+    voxels,
+    *,
+    spacing_mm=(0.7, 0.9, 4.0),
+    slope="1",
+    intercept="0",
+    tilt=0.0,
+    skip=(),
+    name="{:03d}.dcm",
+    **tags,
+):
+    """A series of single slices from stored values [X, Y, Z] in DICOM's axes, with a patient in its header.
 
     Args:
         slope, intercept: rescale tags; None leaves them out.
         tilt: mm that each slice is shifted to posterior.
         skip: slices left out.
+        name: of the files, by number.
+        tags: others of `_instance`, the same for all slices or a list of one for each.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for k in range(voxels.shape[2]):
         if k not in skip:
-            (folder / f"{k:03d}.dcm").write_bytes(_instance(voxels[:, :, k], k, spacing_mm, slope, intercept, tilt * k))
+            own = {key: value[k] if isinstance(value, list) else value for key, value in tags.items()}
+            content = _instance(voxels[:, :, k], k, spacing_mm, slope, intercept, tilt * k, **own)
+            (folder / name.format(k)).write_bytes(content)
     return folder
 
 
-def _instance(pixels, k, spacing_mm, slope, intercept, shift_mm):
-    uid = f"1.2.826.0.1.3680043.9.9999.1.{k + 1}"
-    ct_class, little_endian = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
-    meta = [(2, 2, "UI", ct_class), (2, 3, "UI", uid), (2, 0x10, "UI", little_endian), (2, 0x12, "UI", "1.2.3")]
+def _instance(
+    pixels,
+    k,
+    spacing_mm,
+    slope,
+    intercept,
+    shift_mm,
+    *,
+    modality="CT",
+    series_uid=SERIES_UID,
+    sop_class=CT_CLASS,
+    thickness=None,
+    preamble=True,
+):
+    uid = f"{series_uid}.1.{k + 1}"
+    little_endian = "1.2.840.10008.1.2.1"
+    meta = [(2, 2, "UI", sop_class), (2, 3, "UI", uid), (2, 0x10, "UI", little_endian), (2, 0x12, "UI", "1.2.3")]
     columns, rows = pixels.shape
     elements = [
-        (8, 0x16, "UI", ct_class),
+        (8, 5, "CS", "ISO_IR 100"),
+        (8, 0x16, "UI", sop_class),
         (8, 0x18, "UI", uid),
         (8, 0x20, "DA", PATIENT["date"]),
         (8, 0x21, "DA", PATIENT["date"]),
-        (8, 0x60, "CS", "CT"),
-        (0x10, 0x10, "PN", PATIENT["name"]),
+        (8, 0x60, "CS", modality),
+        (8, 0x103E, "LO", PATIENT["description"]),
+        (0x10, 0x10, "PN", PATIENT["name"].encode("latin-1")),
         (0x10, 0x20, "LO", PATIENT["id"]),
         (0x10, 0x30, "DA", PATIENT["birth"]),
+        *([(0x18, 0x50, "DS", str(thickness))] if thickness is not None else []),
         (0x20, 0x0D, "UI", "1.2.826.0.1.3680043.9.9999.2"),
-        (0x20, 0x0E, "UI", "1.2.826.0.1.3680043.9.9999.3"),
+        (0x20, 0x0E, "UI", series_uid),
+        (0x20, 0x11, "IS", "4"),
         (0x20, 0x13, "IS", str(k + 1)),
         (0x20, 0x32, "DS", f"0\\{shift_mm:.3f}\\{k * spacing_mm[2]:.3f}"),
         (0x20, 0x37, "DS", "1\\0\\0\\0\\1\\0"),
+        (0x20, 0x52, "UI", "1.2.826.0.1.3680043.9.9999.5"),
         (0x28, 2, "US", 1),
         (0x28, 4, "CS", "MONOCHROME2"),
         (0x28, 0x10, "US", rows),
@@ -71,7 +114,18 @@ def _instance(pixels, k, spacing_mm, slope, intercept, shift_mm):
         (0x7FE0, 0x10, "OW", np.ascontiguousarray(pixels.T, "<i2").tobytes()),
     ]
     head = b"".join(_element(*element) for element in meta)
-    return bytes(128) + b"DICM" + _element(2, 0, "UL", len(head)) + head + b"".join(_element(*e) for e in elements)
+    start = bytes(128) + b"DICM" if preamble else b""
+    return start + _element(2, 0, "UL", len(head)) + head + b"".join(_element(*e) for e in elements)
+
+
+def write_report(path):
+    """A structured report: DICOM without pixels."""
+    report_class = "1.2.840.10008.5.1.4.1.1.88.11"
+    meta = [(2, 2, "UI", report_class), (2, 3, "UI", "1.2.3.4"), (2, 0x10, "UI", "1.2.840.10008.1.2.1")]
+    head = b"".join(_element(*element) for element in meta)
+    body = _element(8, 0x16, "UI", report_class) + _element(8, 0x60, "CS", "SR") + _element(0x20, 0x0E, "UI", "1.2.9")
+    path.write_bytes(bytes(128) + b"DICM" + _element(2, 0, "UL", len(head)) + head + body)
+    return path
 
 
 def _element(group, number, kind, value):

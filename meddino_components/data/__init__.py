@@ -5,6 +5,7 @@ from .cases import list_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
 from .curation import curate
 from .datasets import AMOS_LABELS, label_names, read_datalist
+from .dicom import list_series
 from .geometry import (
     CANONICAL_AXCODES,
     CheckSameGridd,
@@ -48,6 +49,7 @@ __all__ = [
     "label_names",
     "list_cases",
     "list_sequence_cases",
+    "list_series",
     "plan",
     "read_datalist",
     "resize_slices",

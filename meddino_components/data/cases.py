@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import InputError
+from .dicom import has_dicom_files, is_dicom_file, list_series
 from .file_checks import ITK_SUFFIXES, NIFTI_SUFFIXES
 from .intensity import parse_modality
 
@@ -15,29 +16,47 @@ _SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 
 
 def list_cases(
-    source: str | Path | Iterable[str | Path], *, modality: str, exclude: str | Path | None = None
+    source: str | Path | Iterable[str | Path],
+    *,
+    modality: str | None = None,
+    exclude: str | Path | None = None,
+    series_uid: str | Sequence[str] | None = None,
 ) -> list[dict[str, str]]:
     """Case dicts for inference.
 
     Args:
         source: a NIfTI, NRRD or MetaImage file; a folder, searched with all folders below (hidden ones are passed
-            over; a folder of DICOM files is one case); or a list of files and DICOM folders.
-        modality: "ct" or "mr".
+            over; a folder that holds DICOM files, whatever they are called, is one case); or a list of files and
+            DICOM folders.
+        modality: "ct" or "mr"; None leaves it to the tags of DICOM files, which are then all that there may be.
         exclude: a folder passed over, for predictions that are written below ``source``.
+        series_uid: SeriesInstanceUID, one or several: of the DICOM folders of ``source``, only those that hold such a
+            series are cases.
 
     Returns:
-        ``{"image": path, "case_id": id, "modality": modality}``, sorted by path. The id is the path below the folder
-        (for a list, below what its paths have in common) without suffix, folders joined by ``_``, so that two files
-        named ``imaging.nii.gz`` get different ids.
+        ``{"image": path, "case_id": id, "modality": modality}``, sorted by path, "modality" only where it is given
+        and "series_uid" where one was asked for. The id is the path below the folder (for a list, below what its paths
+        have in common) without suffix, folders joined by ``_``, so that two files named ``imaging.nii.gz`` get
+        different ids.
 
     Raises:
-        InputError: nothing there, a file of another kind, a path given twice, or two paths that give the same id.
+        InputError: nothing there, a file of another kind, a path given twice, two paths that give the same id, a file
+            whose modality nothing states, or a series that is not there.
     """
-    modality = parse_modality(modality, "modality")
+    modality = None if modality is None else parse_modality(modality, "modality")
     paths, base = image_paths(source, exclude)
-    ids = [_case_id(path.absolute(), base.absolute()) for path in paths]
-    check_unique(ids, [str(path) for path in paths])
-    return [{"image": str(p), "case_id": i, "modality": modality} for p, i in zip(paths, ids, strict=True)]
+    if modality is None and (files := [path for path in paths if not path.is_dir()]):
+        raise InputError(f"{files[0]}: no modality stated, and only DICOM files say it. State the modality: ct or mr")
+    uids = [series_uid] if isinstance(series_uid, str) else [str(uid) for uid in series_uid or ()]
+    chosen = _with_series(paths, uids) if uids else [(path, None) for path in paths]
+    ids = [_case_id(path.absolute(), base.absolute()) for path, _ in chosen]
+    check_unique(ids, [str(path) for path, _ in chosen])
+    return [
+        {"image": str(path), "case_id": case_id}
+        | ({"modality": modality} if modality else {})
+        | ({"series_uid": uid} if uid else {})
+        for (path, uid), case_id in zip(chosen, ids, strict=True)
+    ]
 
 
 def image_paths(source: str | Path | Iterable[str | Path], exclude: str | Path | None) -> tuple[list[Path], Path]:
@@ -50,7 +69,8 @@ def image_paths(source: str | Path | Iterable[str | Path], exclude: str | Path |
         root = Path(source).expanduser()
         if not root.exists():
             raise InputError(
-                f"{root}: no such file or folder. Give a NIfTI, NRRD or MetaImage file or a folder of them"
+                f"{root}: no such file or folder. Give a NIfTI, NRRD or MetaImage file, the folder of a DICOM series, "
+                "or a folder of them"
             )
         paths = _search(root, Path(exclude).expanduser().resolve() if exclude else None) if root.is_dir() else [root]
         base = root if root.is_dir() and paths != [root] else root.parent
@@ -60,19 +80,18 @@ def image_paths(source: str | Path | Iterable[str | Path], exclude: str | Path |
     if not paths:
         raise InputError(f"{source}: holds no image. Expected files ending in {', '.join(_SUFFIXES)}, or DICOM folders")
     for path in paths:
-        if not path.exists():
-            raise InputError(f"{path}: no such file. Correct or remove it from the list of cases")
-        if not path.is_dir() and not path.name.lower().endswith(_SUFFIXES):
-            raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(_SUFFIXES)}")
+        _check_kind(path)
     return paths, base
 
 
 def stem_of(path: Path) -> str:
-    """A file's name without the suffix of its kind.
+    """The name of a file without the suffix of its kind, or of a DICOM folder.
 
     Raises:
         InputError: no suffix of a kind that is read.
     """
+    if path.is_dir():
+        return path.name
     suffix = next((s for s in (".nii.gz", *_SUFFIXES) if path.name.lower().endswith(s)), None)
     if suffix is None:
         raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(_SUFFIXES)}")
@@ -104,12 +123,34 @@ def _search(root: Path, exclude: Path | None) -> list[Path]:
         )
         visible = [name for name in files if not name.startswith(".")]
         found += [here / name for name in visible if name.lower().endswith(_SUFFIXES)]
-        if any(name.lower().endswith(".dcm") for name in visible):
+        others = sorted(here / name for name in visible if not name.lower().endswith(_SUFFIXES))
+        if any(map(is_dicom_file, others)):
             found.append(here)
     return sorted(found)
 
 
+def _check_kind(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"{path}: no such file. Correct or remove it from the list of cases")
+    if path.is_dir():
+        if not has_dicom_files(path):
+            raise InputError(f"{path}: holds no DICOM file itself. List the folders of the series, or give one folder")
+    elif not path.name.lower().endswith(_SUFFIXES):
+        if is_dicom_file(path):
+            raise InputError(f"{path}: one file of a DICOM series. Give the folder that holds all of its slices")
+        raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(_SUFFIXES)}")
+
+
+def _with_series(paths: list[Path], uids: list[str]) -> list[tuple[Path, str | None]]:
+    """The DICOM folders that hold one of these series, with its UID."""
+    series = [(path, one) for path in paths if path.is_dir() for one in list_series(path)]
+    chosen: list[tuple[Path, str | None]] = [(path, one.uid) for path, one in series if one.uid in uids]
+    if missing := sorted(set(uids) - {uid for _, uid in chosen if uid}):
+        listed = "; ".join(one.describe() for _, one in series) or "no DICOM series"
+        raise InputError(f"no series has the UID {missing[0]}. What is there: {listed}")
+    return chosen
+
+
 def _case_id(path: Path, base: Path) -> str:
     relative = Path(os.path.relpath(path, base))
-    name = relative.name if path.is_dir() else stem_of(path)
-    return "_".join([*relative.parts[:-1], name])
+    return "_".join([*relative.parts[:-1], stem_of(path)])

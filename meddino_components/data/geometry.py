@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import ITKReader, MetaTensor, NibabelReader
-from monai.transforms import LoadImage, MapTransform
+from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from torch.nn.functional import interpolate
 
 from ..errors import InputError
-from .dicom import check_dicom_series
+from .dicom import GantryTilt, SeriesVolume, read_series
 from .file_checks import (
     GRID_TOLERANCE_MM,
     NIFTI_SUFFIXES,
@@ -33,13 +33,12 @@ from .file_checks import (
     last_line,
     read_header,
 )
+from .intensity import parse_modality
 from .voxel_checks import clean_image, clean_label
 
 CANONICAL_AXCODES = "PLS"
 ResampleMode = Literal["bilinear", "nearest"]
 
-# all that later transforms and writers use; the rest of a header is stale after the first transform and may name people
-_KEPT_META = ("affine", "original_affine", "space", "spatial_shape", "original_channel_dim", "filename_or_obj")
 _READ_ERRORS = (RuntimeError, OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
 _CHUNK_PIXELS = 2**24  # of input a chunk of slices may hold while being resampled
 
@@ -59,25 +58,36 @@ class _PlainNibabelReader(NibabelReader):
 class LoadVolumed(MapTransform):
     """Read volumes from files into `MetaTensor` [1, X, Y, Z], refusing what would be silently wrong.
 
-    NIfTI goes through nibabel; NRRD, MetaImage and folders with one DICOM series through ITK. Images become float32,
+    NIfTI goes through nibabel; NRRD, MetaImage and folders with a DICOM series through ITK. Images become float32,
     labels uint8. The orientation is left as stored: `monai.transforms.Orientationd` follows with
     `axcodes=CANONICAL_AXCODES`, and remembers the original grid for the way back.
+
+    Of a DICOM series, the case's "series_uid" says which is meant where a folder holds several, and "modality" must
+    not contradict its tag; a case without it gets it from the tag. ``meta["dicom_files"]`` holds the paths of the
+    slices in the order of Z, ``meta["dicom_resampled"]`` whether the grid is not theirs.
 
     Args:
         keys: items of the case that hold paths.
         label_keys: those among `keys` that are label maps.
+        gantry_tilt: "refuse" DICOM series with a gantry tilt or "resample" them, see `dicom.read_series`.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
-        InputError: see `file_checks` (the file and its grid) and `voxel_checks` (its values).
+        InputError: see `file_checks` (the file and its grid), `dicom` and `voxel_checks` (its values); a modality that
+            the DICOM tag contradicts, or that nothing states.
     """
 
     def __init__(
-        self, keys: KeysCollection, *, label_keys: KeysCollection = ("label",), allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        *,
+        label_keys: KeysCollection = ("label",),
+        gantry_tilt: GantryTilt = "refuse",
+        allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.label_keys = ensure_tuple(label_keys)
-        self._load_image = LoadImage(dtype=None)
+        self.gantry_tilt: GantryTilt = gantry_tilt
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
@@ -86,47 +96,72 @@ class LoadVolumed(MapTransform):
                 raise InputError(
                     f"case {case.get('case_id', '?')}: '{key}' is {type(case[key]).__name__}; expected one path."
                 )
-            case[key] = self._load(Path(case[key]).expanduser(), is_label=key in self.label_keys)
+            path, is_label = Path(case[key]).expanduser(), key in self.label_keys
+            if path.is_dir():
+                volume = read_series(path, series_uid=case.get("series_uid"), gantry_tilt=self.gantry_tilt)
+                if not is_label and (modality := _agreed_modality(case.get("modality"), volume, path)):
+                    case["modality"] = modality
+                dicom = {"dicom_files": volume.series.files, "dicom_resampled": volume.resampled}
+                case[key] = _as_meta_tensor(volume.voxels, volume.affine, path, is_label=is_label, dicom=dicom)
+            else:
+                case[key] = self._load_file(path, is_label=is_label)
         return case
 
-    def _load(self, path: Path, *, is_label: bool) -> MetaTensor:
-        is_nifti = path.name.endswith(NIFTI_SUFFIXES) and not path.is_dir()
-        if path.is_dir():
-            check_dicom_series(path)
-            affine, shape = None, None
-        else:
-            header = read_header(path)
-            affine, shape = header.affine, header.shape
+    def _load_file(self, path: Path, *, is_label: bool) -> MetaTensor:
+        header = read_header(path)
         try:
-            # the reader is given with the call: otherwise LoadImage tries others in turn, and ITK reads a truncated
-            # .nii.gz without complaint
-            loaded = self._load_image(path, reader=_PlainNibabelReader() if is_nifti else ITKReader())
+            # not through LoadImage, which makes every reader it knows: one of them warns where pydicom is installed
+            reader = _PlainNibabelReader() if path.name.endswith(NIFTI_SUFFIXES) else ITKReader()
+            array, _ = reader.get_data(reader.read(path))
         except _READ_ERRORS as error:
             raise InputError(
                 f"{path}: the voxels cannot be read ({last_line(error)}). The file is truncated or damaged: "
                 "copy or export it again."
             ) from error
-        array = loaded.numpy()
-        if shape is None:
-            affine, shape = np.asarray(loaded.affine, dtype=float), array.shape
-            if len(shape) != 3:
-                raise InputError(
-                    f"{path}: the series has shape {tuple(shape)}; expected a 3D volume of single numbers."
-                )
-            check_affine(affine, path)
-        meta = {k: v for k, v in loaded.meta.items() if k in _KEPT_META}
-        del loaded  # frees the native voxels as soon as they are converted
-        array = array.reshape(shape, order="A")
-        voxels = clean_label(array, path) if is_label else clean_image(array, path)
-        meta |= {
-            "spatial_shape": np.asarray(shape),
-            "original_affine": np.array(affine),
-            "original_channel_dim": 0,
-            "filename_or_obj": str(path),
-        }
-        meta.pop("affine", None)
-        tensor = torch.from_numpy(voxels if voxels.flags.writeable else voxels.copy(order="K"))
-        return MetaTensor(tensor[None], affine=torch.as_tensor(affine, dtype=torch.float64), meta=meta)
+        return _as_meta_tensor(array.reshape(header.shape, order="A"), header.affine, path, is_label=is_label)
+
+
+def _agreed_modality(stated: object, volume: SeriesVolume, path: Path) -> str | None:
+    """The modality of a series: as stated, unless its tag says otherwise; as its tag, where nothing is stated."""
+    tag, found = volume.series.modality_tag, volume.series.modality
+    if stated is None:
+        if found is None:
+            raise InputError(
+                f"{path}: the DICOM modality is '{tag}', neither CT nor MR. If it is such a scan all the same, state "
+                "the modality: ct or mr."
+            )
+        return found
+    modality = parse_modality(stated, f"{path}: modality")
+    if found != modality and tag not in ("", "OT"):  # other: says nothing
+        raise InputError(
+            f"{path}: the modality is given as '{modality}', but the DICOM files say '{tag}'. Correct it, or leave it "
+            "out to take what they say."
+        )
+    return modality
+
+
+def _as_meta_tensor(
+    array: np.ndarray[Any, Any],
+    affine: np.ndarray[Any, Any],
+    path: Path,
+    *,
+    is_label: bool,
+    dicom: dict[str, Any] | None = None,
+) -> MetaTensor:
+    """[1, X, Y, Z] with checked voxels on a checked grid, and the little of a header that later steps use."""
+    check_affine(affine, path)
+    voxels = clean_label(array, path) if is_label else clean_image(array, path)
+    # the rest of a header is stale after the first transform and may name people
+    meta = {
+        "spatial_shape": np.asarray(array.shape),
+        "original_affine": np.array(affine),
+        "original_channel_dim": 0,
+        "space": "RAS",
+        "filename_or_obj": str(path),
+        **(dicom or {}),
+    }
+    tensor = torch.from_numpy(voxels if voxels.flags.writeable else voxels.copy(order="K"))
+    return MetaTensor(tensor[None], affine=torch.as_tensor(affine, dtype=torch.float64), meta=meta)
 
 
 class CheckSameGridd(MapTransform):

@@ -1,4 +1,4 @@
-"""Cases of several MRI sequences, one file each: found by the names of the files, read into one volume.
+"""Cases of several MRI sequences, one file or DICOM folder each: found by the names of the files, read into one volume.
 
 The order of files never matters: a name says which sequence it is.
 """
@@ -20,6 +20,7 @@ from monai.transforms import MapTransform
 
 from ..errors import InputError
 from .cases import check_unique, image_paths, stem_of
+from .dicom import GantryTilt
 from .geometry import CheckSameGridd, LoadVolumed
 
 LABEL = "seg"
@@ -42,7 +43,7 @@ JsonSection = Literal["training", "validation", "test"]
 
 
 def sequence_of(path: str | Path) -> tuple[str, str | None]:
-    """What a file shows, by its name: (the case's part of the name, sequence or "seg" or None).
+    """What a file or DICOM folder shows, by its name: (the case's part of the name, sequence or "seg" or None).
 
     The last word of the name decides; if that names no sequence, a single word that does (``id_t1c_bet``). Words are
     parted by anything but letters and digits; case does not matter.
@@ -72,8 +73,9 @@ def list_sequence_cases(
     """Case dicts for inference; label maps among the files are passed over.
 
     Args:
-        source: a folder, searched with all folders below, with the files of a case side by side; a list of files in
-            any order; or a ``.json`` data list (see `read_sequence_datalist`), of which every case is taken.
+        source: a folder, searched with all folders below, with the files (or DICOM folders) of a case side by side; a
+            list of them in any order; or a ``.json`` data list (see `read_sequence_datalist`), of which every case is
+            taken.
         sequences: those that a case must have.
         exclude: a folder passed over, for predictions that are written below ``source``.
 
@@ -173,7 +175,7 @@ def _entry(entry: Any, file: Path, sequences: Sequence[str]) -> Case:
             found.setdefault(_OF_ALIAS.get(str(name).lower(), str(name)), []).append(file.parent / path)
     elif isinstance(images, list) and all(isinstance(path, str) for path in images):
         for path in images:
-            sequence = sequence_of(path)[1]
+            sequence = sequence_of(file.parent / path)[1]
             if sequence is None:
                 raise InputError(f"{file}: {path}: the name says no sequence; {_NAMING}, or give a mapping")
             found.setdefault(sequence, []).append(file.parent / path)
@@ -242,6 +244,7 @@ class LoadSequencesd(MapTransform):
     Args:
         keys: items of the case that hold the mapping.
         sequences: names of the channels.
+        gantry_tilt: of sequences that are DICOM series, see `LoadVolumed`.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
@@ -249,26 +252,35 @@ class LoadSequencesd(MapTransform):
             differ.
     """
 
-    def __init__(self, keys: KeysCollection, *, sequences: Sequence[str], allow_missing_keys: bool = False) -> None:
+    def __init__(
+        self,
+        keys: KeysCollection,
+        *,
+        sequences: Sequence[str],
+        gantry_tilt: GantryTilt = "refuse",
+        allow_missing_keys: bool = False,
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.sequences = tuple(sequences)
-        self._load = LoadVolumed(self.sequences, label_keys=())
+        self._load = LoadVolumed(self.sequences, label_keys=(), gantry_tilt=gantry_tilt)
         self._same_grid = CheckSameGridd(self.sequences)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
         for key in self.key_iterator(case):
             require_complete([case])
-            case[key] = self._read(case[key], case.get("case_id", "?"))
+            case[key] = self._read(case[key], case)
         return case
 
-    def _read(self, paths: Any, case_id: object) -> MetaTensor:
+    def _read(self, paths: Any, case: Mapping[Hashable, Any]) -> MetaTensor:
         if not isinstance(paths, Mapping) or set(self.sequences) - set(paths):
             raise InputError(
-                f"case {case_id}: 'image' is {paths!r:.300}; expected a file for each of {', '.join(self.sequences)}, "
-                "such as list_sequence_cases gives"
+                f"case {case.get('case_id', '?')}: 'image' is {paths!r:.300}; expected a file for each of "
+                f"{', '.join(self.sequences)}, such as list_sequence_cases gives"
             )
         chosen: dict[Hashable, Any] = {name: paths[name] for name in self.sequences}
+        if "modality" in case:  # what DICOM files say must not contradict it
+            chosen["modality"] = case["modality"]
         volumes = self._same_grid(self._load(chosen))
         first = volumes[self.sequences[0]]
         voxels = torch.from_numpy(np.concatenate([volumes[name].numpy() for name in self.sequences]))

@@ -2,7 +2,6 @@
 
 from .command import export
 from .exported_network import ExportedNetwork
-from .formats import EXPORTED_SUFFIXES
 from .tensorrt import compile_with_tensorrt
 
-__all__ = ["EXPORTED_SUFFIXES", "ExportedNetwork", "compile_with_tensorrt", "export"]
+__all__ = ["ExportedNetwork", "compile_with_tensorrt", "export"]

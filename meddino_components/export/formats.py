@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
+from ..bundle import EXPORTED_SUFFIXES
 from ..errors import InputError
 from .bfloat16 import without_bfloat16
 
@@ -20,8 +21,7 @@ INPUT, OUTPUT = "image", "logits"
 # a protobuf message, which an ONNX file is, ends at 2 GiB; some room is for the graph
 _ONNX_LIMIT = 2**31 - 2**26
 # packages that reading and writing need
-_NEEDED: dict[str, tuple[str, ...]] = {".onnx": ("onnx", "onnxscript", "onnxruntime"), ".pt2": ()}
-EXPORTED_SUFFIXES = tuple(_NEEDED)
+_NEEDED = {".onnx": ("onnx", "onnxscript", "onnxruntime")}
 
 
 def suffix_of(path: Path) -> str:
@@ -30,9 +30,9 @@ def suffix_of(path: Path) -> str:
     Raises:
         InputError: it is no exported file's, or its packages are not installed.
     """
-    if path.suffix not in _NEEDED:
+    if path.suffix not in EXPORTED_SUFFIXES:
         raise InputError(f"{path}: exported networks are .onnx or .pt2 files: give such a name")
-    if missing := [name for name in _NEEDED[path.suffix] if find_spec(name) is None]:
+    if missing := [name for name in _NEEDED.get(path.suffix, ()) if find_spec(name) is None]:
         raise InputError(f"{path}: needs {', '.join(missing)}: pip install 'meddino[export]'")
     return path.suffix
 

@@ -23,7 +23,7 @@ from ..errors import InputError
 from .probability_file import ProbabilityFile
 from .run_summary import CaseRecord, RunSummary
 from .volume_inferer import VolumeInferer
-from .writers import label_path
+from .writers import is_complete, label_path
 
 _logger = logging.getLogger(__name__)
 
@@ -48,9 +48,10 @@ class CaseEvaluator(Evaluator):
         val_handlers: handlers to attach.
         key_val_metric: metric by name, as in ``monai.engines.Evaluator``.
         additional_metrics: further metrics by name.
-        skip_existing: pass over cases whose label map is already in ``output_dir``.
+        skip_existing: pass over cases whose label map (and DICOM SEG, where wanted) is already in ``output_dir``.
         probabilities: stream float16 class probabilities [K, X, Y, Z], on the source's grid, to ``<case_id>.npy``;
             needs a ``VolumeInferer``.
+        dicom_seg: whether the writer makes a DICOM SEG of DICOM series, for ``skip_existing``.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class CaseEvaluator(Evaluator):
         additional_metrics: dict[str, Any] | None = None,
         skip_existing: bool = False,
         probabilities: bool = False,
+        dicom_seg: bool = False,
     ) -> None:
         if probabilities and not isinstance(inferer, VolumeInferer):
             raise ValueError("probabilities need a VolumeInferer")
@@ -86,6 +88,7 @@ class CaseEvaluator(Evaluator):
         self.output_dir = Path(output_dir)
         self.skip_existing = skip_existing
         self.probabilities = probabilities
+        self.dicom_seg = dicom_seg
         self.summary = RunSummary()
 
     def run(self, global_epoch: int = 1) -> None:
@@ -126,11 +129,12 @@ class CaseEvaluator(Evaluator):
 
     def _iteration(self, engine: Any, batchdata: int) -> list[dict[str, Any]]:
         """Run the case of this number; whatever it raises ends up in the summary."""
-        case_id = _case_id(self.dataset.data[batchdata])
+        case = self.dataset.data[batchdata]
+        case_id = _case_id(case)
         started = perf_counter()
         engine.state.output = []  # the last case's volumes go before the next are read
         engine.state.batch = []
-        if self.skip_existing and label_path(self.output_dir, case_id).exists():
+        if self.skip_existing and is_complete(self.output_dir, case, dicom_seg=self.dicom_seg):
             self.summary.cases.append(CaseRecord(case_id, "skipped", 0.0))
             return []
         try:

@@ -10,6 +10,8 @@ from typing import Literal
 
 from ..atomic_files import AtomicFiles
 
+_MAX_ROWS = 50  # of a table that one still reads
+
 
 @dataclass(frozen=True)
 class CaseRecord:
@@ -32,11 +34,13 @@ class RunSummary:
         return sum(case.status == status for case in self.cases)
 
     def text(self) -> str:
-        """Lines to print: the numbers, then one line a failed case."""
+        """Lines to print: the numbers, then a table of the cases (of a long run, only of those that failed)."""
         seconds = sum(case.seconds for case in self.cases)
         counts = ", ".join(f"{self.count(status)} {status}" for status in ("ok", "failed", "skipped"))
         lines = [f"{len(self.cases)} cases: {counts}; {seconds:.1f} s"]
-        lines += [f"  {case.case_id}: {case.error}" for case in self.cases if case.status == "failed"]
+        shown = [case for case in self.cases if case.status == "failed" or len(self.cases) <= _MAX_ROWS]
+        width = max((len(case.case_id) for case in shown), default=0)
+        lines += [f"  {c.case_id:{width}}  {c.status:7}  {c.seconds:7.1f} s  {c.error}".rstrip() for c in shown]
         return "\n".join(lines)
 
     def write(self, folder: Path) -> None:

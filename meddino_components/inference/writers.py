@@ -1,4 +1,4 @@
-"""One case's prediction written beside its measurements: ``<case_id>.nii.gz``, ``.json`` and ``.png``."""
+"""One case's prediction written beside its measurements: ``<case_id>.nii.gz``, ``.json``, ``.png``, ``.dcm``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ from .. import __version__
 from ..atomic_files import AtomicFiles
 from ..data.regions import Regions
 from ..errors import InputError
+from .dicom_segmentation import require_highdicom, write_dicom_segmentation
 from .grids import TOLERANCE_MM, as_on_grid
 from .overlay import region_labels, write_overlay
+from .segment_codes import codes_of
 
 LABEL_SUFFIX = ".nii.gz"
+SEGMENTATION_SUFFIX = ".dcm"
 
 
 def label_path(output_dir: str | Path, case_id: str) -> Path:
@@ -37,13 +40,23 @@ def label_path(output_dir: str | Path, case_id: str) -> Path:
     return Path(output_dir) / f"{case_id}{LABEL_SUFFIX}"
 
 
+def is_complete(output_dir: str | Path, case: Mapping[str, Any], *, dicom_seg: bool) -> bool:
+    """Whether a case's outputs are there: the label map and, of a DICOM series where it is wanted, the DICOM SEG."""
+    labels = label_path(output_dir, str(case["case_id"]))
+    image = case.get("image", "")
+    # of several sequences, the first is the one whose grid the outputs have
+    first = next(iter(image.values()), "") if isinstance(image, Mapping) else image
+    is_dicom = dicom_seg and Path(str(first)).is_dir()
+    return labels.exists() and (not is_dicom or labels.with_name(f"{case['case_id']}{SEGMENTATION_SUFFIX}").exists())
+
+
 class WriteCased(Transform):
     """Write a case's labels on the input's own grid, the organs' volumes, and a sheet to look at.
 
     The label map has the shape and the bit-equal affine of the source file; of a NIfTI source the header is kept
     (sform, qform, units) less the free text and extensions, which may name the patient. A prediction that is still in
     the canonical orientation is brought back here, one that was inverted before (``Invertd``) is left as it is. The
-    three files appear together or, after an error, not at all.
+    files appear together or, after an error, not at all. Only the DICOM SEG holds anything of the patient's.
 
     Args:
         output_dir: made when missing.
@@ -58,9 +71,12 @@ class WriteCased(Transform):
         channel_names: names of the image's channels, for the PNG.
         shown_channels: those that are drawn; None draws the first.
         background: value of the image outside the patient, drawn black.
+        dicom_seg: of a DICOM series, write a DICOM SEG, too (needs highdicom).
+        segment_codes: codes for labels that `segment_codes` does not know, see `codes_of`.
 
     Raises:
-        InputError: the prediction does not lie on the source's voxels, or the case's id cannot be a file's name.
+        InputError: the prediction does not lie on the source's voxels, the case's id cannot be a file's name, or
+            ``dicom_seg`` without highdicom or with a label that has no code.
     """
 
     def __init__(
@@ -77,6 +93,8 @@ class WriteCased(Transform):
         channel_names: Sequence[str] = ("image",),
         shown_channels: Sequence[str] | None = None,
         background: float | None = None,
+        dicom_seg: bool = False,
+        segment_codes: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         items = label_names.items() if isinstance(label_names, Mapping) else enumerate(label_names)
@@ -88,6 +106,10 @@ class WriteCased(Transform):
         self.model_sha256 = model_sha256
         self.regions, self.background = regions, background
         self.channels = shown_numbers(channel_names, shown_channels)
+        self.codes = None
+        if dicom_seg:  # here, not after the first case
+            require_highdicom()
+            self.codes = codes_of(self.label_names, segment_codes)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
         """Write the case and return it unchanged. Read besides the keys: ``case_id`` and, when there, ``seconds``."""
@@ -118,6 +140,17 @@ class WriteCased(Transform):
             files.path(final.with_name(f"{case_id}.json")).write_text(text + "\n", encoding="utf-8")
             if self.overlay:
                 self._write_overlay(files.path(final.with_name(f"{case_id}.png")), image, labels, source_affine, report)
+            if self.codes is not None and "dicom_files" in image.meta:
+                write_dicom_segmentation(
+                    files.path(final.with_name(f"{case_id}{SEGMENTATION_SUFFIX}")),
+                    labels=labels,
+                    affine=source_affine,
+                    source_files=image.meta["dicom_files"],
+                    label_names=self.label_names,
+                    codes=self.codes,
+                    resampled=bool(image.meta["dicom_resampled"]),
+                    model_sha256=self.model_sha256,
+                )
             # last: where the label map exists, the case is complete
             nib.save(nifti_like_source(labels, source_affine, _source_file(image)), files.path(final))
         return data

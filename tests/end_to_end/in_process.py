@@ -42,10 +42,10 @@ def cause(error):
     return error
 
 
-def write_laptop_model(path):
+def write_laptop_model(path, bundle=AMOS):
     """Random weights of the network that `laptop.json` describes."""
     parser = ConfigParser()
-    parser.read_config([str(AMOS / "configs" / f"{name}.json") for name in ("train", "laptop")])
+    parser.read_config([str(bundle / "configs" / f"{name}.json") for name in ("train", "laptop")])
     torch.manual_seed(0)
     del parser.get()["network_def"]["_requires_"]
     return write_weights(parser.get_parsed_content("network_def").state_dict(), path)

@@ -55,7 +55,7 @@ def test_an_exported_network_segments_like_the_original(phantoms, tmp_path, suff
         output = tmp_path / f"output of {model.name}"
         with untouched_process():
             main(["segment", str(case), str(output), "--model", str(model), "--bundle", str(AMOS),
-                  "--overlay_config", "laptop"])  # fmt: skip
+                  "--overlay_config", "laptop", "--modality", "ct"])  # fmt: skip
         (written,) = output.glob("*.nii.gz")
         labels[model] = np.asarray(nib.load(written).dataobj)
         assert json.loads(next(output.glob("amos*.json")).read_text())["model_sha256"]
@@ -66,7 +66,12 @@ def test_an_exported_network_segments_like_the_original(phantoms, tmp_path, suff
 def test_tensorrt_is_refused_where_it_is_not(phantoms, tmp_path):
     weights = tmp_path / "model.pt"
     write_laptop_model(weights)
-    settings = {"dataset_dir": str(phantoms / "imagesTr"), "output_dir": str(tmp_path), "model_path": str(weights)}
+    settings = {
+        "dataset_dir": str(phantoms / "imagesTr"),
+        "output_dir": str(tmp_path),
+        "model_path": str(weights),
+        "modality": "ct",
+    }
     with pytest.raises(Exception) as error:
         run_here(["inference", "laptop", "inference_trt"], {**settings, "device": "$torch.device('cpu')"})
     assert "TensorRT needs a CUDA device, got cpu" in str(input_error(error.value))

@@ -22,7 +22,7 @@ from meddino_components.checkpoints import sha256_of, write_weights
 from meddino_components.data import write_phantoms
 from meddino_components.networks import vit_backbone
 
-COMMANDS = ("segment", "import_weights", "phantom", "plan", "build", "export")
+COMMANDS = ("segment", "series", "import_weights", "phantom", "plan", "build", "export")
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +49,9 @@ def command(*arguments):
     return 0
 
 
-def segment(source, output_dir, *arguments, bundle=AMOS):
-    return command("segment", source, output_dir, "--bundle", bundle, "--overlay_config", "laptop", *arguments)
+def segment(source, output_dir, *arguments, bundle=AMOS, modality="ct"):
+    stated = ["--modality", modality] if modality else []
+    return command("segment", source, output_dir, "--bundle", bundle, "--overlay_config", "laptop", *stated, *arguments)
 
 
 def images_of(phantoms):
@@ -104,7 +105,7 @@ def test_a_folder_with_good_and_bad_cases(phantoms, mr_phantom, model, tmp_path,
 def test_a_file_by_monais_command_from_the_folder_of_the_bundle(phantoms, model, tmp_path):
     source = images_of(phantoms)[0]
     overrides = {"dataset_dir": str(source), "output_dir": str(tmp_path / "out"), "model_path": str(model)}
-    command_line = bundle_command(["inference", "laptop"], {**overrides, "overlay": False})
+    command_line = bundle_command(["inference", "laptop"], {**overrides, "overlay": False, "modality": "ct"})
     place = command_line.index("--config_file") + 1
     command_line[place] = "['configs/inference.json','configs/laptop.json']"
     done = subprocess.run(command_line, cwd=AMOS, env=environment(), capture_output=True, text=True, timeout=300)
@@ -114,7 +115,7 @@ def test_a_file_by_monais_command_from_the_folder_of_the_bundle(phantoms, model,
     assert "1 cases: 1 ok, 0 failed" in done.stdout
     # the same weights give the same labels in this process
     overrides["output_dir"] = str(tmp_path / "again")
-    run_here(["inference", "laptop"], {**overrides, "overlay": False})
+    run_here(["inference", "laptop"], {**overrides, "overlay": False, "modality": "ct"})
     first, second = (np.asarray(nib.load(tmp_path / name / source.name).dataobj) for name in ("out", "again"))
     np.testing.assert_array_equal(first, second)
 
@@ -166,7 +167,7 @@ def test_a_bundle_that_cannot_be_written_to_serves(phantoms, model, tmp_path):
     assert "summary.json" in listing(tmp_path / "out")
 
 
-def wrong_inputs(tmp_path, phantoms, mr_phantom):
+def wrong_inputs(tmp_path, phantoms, model):
     """Arguments and what the error names."""
     image = images_of(phantoms)[0]
     small = ["--backbone", "vit_tiny"]
@@ -176,7 +177,11 @@ def wrong_inputs(tmp_path, phantoms, mr_phantom):
         "nothing there": (["segment", tmp_path / "lost", tmp_path / "o", "--bundle", AMOS], "lost: no such file"),
         "no image": (["segment", text, tmp_path / "o", "--bundle", AMOS], "a.txt: unknown kind of file"),
         "modality": (["segment", image, tmp_path / "o", "--bundle", AMOS, "--modality", "pet"], "'pet'"),
-        "no weights": (["segment", image, tmp_path / "o", "--bundle", AMOS, "--model", tmp_path / "m.pt"], "m.pt"),
+        "no modality": (["segment", image, tmp_path / "o", "--bundle", AMOS, "--model", model], "no modality stated"),
+        "no weights": (
+            ["segment", image, tmp_path / "o", "--bundle", AMOS, "--modality", "ct", "--model", tmp_path / "m.pt"],
+            "m.pt",
+        ),
         "no bundle": (["segment", image, tmp_path / "o", "--bundle", tmp_path], "inference.json not found"),
         "no overlay": (
             ["segment", image, tmp_path / "o", "--bundle", AMOS, "--overlay_config", "lapdog"],
@@ -188,12 +193,13 @@ def wrong_inputs(tmp_path, phantoms, mr_phantom):
         "phantoms": (["phantom", text.parent, "--n_ct", "1"], "holds files that are not a phantom data set"),
         "data set": (["plan", tmp_path, "amos"], "dataset.json"),
         "layout": (["plan", phantoms, "amoss"], "'amoss'"),
+        "series": (["series", tmp_path], "holds no DICOM image"),
         "layers": (["build", tmp_path], "layers.yaml not found"),
     }
 
 
-def test_wrong_input_ends_with_one_line_and_status_2(phantoms, mr_phantom, tmp_path, capsys):
-    for name, (arguments, named) in wrong_inputs(tmp_path, phantoms, mr_phantom).items():
+def test_wrong_input_ends_with_one_line_and_status_2(phantoms, model, tmp_path, capsys):
+    for name, (arguments, named) in wrong_inputs(tmp_path, phantoms, model).items():
         capsys.readouterr()
         assert command(*arguments) == 2, name
         lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]

@@ -69,7 +69,7 @@ def test_fine_tune_evaluate_and_segment(real_data_set, tmp_path):
     # measured: 0.57 after 400 of the 500 steps; a network that has not learnt gives 0.02
     assert metrics["mean_dice"] > 0.4
     source = Path(os.environ["MEDDINO_DATA"]) / "totalseg_ct" / "example_ct.nii.gz"
-    overrides = {**common, "dataset_dir": str(source), "output_dir": str(segmented)}
+    overrides = {**common, "dataset_dir": str(source), "output_dir": str(segmented), "modality": "ct"}
     run_bundle(["inference", "laptop"], overrides, variables=threads)
     labels = nib.load(segmented / "example_ct.nii.gz")
     image = nib.load(source)

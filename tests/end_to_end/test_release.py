@@ -91,7 +91,13 @@ def clean_python(tmp_path_factory):
 def expected(tmp_path_factory, model, volume):
     """What the checkout makes of the volume."""
     output = tmp_path_factory.mktemp("expected")
-    overrides = {"dataset_dir": str(volume), "output_dir": str(output), "model_path": str(model), "amp": False}
+    overrides = {
+        "dataset_dir": str(volume),
+        "output_dir": str(output),
+        "model_path": str(model),
+        "amp": False,
+        "modality": "ct",
+    }
     run_bundle(["inference", "laptop"], overrides)
     return nib.load(output / volume.name)
 
@@ -121,7 +127,7 @@ def test_downloaded_and_run_in_a_clean_environment(source, server, archive, clea
         hosted = {**plain, "PYTHONPATH": str(github_at(server, host))}
         run(*download, *options, cwd=elsewhere, env=hosted)
     configs = [str(home / AMOS.name / "configs" / f"{name}.json") for name in ("inference", "laptop")]
-    options = ["--dataset_dir", volume, "--output_dir", tmp_path / "out", "--amp", "False"]
+    options = ["--dataset_dir", volume, "--output_dir", tmp_path / "out", "--amp", "False", "--modality", "ct"]
     run(clean_python, "-m", "monai.bundle", "run", "--config_file", configs, *options, cwd=elsewhere, env=plain)
     found = nib.load(tmp_path / "out" / volume.name)
     np.testing.assert_array_equal(np.asarray(found.dataobj), np.asarray(expected.dataobj))

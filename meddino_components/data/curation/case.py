@@ -6,6 +6,7 @@ Shapes: H rows (to posterior), W columns (to the left), D slices (upwards).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,7 @@ class CuratedVolume:
     changed: dict[str, int]
 
 
-def read_case(path: str, modality: str, *, check_modality: bool = True) -> CuratedVolume:
+def read_case(path: str, modality: str, *, series_uid: str = "", check_modality: bool = True) -> CuratedVolume:
     """Read a volume for the store.
 
     CT is kept in HU: rounded to integers, what lies below -1024 (padding outside the field of view, such as -2000 or
@@ -65,15 +66,21 @@ def read_case(path: str, modality: str, *, check_modality: bool = True) -> Curat
     otherwise its range is spread linearly over them, which is exact to half a step of ``scale``.
 
     Args:
-        path: a NIfTI, NRRD or MetaImage file, or a folder with one DICOM series.
-        modality: "ct" or "mr".
+        path: a NIfTI, NRRD or MetaImage file, or a folder with a DICOM series.
+        modality: "ct" or "mr"; the tag of a DICOM series must not contradict it.
+        series_uid: which series, where the folder holds several.
         check_modality: refuse intensities that contradict the modality.
 
     Raises:
         InputError: the file or its grid cannot be used, see `LoadVolumed`.
         Refused: its intensities are not those of a scan of this modality, or all its slices are air.
     """
-    loaded = LoadVolumed(keys="image")({"image": path})
+    case: dict[Hashable, Any] = {
+        "image": path,
+        "modality": modality,
+        **({"series_uid": series_uid} if series_uid else {}),
+    }
+    loaded = LoadVolumed(keys="image")(case)
     image = Orientationd(keys="image", axcodes=CANONICAL_AXCODES, labels=None)(loaded)["image"]
     del loaded  # two copies of the volume are enough
     return prepare_volume(image, path, modality, check_modality=check_modality)

@@ -111,7 +111,7 @@ def curate_case(case: SourceCase, root: Path, check_modality: bool) -> str:
         try:
             if key is None:
                 raise InputError(f"{case.path}: no such file. Correct or remove it from the list of cases.")
-            volume = read_case(case.path, case.modality, check_modality=check_modality)
+            volume = read_case(case.path, case.modality, series_uid=case.series_uid, check_modality=check_modality)
         except Refused as error:
             note = {"skipped": error.kind, "why": str(error)}
         except InputError as error:

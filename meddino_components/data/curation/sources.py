@@ -30,6 +30,7 @@ class SourceCase:
         path: the file, or the folder of a DICOM series.
         file: the path below the source, which is what the store keeps.
         modality: "ct" or "mr".
+        series_uid: which series of a DICOM folder; empty where it holds one.
     """
 
     source_set: str
@@ -37,6 +38,7 @@ class SourceCase:
     path: str
     file: str
     modality: str
+    series_uid: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,6 +53,7 @@ class SourceCase:
             return None
         state = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
         identity = [self.source_set, self.case_id, self.file, self.modality, state]
+        identity += [self.series_uid] if self.series_uid else []
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
 
     def _files(self) -> list[Path]:
@@ -68,7 +71,8 @@ def list_source_cases(sources: Sources, modality: str | None, exclude: Path | No
     A source is a folder with dataset.json (AMOS22, nnU-Net v2 raw or Medical Segmentation Decathlon: all images,
     labelled or not), any other folder tree, a single volume, or a JSON data list: a list of entries, or an object of
     such lists (``{"training": [...], "test": [...]}``); an entry is a path or ``{"image": path, "case_id": id,
-    "modality": "ct" | "mr"}``, relative to the list's folder.
+    "modality": "ct" | "mr", "series_uid": uid}``, relative to the list's folder; a DICOM folder of several series is
+    one entry a series.
 
     Args:
         sources: one path, several, or a mapping of names to paths; a path's name is that of its folder or file.
@@ -102,6 +106,7 @@ def list_source_cases(sources: Sources, modality: str | None, exclude: Path | No
                 path=case["image"],
                 file=Path(os.path.relpath(case["image"], base)).as_posix(),
                 modality=case["modality"],
+                series_uid=case.get("series_uid", ""),
             )
             for case in sorted(cases, key=lambda case: case["case_id"])
         ]
@@ -182,6 +187,7 @@ def _list_entry(entry: Any, path: Path, modality: str | None) -> dict[str, str]:
         "image": str(path.parent / Path(relative).expanduser()),
         "case_id": str(item.get("case_id") or _default_id(relative)),
         "modality": of_case,
+        **({"series_uid": str(item["series_uid"])} if item.get("series_uid") else {}),
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from brats_volumes import NAMES_2021, NAMES_2023, write_brats, write_brats_case
+from brats_volumes import NAMES_2021, NAMES_2023, brain, write_brats, write_brats_case, write_dicom_case
 
 from meddino_components.data import LoadSequencesd, list_sequence_cases, read_datalist
 from meddino_components.data.sequences import SEQUENCES, sequence_of
@@ -207,3 +207,35 @@ def test_sequences_on_different_grids_are_refused(tmp_path):
         LoadSequencesd("image", sequences=SEQUENCES)(list_sequence_cases(tmp_path)[0])
     with pytest.raises(InputError, match="expected a file for each of t1, t1ce, t2, flair"):
         LoadSequencesd("image", sequences=SEQUENCES)({"image": str(paths["t1"]), "case_id": "a"})
+
+
+def test_sequences_that_are_dicom_folders(tmp_path):
+    folders = write_dicom_case(tmp_path / "p1")
+    write_brats_case(tmp_path / "p2", "b")
+    cases = {case["case_id"]: case for case in list_sequence_cases(tmp_path)}
+    assert cases.keys() == {"p1", "b"}
+    assert cases["p1"]["image"] == {name: str(folder) for name, folder in folders.items()}
+    assert list_sequence_cases(list(folders.values())[::-1])[0]["image"] == cases["p1"]["image"]
+    assert list_sequence_cases(write_list(tmp_path, test=[{"image": [f"p1/{name}" for name in folders]}])) == [
+        cases["p1"]
+    ]
+    load = LoadSequencesd("image", sequences=SEQUENCES)
+    image = load(cases["p1"])["image"]
+    for channel, voxels in zip(image, brain()[0].values(), strict=True):
+        np.testing.assert_array_equal(channel.numpy(), voxels)
+    assert [Path(file).parent for file in image.meta["dicom_files"]] == [folders["t1"]] * image.shape[-1]
+
+
+def test_dicom_tags_must_not_contradict_mr(tmp_path):
+    write_dicom_case(tmp_path / "p1", modality="CT")
+    with pytest.raises(InputError, match="modality is given as 'mr', but the DICOM files say 'CT'"):
+        LoadSequencesd("image", sequences=SEQUENCES)(list_sequence_cases(tmp_path)[0])
+
+
+def test_tilted_dicom_sequences_are_resampled_where_asked(tmp_path):
+    write_dicom_case(tmp_path / "p1", tilt=1.0)
+    (case,) = list_sequence_cases(tmp_path)
+    with pytest.raises(InputError, match="gantry tilt"):
+        LoadSequencesd("image", sequences=SEQUENCES)(case)
+    image = LoadSequencesd("image", sequences=SEQUENCES, gantry_tilt="resample")(case)["image"]
+    assert image.meta["dicom_resampled"]

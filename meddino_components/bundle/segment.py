@@ -1,0 +1,74 @@
+"""A bundle's inference configuration, run from Python or the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import run
+
+from .root import config_files
+
+# of files that hold an exported network, which the overlay inference_exported puts in the network's place
+EXPORTED_SUFFIXES = (".onnx", ".pt2")
+
+
+def segment(
+    source: str | Path | Sequence[str | Path],
+    output_dir: str | Path,
+    bundle: str | Path = "bundles/meddinov3_seg_amos",
+    modality: str | None = None,
+    model: str | Path | None = None,
+    overlay_config: str | None = None,
+    skip_existing: bool = False,
+    series_uid: str | Sequence[str] | None = None,
+    gantry_tilt: str | None = None,
+    dicom_seg: bool = False,
+) -> dict[str, Any]:
+    """Segment a volume, a case of several sequences, or all of a folder, with a bundle's inference configuration.
+
+    Args:
+        source: a NIfTI, NRRD or MetaImage file, the folder of a DICOM series, a folder of these, or a list of them,
+            ``"['a.nii.gz','b.nii.gz']"``; for meddinov3_seg_brats the sequences of a case, in any order, or a ``.json``
+            data list.
+        output_dir: gets ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
+        bundle: folder of the bundle, such as ``bundles/meddinov3_seg_brats``.
+        modality: ``ct`` or ``mr``, never guessed; may be left out where DICOM files or the bundle say it.
+        model: weights, or an exported ``.onnx`` or ``.pt2``; the bundle's ``models/model.pt`` if left out.
+        overlay_config: a second configuration the network was trained with, such as ``laptop``.
+        skip_existing: pass over cases that have an output.
+        series_uid: which series of a DICOM folder that holds several (``series FOLDER`` lists them).
+        gantry_tilt: ``resample`` to have tilted DICOM series interpolated onto a rectangular grid.
+        dicom_seg: write ``<case>.dcm``, too, a DICOM SEG, for DICOM input; it holds the patient's name and ids.
+
+    Returns:
+        The summary: numbers of cases "ok", "failed" and "skipped", and "cases", each with the reason of a failure.
+
+    Raises:
+        InputError: the bundle, the weights or the source cannot be used. What is wrong with one case is in the summary.
+    """
+    names = ["inference", *([overlay_config] if overlay_config else [])]
+    if model and Path(model).suffix in EXPORTED_SUFFIXES:
+        names.append("inference_exported")
+    given = {
+        "modality": modality,
+        "model_path": str(model) if model else None,
+        "series_uid": series_uid,
+        "gantry_tilt": gantry_tilt,
+        "dicom_seg": dicom_seg or None,
+    }
+    try:
+        run(
+            config_file=config_files(bundle, *names),
+            dataset_dir=str(source) if isinstance(source, (str, Path)) else [str(path) for path in source],
+            output_dir=str(output_dir),
+            skip_existing=skip_existing,
+            **{key: value for key, value in given.items() if value is not None},
+        )
+    except SystemExit as end:
+        if end.code != 1:  # 1: a case failed, and the summary says which
+            raise
+    summary: dict[str, Any] = json.loads((Path(output_dir) / "summary.json").read_text(encoding="utf-8"))
+    return summary

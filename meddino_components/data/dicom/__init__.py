@@ -1,0 +1,16 @@
+"""A folder of DICOM files to one checked volume; ITK's GDCM reads, nothing of a header but its grid is kept."""
+
+from .headers import is_dicom_file
+from .reading import GantryTilt, SeriesVolume, read_series
+from .series import DicomSeries, choose_series, has_dicom_files, list_series
+
+__all__ = [
+    "DicomSeries",
+    "GantryTilt",
+    "SeriesVolume",
+    "choose_series",
+    "has_dicom_files",
+    "is_dicom_file",
+    "list_series",
+    "read_series",
+]

@@ -1,0 +1,210 @@
+"""A label map as a DICOM Segmentation object on the grid of its series, written by highdicom.
+
+X, Y, Z: columns, rows and slices of the series; F frames (one a slice), R rows, C columns.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.utils import optional_import
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..errors import InputError
+from .overlay import organ_colour
+from .segment_codes import Code, SegmentCode
+
+_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_NAME = "MedDINOv3"
+_SERIES_NUMBER_OFFSET = 1000  # of the new series, above that of the scan
+_GEOMETRY_TOLERANCE_MM = 1e-3
+# patient and study attributes that every object holds, be they empty; some de-identified files lack them
+_TYPE_2 = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"),
+    *("StudyDate", "StudyTime", "StudyID", "AccessionNumber"),
+)
+
+
+def require_highdicom() -> Any:
+    """The package `highdicom`.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    highdicom, found = optional_import("highdicom")
+    if not found:
+        raise InputError("DICOM SEG needs the package highdicom: pip install 'meddino[dicom]'")
+    return highdicom
+
+
+def write_dicom_segmentation(
+    path: Path,
+    *,
+    labels: NDArray[np.uint8],
+    affine: NDArray[np.float64],
+    source_files: Sequence[str],
+    label_names: Mapping[int, str],
+    codes: Mapping[int, SegmentCode],
+    resampled: bool = False,
+    model_sha256: str | None = None,
+) -> None:
+    """Write labels as a binary DICOM SEG.
+
+    The object belongs to the patient and the study of the source and holds their names, ids and dates, as the standard
+    asks; messages and warnings of the libraries, which quote such values, are kept back. Segment n is the n-th label,
+    which has its segment also where nothing was found. Frames without a voxel are left out. Positions are those of the
+    source's files, to the digit; of a series that was resampled they are those of the new grid, without references
+    frame by frame. UIDs and times of two objects differ, nothing else does.
+
+    Args:
+        path: file to write.
+        labels: [X, Y, Z]; 0 is background.
+        affine: [4, 4], voxel indices to RAS mm.
+        source_files: of the series, in the order of Z.
+        label_names: names by label.
+        codes: of each label but the background, see `segment_codes`.
+        resampled: ``labels`` does not lie on the slices of the files.
+        model_sha256: of the weights, recorded as parameter of the algorithm.
+
+    Raises:
+        InputError: highdicom is not installed, a label has no code, the files do not lie on the grid of the labels, or
+            highdicom cannot make an object of this series.
+    """
+    hd = require_highdicom()
+    pydicom, _ = optional_import("pydicom")
+    folder = Path(source_files[0]).parent
+    frames = _number_segments(np.ascontiguousarray(labels.transpose(2, 1, 0)), sorted(codes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they quote the values of tags
+        try:
+            sources = [pydicom.dcmread(file, stop_before_pixels=True) for file in source_files]
+            _complete(sources, spacing_mm=float(np.linalg.norm(affine[:3, 2])))
+            if not resampled:
+                _check_geometry(sources, affine, labels.shape, folder)
+            uids = [pydicom.uid.generate_uid() for _ in range(2)]
+            segmentation = hd.seg.Segmentation(
+                source_images=sources,
+                pixel_array=_volume(hd, frames, affine, sources[0]) if resampled else frames,
+                segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+                segment_descriptions=_descriptions(hd, label_names, codes, model_sha256),
+                series_instance_uid=uids[0],
+                series_number=int(sources[0].get("SeriesNumber") or 0) + _SERIES_NUMBER_OFFSET,
+                sop_instance_uid=uids[1],
+                instance_number=1,
+                manufacturer="meddino",
+                manufacturer_model_name=_NAME,
+                software_versions=__version__,
+                device_serial_number=(model_sha256 or "unknown")[:16],
+                specific_character_set="ISO_IR 192",  # what pydicom decoded is written anew
+                content_label="SEGMENTATION",
+                content_description="Segmentation of organs or lesions",
+                series_description=f"{_NAME} segmentation",
+                omit_empty_frames=bool(frames.any()),
+            )
+            segmentation.save_as(path)
+        except InputError:
+            raise
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        except Exception as error:
+            # what pydicom and highdicom say may quote a value of the patient's; a missing attribute is only a name
+            reason = f": {error}" if isinstance(error, (AttributeError, KeyError)) else ""
+            raise InputError(
+                f"{folder}: no DICOM SEG can be made of this series ({type(error).__name__}{reason}). Export it again "
+                "with complete headers, or set dicom_seg to False for NIfTI alone"
+            ) from None
+
+
+def _number_segments(frames: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8]:
+    """Labels renumbered 1, 2, 3 without gaps, as DICOM wants its segments."""
+    if list(labels) != list(range(1, len(labels) + 1)):
+        table = np.full(256, 255, np.uint8)
+        table[[0, *labels]] = range(len(labels) + 1)
+        frames = table[frames]
+    if frames.max(initial=0) > len(labels):
+        raise InputError(f"the prediction holds labels that have no code; expected 0 and {list(labels)}")
+    return frames
+
+
+def _complete(sources: Sequence[Any], *, spacing_mm: float) -> None:
+    """Add what highdicom takes from the headers and they may lack: empty, and the thickness as the spacing."""
+    for source in sources:
+        for keyword in _TYPE_2:
+            if keyword not in source:
+                setattr(source, keyword, None)
+        if not source.get("SliceThickness"):
+            source.SliceThickness = round(spacing_mm, 6)
+
+
+def _check_geometry(sources: Sequence[Any], affine: NDArray[np.float64], shape: tuple[int, ...], folder: Path) -> None:
+    """Compare the files' own positions with the grid of the labels, which went through another reader."""
+    lps = _RAS_TO_LPS @ affine
+    first = sources[0]
+    axes = np.array(first.ImageOrientationPatient, dtype=float).reshape(2, 3)
+    steps = axes * np.array(first.PixelSpacing, dtype=float)[::-1, None]
+    corner = np.array([shape[0] - 1, shape[1] - 1], dtype=float)
+    off = np.linalg.norm(corner @ steps - corner @ lps[:3, :2].T)
+    for k, source in enumerate(sources):
+        position = np.array(source.ImagePositionPatient, dtype=float)
+        off = max(off, np.linalg.norm(position - lps[:3, :3] @ [0, 0, k] - lps[:3, 3]))
+    # positions are rounded to the digits of the files, so a slice may lie a little off the regular grid
+    allowed = _GEOMETRY_TOLERANCE_MM + 0.01 * float(np.linalg.norm(affine[:3, 2]))
+    if (len(sources), int(first.Columns), int(first.Rows)) != (shape[2], *shape[:2]) or off > allowed:
+        raise InputError(
+            f"{folder}: the labels (shape {tuple(shape)}) lie up to {off:.4f} mm beside the {len(sources)} files of "
+            "the series. Were they changed since they were read?"
+        )
+
+
+def _volume(hd: Any, frames: NDArray[np.uint8], affine: NDArray[np.float64], source: Any) -> Any:
+    """The labels with a grid of their own, indexed [F, R, C]."""
+    lps = _RAS_TO_LPS @ affine
+    return hd.Volume(
+        array=frames,
+        affine=lps[:, [2, 1, 0, 3]],
+        coordinate_system="PATIENT",
+        frame_of_reference_uid=source.FrameOfReferenceUID,
+    )
+
+
+def _descriptions(
+    hd: Any, names: Mapping[int, str], codes: Mapping[int, SegmentCode], model_sha256: str | None
+) -> list[Any]:
+    algorithm = hd.AlgorithmIdentificationSequence(
+        name=_NAME,
+        family=hd.sr.CodedConcept("123109", "DCM", "Artificial Intelligence"),
+        version=__version__,
+        source="https://github.com/meddino/meddino",
+        parameters={"model_sha256": model_sha256} if model_sha256 else None,
+    )
+    return [
+        _description(hd, number, organ_colour(label), names[label], codes[label], algorithm)
+        for number, label in enumerate(sorted(codes), start=1)
+    ]
+
+
+def _description(
+    hd: Any, number: int, colour: tuple[float, float, float], name: str, code: SegmentCode, algorithm: Any
+) -> Any:
+    def concept(part: Code) -> Any:
+        return hd.sr.CodedConcept(part.value, part.scheme, part.meaning)
+
+    description = hd.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=name,
+        segmented_property_category=concept(code.category),
+        segmented_property_type=concept(code.kind),
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=algorithm,
+        anatomic_regions=None if code.region is None else [concept(code.region)],
+        display_color=hd.color.CIELabColor.from_rgb(*(255 * part for part in colour)),
+    )
+    if code.modifier is not None:  # highdicom has no argument for it
+        kind = description.SegmentedPropertyTypeCodeSequence[0]
+        kind.SegmentedPropertyTypeModifierCodeSequence = [concept(code.modifier)]
+    return description
