@@ -54,8 +54,8 @@ class StateModalityd(Transform):
             stated = tag
         if stated is None:
             raise InputError(
-                f"{name}: CT or MR? It is not DICOM, whose tag would say so, and nobody states it. Choose `modality` ct "
-                "or mr (in MONAI Label among the model's options), or give each case of the data list a 'modality'."
+                f"{name}: CT or MR? No DICOM tag says so, and nobody states it. Choose `modality` ct or mr (in MONAI "
+                "Label among the model's options), or give each case of the data list a 'modality'."
             )
         return {**case, "modality": stated}
 
