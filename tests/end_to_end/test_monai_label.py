@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 import uuid
 import venv
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -49,6 +50,15 @@ def run(*command, **kwargs):
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **kwargs)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
+
+
+@pytest.fixture(scope="session")
+def variables(tmp_path_factory):
+    """Without this project on the path: the bundles bring their components."""
+    folder = tmp_path_factory.mktemp("shim")
+    # a torchvision for CUDA is imported beside a CPU build of torch
+    shutil.copy(REPOSITORY / "benchmarks" / "torchvision_shim.py", folder / "sitecustomize.py")
+    return environment(PYTHONPATH=str(folder), PYTHONUNBUFFERED="1")
 
 
 @pytest.fixture(scope="session")
@@ -121,11 +131,10 @@ def studies(phantoms, tmp_path_factory):
 class Server:
     """A MONAI Label server of its own, spoken to as its clients do."""
 
-    def __init__(self, python, app, studies, log):
+    def __init__(self, python, app, studies, log, variables):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
-        variables = {key: value for key, value in environment(PYTHONUNBUFFERED="1").items() if key != "PYTHONPATH"}
         conf = {"models": f"{AMOS.name},{BRATS.name}", "zoo_source": "ngc", "sam2": "false"}
         command = [python, "-m", "monailabel.main", "start_server", "--app", app, "--studies", studies]
         command += ["--host", "127.0.0.1", "--port", self.url.rpartition(":")[2]]
@@ -185,8 +194,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(label_python, app, studies, tmp_path_factory):
-    started = Server(label_python, app, studies, tmp_path_factory.mktemp("log") / "server.log")
+def server(label_python, app, studies, variables, tmp_path_factory):
+    started = Server(label_python, app, studies, tmp_path_factory.mktemp("log") / "server.log", variables)
     try:
         started.info = started.wait()
         yield started
@@ -195,12 +204,17 @@ def server(label_python, app, studies, tmp_path_factory):
         started.process.wait(timeout=30)
 
 
-def by_monai(python, app, bundle, source, output, **overrides):
+@pytest.fixture
+def by_monai(variables):
     """`monai.bundle run` of the very bundle in the server's folder, with the server's interpreter."""
+    return partial(run_inference, label_python, app, variables)
+
+
+def run_inference(python, app, variables, bundle, source, output):
     command = [python, "-m", "monai.bundle", "run", "--config_file", app / "model" / bundle / "configs/inference.json"]
-    for key, value in {"dataset_dir": source, "output_dir": output, "device": "cpu", **overrides}.items():
+    for key, value in {"dataset_dir": source, "output_dir": output, "device": "cpu"}.items():
         command += [f"--{key}", value]
-    run(*command, env={key: value for key, value in environment().items() if key != "PYTHONPATH"}, cwd=output.parent)
+    run(*command, env=variables, cwd=output.parent)
 
 
 def check_same(found, expected, source):
@@ -225,7 +239,7 @@ def test_both_bundles_are_served(server):
         assert json.loads(server.request("POST", f"/activelearning/{strategy}", body={}))["id"]
 
 
-def test_annotating_organs(server, label_python, app, studies, tmp_path):
+def test_annotating_organs(server, by_monai, app, studies, tmp_path):
     bundle = app / "model" / AMOS.name
     source = nib.load(studies / "ct.nii.gz")
     before = listing(bundle)
@@ -235,7 +249,7 @@ def test_annotating_organs(server, label_python, app, studies, tmp_path):
     assert refused.value.code == 500
     assert "CT or MR?" in server.log.read_text()
     found = server.infer(AMOS.name, "ct", tmp_path, modality="ct")
-    by_monai(label_python, app, AMOS.name, studies / "ct.nii.gz", tmp_path / "out")
+    by_monai(AMOS.name, studies / "ct.nii.gz", tmp_path / "out")
     check_same(found, nib.load(tmp_path / "out" / "ct.nii.gz"), source)
     assert listing(bundle) == before
 
@@ -246,19 +260,19 @@ def test_annotating_organs(server, label_python, app, studies, tmp_path):
         server.train(AMOS.name, modality="ct")
         assert sha256_of(model) != first
         again = server.infer(AMOS.name, "ct", tmp_path, modality="ct")
-        by_monai(label_python, app, AMOS.name, studies / "ct.nii.gz", tmp_path / "again")
+        by_monai(AMOS.name, studies / "ct.nii.gz", tmp_path / "again")
         check_same(again, nib.load(tmp_path / "again" / "ct.nii.gz"), source)
         first = sha256_of(model)
     assert not np.array_equal(np.asarray(again.dataobj), np.asarray(found.dataobj))
     server.request("DELETE", "/datastore/label", id="ct", tag="final")
 
 
-def test_annotating_brain_tumours(server, label_python, app, studies, tmp_path):
+def test_annotating_brain_tumours(server, by_monai, app, studies, tmp_path):
     """One sequence stands for the case; the others lie beside it."""
     source = nib.load(studies / "brain_t1ce.nii.gz")
     found = server.infer(BRATS.name, "brain_t1ce", tmp_path)
     files = [str(studies / f"brain_{name}.nii.gz") for name in ("flair", "t1", "t1ce", "t2")]
-    by_monai(label_python, app, BRATS.name, repr(files), tmp_path / "out")
+    by_monai(BRATS.name, repr(files), tmp_path / "out")
     check_same(found, nib.load(tmp_path / "out" / "brain.nii.gz"), source)
 
     model = app / "model" / BRATS.name / "models" / "model.pt"
@@ -267,11 +281,11 @@ def test_annotating_brain_tumours(server, label_python, app, studies, tmp_path):
     server.train(BRATS.name)
     assert sha256_of(model) != first
     again = server.infer(BRATS.name, "brain_flair", tmp_path)
-    by_monai(label_python, app, BRATS.name, repr(files), tmp_path / "again")
+    by_monai(BRATS.name, repr(files), tmp_path / "again")
     check_same(again, nib.load(tmp_path / "again" / "brain.nii.gz"), source)
 
 
-def test_a_bundle_of_another_release_is_refused_by_name(label_python, app, tmp_path):
+def test_a_bundle_of_another_release_is_refused_by_name(label_python, app, variables, tmp_path):
     """In the process of a bundle whose components are loaded."""
     other = shutil.copytree(app / "model" / BRATS.name, tmp_path / BRATS.name)
     path = other / "configs" / "metadata.json"
@@ -281,7 +295,6 @@ def test_a_bundle_of_another_release_is_refused_by_name(label_python, app, tmp_p
         f"Task({str(app / 'model' / AMOS.name)!r}, {{}})\n"
         f"Task({str(other)!r}, {{}})\n"
     )
-    variables = {key: value for key, value in environment().items() if key != "PYTHONPATH"}
     done = subprocess.run([str(label_python), "-c", code], capture_output=True, text=True, env=variables, cwd=tmp_path)
     assert done.returncode == 1
     assert f"{BRATS.name} 0.1.0" in done.stderr
