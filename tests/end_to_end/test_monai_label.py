@@ -159,6 +159,12 @@ class Server:
                 time.sleep(0.5)
         raise AssertionError(self.log.read_text()[-4000:])
 
+    def wait_for_line(self, text, seconds=30):
+        deadline = time.time() + seconds
+        while text not in self.log.read_text():
+            assert time.time() < deadline, self.log.read_text()[-4000:]
+            time.sleep(0.2)
+
     def request(self, method, path, *, form=None, files=None, body=None, **query):
         headers, data = {}, None
         if form is not None or files:
@@ -187,10 +193,21 @@ class Server:
         path.write_bytes(body)
         return nib.load(path)
 
-    def train(self, model, **params):
-        return self.request(
-            "POST", f"/train/{model}", body={"device": "cpu", "max_epochs": 1, **params}, run_sync="true"
-        )
+    def train(self, model, run_sync=True, **params):
+        body = {"device": "cpu", "max_epochs": 1, **params}
+        return self.request("POST", f"/train/{model}", body=body, run_sync=str(run_sync).lower())
+
+    def wait_for_training(self, seconds=240):
+        """Of one that was started as the viewers do, in a process of its own."""
+        deadline = time.time() + seconds
+        while (task := json.loads(self.request("GET", "/train/")))["status"] in ("SUBMITTED", "RUNNING"):
+            assert time.time() < deadline, task
+            time.sleep(0.5)
+        return task["status"]
+
+    def put_label(self, image, label):
+        form, files = {"params": "{}"}, {"label": label}
+        return self.request("PUT", "/datastore/label", form=form, files=files, image=image, tag="final")
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +222,7 @@ def server(label_python, app, studies, variables, tmp_path_factory):
 
 
 @pytest.fixture
-def by_monai(variables):
+def by_monai(label_python, app, variables):
     """`monai.bundle run` of the very bundle in the server's folder, with the server's interpreter."""
     return partial(run_inference, label_python, app, variables)
 
@@ -247,7 +264,7 @@ def test_annotating_organs(server, by_monai, app, studies, tmp_path):
     with pytest.raises(urllib.error.HTTPError) as refused:
         server.infer(AMOS.name, "ct", tmp_path)
     assert refused.value.code == 500
-    assert "CT or MR?" in server.log.read_text()
+    server.wait_for_line("CT or MR?")
     found = server.infer(AMOS.name, "ct", tmp_path, modality="ct")
     by_monai(AMOS.name, studies / "ct.nii.gz", tmp_path / "out")
     check_same(found, nib.load(tmp_path / "out" / "ct.nii.gz"), source)
@@ -278,11 +295,24 @@ def test_annotating_brain_tumours(server, by_monai, app, studies, tmp_path):
     model = app / "model" / BRATS.name / "models" / "model.pt"
     first = sha256_of(model)
     server.put_label("brain_t1ce", studies.parent / "drawn" / "brain.nii.gz")
-    server.train(BRATS.name)
+    server.train(BRATS.name, run_sync=False)
+    assert server.wait_for_training() == "DONE"
     assert sha256_of(model) != first
     again = server.infer(BRATS.name, "brain_flair", tmp_path)
     by_monai(BRATS.name, repr(files), tmp_path / "again")
     check_same(again, nib.load(tmp_path / "again" / "brain.nii.gz"), source)
+
+    # a label of another convention: nothing is trained on it
+    second = sha256_of(model)
+    drawn = nib.load(studies.parent / "drawn" / "brain.nii.gz")
+    voxels = np.asarray(drawn.dataobj).copy()
+    voxels[voxels == 4] = 3
+    nib.save(nib.Nifti1Image(voxels, drawn.affine), tmp_path / "brain.nii.gz")
+    server.put_label("brain_t1ce", tmp_path / "brain.nii.gz")
+    with pytest.raises(urllib.error.HTTPError):
+        server.train(BRATS.name)
+    server.wait_for_line("brain_t1ce.nii.gz: holds label 3; expected by 'brats2021': 1 (non-enhancing core)")
+    assert sha256_of(model) == second
 
 
 def test_a_bundle_of_another_release_is_refused_by_name(label_python, app, variables, tmp_path):
