@@ -131,11 +131,11 @@ def studies(phantoms, tmp_path_factory):
 class Server:
     """A MONAI Label server of its own, spoken to as its clients do."""
 
-    def __init__(self, python, app, studies, log, variables):
+    def __init__(self, python, app, studies, log, variables, **more_conf):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
-        conf = {"models": f"{AMOS.name},{BRATS.name}", "zoo_source": "ngc", "sam2": "false"}
+        conf = {"models": f"{AMOS.name},{BRATS.name}", "zoo_source": "ngc", "sam2": "false", **more_conf}
         command = [python, "-m", "monailabel.main", "start_server", "--app", app, "--studies", studies]
         command += ["--host", "127.0.0.1", "--port", self.url.rpartition(":")[2]]
         for key, value in conf.items():
@@ -313,6 +313,28 @@ def test_annotating_brain_tumours(server, by_monai, app, studies, tmp_path):
         server.train(BRATS.name)
     server.wait_for_line("brain_t1ce.nii.gz: holds label 3; expected by 'brats2021': 1 (non-enhancing core)")
     assert sha256_of(model) == second
+
+
+def test_scoring_what_the_model_is_unsure_of(label_python, app, studies, variables, tmp_path):
+    """The stock app's epistemic scoring: entropy of the mean of several runs with dropout."""
+    shutil.copytree(studies, tmp_path / "brains", ignore=shutil.ignore_patterns("ct*", "labels", "*.json"))
+    conf = {"epistemic_model": BRATS.name, "epistemic_simulation_size": "3", "skip_trainers": "true"}
+    settings = {**variables, "MONAI_LABEL_AUTO_UPDATE_SCORING": "false"}
+    server = Server(label_python, app, tmp_path / "brains", tmp_path / "log", settings, **conf)
+    try:
+        assert list(server.wait()["scoring"]) == [BRATS.name]
+        done = json.loads(server.request("POST", f"/scoring/{BRATS.name}", body={"device": "cpu"}, run_sync="true"))
+        assert done["executed"] == 4
+        info = json.loads(server.request("GET", "/datastore/image/info", image="brain_t1"))
+        # of two shares that sum to 1
+        assert 0 < info["epistemic_entropy"] < np.log(2)
+        # scoring leaves the served model alone: labels, and the same ones again
+        first, second = (np.asarray(server.infer(BRATS.name, "brain_t1", tmp_path).dataobj) for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+        assert set(np.unique(first)) <= {0, 1, 2, 4}
+    finally:
+        server.process.terminate()
+        server.process.wait(timeout=30)
 
 
 def test_a_bundle_of_another_release_is_refused_by_name(label_python, app, variables, tmp_path):
