@@ -23,6 +23,7 @@ from ..errors import InputError
 _SEPARATOR = "::"
 # what MONAI adds itself or with `--tracking`, and what MONAI Label sets in any bundle
 _ADMITTED = {"_meta_", "run", "initialize", "finalize", "imports", "bundle_root", "device", "network"}
+_ADMITTED |= {"use_click", "displayable_configs"}
 _ADMITTED |= {key for settings in DEFAULT_EXP_MGMT_SETTINGS.values() for key in settings["configs"]}
 
 _WORDS = {"true": "True", "false": "False"}

@@ -16,6 +16,7 @@ from .geometry import (
 )
 from .global_batch_sampler import GlobalBatchSampler
 from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
+from .modality import StateModalityd
 from .phantoms import write_phantoms
 from .plan import plan
 from .regions import LabelsToRegionsd, LoadRegionLabelsd, Regions
@@ -42,6 +43,7 @@ __all__ = [
     "ResampleInPlaned",
     "SliceDataset",
     "SliceStore",
+    "StateModalityd",
     "VolumeCache",
     "brats_regions",
     "curate",

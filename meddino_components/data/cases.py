@@ -98,6 +98,11 @@ def stem_of(path: Path) -> str:
     return path.name[: -len(suffix)]
 
 
+def is_image(path: Path) -> bool:
+    """Whether the name is that of a file of a kind that is read."""
+    return path.name.lower().endswith(_SUFFIXES)
+
+
 def check_unique(ids: list[str], names: list[str]) -> None:
     """Refuse cases whose outputs would overwrite each other.
 

@@ -16,9 +16,16 @@ from typing import Any, Literal, get_args
 from monai.data import partition_dataset
 
 from ..errors import InputError
-from .cases import image_paths
+from .cases import image_paths, is_image
 from .intensity import Modality, parse_modality
-from .sequences import JsonSection, group_sequences, read_sequence_datalist, require_complete
+from .sequences import (
+    JsonSection,
+    group_sequences,
+    read_sequence_datalist,
+    require_complete,
+    sequence_of,
+    sequences_beside,
+)
 
 Layout = Literal["amos", "nnunet_raw", "msd", "brats"]
 Section = Literal["training", "validation", "all_labelled", "official_validation", "test"]
@@ -286,9 +293,11 @@ def _stem(path: Path) -> str:
 
 
 def case_files(case: Mapping[str, Any]) -> list[str]:
-    """Paths of a case's image or sequences, and of its label."""
+    """Paths of a case's image or sequences, with those beside an image that is one sequence, and of its label."""
     image = case["image"]
-    paths = [*(image.values() if isinstance(image, Mapping) else [image])]
+    if not isinstance(image, Mapping) and is_image(Path(image)) and sequence_of(image)[1]:
+        image = {"": image, **sequences_beside(image)["image"]}
+    paths = dict.fromkeys(image.values() if isinstance(image, Mapping) else [image])
     return [str(path) for path in [*paths, *([case["label"]] if "label" in case else [])]]
 
 

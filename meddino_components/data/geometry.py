@@ -24,7 +24,7 @@ from nibabel.spatialimages import HeaderDataError
 from torch.nn.functional import interpolate
 
 from ..errors import InputError
-from .dicom import GantryTilt, SeriesVolume, read_series
+from .dicom import DicomSeries, GantryTilt, read_series
 from .file_checks import (
     GRID_TOLERANCE_MM,
     NIFTI_SUFFIXES,
@@ -99,8 +99,8 @@ class LoadVolumed(MapTransform):
             path, is_label = Path(case[key]).expanduser(), key in self.label_keys
             if path.is_dir():
                 volume = read_series(path, series_uid=case.get("series_uid"), gantry_tilt=self.gantry_tilt)
-                if not is_label and (modality := _agreed_modality(case.get("modality"), volume, path)):
-                    case["modality"] = modality
+                if not is_label:
+                    case["modality"] = agreed_modality(case.get("modality"), volume.series, path)
                 dicom = {"dicom_files": volume.series.files, "dicom_resampled": volume.resampled}
                 case[key] = _as_meta_tensor(volume.voxels, volume.affine, path, is_label=is_label, dicom=dicom)
             else:
@@ -121,9 +121,13 @@ class LoadVolumed(MapTransform):
         return _as_meta_tensor(array.reshape(header.shape, order="A"), header.affine, path, is_label=is_label)
 
 
-def _agreed_modality(stated: object, volume: SeriesVolume, path: Path) -> str | None:
-    """The modality of a series: as stated, unless its tag says otherwise; as its tag, where nothing is stated."""
-    tag, found = volume.series.modality_tag, volume.series.modality
+def agreed_modality(stated: object, series: DicomSeries, path: Path) -> str:
+    """The modality of a series: as stated, unless its tag says otherwise; as its tag, where nothing is stated.
+
+    Raises:
+        InputError: statement and tag contradict each other, or neither says CT or MR.
+    """
+    tag, found = series.modality_tag, series.modality
     if stated is None:
         if found is None:
             raise InputError(

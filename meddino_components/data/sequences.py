@@ -19,7 +19,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from ..errors import InputError
-from .cases import check_unique, image_paths, stem_of
+from .cases import check_unique, image_paths, is_image, stem_of
 from .dicom import GantryTilt
 from .geometry import CheckSameGridd, LoadVolumed
 
@@ -235,14 +235,39 @@ def _case(
     return case
 
 
+def sequences_beside(path: str | Path, *, sequences: Sequence[str] = SEQUENCES) -> Case:
+    """The case that a file belongs to: its name says one sequence, those of its neighbours the others.
+
+    So MONAI Label, whose image is one file, and a viewer, which shows one sequence, get on with several.
+
+    Returns:
+        ``{"image": {sequence: path}, "case_id": id, "modality": "mr"}``, with a ``problem`` where it is not complete.
+
+    Raises:
+        InputError: the file's name says no sequence.
+    """
+    file = Path(path).expanduser()
+    name, sequence = sequence_of(file)
+    if sequence is None:
+        raise InputError(f"{file}: the name says no sequence, or several; {_NAMING}. Rename the file")
+    found: dict[str, list[Path]] = {}
+    for other in sorted(file.parent.iterdir()) if file.parent.is_dir() else []:
+        if is_image(other) and not other.name.startswith("."):
+            its_name, its_sequence = sequence_of(other)
+            if its_name == name and its_sequence not in (None, LABEL):
+                found.setdefault(str(its_sequence), []).append(other)
+    return _case(name or file.parent.name, found, f"in {file.parent}", sequences)
+
+
 class LoadSequencesd(MapTransform):
     """Read the sequences of a case from {sequence: path} into one `MetaTensor` [C, X, Y, Z], checked to share a grid.
 
     Channels come in the order of ``sequences``, whatever the order of the mapping; the grid and the file by which
-    outputs are described are those of the first.
+    outputs are described are those of the first. In place of the mapping, one of the files stands for the case, see
+    `sequences_beside`; outputs are then described by that one.
 
     Args:
-        keys: items of the case that hold the mapping.
+        keys: items of the case that hold the mapping, or a file.
         sequences: names of the channels.
         gantry_tilt: of sequences that are DICOM series, see `LoadVolumed`.
         allow_missing_keys: skip keys that the case lacks.
@@ -273,7 +298,13 @@ class LoadSequencesd(MapTransform):
         return case
 
     def _read(self, paths: Any, case: Mapping[Hashable, Any]) -> MetaTensor:
-        if not isinstance(paths, Mapping) or set(self.sequences) - set(paths):
+        opened = self.sequences[0]
+        if isinstance(paths, (str, Path)):
+            opened = sequence_of(paths)[1] or opened
+            found = sequences_beside(paths, sequences=self.sequences)
+            require_complete([found])
+            paths, case = found["image"], {**case, "case_id": found["case_id"]}
+        if opened not in self.sequences or not isinstance(paths, Mapping) or set(self.sequences) - set(paths):
             raise InputError(
                 f"case {case.get('case_id', '?')}: 'image' is {paths!r:.300}; expected a file for each of "
                 f"{', '.join(self.sequences)}, such as list_sequence_cases gives"
@@ -282,7 +313,7 @@ class LoadSequencesd(MapTransform):
         if "modality" in case:  # what DICOM files say must not contradict it
             chosen["modality"] = case["modality"]
         volumes = self._same_grid(self._load(chosen))
-        first = volumes[self.sequences[0]]
+        first = volumes[opened]
         voxels = torch.from_numpy(np.concatenate([volumes[name].numpy() for name in self.sequences]))
         meta = {key: value for key, value in first.meta.items() if key != "affine"}
         return MetaTensor(voxels, affine=first.affine, meta=meta)

@@ -15,6 +15,7 @@ from monai.data import Dataset
 from monai.engines import Evaluator
 from monai.engines.utils import IterationEvents
 from monai.inferers import Inferer
+from monai.transforms import Compose
 from monai.utils.enums import CommonKeys
 
 from ..atomic_files import AtomicFiles
@@ -44,7 +45,9 @@ class CaseEvaluator(Evaluator):
         network: put into eval mode while a case runs.
         inferer: (image [1, C, H, W, D], network) -> prediction [1, ...].
         output_dir: for the summary, for what ``skip_existing`` looks for, and for probabilities.
-        postprocessing: transform of the dict with ``image``, ``pred``, ``case_id``, ``seconds`` (writers included).
+        postprocessing: transform of the dict with ``image``, ``pred``, ``case_id``, ``seconds``.
+        writer: called with what the postprocessing gave; apart from it, so that others, such as MONAI Label, can run
+            the postprocessing without writing.
         val_handlers: handlers to attach.
         key_val_metric: metric by name, as in ``monai.engines.Evaluator``.
         additional_metrics: further metrics by name.
@@ -63,6 +66,7 @@ class CaseEvaluator(Evaluator):
         inferer: Inferer,
         output_dir: str | Path,
         postprocessing: Callable[[Any], Any] | None = None,
+        writer: Callable[[Any], Any] | None = None,
         val_handlers: Sequence[Any] | None = None,
         key_val_metric: dict[str, Any] | None = None,
         additional_metrics: dict[str, Any] | None = None,
@@ -76,7 +80,7 @@ class CaseEvaluator(Evaluator):
             device=device,
             # an iteration takes the number of a case: its voxels are read inside, where failures are caught
             val_data_loader=range(len(dataset)),
-            postprocessing=postprocessing,
+            postprocessing=Compose([step for step in (postprocessing, writer) if step is not None]),
             key_val_metric=key_val_metric,
             additional_metrics=additional_metrics,
             val_handlers=val_handlers,

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,7 +20,8 @@ from .class_scores import MAX_CLASSES, is_out_of_memory, write_labels, write_reg
 from .slice_scorer import SliceScorer
 
 Region = tuple[slice, slice, slice]
-OpenProbabilities = Callable[[int], "np.ndarray[Any, Any]"]
+# an array [K, H, W, D], or what can be written to like one
+OpenProbabilities = Callable[[int], Any]
 
 _NATIVE_BYTES = 2**26  # of class scores on the labels' grid at a time: more is no faster
 
@@ -57,7 +57,7 @@ class SliceLabeller:
     whole: bool
     regions: Regions | None = None
     n_classes: int | None = None
-    probabilities: np.ndarray[Any, Any] | None = None
+    probabilities: Any = None
 
     def label_block(self, block: Tensor, first_slice: int) -> Tensor:
         """Labels [N, H, W] uint8 of the slices [N, C, H, W], the first of which is number ``first_slice``."""

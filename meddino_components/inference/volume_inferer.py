@@ -18,6 +18,7 @@ from torch import Tensor
 from ..data.geometry import in_plane_spacing
 from ..data.regions import Regions
 from .body_region import body_region
+from .foreground_share import ForegroundShare
 from .slice_labeller import OpenProbabilities, Region, SliceLabeller
 from .slice_scorer import SliceScorer
 
@@ -49,6 +50,7 @@ class VolumeInferer(Inferer):
         regions: what the network's scores are of: regions within each other, each with a sigmoid. None: classes that
             exclude each other.
         amp: compute in bfloat16, on any device.
+        foreground_share: return probabilities of background and foreground instead of labels: [1, 2, H, W, D] float32.
         score_memory_mb: MiB that the class scores of the slices in flight may take; at least one slice always runs.
         progress: show a bar over slices (needs tqdm).
     """
@@ -67,6 +69,7 @@ class VolumeInferer(Inferer):
         background: float | None = None,
         regions: Regions | None = None,
         amp: bool = False,
+        foreground_share: bool = False,
         score_memory_mb: float = 512,
         progress: bool = False,
     ) -> None:
@@ -86,6 +89,7 @@ class VolumeInferer(Inferer):
         self.background = background
         self.regions = regions
         self.amp = amp
+        self.foreground_share = foreground_share
         self.score_memory_mb = score_memory_mb
         self.progress = progress
         self._check()
@@ -127,6 +131,12 @@ class VolumeInferer(Inferer):
         spacing_mm = in_plane_spacing(_affine(inputs)) if isinstance(inputs, MetaTensor) else None
         volume = (inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs)[0]
         labels = torch.zeros(volume.shape[3], *volume.shape[1:3], dtype=torch.uint8)
+        share = None
+        if self.foreground_share:
+            if probabilities is not None:
+                raise ValueError("foreground_share and probabilities exclude each other")
+            share = ForegroundShare(shape=tuple(volume.shape[1:]), regions=self.regions is not None)
+            probabilities = lambda n_classes: share  # noqa: E731
         device = next((p.device for p in getattr(network, "parameters", list)()), volume.device)
         # One autocast context round the volume keeps the bfloat16 copies of the weights. They are kept only without
         # inference_mode and only for parameters that require gradients (tried: torch 2.13, otherwise each batch
@@ -138,6 +148,8 @@ class VolumeInferer(Inferer):
         ):
             self._segment(volume, spacing_mm, network, device, labels, probabilities)
         result = labels.permute(1, 2, 0)[None, None]
+        if share is not None:
+            result = torch.from_numpy(share.array)[None].float()
         if not isinstance(inputs, MetaTensor):
             return result
         return MetaTensor(result).copy_meta_from(inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .channel_stem import ChannelStem
@@ -20,6 +21,7 @@ class MedDinoSegmenter(nn.Module):
         num_classes: output channels K, the background included where there is one.
         in_channels: image channels; 1 is repeated to the backbone's.
         interaction_indices: blocks whose tokens are decoded; the last block alone is the single-scale variant.
+        dropout: share of the decoder's inputs set to 0 in training mode; MONAI Label's epistemic scoring sets it.
 
     Shape: [B, in_channels, H, W] -> [B, K, H, W], H and W multiples of the patch size.
 
@@ -36,8 +38,12 @@ class MedDinoSegmenter(nn.Module):
         num_classes: int,
         in_channels: int = 1,
         interaction_indices: Sequence[int] = (2, 5, 8, 11),
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {dropout}")
+        self.dropout = dropout
         self.stem = ChannelStem(in_channels=in_channels, out_channels=backbone.in_chans)
         self.backbone = backbone
         self.aggregator = MultiScaleTokenAggregator(interaction_indices=interaction_indices)
@@ -56,4 +62,7 @@ class MedDinoSegmenter(nn.Module):
         patch_size = self.backbone.patch_size
         if x.shape[-2] % patch_size or x.shape[-1] % patch_size:
             raise ValueError(f"height and width must be multiples of {patch_size}, got {tuple(x.shape[-2:])}")
-        return self.decoder(self.aggregator(self.backbone, self.stem(x)))
+        features = self.aggregator(self.backbone, self.stem(x))
+        if self.dropout:
+            features = F.dropout(features, self.dropout, self.training)
+        return self.decoder(features)

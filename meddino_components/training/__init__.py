@@ -1,6 +1,7 @@
 """What training needs beside MONAI's engines and handlers."""
 
-from .best_model import BestModel
+from .annotations import from_annotators
+from .best_model import BestModel, LastModel
 from .checkpointing import TrainingCheckpoint
 from .class_balance_decay import ClassBalanceDecay
 from .collapse_monitor import CollapseMonitor
@@ -31,6 +32,7 @@ __all__ = [
     "GradientClipping",
     "GramTeacherRefresh",
     "JsonLog",
+    "LastModel",
     "RunProgress",
     "ScheduleHandler",
     "Schedules",
@@ -43,6 +45,7 @@ __all__ = [
     "Throughput",
     "TrainingCheckpoint",
     "constant_schedule",
+    "from_annotators",
     "on_device",
     "parameter_groups",
     "self_distillation_groups",

@@ -1,4 +1,4 @@
-"""Keep the network of the best validation."""
+"""Keep the network of the best validation, or of the end where nothing validates."""
 
 from __future__ import annotations
 
@@ -30,4 +30,23 @@ class BestModel:
     def __call__(self, engine: Engine) -> None:
         is_first = rank_and_size()[0] == 0
         if is_first and engine.state.best_metric_epoch == engine.state.epoch:
+            write_weights(unwrap(self.network).state_dict(), self.path)
+
+
+class LastModel:
+    """Handler of the trainer: write the weights at the end of a run, for one that has no case to validate on.
+
+    Args:
+        network: what is saved, bare of a DDP wrapper.
+        path: file of the weights, replaced in one step; its SHA-256 lies beside it.
+    """
+
+    def __init__(self, *, network: nn.Module, path: str | Path) -> None:
+        self.network, self.path = network, Path(path)
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        if rank_and_size()[0] == 0:
             write_weights(unwrap(self.network).state_dict(), self.path)

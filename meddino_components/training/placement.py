@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 
-def on_device(network: nn.Module, device: torch.device, distributed: bool = False) -> nn.Module:
+def on_device(network: nn.Module, device: torch.device | str, distributed: bool = False) -> nn.Module:
     """Move a network to its device and, for several processes, wrap it in DDP.
 
     DDP leaves buffers alone: ours are constants, and a broadcast of them in every step would be waited for. A network
@@ -23,7 +23,7 @@ def on_device(network: nn.Module, device: torch.device, distributed: bool = Fals
     network = network.to(device)
     if not distributed:
         return network
-    device_ids = [device] if device.type == "cuda" else None
+    device_ids = [torch.device(device)] if torch.device(device).type == "cuda" else None
     return DistributedDataParallel(network, device_ids=device_ids, broadcast_buffers=False)
 
 

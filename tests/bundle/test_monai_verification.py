@@ -19,11 +19,15 @@ from meddino_components.data import brats_regions
 REPOSITORY = Path(__file__).parents[2]
 # the same requirements as the schema that MONAI downloads, from the specification's text
 SCHEMA = REPOSITORY / "meddino_components" / "bundle" / "metadata_schema.json"
-# what the network's outputs are, by the configuration
-OUTPUT_NAMES = {
-    "meddinov3_seg_amos": lambda config: config["label_names"],
-    "meddinov3_seg_brats": lambda config: list(brats_regions(config["label_convention"]).names),
+# what the labels mean by the configuration, and how many outputs the network has for them
+LABEL_NAMES = {
+    "meddinov3_seg_amos": lambda config: dict(enumerate(config["label_names"])),
+    "meddinov3_seg_brats": lambda config: {
+        0: "background",
+        **dict(brats_regions(config["label_convention"]).label_names),
+    },
 }
+NUM_OUTPUTS = {"meddinov3_seg_amos": 16, "meddinov3_seg_brats": 3}
 SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 of_every_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 of_segmentation = pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
@@ -67,8 +71,9 @@ def test_metadata_agrees_with_the_configurations(bundle):
     assert metadata["name"] == bundle.name == config["bundle_root"]["name"]
     assert metadata["version"] in metadata["changelog"]
     (output,) = metadata["network_data_format"]["outputs"].values()
-    assert list(output["channel_def"].values()) == OUTPUT_NAMES[bundle.name](config)
-    assert list(output["channel_def"]) == [str(i) for i in range(output["num_channels"])]
+    # MONAI Label takes the names of the labels from there, which with regions are not the channels
+    assert {int(label): name for label, name in output["channel_def"].items()} == LABEL_NAMES[bundle.name](config)
+    assert output["num_channels"] == NUM_OUTPUTS[bundle.name]
     (image,) = metadata["network_data_format"]["inputs"].values()
     assert list(image["channel_def"].values()) == config["channel_names"]
     assert image["num_channels"] == len(config["channel_names"]) * config["context_slices"]
@@ -92,9 +97,9 @@ def test_verify_net_in_out_can_tell(bundle, monkeypatch):
         )
 
 
-# MONAI wants `validate::inferer`, `val_interval` and the slices' transform under its own names; federated clients read
+# MONAI wants `validate::inferer` and the slices' transform under its own names; federated clients read
 # them, nothing else does
-UNUSUAL = {"train": {"train_preprocessing", "val_interval", "val_inferer"}, "evaluate": set(), "inference": set()}
+UNUSUAL = {"train": {"train_preprocessing", "val_inferer"}, "evaluate": set(), "inference": set()}
 
 
 @of_segmentation

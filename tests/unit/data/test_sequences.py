@@ -9,6 +9,7 @@ import pytest
 from brats_volumes import NAMES_2021, NAMES_2023, brain, write_brats, write_brats_case, write_dicom_case
 
 from meddino_components.data import LoadSequencesd, list_sequence_cases, read_datalist
+from meddino_components.data.datasets import case_files
 from meddino_components.data.sequences import SEQUENCES, sequence_of
 from meddino_components.errors import InputError
 
@@ -206,7 +207,25 @@ def test_sequences_on_different_grids_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"a_flair\.nii\.gz: its grid lies up to 4 mm from that of .*a_t1\.nii\.gz"):
         LoadSequencesd("image", sequences=SEQUENCES)(list_sequence_cases(tmp_path)[0])
     with pytest.raises(InputError, match="expected a file for each of t1, t1ce, t2, flair"):
-        LoadSequencesd("image", sequences=SEQUENCES)({"image": str(paths["t1"]), "case_id": "a"})
+        LoadSequencesd("image", sequences=SEQUENCES)({"image": [str(paths["t1"])], "case_id": "a"})
+
+
+def test_one_file_stands_for_its_case(tmp_path):
+    """As MONAI Label gives it: the others are found beside it by their names, in the bundle's order."""
+    write_brats_case(tmp_path, "b", seed=1)
+    paths = write_brats_case(tmp_path, "a")
+    load = LoadSequencesd("image", sequences=SEQUENCES)
+    whole = load(list_sequence_cases(tmp_path)[0])["image"]
+    opened = load({"image": str(paths["flair"])})["image"]
+    np.testing.assert_array_equal(opened.numpy(), whole.numpy())
+    assert opened.meta["filename_or_obj"] == str(paths["flair"])
+    case = {"image": str(paths["flair"]), "label": str(paths["seg"])}
+    assert set(case_files(case)) == {str(path) for path in paths.values()}
+    paths["t2"].unlink()
+    with pytest.raises(InputError, match=r"case a in .*: t2 missing; found a_flair.nii.gz, a_t1.nii.gz, a_t1ce.nii.gz"):
+        load({"image": str(paths["flair"])})
+    with pytest.raises(InputError, match="the name says no sequence"):
+        load({"image": str(tmp_path / "scan.nii.gz")})
 
 
 def test_sequences_that_are_dicom_folders(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter, MultiScaleTokenAggregator
+from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter, MultiScaleTokenAggregator, vit_backbone
 from meddino_components.networks.channel_stem import ChannelStem
 
 
@@ -86,3 +86,16 @@ def test_compiled_network_gives_the_same_logits():
     images = torch.randn(1, 1, 32, 48)
     with torch.no_grad():
         assert_close(torch.compile(network)(images), network(images), rtol=1e-4, atol=1e-4)
+
+
+def test_dropout_acts_in_training_mode_alone():
+    torch.manual_seed(0)
+    network = MedDinoSegmenter(
+        backbone=vit_backbone("vit_tiny", layerscale_init=1.0), num_classes=2, interaction_indices=[11], dropout=0.5
+    )
+    image = torch.randn(1, 1, 32, 32)
+    with torch.no_grad():
+        assert not torch.equal(network.train()(image), network(image))
+        assert torch.equal(network.eval()(image), network(image))
+    with pytest.raises(ValueError, match="dropout must be at least 0 and below 1, got 1"):
+        MedDinoSegmenter(backbone=network.backbone, num_classes=2, interaction_indices=[11], dropout=1.0)
