@@ -40,4 +40,6 @@ def on_process(rank, folder):
     network = DistributedDataParallel(network)
     results = {name: step(network, images[share], labels[share], name) for name in LOSSES}
     torch.save(results, f"{folder}/{rank}.pt")
+    # before its group: otherwise it is the last to hold it, and joins a thread that waits for the interpreter's lock
+    del network
     dist.destroy_process_group()
