@@ -2,6 +2,7 @@
 
 import struct
 
+import itk
 import nibabel as nib
 import numpy as np
 
@@ -77,6 +78,8 @@ def _instance(
     sop_class=CT_CLASS,
     thickness=None,
     preamble=True,
+    orientation="1\\0\\0\\0\\1\\0",
+    samples=1,
 ):
     uid = f"{series_uid}.1.{k + 1}"
     little_endian = "1.2.840.10008.1.2.1"
@@ -99,10 +102,10 @@ def _instance(
         (0x20, 0x11, "IS", "4"),
         (0x20, 0x13, "IS", str(k + 1)),
         (0x20, 0x32, "DS", f"0\\{shift_mm:.3f}\\{k * spacing_mm[2]:.3f}"),
-        (0x20, 0x37, "DS", "1\\0\\0\\0\\1\\0"),
+        (0x20, 0x37, "DS", orientation),
         (0x20, 0x52, "UI", "1.2.826.0.1.3680043.9.9999.5"),
-        (0x28, 2, "US", 1),
-        (0x28, 4, "CS", "MONOCHROME2"),
+        (0x28, 2, "US", samples),
+        (0x28, 4, "CS", "MONOCHROME2" if samples == 1 else "RGB"),
         (0x28, 0x10, "US", rows),
         (0x28, 0x11, "US", columns),
         (0x28, 0x30, "DS", f"{spacing_mm[1]}\\{spacing_mm[0]}"),
@@ -111,11 +114,28 @@ def _instance(
         (0x28, 0x102, "US", 15),
         (0x28, 0x103, "US", 1),
         *([(0x28, 0x1052, "DS", intercept), (0x28, 0x1053, "DS", slope)] if slope is not None else []),
-        (0x7FE0, 0x10, "OW", np.ascontiguousarray(pixels.T, "<i2").tobytes()),
+        (0x7FE0, 0x10, "OW", np.ascontiguousarray(pixels.T, "<i2").tobytes() * samples),
     ]
     head = b"".join(_element(*element) for element in meta)
     start = bytes(128) + b"DICM" if preamble else b""
     return start + _element(2, 0, "UL", len(head)) + head + b"".join(_element(*e) for e in elements)
+
+
+def compress_as_jpeg2000(source, folder):
+    """The files of a DICOM series, losslessly compressed."""
+    folder.mkdir(parents=True)
+    kind = itk.Image[itk.SS, 3]
+    for path in sorted(source.iterdir()):
+        io = itk.GDCMImageIO.New(FileName=str(path))
+        reader = itk.ImageFileReader[kind].New(FileName=str(path), ImageIO=io)
+        reader.Update()
+        compressed = itk.GDCMImageIO.New(CompressionType=itk.GDCMImageIOEnums.Compression_JPEG2000, KeepOriginalUID=True)
+        compressed.SetMetaDataDictionary(io.GetMetaDataDictionary())
+        writer = itk.ImageFileWriter[kind].New(reader, FileName=str(folder / path.name), ImageIO=compressed)
+        writer.UseInputMetaDataDictionaryOff()
+        writer.SetUseCompression(True)
+        writer.Update()
+    return folder
 
 
 def write_report(path):

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from volume_files import PATIENT, ct_voxels, write_dicom_series
+from volume_files import PATIENT, compress_as_jpeg2000, ct_voxels, write_dicom_series
 
 from meddino_components.data.dicom import read_series
 from meddino_components.errors import InputError
 
 CT = ct_voxels()
+TRANSVERSE, CORONAL = "1\\0\\0\\0\\1\\0", "1\\0\\0\\0\\0\\-1"
 
 
 def test_voxels_and_grid(tmp_path):
@@ -45,12 +46,37 @@ def test_each_slice_is_rescaled_by_its_own_tags(tmp_path):
         ({"spacing_mm": (0.7, float("nan"), 4.0)}, "PixelSpacing"),
         ({"spacing_mm": (0.7, 0.9, float("nan"))}, "ImagePositionPatient"),
         ({"sop_class": "1.2.840.10008.5.1.4.1.1.2.1"}, "enhanced CT"),
+        ({"sop_class": "1.2.840.10008.5.1.4.1.1.7", "samples": 3}, r"000\.dcm is a colour picture"),
+        ({"orientation": [TRANSVERSE] * 4 + [CORONAL]}, r"differs from 00\d\.dcm in orientation"),
     ],
 )
 def test_refused_with_the_facts(tmp_path, settings, message):
     with pytest.raises(InputError, match=message) as error:
         read_series(write_dicom_series(tmp_path / "s", CT, **settings))
     assert not any(value in str(error.value) for value in PATIENT.values())
+
+
+def test_a_localiser_among_the_slices_is_refused(tmp_path):
+    write_dicom_series(tmp_path, CT)
+    write_dicom_series(tmp_path, CT[:12, :, :1], orientation=CORONAL, name="scout.dcm")
+    with pytest.raises(InputError, match=r"expected one size\. Take away the slices .* \(such as a localiser\)"):
+        read_series(tmp_path)
+
+
+def test_a_slice_there_twice_is_refused(tmp_path):
+    write_dicom_series(tmp_path, CT)
+    shutil.copy(tmp_path / "002.dcm", tmp_path / "copy.dcm")
+    with pytest.raises(InputError, match=r"(002|copy)\.dcm and (002|copy)\.dcm lie at the same position"):
+        read_series(tmp_path)
+
+
+def test_jpeg2000(tmp_path):
+    folder = compress_as_jpeg2000(write_dicom_series(tmp_path / "plain", CT, intercept="-7"), tmp_path / "compressed")
+    syntax = b"1.2.840.10008.1.2.4.90"
+    assert all(syntax in path.read_bytes()[:1024] for path in folder.iterdir())
+    volume = read_series(folder)
+    np.testing.assert_array_equal(volume.voxels, CT - 7.0)
+    np.testing.assert_allclose(volume.affine, np.diag([-0.7, -0.9, 4.0, 1.0]), atol=1e-9)
 
 
 def test_tilt_is_resampled_on_request(tmp_path):
