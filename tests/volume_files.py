@@ -124,12 +124,12 @@ def _instance(
 def compress_as_jpeg2000(source, folder):
     """The files of a DICOM series, losslessly compressed."""
     folder.mkdir(parents=True)
-    kind = itk.Image[itk.SS, 3]
+    kind, jpeg2000 = itk.Image[itk.SS, 3], itk.GDCMImageIOEnums.Compression_JPEG2000
     for path in sorted(source.iterdir()):
         io = itk.GDCMImageIO.New(FileName=str(path))
         reader = itk.ImageFileReader[kind].New(FileName=str(path), ImageIO=io)
         reader.Update()
-        compressed = itk.GDCMImageIO.New(CompressionType=itk.GDCMImageIOEnums.Compression_JPEG2000, KeepOriginalUID=True)
+        compressed = itk.GDCMImageIO.New(CompressionType=jpeg2000, KeepOriginalUID=True)
         compressed.SetMetaDataDictionary(io.GetMetaDataDictionary())
         writer = itk.ImageFileWriter[kind].New(reader, FileName=str(folder / path.name), ImageIO=compressed)
         writer.UseInputMetaDataDictionaryOff()

@@ -12,27 +12,6 @@ from ..processes import rank_and_size
 from .placement import unwrap
 
 
-class BestModel:
-    """Handler of the validation engine: write the weights whenever its key metric is the best so far.
-
-    Args:
-        network: what is saved, bare of a DDP wrapper.
-        path: file of the weights, replaced in one step; its SHA-256 lies beside it.
-    """
-
-    def __init__(self, *, network: nn.Module, path: str | Path) -> None:
-        self.network, self.path = network, Path(path)
-
-    def attach(self, engine: Engine) -> None:
-        # after EPOCH_COMPLETED, where MONAI's engine compares the metric with the best one
-        engine.add_event_handler(Events.COMPLETED, self)
-
-    def __call__(self, engine: Engine) -> None:
-        is_first = rank_and_size()[0] == 0
-        if is_first and engine.state.best_metric_epoch == engine.state.epoch:
-            write_weights(unwrap(self.network).state_dict(), self.path)
-
-
 class LastModel:
     """Handler of the trainer: write the weights at the end of a run, for one that has no case to validate on.
 
@@ -50,3 +29,12 @@ class LastModel:
     def __call__(self, engine: Engine) -> None:
         if rank_and_size()[0] == 0:
             write_weights(unwrap(self.network).state_dict(), self.path)
+
+
+class BestModel(LastModel):
+    """The same of the validation engine, at the end of each validation whose key metric is the best so far."""
+
+    # COMPLETED comes after EPOCH_COMPLETED, where MONAI's engine compares the metric with the best one
+    def __call__(self, engine: Engine) -> None:
+        if engine.state.best_metric_epoch == engine.state.epoch:
+            super().__call__(engine)

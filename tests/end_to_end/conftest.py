@@ -5,7 +5,16 @@ import subprocess
 import psutil
 import pytest
 from command_lines import bundle_command, environment
+from in_process import write_laptop_model
 from slice_stores import random_slices, write_store
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """Weights of the laptop's network: labels of noise, but the same ones everywhere."""
+    path = tmp_path_factory.mktemp("model") / "model.pt"
+    write_laptop_model(path)
+    return path
 
 
 @pytest.fixture

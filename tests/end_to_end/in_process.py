@@ -10,6 +10,7 @@ import torch
 from command_lines import AMOS
 from monai.bundle import ConfigParser
 
+from meddino_components.__main__ import main
 from meddino_components.checkpoints import write_weights
 
 
@@ -33,6 +34,16 @@ def run_here(configs, overrides, bundle=AMOS, run_id=None):
     files = [str(bundle / "configs" / f"{name}.json") for name in configs]
     with untouched_process():
         monai.bundle.run(run_id=run_id, config_file=files, **overrides)
+
+
+def command(*arguments):
+    """``python -m meddino_components ...`` in this process; returns its exit status."""
+    with untouched_process():
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            return end.code or 0
+    return 0
 
 
 def cause(error):

@@ -9,33 +9,15 @@ import numpy as np
 import pytest
 from brats_volumes import write_dicom_case
 from command_lines import AMOS, BRATS
-from in_process import untouched_process, write_laptop_model
+from in_process import command, untouched_process, write_laptop_model
 from volume_files import PATIENT, SERIES_UID, ct_voxels, save_nifti, write_dicom_series
 
-from meddino_components.__main__ import main
 from meddino_components.bundle import segment
 from meddino_components.data.dicom import read_series
 from meddino_components.errors import InputError
 
 CT = ct_voxels(shape=(48, 40, 5))
 OTHER = SERIES_UID + "7"
-
-
-@pytest.fixture(scope="session")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "model.pt"
-    write_laptop_model(path)
-    return path
-
-
-def command(*arguments):
-    """``python -m meddino_components ...`` in this process; returns its exit status."""
-    with untouched_process():
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            return end.code or 0
-    return 0
 
 
 def run(source, output, model, *arguments):

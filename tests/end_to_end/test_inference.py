@@ -15,9 +15,8 @@ import pytest
 import torch
 import yaml
 from command_lines import AMOS, REPOSITORY, bundle_command, environment
-from in_process import run_here, untouched_process, write_laptop_model
+from in_process import command, run_here
 
-from meddino_components.__main__ import main
 from meddino_components.checkpoints import sha256_of, write_weights
 from meddino_components.data import write_phantoms
 from meddino_components.networks import vit_backbone
@@ -26,27 +25,10 @@ COMMANDS = ("segment", "series", "import_weights", "phantom", "plan", "build", "
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "model.pt"
-    write_laptop_model(path)
-    return path
-
-
-@pytest.fixture(scope="session")
 def mr_phantom(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mr") / "phantoms"
     write_phantoms(folder, n_ct=0, n_mr=1, n_val_ct=0, in_plane_px=64, slice_mm=(16.0, 20.0))
     return folder / "imagesTr" / "amos_0501.nii.gz"
-
-
-def command(*arguments):
-    """``python -m meddino_components ...`` in this process; returns its exit status."""
-    with untouched_process():
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            return end.code or 0
-    return 0
 
 
 def segment(source, output_dir, *arguments, bundle=AMOS, modality="ct"):

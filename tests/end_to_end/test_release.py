@@ -14,7 +14,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 from command_lines import AMOS, REPOSITORY, run_bundle
-from in_process import write_laptop_model
 
 from meddino_components.bundle import unpack
 
@@ -28,14 +27,6 @@ def run(*command, **kwargs):
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **kwargs)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout + done.stderr
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """Weights of the laptop's network: labels of noise, but the same ones everywhere."""
-    path = tmp_path_factory.mktemp("model") / "model.pt"
-    write_laptop_model(path)
-    return path
 
 
 @pytest.fixture(scope="module")
