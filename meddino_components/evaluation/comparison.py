@@ -94,7 +94,7 @@ def write_comparison(
         figure.text(0.0125, y, name, color=overlay.TEXT, fontsize=10, rotation=90, ha="center", va="center")
     _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), organs)
     middle = (1 + top) / 2
-    note = "white outline: the reference. Automatic; for research only"
+    note = "white outline: the reference; absent: no voxel in it. Automatic; for research only"
     figure.text(0.0125, middle, title, color=overlay.TEXT, fontsize=12, weight="bold", va="center")
     figure.text(0.99, middle, note, color=overlay.FAINT, fontsize=8, ha="right", va="center")
     figure.savefig(path, facecolor=overlay.PAGE)
@@ -124,7 +124,7 @@ def _legend(axes: Any, organs: Sequence[tuple[Sequence[int], str, float]]) -> No
         overlay.draw_squares(axes, labels, 0.04, y, size)
         x = 0.08 + 0.06 * len(labels)
         axes.text(x, y, name, color=overlay.FAINT if absent else overlay.TEXT, **write)
-        value = "not in reference" if absent else f"{dice:.3f}"
+        value = "absent" if absent else f"{dice:.3f}"
         axes.text(0.98, y, value, color=overlay.FAINT if absent else overlay.TEXT, ha="right", **write)
     if len(organs) > len(shown):
         more = f"and {len(organs) - len(shown)} more"
