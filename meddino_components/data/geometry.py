@@ -21,7 +21,7 @@ from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from ..errors import InputError
 from .dicom import DicomSeries, GantryTilt, read_series
@@ -248,6 +248,28 @@ def resize_slices(slices: torch.Tensor, size: Sequence[int], mode: ResampleMode 
         return interpolate(slices, size=(height, width), mode="nearest-exact")
     shrinks = height < slices.shape[-2] or width < slices.shape[-1]
     return interpolate(slices, size=(height, width), mode="bilinear", align_corners=False, antialias=shrinks)
+
+
+def fit_to_square(
+    slices: torch.Tensor, *, spacing: tuple[float, float], size_px: int, mode: ResampleMode = "bilinear"
+) -> torch.Tensor:
+    """Bring slices to a square that keeps their proportions in mm.
+
+    The longer side becomes ``size_px``; the other is filled up on both sides, images with the lowest intensity of the
+    slices (air), labels with 0.
+
+    Args:
+        slices: [N, C, H, W].
+        spacing: mm from row to row and from column to column.
+        size_px: rows and columns of the result.
+        mode: "bilinear" for images, "nearest" for labels.
+    """
+    extent = [n * mm for n, mm in zip(slices.shape[-2:], spacing, strict=True)]
+    rows, columns = (max(1, round(size_px * e / max(extent))) for e in extent)
+    resized = resize_slices(slices, (rows, columns), mode)
+    top, left = (size_px - rows) // 2, (size_px - columns) // 2
+    edges = (left, size_px - columns - left, top, size_px - rows - top)
+    return pad(resized, edges, value=0.0 if mode == "nearest" else float(resized.min()))
 
 
 class ResampleInPlaned(MapTransform):

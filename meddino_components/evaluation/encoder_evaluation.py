@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import AtomicFiles
+from ..embeddings import Encoder, backbone_encoder, pixel_encoder
 from ..networks import DinoVisionTransformer
 from .feature_comparison import compare_features
 from .feature_map_sheet import evenly_spaced, write_feature_maps
 from .feature_scores import both_probes, nearest_neighbour_probe, patch_counts, probe_scores
-from .patch_features import Encoder, SliceFeatures, backbone_encoder, extract_features, pixel_encoder
+from .patch_features import SliceFeatures, extract_features
 
 logger = logging.getLogger(__name__)
 

@@ -6,16 +6,15 @@ N chosen patches of all slices, K classes (0 is background).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from ..embeddings import Encoder
 from ..errors import InputError
-from ..networks import DinoVisionTransformer
 
 IGNORED = -1  # label of a patch that no class fills well enough
 
@@ -56,51 +55,6 @@ class SliceFeatures:
         chosen = self.patch_labels != IGNORED
         units = self.units[:, None].expand_as(chosen)
         return self.patches[chosen], self.patch_labels[chosen], units[chosen]
-
-
-# images [B, C, H, W] -> a vector a slice [B, D] and one a patch [B, P, D]
-Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
-
-
-def backbone_encoder(
-    backbone: DinoVisionTransformer, forward_features: Callable[[Tensor], Any] | None = None
-) -> Encoder:
-    """CLS and patch tokens after the final norm; one-channel images are repeated to what the backbone takes.
-
-    The backbone is asked as it is: put it in evaluation mode before.
-
-    Args:
-        backbone: the network.
-        forward_features: what to call in place of its own, for a backbone whose parameters have to be gathered first.
-    """
-    ask: Callable[[Tensor], Any] = forward_features or backbone.forward_features
-
-    def encode(images: Tensor) -> tuple[Tensor, Tensor]:
-        device = next(backbone.parameters()).device
-        if images.shape[1] == 1:
-            images = images.expand(-1, backbone.in_chans, -1, -1)
-        features = ask(images.to(device))
-        return features["x_norm_clstoken"], features["x_norm_patchtokens"]
-
-    return encode
-
-
-def pixel_encoder(*, patch_size: int, side: int = 8) -> Encoder:
-    """The control without network: a patch is its own pixels averaged to ``side`` x ``side``; a slice 16 x 16 means.
-
-    Args:
-        patch_size: p, that of the network it is compared with.
-        side: the vector of a patch has ``C * side * side`` numbers.
-    """
-
-    def encode(images: Tensor) -> tuple[Tensor, Tensor]:
-        rows, columns = images.shape[-2] // patch_size, images.shape[-1] // patch_size
-        images = images[..., : rows * patch_size, : columns * patch_size].float()
-        small = F.adaptive_avg_pool2d(images, (rows * side, columns * side))
-        patches = F.unfold(small, side, stride=side).transpose(1, 2)
-        return F.adaptive_avg_pool2d(images, 16).flatten(1), patches
-
-    return encode
 
 
 @torch.no_grad()

@@ -11,10 +11,9 @@ from typing import Any
 import torch
 from monai.transforms import Compose
 from torch import Tensor
-from torch.nn.functional import pad
 from torch.utils.data import Dataset
 
-from ..data.geometry import in_plane_spacing, resize_slices
+from ..data.geometry import ResampleMode, fit_to_square, in_plane_spacing
 from ..errors import InputError
 from .slab_split import split_slabs
 
@@ -105,10 +104,6 @@ class ReferenceSlices(Dataset[dict[str, Any]]):
 
     def _fit(self, pixels: Tensor, spacing: tuple[float, float], *, is_label: bool) -> Tensor:
         """[C, H, W] -> [C, size_px, size_px]."""
-        extent = [n * s for n, s in zip(pixels.shape[1:], spacing, strict=True)]
-        rows, columns = (max(1, round(self.size_px * e / max(extent))) for e in extent)
-        resized = resize_slices(pixels[None], (rows, columns), "nearest" if is_label else "bilinear")[0]
-        top, left = (self.size_px - rows) // 2, (self.size_px - columns) // 2
-        edges = (left, self.size_px - columns - left, top, self.size_px - rows - top)
-        air = 0.0 if is_label else float(resized.min())
-        return pad(resized, edges, value=air).to(torch.uint8 if is_label else torch.float32)
+        mode: ResampleMode = "nearest" if is_label else "bilinear"
+        fitted = fit_to_square(pixels[None], spacing=spacing, size_px=self.size_px, mode=mode)[0]
+        return fitted.to(torch.uint8 if is_label else torch.float32)

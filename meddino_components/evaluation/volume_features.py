@@ -14,10 +14,11 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from ..atomic_files import AtomicFiles
+from ..embeddings import backbone_encoder
 from ..errors import InputError
 from ..networks import DinoVisionTransformer
 from .feature_map_sheet import evenly_spaced, write_feature_maps
-from .patch_features import backbone_encoder, extract_features
+from .patch_features import extract_features
 from .reference_slices import ReferenceSlices
 
 logger = logging.getLogger(__name__)

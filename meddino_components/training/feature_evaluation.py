@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 
 from ..atomic_files import AtomicFiles
+from ..embeddings import Encoder, backbone_encoder
 from ..evaluation.feature_map_sheet import evenly_spaced, write_feature_maps
 from ..evaluation.feature_scores import feature_scores
-from ..evaluation.patch_features import Encoder, SliceFeatures, backbone_encoder, extract_features
+from ..evaluation.patch_features import SliceFeatures, extract_features
 from ..networks import DinoVisionTransformer
 from ..processes import rank_and_size
 from .iteration_lines import IterationLines

@@ -6,10 +6,11 @@ import pytest
 import torch
 from planted_slices import N_CLASSES, PATCH, planted_slices
 
+from meddino_components.embeddings import pixel_encoder
 from meddino_components.evaluation.encoder_evaluation import evaluate_encoder
 from meddino_components.evaluation.feature_comparison import compare_features
 from meddino_components.evaluation.feature_scores import nearest_neighbour_probe, patch_counts
-from meddino_components.evaluation.patch_features import extract_features, pixel_encoder
+from meddino_components.evaluation.patch_features import extract_features
 from meddino_components.networks import vit_backbone
 
 

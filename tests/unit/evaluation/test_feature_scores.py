@@ -6,6 +6,7 @@ import pytest
 import torch
 from planted_slices import N_CLASSES, PATCH, planted_slices
 
+from meddino_components.embeddings import pixel_encoder
 from meddino_components.evaluation.feature_scores import (
     feature_scores,
     linear_probe,
@@ -13,7 +14,7 @@ from meddino_components.evaluation.feature_scores import (
     patch_counts,
     slice_auc,
 )
-from meddino_components.evaluation.patch_features import extract_features, pixel_encoder
+from meddino_components.evaluation.patch_features import extract_features
 from meddino_components.evaluation.probe_metrics import organ_score
 
 

@@ -4,13 +4,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from meddino_components.embeddings import backbone_encoder, pixel_encoder
 from meddino_components.errors import InputError
 from meddino_components.evaluation.patch_features import (
     IGNORED,
-    backbone_encoder,
     extract_features,
     patch_labels,
-    pixel_encoder,
 )
 from meddino_components.networks import vit_backbone
 

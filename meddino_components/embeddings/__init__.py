@@ -1,0 +1,26 @@
+"""Frozen encoders, and the embeddings of whole image sets that they leave on disk."""
+
+from .encoders import (
+    Encoder,
+    FrozenEncoder,
+    backbone_encoder,
+    frozen_backbone,
+    pixel_encoder,
+    raw_pixels,
+    weights_digest,
+)
+from .encoding import embed
+from .store import Embeddings, EmbeddingStore
+
+__all__ = [
+    "EmbeddingStore",
+    "Embeddings",
+    "Encoder",
+    "FrozenEncoder",
+    "backbone_encoder",
+    "embed",
+    "frozen_backbone",
+    "pixel_encoder",
+    "raw_pixels",
+    "weights_digest",
+]

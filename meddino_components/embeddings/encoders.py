@@ -1,0 +1,135 @@
+"""Frozen encoders: images in, one vector an image and one a patch out, whoever made the network.
+
+Shapes: B images, C channels, H rows, W columns, P patches, D width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..networks import DinoVisionTransformer
+
+# images [B, C, H, W] -> a vector a slice [B, D] and one a patch [B, P, D]
+Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
+# what an encoder was trained on: "scan", zero mean and unit deviation by the project's table; "picture", 0 to 1, brought
+# to the mean and deviation of ImageNet's channels
+Intensity = Literal["scan", "picture"]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenEncoder:
+    """An encoder, and what has to be known to feed it and to tell its embeddings from others.
+
+    Attributes:
+        name: for tables and figures.
+        encode: images as ``intensity`` says, [B, 1 or 3, H, W], to vectors [B, D] and [B, P, D].
+        patch_size: H and W have to be multiples of it.
+        intensity: what the images have to look like.
+        mean, std: of the three channels, for "picture".
+        digest: changes with the weights and with everything else that changes an embedding.
+        metric: by which k-NN compares its vectors.
+    """
+
+    name: str
+    encode: Encoder
+    patch_size: int
+    digest: str
+    intensity: Intensity = "scan"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    metric: Literal["cosine", "euclidean"] = "cosine"
+
+
+def frozen_backbone(
+    name: str, backbone: DinoVisionTransformer, *, intensity: Intensity = "scan", amp: bool = False
+) -> FrozenEncoder:
+    """A backbone of this project as an encoder: CLS token and patch tokens after the final norm.
+
+    Args:
+        name: for tables.
+        backbone: weights loaded, on its device; put into evaluation mode here.
+        intensity: "scan" for weights trained on normalised scans, "picture" for the public DINOv3 weights.
+        amp: encode in bfloat16; recorded in the digest.
+    """
+    backbone.eval()
+    return FrozenEncoder(
+        name=name,
+        encode=_in_bfloat16(backbone_encoder(backbone), backbone) if amp else backbone_encoder(backbone),
+        patch_size=backbone.patch_size,
+        digest=weights_digest(backbone, extra=f"{intensity}/{'bf16' if amp else 'fp32'}"),
+        intensity=intensity,
+    )
+
+
+def raw_pixels(*, patch_size: int = 16, name: str = "raw pixels") -> FrozenEncoder:
+    """The control without network, see `pixel_encoder`; compared by distance, since the cosine drops brightness."""
+    encode = pixel_encoder(patch_size=patch_size)
+    return FrozenEncoder(name=name, encode=encode, patch_size=patch_size, digest="pixels/1", metric="euclidean")
+
+
+def backbone_encoder(
+    backbone: DinoVisionTransformer, forward_features: Callable[[Tensor], Any] | None = None
+) -> Encoder:
+    """CLS and patch tokens after the final norm; one-channel images are repeated to what the backbone takes.
+
+    The backbone is asked as it is: put it in evaluation mode before.
+
+    Args:
+        backbone: the network.
+        forward_features: what to call in place of its own, for a backbone whose parameters have to be gathered first.
+    """
+    ask: Callable[[Tensor], Any] = forward_features or backbone.forward_features
+
+    def encode(images: Tensor) -> tuple[Tensor, Tensor]:
+        device = next(backbone.parameters()).device
+        if images.shape[1] == 1:
+            images = images.expand(-1, backbone.in_chans, -1, -1)
+        features = ask(images.to(device))
+        return features["x_norm_clstoken"], features["x_norm_patchtokens"]
+
+    return encode
+
+
+def pixel_encoder(*, patch_size: int, side: int = 8) -> Encoder:
+    """The control without network: a patch is its own pixels averaged to ``side`` x ``side``; a slice 16 x 16 means.
+
+    Args:
+        patch_size: p, that of the network it is compared with.
+        side: the vector of a patch has ``C * side * side`` numbers.
+    """
+
+    def encode(images: Tensor) -> tuple[Tensor, Tensor]:
+        rows, columns = images.shape[-2] // patch_size, images.shape[-1] // patch_size
+        images = images[..., : rows * patch_size, : columns * patch_size].float()
+        small = F.adaptive_avg_pool2d(images, (rows * side, columns * side))
+        patches = F.unfold(small, side, stride=side).transpose(1, 2)
+        return F.adaptive_avg_pool2d(images, 16).flatten(1), patches
+
+    return encode
+
+
+def weights_digest(network: nn.Module, *, extra: str = "") -> str:
+    """SHA-256 of every name, shape, type and value in a network's state, and of ``extra``."""
+    digest = hashlib.sha256(extra.encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name}/{list(tensor.shape)}/{tensor.dtype}".encode())
+        # as bytes: numpy has no bfloat16
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _in_bfloat16(encode: Encoder, network: nn.Module) -> Encoder:
+    def encode_in_bfloat16(images: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(next(network.parameters()).device.type, dtype=torch.bfloat16):
+            return encode(images)
+
+    return encode_in_bfloat16

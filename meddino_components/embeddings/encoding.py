@@ -1,0 +1,152 @@
+"""The pass of an encoder over an image set, once; every probe afterwards reads what it left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from ..data.image_sets import Selection
+from ..errors import InputError
+from .encoders import FrozenEncoder
+from .prepared_images import PreparedImages
+from .store import Embeddings, EmbeddingStore, Kind
+
+logger = logging.getLogger(__name__)
+
+_NAMED = 5  # unreadable samples listed in full in the log
+
+
+def embed(
+    samples: Selection,
+    encoder: FrozenEncoder,
+    *,
+    size_px: int,
+    cache_dir: str | Path,
+    kinds: Sequence[Kind] = ("cls", "mean_patch"),
+    batch_size: int = 32,
+    num_workers: int = 0,
+    progress: bool = True,
+) -> Embeddings:
+    """Embeddings of all samples, from disk where they are there already.
+
+    The store's key holds the encoder's digest, the size, and name, size and time of every file. A pass that was stopped
+    goes on at the first part that is missing.
+
+    Args:
+        samples: what to encode.
+        encoder: see `FrozenEncoder`.
+        size_px: side of a slice or picture, a multiple of the encoder's patch size.
+        cache_dir: folder of all stores.
+        kinds: what to keep, see `EmbeddingStore`; "patches" takes 2 bytes x D for every patch.
+        batch_size: images encoded at once.
+        num_workers: processes that read.
+        progress: show a bar with the time left.
+
+    Raises:
+        InputError: the size does not suit the encoder, or no sample can be read.
+    """
+    if size_px < 1 or size_px % encoder.patch_size:
+        raise InputError(f"size_px is {size_px}; {encoder.name} needs a multiple of {encoder.patch_size}")
+    # a part is what a kill may cost: some hundreds of pictures, some volumes
+    part_samples = 256 if samples.dimensions == 2 else 8
+    store = EmbeddingStore(
+        cache_dir,
+        identity=_identity(samples, encoder, size_px),
+        sample_ids=[sample.sample_id for sample in samples.samples],
+        kinds=kinds,
+        part_samples=part_samples,
+    )
+    parts = store.missing_parts()
+    if parts:
+        numbers = [k for part in parts for k in store.part(part)]
+        images = PreparedImages(samples, encoder=encoder, size_px=size_px)
+        loader = DataLoader(
+            images,
+            sampler=numbers,
+            batch_size=None,
+            num_workers=num_workers,
+            # a generator of its own: workers would otherwise be seeded from the global one
+            generator=torch.Generator(),
+        )
+        embeddings = _embeddings(loader, encoder, kinds, batch_size)
+        with tqdm(total=len(numbers), desc=f"encoding by {encoder.name}", unit="sample", disable=not progress) as bar:
+            for part in parts:
+                done = []
+                for _ in store.part(part):
+                    done.append(next(embeddings))
+                    bar.update()
+                store.write_part(part, done)
+    found = store.read()
+    _report(found, samples.name)
+    return found
+
+
+@torch.no_grad()
+def _embeddings(
+    loader: DataLoader[Tensor | str], encoder: FrozenEncoder, kinds: Sequence[Kind], batch_size: int
+) -> Iterator[dict[Kind, NDArray[np.float16]] | str]:
+    """Each sample's arrays in order; batches are filled across samples, or cut from the slices of one."""
+    waiting: list[Tensor | str] = []
+    n_waiting = 0
+    for item in loader:
+        waiting.append(item)
+        n_waiting += 0 if isinstance(item, str) else len(item)
+        if n_waiting >= batch_size:
+            yield from _encode(waiting, encoder, kinds, batch_size)
+            waiting, n_waiting = [], 0
+    yield from _encode(waiting, encoder, kinds, batch_size)
+
+
+def _encode(
+    waiting: Sequence[Tensor | str], encoder: FrozenEncoder, kinds: Sequence[Kind], batch_size: int
+) -> Iterator[dict[Kind, NDArray[np.float16]] | str]:
+    readable = [item for item in waiting if not isinstance(item, str)]
+    arrays: dict[Kind, list[NDArray[np.float16]]] = {kind: [] for kind in kinds}
+    for images in torch.cat(readable).split(batch_size) if readable else ():
+        cls, patches = encoder.encode(images)
+        made = {"cls": cls, "mean_patch": patches.float().mean(1), "patches": patches}
+        for kind in kinds:
+            arrays[kind].append(made[kind].half().cpu().numpy())
+    whole = {kind: np.concatenate(parts) for kind, parts in arrays.items()} if readable else {}
+    start = 0
+    for item in waiting:
+        if isinstance(item, str):
+            yield item
+        else:
+            yield {kind: whole[kind][start : start + len(item)] for kind in kinds}
+            start += len(item)
+
+
+def _identity(samples: Selection, encoder: FrozenEncoder, size_px: int) -> dict[str, object]:
+    files = sorted({sample.image for sample in samples.samples})
+    facts = [(name, Path(name).stat().st_size, Path(name).stat().st_mtime_ns) for name in files if Path(name).exists()]
+    return {
+        "encoder": encoder.digest,
+        "size_px": size_px,
+        "set": samples.name,
+        "modality": samples.modality,
+        "files": facts,
+    }
+
+
+def _report(found: Embeddings, name: str) -> None:
+    """Say how many samples are missing, and which.
+
+    Raises:
+        InputError: all are.
+    """
+    if not found.unreadable:
+        return
+    reasons = list(found.unreadable.values())
+    listed = "\n  ".join(reasons[:_NAMED] + [f"and {len(reasons) - _NAMED} more"] * (len(reasons) > _NAMED))
+    if len(reasons) == len(found.sample_ids):
+        raise InputError(f"{name}: none of {len(reasons)} samples can be read:\n  {listed}")
+    logger.warning("%s: %d of %d samples left out:\n  %s", name, len(reasons), len(found.sample_ids), listed)

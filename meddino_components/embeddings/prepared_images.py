@@ -1,0 +1,90 @@
+"""Samples of an image set as an encoder wants them: square slices or pictures in its range of intensities.
+
+Shapes: n slices of a volume (1 for a picture), C channels, H rows, W columns, D slices.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import Compose, Orientationd
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..data.geometry import CANONICAL_AXCODES, LoadVolumed, fit_to_square, in_plane_spacing
+from ..data.image_sets import Sample, Selection, load_picture
+from ..data.intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
+from ..errors import InputError
+from .encoders import FrozenEncoder
+
+_FLAT = 1e-6  # deviation of a picture in 0 to 1, below which there is nothing on it
+
+
+class PreparedImages(Dataset[Tensor | str]):
+    """Items are [n, C, size_px, size_px] float32, or the reason why a sample cannot be read.
+
+    Proportions stay: the longer side becomes ``size_px``, the other is filled up with the lowest value. Volumes give
+    all their slices in canonical orientation, from the lowest up, one channel each; pictures three channels.
+
+    "scan": CT and MR volumes by the project's table of intensities; a picture, which has no units, to mean 0 and
+    deviation 1. "picture": CT clipped as in the table and MR by the percentiles of the table to 0 to 1, pictures as they
+    are; then less the encoder's mean and divided by its deviation, channel by channel.
+
+    Args:
+        samples: a set or a part of one.
+        encoder: whose range of intensities is wanted.
+        size_px: H and W.
+    """
+
+    def __init__(self, samples: Selection, *, encoder: FrozenEncoder, size_px: int) -> None:
+        self.samples, self.size_px = samples, size_px
+        self.intensity = encoder.intensity
+        # plain numbers: workers get no network
+        self.mean, self.std = (torch.tensor(v).view(-1, 1, 1) for v in (encoder.mean, encoder.std))
+        self._read_volume = Compose(
+            [LoadVolumed("image"), Orientationd("image", axcodes=CANONICAL_AXCODES, labels=None)]
+        )
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Tensor | str:
+        sample = self.samples.samples[index]
+        try:
+            return self._of_picture(sample) if self.samples.modality == "picture" else self._of_volume(sample)
+        except (InputError, RuntimeError) as error:
+            # Compose wraps what its transforms raise
+            cause = error.__cause__ if isinstance(error.__cause__, InputError) else error
+            return str(cause) or type(cause).__name__
+
+    def _of_picture(self, sample: Sample) -> Tensor:
+        pixels = torch.from_numpy(np.ascontiguousarray(load_picture(sample)))
+        # of a volume each slice is a picture
+        pictures = pixels.permute(3, 0, 1, 2) if pixels.ndim == 4 else pixels[None]
+        pictures = fit_to_square(pictures, spacing=(1.0, 1.0), size_px=self.size_px).expand(-1, 3, -1, -1)
+        if self.intensity == "picture":
+            return (pictures - self.mean) / self.std
+        std, mean = torch.std_mean(pixels, correction=0)
+        if float(std) < _FLAT:
+            raise InputError(f"{sample.image}: all pixels have one value; expected a picture.")
+        return (pictures - mean) / std
+
+    def _of_volume(self, sample: Sample) -> Tensor:
+        case: dict[Any, Any] = {"image": sample.image, "case_id": sample.sample_id, "modality": self.samples.modality}
+        image = NormalizeIntensityByModalityd("image")(self._read_volume(case))["image"]
+        spacing = in_plane_spacing(image.affine)
+        slices = image.as_tensor().permute(3, 0, 1, 2)
+        slices = fit_to_square(slices, spacing=spacing, size_px=self.size_px)
+        if self.intensity == "scan":
+            return slices
+        low, high = self._clips(slices)
+        return ((slices - low) / (high - low)).clamp(0, 1).sub(self.mean).div(self.std)
+
+    def _clips(self, slices: Tensor) -> tuple[float, float]:
+        """What normalised voxels were clipped to."""
+        if self.samples.modality == "ct":
+            (low, high), mean, std = (INTENSITY_TABLE["ct"][key] for key in ("clip", "mean", "std"))
+            return (low - mean) / std, (high - mean) / std
+        return float(slices.min()), float(slices.max())

@@ -1,0 +1,142 @@
+"""Embeddings of many samples on disk: memory-mapped, keyed by what made them, finished part by part.
+
+Shapes: N samples, n items of a sample (1 for a picture, the slices of a volume, the tiles of a slide), P patches, D width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atomic_files import AtomicFiles
+
+_LAYOUT = 1  # of the files; in the key, so that another one is never read
+Kind = Literal["cls", "mean_patch", "patches"]
+
+
+class EmbeddingStore:
+    """Embeddings of a list of samples by one encoder at one size.
+
+    A part holds ``part_samples`` samples: an array ``00000.<kind>.npy`` of all their items one after the other, and
+    ``00000.json`` with the number of items of each sample and why a sample has none. A part is written as a whole or
+    not at all, so that a pass that was killed goes on where it stopped.
+
+    Args:
+        root: folder of all stores; each has a folder of its own below it, named by the hash of ``identity`` and ids.
+        identity: what decides the embeddings: encoder, size, preprocessing, the files. Plain data.
+        sample_ids: in order, unique.
+        kinds: "cls", the encoder's vector of an item; "mean_patch", the mean of its patches; "patches", all of them.
+        part_samples: samples of a part.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        identity: Mapping[str, Any],
+        sample_ids: Sequence[str],
+        kinds: Sequence[Kind] = ("cls", "mean_patch"),
+        part_samples: int = 256,
+    ) -> None:
+        self.identity, self.sample_ids, self.part_samples = dict(identity), list(sample_ids), part_samples
+        self.kinds = tuple(kinds)
+        described = {"layout": _LAYOUT, "identity": self.identity, "kinds": self.kinds, "part_samples": part_samples}
+        text = json.dumps(described, sort_keys=True)
+        ids = hashlib.sha256("\n".join(self.sample_ids).encode()).hexdigest()
+        self.folder = Path(root) / hashlib.sha256(f"{text}\n{ids}".encode()).hexdigest()[:32]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with AtomicFiles() as files:
+            files.path(self.folder / "store.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def n_parts(self) -> int:
+        return -(-len(self.sample_ids) // self.part_samples)
+
+    def part(self, number: int) -> range:
+        """Numbers of the samples in a part."""
+        return range(number * self.part_samples, min((number + 1) * self.part_samples, len(self.sample_ids)))
+
+    def missing_parts(self) -> list[int]:
+        """Parts that are not finished."""
+        return [number for number in range(self.n_parts) if not self._path(number, "json").exists()]
+
+    def write_part(self, number: int, embeddings: Sequence[Mapping[Kind, NDArray[np.float16]] | str]) -> None:
+        """Write the samples of a part.
+
+        Args:
+            number: of the part.
+            embeddings: for each sample its arrays by kind, each [n, ...], or the reason why it has none.
+        """
+        there = [e for e in embeddings if not isinstance(e, str)]
+        lengths = [0 if isinstance(e, str) else len(next(iter(e.values()))) for e in embeddings]
+        reasons = {
+            self.sample_ids[k]: e for k, e in zip(self.part(number), embeddings, strict=True) if isinstance(e, str)
+        }
+        with AtomicFiles() as files:
+            for kind in self.kinds if there else ():
+                np.save(files.path(self._path(number, f"{kind}.npy")), np.concatenate([e[kind] for e in there]))
+            # last: where it is, the part is complete
+            files.path(self._path(number, "json")).write_text(
+                json.dumps({"items": lengths, "unreadable": reasons}, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
+
+    def read(self) -> Embeddings:
+        """What was written.
+
+        Raises:
+            ValueError: a part is missing.
+        """
+        if missing := self.missing_parts():
+            raise ValueError(f"{self.folder}: {len(missing)} of {self.n_parts} parts are not encoded yet")
+        lengths: list[int] = []
+        unreadable: dict[str, str] = {}
+        arrays: dict[Kind, list[NDArray[np.float16]]] = {kind: [] for kind in self.kinds}
+        for number in range(self.n_parts):
+            facts = json.loads(self._path(number, "json").read_text(encoding="utf-8"))
+            lengths += facts["items"]
+            unreadable |= facts["unreadable"]
+            for kind in self.kinds if any(facts["items"]) else ():
+                arrays[kind].append(np.load(self._path(number, f"{kind}.npy"), mmap_mode="r"))
+        return Embeddings(self.sample_ids, np.array(lengths, dtype=np.int64), arrays, unreadable)
+
+    def _path(self, number: int, what: str) -> Path:
+        return self.folder / f"{number:05d}.{what}"
+
+
+class Embeddings:
+    """A finished store, read from disk where it is asked for.
+
+    Attributes:
+        sample_ids: of all N samples.
+        lengths: items of each sample, [N]; 0 where it could not be read.
+        unreadable: sample id to the reason.
+    """
+
+    def __init__(
+        self,
+        sample_ids: Sequence[str],
+        lengths: NDArray[np.int64],
+        arrays: Mapping[Kind, Sequence[NDArray[np.float16]]],
+        unreadable: Mapping[str, str],
+    ) -> None:
+        self.sample_ids, self.lengths, self.unreadable = list(sample_ids), lengths, dict(unreadable)
+        self._arrays = arrays
+        # first item of each sample among all, and first item of each part
+        self._starts = np.concatenate(([0], np.cumsum(lengths)))
+        parts = next(iter(arrays.values()))
+        self._part_starts = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
+
+    def items(self, sample: int, kind: Kind = "cls") -> NDArray[np.float16]:
+        """[n, D] or [n, P, D] of one sample; a view of the file."""
+        first, last = int(self._starts[sample]), int(self._starts[sample + 1])
+        part = int(np.searchsorted(self._part_starts, first, side="right")) - 1
+        if first == last:
+            return self._arrays[kind][0][:0]
+        offset = int(self._part_starts[part])
+        return self._arrays[kind][part][first - offset : last - offset]
