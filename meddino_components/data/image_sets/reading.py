@@ -1,0 +1,52 @@
+"""One entry for all layouts of image sets, for configurations."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ...errors import InputError
+from .chest_xray14 import read_chest_xray14
+from .ct_rate import read_ct_rate
+from .image_set import ImageSet
+from .labelled_table import read_labelled_table
+from .medmnist import read_medmnist
+from .rsna_pneumonia import read_rsna_pneumonia
+
+ImageSetLayout = Literal["medmnist", "table", "chest_xray14", "rsna_pneumonia", "ct_rate"]
+
+_READERS: dict[str, Callable[..., ImageSet]] = {
+    "medmnist": read_medmnist,
+    "table": read_labelled_table,
+    "chest_xray14": read_chest_xray14,
+    "rsna_pneumonia": read_rsna_pneumonia,
+    "ct_rate": read_ct_rate,
+}
+
+
+def read_image_set(root: str | Path, layout: ImageSetLayout, **options: Any) -> ImageSet:
+    """A labelled set with its splits, see docs/image_sets.md.
+
+    Args:
+        root: the file or folder that the layout's reader takes.
+        layout: "medmnist", "table", "chest_xray14", "rsna_pneumonia" or "ct_rate".
+        options: keyword arguments of that reader; every one must be known to it.
+
+    Raises:
+        InputError: an unknown layout, an option that the layout does not have, one that it needs and is not given, or
+            see the reader.
+    """
+    if layout not in _READERS:
+        raise InputError(f"layout is {layout!r}; expected one of {', '.join(get_args(ImageSetLayout))}.")
+    known = inspect.signature(_READERS[layout]).parameters
+    own = {name: option for name, option in known.items() if name != "root"}
+    if unknown := [name for name in options if name not in own]:
+        raise InputError(
+            f"layout '{layout}' has no option {', '.join(unknown)}. Its options are {', '.join(own) or 'none'}."
+        )
+    needed = [name for name, option in own.items() if option.default is option.empty and name not in options]
+    if needed:
+        raise InputError(f"layout '{layout}' needs {', '.join(needed)}.")
+    return _READERS[layout](root, **options)
