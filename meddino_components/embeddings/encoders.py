@@ -18,8 +18,8 @@ from ..networks import DinoVisionTransformer
 
 # images [B, C, H, W] -> a vector a slice [B, D] and one a patch [B, P, D]
 Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
-# what an encoder was trained on: "scan", zero mean and unit deviation by the project's table; "picture", 0 to 1, brought
-# to the mean and deviation of ImageNet's channels
+# what an encoder was trained on: "scan", zero mean and unit deviation by the project's table; "picture", 0 to 1, then
+# less the mean and divided by the deviation of ImageNet's channels
 Intensity = Literal["scan", "picture"]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

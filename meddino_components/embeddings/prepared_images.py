@@ -29,8 +29,8 @@ class PreparedImages(Dataset[Tensor | str]):
     all their slices in canonical orientation, from the lowest up, one channel each; pictures three channels.
 
     "scan": CT and MR volumes by the project's table of intensities; a picture, which has no units, to mean 0 and
-    deviation 1. "picture": CT clipped as in the table and MR by the percentiles of the table to 0 to 1, pictures as they
-    are; then less the encoder's mean and divided by its deviation, channel by channel.
+    deviation 1. "picture": CT clipped as in the table and MR by the percentiles of the table to 0 to 1, pictures as
+    they are; then less the encoder's mean and divided by its deviation, channel by channel.
 
     Args:
         samples: a set or a part of one.

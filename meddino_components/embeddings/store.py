@@ -1,6 +1,7 @@
 """Embeddings of many samples on disk: memory-mapped, keyed by what made them, finished part by part.
 
-Shapes: N samples, n items of a sample (1 for a picture, the slices of a volume, the tiles of a slide), P patches, D width.
+Shapes: N samples, n items of a sample (1 for a picture, the slices of a volume, the tiles of a slide), P patches,
+D width.
 """
 
 from __future__ import annotations
