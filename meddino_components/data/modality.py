@@ -45,20 +45,21 @@ class StateModalityd(Transform):
         paths = [Path(case[key]) for key in self.keys if isinstance(case.get(key), (str, Path))]
         name = case.get("case_id") or ", ".join(map(str, paths))
         stated: str | None = _parse(case.pop("modality", None), f"{name}: modality") or self.modality
-        for folder in filter(None, map(_series_beside, paths)):
+        for folder in filter(None, map(series_beside, paths)):
             stated = agreed_modality(stated, choose_series(folder), folder)
         if stated is not None:
             return {**case, "modality": stated}
         if not paths or not all(path.is_dir() for path in paths):
             raise InputError(
                 f"{name}: CT or MR? No DICOM tag says so, and nobody states it. Choose `modality` ct or mr (in MONAI "
-                "Label among the model's options), or give each case of the data list a 'modality'."
+                "Label among the model's options; a series that it just fetched from a DICOMweb server has its tag "
+                "when you run it again), or give each case of the data list a 'modality'."
             )
         return case
 
 
-def _series_beside(path: Path) -> Path | None:
-    """The folder with the DICOM series that a file was made of."""
+def series_beside(path: Path) -> Path | None:
+    """The folder with the DICOM series that a file was made of, as in MONAI Label's cache of a DICOMweb server."""
     folder = path.with_name(stem_of(path)) if is_image(path) else None
     return folder if folder and folder.is_dir() and has_dicom_files(folder) else None
 

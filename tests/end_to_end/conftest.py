@@ -1,11 +1,17 @@
 """What several files of tests start from."""
 
+import os
+import shutil
 import subprocess
+import venv
+from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
-from command_lines import bundle_command, environment
+from command_lines import AMOS, BRATS, REPOSITORY, bundle_command, environment
 from in_process import write_laptop_model
+from label_server import INSTALL, run, run_inference, small_bundle
 from slice_stores import random_slices, write_store
 
 
@@ -69,3 +75,44 @@ def start():
             for child in psutil.Process(process.pid).children(recursive=True):
                 child.kill()
             process.kill()
+
+
+@pytest.fixture(scope="session")
+def label_variables(tmp_path_factory):
+    """Without this project on the path: the bundles bring their components."""
+    folder = tmp_path_factory.mktemp("shim")
+    # a torchvision for CUDA is imported beside a CPU build of torch
+    shutil.copy(REPOSITORY / "benchmarks" / "torchvision_shim.py", folder / "sitecustomize.py")
+    return environment(PYTHONPATH=str(folder), PYTHONUNBUFFERED="1")
+
+
+@pytest.fixture(scope="session")
+def label_python(tmp_path_factory):
+    if given := os.environ.get("MEDDINO_LABEL_PYTHON"):
+        return Path(given)
+    folder = tmp_path_factory.mktemp("label_venv") / "venv"
+    try:
+        venv.create(folder, with_pip=True)
+        for arguments in INSTALL:
+            run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", *arguments)
+    except (AssertionError, OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(
+            f"no environment with MONAI Label: MEDDINO_LABEL_PYTHON is not set and none could be made ({error})"
+        )
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def app(label_python, tmp_path_factory):
+    """MONAI Label's stock app with both bundles in its folder of models."""
+    folder = tmp_path_factory.mktemp("label")
+    prefix = Path(run(label_python, "-c", "import sys; print(sys.prefix)").strip())
+    shutil.copytree(prefix / "monailabel" / "sample-apps" / "monaibundle", folder / "app")
+    for bundle in (AMOS, BRATS):
+        small_bundle(bundle, folder)
+    return folder / "app"
+
+
+@pytest.fixture
+def by_monai(label_python, app, label_variables):
+    return partial(run_inference, label_python, app, label_variables)

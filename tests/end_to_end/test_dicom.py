@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from brats_volumes import write_dicom_case
 from command_lines import AMOS, BRATS
+from dicom_segmentations import labels_of_segmentation
 from in_process import command, untouched_process, write_laptop_model
 from volume_files import PATIENT, SERIES_UID, ct_voxels, save_nifti, write_dicom_series
 
@@ -23,19 +24,6 @@ OTHER = SERIES_UID + "7"
 def run(source, output, model, *arguments):
     settings = ["--bundle", AMOS, "--overlay_config", "laptop", "--model", model]
     return command("segment", source, output, *settings, *arguments)
-
-
-def labels_of_segmentation(path, affine, shape):
-    """[X, Y, Z], put together from the positions of the frames."""
-    stored = pytest.importorskip("pydicom").dcmread(path)
-    to_voxels = np.linalg.inv(np.diag([-1, -1, 1, 1]) @ affine)
-    labels = np.zeros(shape, np.uint8)
-    frames = stored.pixel_array.reshape(-1, stored.Rows, stored.Columns)
-    for frame, groups in zip(frames, stored.PerFrameFunctionalGroupsSequence, strict=True):
-        position = [*map(float, groups.PlanePositionSequence[0].ImagePositionPatient), 1]
-        k = round(float((to_voxels @ position)[2]))
-        labels[:, :, k][frame.T > 0] = groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber
-    return labels
 
 
 def test_a_tree_of_series_and_files(model, tmp_path, capfd):

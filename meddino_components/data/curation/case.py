@@ -16,6 +16,7 @@ from monai.transforms import Orientationd
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ..dicom import GantryTilt
 from ..geometry import CANONICAL_AXCODES, LoadVolumed
 from ..intensity import check_intensities, mr_statistics
 
@@ -58,7 +59,14 @@ class CuratedVolume:
     changed: dict[str, int]
 
 
-def read_case(path: str, modality: str, *, series_uid: str = "", check_modality: bool = True) -> CuratedVolume:
+def read_case(
+    path: str,
+    modality: str,
+    *,
+    series_uid: str = "",
+    check_modality: bool = True,
+    gantry_tilt: GantryTilt = "refuse",
+) -> CuratedVolume:
     """Read a volume for the store.
 
     CT is kept in HU: rounded to integers, what lies below -1024 (padding outside the field of view, such as -2000 or
@@ -70,6 +78,7 @@ def read_case(path: str, modality: str, *, series_uid: str = "", check_modality:
         modality: "ct" or "mr"; the tag of a DICOM series must not contradict it.
         series_uid: which series, where the folder holds several.
         check_modality: refuse intensities that contradict the modality.
+        gantry_tilt: of DICOM series, see `LoadVolumed`.
 
     Raises:
         InputError: the file or its grid cannot be used, see `LoadVolumed`.
@@ -80,7 +89,7 @@ def read_case(path: str, modality: str, *, series_uid: str = "", check_modality:
         "modality": modality,
         **({"series_uid": series_uid} if series_uid else {}),
     }
-    loaded = LoadVolumed(keys="image")(case)
+    loaded = LoadVolumed(keys="image", gantry_tilt=gantry_tilt)(case)
     image = Orientationd(keys="image", axcodes=CANONICAL_AXCODES, labels=None)(loaded)["image"]
     del loaded  # two copies of the volume are enough
     return prepare_volume(image, path, modality, check_modality=check_modality)

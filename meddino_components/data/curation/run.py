@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ...errors import InputError
+from ..dicom import GantryTilt
 from ..file_checks import last_line
 from ..slice_store.store import STORE_FILE, SliceStore, VolumeRecord, require_blosc2
 from ..slice_store.writer import PARTIAL, StoredVolume, store_volume, write_index, write_whole
@@ -32,6 +34,19 @@ NOTES = ".curation"
 _RECIPE = 1
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a scan is read, see `curate`."""
+
+    check_modality: bool
+    gantry_tilt: GantryTilt
+
+    @property
+    def suffix(self) -> str:
+        """What a note's key says of it, if it is not the usual way."""
+        return ("" if self.check_modality else "-unchecked") + ("" if self.gantry_tilt == "refuse" else "-untilted")
+
+
 def curate(
     sources: Sources,
     output: str | Path,
@@ -40,6 +55,7 @@ def curate(
     num_workers: int | None = None,
     ray: bool | str = False,
     check_modality: bool = True,
+    gantry_tilt: GantryTilt = "refuse",
     retry_skipped: bool = False,
     contact_sheet: bool = True,
     progress: bool = True,
@@ -62,6 +78,7 @@ def curate(
         num_workers: local processes; None takes one a core.
         ray: True runs on Ray on this machine, an address ("auto", "ray://head:10001") on that cluster.
         check_modality: refuse intensities that contradict the modality, and pictures of 8 bits.
+        gantry_tilt: "refuse" DICOM series with a gantry tilt or "resample" them, see `dicom.read_series`.
         retry_skipped: read cases again that an earlier run could not use although their files did not change.
         contact_sheet: draw ``contact_sheet.png``.
         progress: show a progress bar.
@@ -87,7 +104,7 @@ def curate(
         else:
             wanted.append(case)
     _prepare_output(root, cases)
-    notes = _read_missing(wanted, root, num_workers, ray, check_modality, retry_skipped, progress)
+    notes = _read_missing(wanted, root, num_workers, ray, Reading(check_modality, gantry_tilt), retry_skipped, progress)
     taken = _write_store(root, wanted, notes, exclusions, report)
     report.unused_exclusions = exclusions.unused()
     summary = report.write(root)
@@ -98,20 +115,26 @@ def curate(
     return summary
 
 
-def curate_case(case: SourceCase, root: Path, check_modality: bool) -> str:
+def curate_case(case: SourceCase, root: Path, reading: Reading) -> str:
     """Read a case, put its voxels in place, and note what became of it. Returns the note, JSON.
 
     Raises:
         OSError: the store cannot be written.
     """
-    key = _note_key(case, check_modality)
+    key = _note_key(case, reading)
     volume, note = None, dict[str, Any]()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
             if key is None:
                 raise InputError(f"{case.path}: no such file. Correct or remove it from the list of cases.")
-            volume = read_case(case.path, case.modality, series_uid=case.series_uid, check_modality=check_modality)
+            volume = read_case(
+                case.path,
+                case.modality,
+                series_uid=case.series_uid,
+                check_modality=reading.check_modality,
+                gantry_tilt=reading.gantry_tilt,
+            )
         except Refused as error:
             note = {"skipped": error.kind, "why": str(error)}
         except InputError as error:
@@ -148,9 +171,9 @@ def _store_volume(case: SourceCase, volume: CuratedVolume, root: Path) -> dict[s
     return {**stored.to_dict(), "changed": volume.changed}
 
 
-def _note_key(case: SourceCase, check_modality: bool) -> str | None:
+def _note_key(case: SourceCase, reading: Reading) -> str | None:
     key = case.key()
-    return None if key is None else f"{key}-{_RECIPE}{'' if check_modality else '-unchecked'}"
+    return None if key is None else f"{key}-{_RECIPE}{reading.suffix}"
 
 
 def _read_missing(
@@ -158,16 +181,16 @@ def _read_missing(
     root: Path,
     num_workers: int | None,
     ray: bool | str,
-    check_modality: bool,
+    reading: Reading,
     retry_skipped: bool,
     progress: bool,
 ) -> list[dict[str, Any]]:
     """The notes of all cases, after those without one were read."""
     notes: list[dict[str, Any] | None] = [
-        _existing_note(root, _note_key(case, check_modality), retry_skipped) for case in cases
+        _existing_note(root, _note_key(case, reading), retry_skipped) for case in cases
     ]
     missing = [number for number, note in enumerate(notes) if note is None]
-    work = partial(curate_case, root=root, check_modality=check_modality)
+    work = partial(curate_case, root=root, reading=reading)
     items = [cases[number] for number in missing]
     results: Iterator[tuple[int, str]]
     if not items:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from ignite.engine import Engine
+from volume_files import ct_voxels, write_dicom_series
 
 from meddino_components.checkpoints import read_payload
 from meddino_components.errors import InputError
@@ -19,6 +20,20 @@ def test_annotations_need_a_model_to_train_further(tmp_path):
         from_annotators(cases, model)
     model.touch()
     assert from_annotators(cases, model)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_labels_of_a_dicom_seg_are_refused(tmp_path, held_out):
+    """As they lie in MONAI Label's cache of a DICOMweb server."""
+    (tmp_path / "model.pt").touch()
+    write_dicom_series(tmp_path / "1.2", ct_voxels())
+    drawn, made = ({"image": str(tmp_path / "1.2.nii.gz"), "label": f"final/1.2.{end}"} for end in ("nii.gz", "nrrd"))
+    sets = ([drawn], [made]) if held_out else ([made], [])
+    with pytest.raises(InputError, match=r"1\.2\.nrrd: made of a DICOM SEG.* Submit the labels of 1\.2 to"):
+        from_annotators(sets[0], tmp_path / "model.pt", validation_cases=sets[1])
+    # an NRRD in a folder of studies is what somebody drew
+    elsewhere = {"image": str(tmp_path / "a.nii.gz"), "label": "final/a.nrrd"}
+    assert from_annotators([drawn], tmp_path / "model.pt", validation_cases=[elsewhere])
 
 
 def test_the_last_model_is_kept(tmp_path):

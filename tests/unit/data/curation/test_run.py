@@ -152,6 +152,17 @@ def test_hostile_files_are_named_and_the_others_taken(scans, tmp_path):
     assert all(name in text for name in kinds)
 
 
+def test_a_tilted_series_is_resampled_where_asked(tmp_path):
+    write_dicom_series(tmp_path / "scans" / "tilted", ct_voxels(), tilt=-1.8)  # two pixels from slice to slice
+    with pytest.raises(InputError, match="no case of 1"):
+        curate(tmp_path / "scans", tmp_path / "store", modality="ct", **QUIET)
+    assert "gantry tilt of 24.2 degrees" in report_of(tmp_path / "store")["skipped"][0]["why"]
+    # the note of the first run does not stand in the way
+    curate(tmp_path / "scans", tmp_path / "store", modality="ct", gantry_tilt="resample", **QUIET)
+    store = SliceStore(tmp_path / "store")
+    assert [store.read(k).shape for k in range(len(store))] == [(20 + 8, 24)] * 5
+
+
 def test_a_missing_file_of_a_data_list_is_looked_for_again(scans, tmp_path, reads):
     (scans / "list.json").write_text(json.dumps(["p0/imaging.nii.gz", "later.nii.gz"]))
     curate(scans / "list.json", tmp_path / "out", modality="ct", **QUIET)
