@@ -1,4 +1,4 @@
-"""Volumes on a known grid: reading, intensity, data sets, plans; phantoms, slice stores, curation, crops below."""
+"""Volumes on a known grid: reading, intensity, data sets, plans; phantoms, stores, curation, crops; labelled images."""
 
 from .brats_labels import brats_regions
 from .cases import list_cases
@@ -15,6 +15,7 @@ from .geometry import (
     resize_slices,
 )
 from .global_batch_sampler import GlobalBatchSampler
+from .image_sets import ImageSet, load_picture, read_image_set
 from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
 from .modality import StateModalityd
 from .phantoms import write_phantoms
@@ -33,6 +34,7 @@ __all__ = [
     "CropCollate",
     "CropDistortions",
     "GlobalBatchSampler",
+    "ImageSet",
     "LabelsToRegionsd",
     "LoadRegionLabelsd",
     "LoadSequencesd",
@@ -52,8 +54,10 @@ __all__ = [
     "list_cases",
     "list_sequence_cases",
     "list_series",
+    "load_picture",
     "plan",
     "read_datalist",
+    "read_image_set",
     "resize_slices",
     "write_phantoms",
 ]

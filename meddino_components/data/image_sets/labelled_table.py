@@ -68,12 +68,16 @@ def read_labelled_table(
     """
     folder = folder_of(root)
     path = folder / Path(table).expanduser()
-    _check_options(path, class_column, label_columns, split_column, fractions, dimensions, modality)
-    labels = [class_column] if class_column else list(label_columns or ())
-    rows = read_table(path, [c for c in (path_column, *labels, patient_column, split_column) if c])
-    values = [_labels(row, labels, path, one_class=class_column is not None) for row in rows]
-    class_names = _in_order({value for (value, *_) in values}) if class_column else labels
-    number = {name: k for k, name in enumerate(class_names)}
+    _check_labels(path, class_column, label_columns)
+    _check_shares(path, split_column, fractions, val_fraction)
+    if (dimensions, modality) not in ((2, "picture"), (3, "ct"), (3, "mr")):
+        raise InputError(
+            f"{path}: dimensions is {dimensions} and modality {modality!r}; expected 2 and 'picture', or 3 and 'ct' or "
+            "'mr'."
+        )
+    columns = [class_column] if class_column else list(label_columns or ())
+    rows = read_table(path, [c for c in (path_column, *columns, patient_column, split_column) if c])
+    names, labels = _classes(rows, class_column) if class_column else (columns, _flags(rows, columns, path))
     samples = [
         Sample(
             sample_id=row.cells[path_column],
@@ -81,9 +85,9 @@ def read_labelled_table(
             index=None,
             patient=row.cells[patient_column or path_column],
             split=_split(row, split_column, path) if split_column else "train",
-            labels=(number[value[0]],) if class_column else tuple(int(flag) for flag in value),
+            labels=of_row,
         )
-        for row, value in zip(rows, values, strict=True)
+        for row, of_row in zip(rows, labels, strict=True)
     ]
     samples = with_files(samples, table=path, allow_missing=allow_missing)
     multi_label, name = class_column is None, path.stem
@@ -99,7 +103,7 @@ def read_labelled_table(
     return ImageSet(
         name=name,
         samples=tuple(samples),
-        label_names=tuple(class_names),
+        label_names=tuple(names),
         multi_label=multi_label,
         dimensions=3 if dimensions == 3 else 2,
         modality=modality,
@@ -107,39 +111,33 @@ def read_labelled_table(
     )
 
 
-def _check_options(
-    path: Path,
-    class_column: str | None,
-    label_columns: Sequence[str] | None,
-    split_column: str | None,
-    fractions: Sequence[float] | None,
-    dimensions: int,
-    modality: str,
-) -> None:
+def _check_labels(path: Path, class_column: str | None, label_columns: Sequence[str] | None) -> None:
     if bool(class_column) == bool(label_columns) or isinstance(label_columns, str):
         raise InputError(
             f"{path}: class_column is {class_column!r} and label_columns {label_columns!r}; expected either the column "
             "of one class, or a list of columns of 0 and 1."
         )
+
+
+def _check_shares(
+    path: Path, split_column: str | None, fractions: Sequence[float] | None, val_fraction: float | None
+) -> None:
     if split_column and fractions is not None:
         raise InputError(f"{path}: fractions are given and the column {split_column!r} of splits too. Drop one.")
-    if (dimensions, modality) not in ((2, "picture"), (3, "ct"), (3, "mr")):
-        raise InputError(
-            f"{path}: dimensions is {dimensions} and modality {modality!r}; expected 2 and 'picture', or 3 and 'ct' or "
-            "'mr'."
-        )
+    if not split_column and val_fraction is not None:
+        raise InputError(f"{path}: val_fraction is given without split_column. Give fractions of all three splits.")
 
 
-def _labels(row: Row, columns: Sequence[str], path: Path, *, one_class: bool) -> tuple[str, ...]:
-    """The class, or "0" and "1" of each label."""
-    return (row.cells[columns[0]],) if one_class else tuple(str(flag(row, column, path)) for column in columns)
+def _classes(rows: Sequence[Row], column: str) -> tuple[list[str], list[tuple[int, ...]]]:
+    """Names of the classes, whole numbers by value and others by name, and the number of each row's."""
+    found = {row.cells[column] for row in rows}
+    names = sorted(found, key=int) if all(name.isdecimal() for name in found) else sorted(found)
+    number = {name: k for k, name in enumerate(names)}
+    return names, [(number[row.cells[column]],) for row in rows]
 
 
-def _in_order(names: set[str]) -> list[str]:
-    """Whole numbers by value, others by name."""
-    if all(name.isdecimal() for name in names):
-        return sorted(names, key=int)
-    return sorted(names)
+def _flags(rows: Sequence[Row], columns: Sequence[str], path: Path) -> list[tuple[int, ...]]:
+    return [tuple(flag(row, column, path) for column in columns) for row in rows]
 
 
 def _split(row: Row, column: str, path: Path) -> Split:

@@ -36,7 +36,8 @@ def read_radiograph(path: str | Path) -> FloatArray:
 
     Grey values run from dark to bright: MONOCHROME1 is inverted. The range is that of the first window that the file
     states (LINEAR, LINEAR_EXACT or SIGMOID, DICOM PS3.3 C.11.2.1); without one, that of the bits stored up to 8 bits,
-    else from the lowest to the highest value, padding left out. Lookup tables (VOI LUT Sequence) are not applied.
+    else from the lowest to the highest value. Padding is 0 and does not count. Lookup tables (VOI LUT Sequence) are not
+    applied.
 
     Raises:
         InputError: the file cannot be read, has several frames or one value alone, or states a window without width.
@@ -80,30 +81,31 @@ def _in_range(pixels: FloatArray, tags: dict[str, str], path: Path) -> FloatArra
         # ITK has mirrored the stored values in their range, which window and padding are not stated for: mirror back
         top = -1 if is_signed else 2**bits - 1
         pixels = slope * top + 2 * intercept - pixels
+    padding = _number(tags["padding"], math.nan) * slope + intercept
+    outside = np.isclose(pixels, padding, rtol=0, atol=abs(slope) / 4)
     if tags["window_width"] and tags["window_center"]:
         grey = _windowed(pixels, tags, path)
     elif bits <= 8 and not is_signed:
         grey = (pixels - intercept) / slope / (2**bits - 1)
     else:
-        padding = _number(tags["padding"], math.nan) * slope + intercept
-        grey = stretched(pixels, path, leave_out=padding)
+        grey = stretched(pixels, path, counted=~outside)
     grey = np.clip(grey, 0, 1)
-    return 1 - grey if inverted else grey
+    return np.where(outside, np.float32(0), 1 - grey if inverted else grey)
 
 
-def stretched(pixels: FloatArray, path: str | Path, *, leave_out: float = math.nan) -> FloatArray:
+def stretched(pixels: FloatArray, path: str | Path, *, counted: npt.NDArray[np.bool_] | None = None) -> FloatArray:
     """Values of a scale that nobody states, from the lowest (0) to the highest (1).
 
     Args:
         pixels: [...].
         path: for messages.
-        leave_out: a value that does not count, such as padding.
+        counted: [...], pixels that are not padding; None: all.
 
     Raises:
         InputError: there is one value alone.
     """
-    counted = pixels[pixels != leave_out]
-    low, high = (float(counted.min()), float(counted.max())) if counted.size else (0.0, 0.0)
+    values = pixels if counted is None else pixels[counted]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if high <= low:
         raise InputError(f"{path}: all pixels have the value {low:g}; expected a picture. Leave it out.")
     return (pixels - np.float32(low)) / np.float32(high - low)
