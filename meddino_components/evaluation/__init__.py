@@ -1,5 +1,6 @@
 """How good labels and features are: metrics, probes, controls that a result has to beat, reports and pictures."""
 
+from .classification import evaluate_classification
 from .controls import control_table_text, evaluate_controls
 from .encoder_evaluation import evaluate_encoder
 from .intensity_classifier import IntensityClassifier
@@ -20,6 +21,7 @@ __all__ = [
     "ScoreSummary",
     "SegmentationReport",
     "control_table_text",
+    "evaluate_classification",
     "evaluate_controls",
     "evaluate_encoder",
     "score_case",
