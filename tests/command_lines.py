@@ -51,7 +51,7 @@ def run_bundle(configs, overrides, check=True, variables=None, **kwargs):
     cwd = kwargs.pop("cwd", None)
     command = bundle_command(configs, overrides, **kwargs)
     done = subprocess.run(
-        command, cwd=cwd, env=environment(**(variables or {})), capture_output=True, text=True, timeout=1200
+        command, cwd=cwd, env=environment(**(variables or {})), capture_output=True, encoding="utf-8", timeout=1200
     )
     if check:
         assert done.returncode == 0, done.stderr[-4000:]

@@ -53,7 +53,9 @@ def start(scans, output):
     code = "import sys; from meddino_components.data.curation import curate\n"
     code += "if __name__ == '__main__': print(curate(sys.argv[1], sys.argv[2], modality='ct', num_workers=2))\n"
     command = [sys.executable, "-c", code, str(scans), str(output)]
-    return subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    )
 
 
 def test_killed_at_random_moments_and_resumed(scans, uninterrupted, tmp_path):

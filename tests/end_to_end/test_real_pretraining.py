@@ -34,7 +34,7 @@ def test_three_stages_teach_organs(tmp_path):
     for option, value in options.items():
         command += [option, value]
     done = subprocess.run(
-        [str(part) for part in command], env=environment(OMP_NUM_THREADS="2"), capture_output=True, text=True
+        [str(part) for part in command], env=environment(OMP_NUM_THREADS="2"), capture_output=True, encoding="utf-8"
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     print(done.stdout)
