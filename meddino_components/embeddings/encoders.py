@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..data.intensity import INTENSITY_TABLE, Modality
 from ..networks import DinoVisionTransformer
 
 # images [B, C, H, W] -> a vector a slice [B, D] and one a patch [B, P, D]
@@ -74,6 +75,36 @@ def raw_pixels(*, patch_size: int = 16, name: str = "raw pixels") -> FrozenEncod
     """The control without network, see `pixel_encoder`; compared by distance, since the cosine drops brightness."""
     encode = pixel_encoder(patch_size=patch_size)
     return FrozenEncoder(name=name, encode=encode, patch_size=patch_size, digest="pixels/1", metric="euclidean")
+
+
+def for_scans(encoder: FrozenEncoder, *, modality: Modality = "ct") -> Encoder:
+    """The encoder for slices that are normalised as scans, whatever it was trained on.
+
+    For "picture", what CT slices were clipped to becomes 0 to 1, of MR the range of each slice; mean and deviation of
+    the encoder's channels follow.
+
+    Args:
+        encoder: see `FrozenEncoder`.
+        modality: of the slices.
+    """
+    if encoder.intensity == "scan":
+        return encoder.encode
+    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (encoder.mean, encoder.std))
+
+    def encode(images: Tensor) -> tuple[Tensor, Tensor]:
+        return encoder.encode((to_unit_range(images, modality) - mean) / std)
+
+    return encode
+
+
+def to_unit_range(images: Tensor, modality: Modality) -> Tensor:
+    """Normalised slices [..., H, W] in 0 to 1: CT between the ends of its clip, MR between its own ends, as a whole."""
+    if modality == "ct":
+        (low, high), mean, std = (INTENSITY_TABLE["ct"][key] for key in ("clip", "mean", "std"))
+        low, high = (low - mean) / std, (high - mean) / std
+    else:
+        low, high = float(images.min()), float(images.max())
+    return ((images - low) / (high - low)).clamp(0, 1)
 
 
 def backbone_encoder(

@@ -2,11 +2,11 @@
 
 from .classification import evaluate_classification
 from .controls import control_table_text, evaluate_controls
-from .encoder_evaluation import evaluate_encoder
 from .intensity_classifier import IntensityClassifier
 from .mean_label_atlas import MeanLabelAtlas
 from .metrics import OrganScore, score_case
 from .organ_dice import OrganDice
+from .patch_evaluation import evaluate_patches
 from .reference_slices import ReferenceSlices
 from .segmentation_report import SegmentationReport
 from .summary import ScoreSummary, summarize
@@ -23,7 +23,7 @@ __all__ = [
     "control_table_text",
     "evaluate_classification",
     "evaluate_controls",
-    "evaluate_encoder",
+    "evaluate_patches",
     "score_case",
     "summarize",
     "write_volume_features",
