@@ -22,7 +22,6 @@ UNREAD = {
     ("meddinov3_seg_amos", "inference"): {"dataset_layout"},
     ("meddinov3_seg_brats", "inference"): {"dataset_layout"},
     # features are computed in fp32
-    ("meddinov3_pretrain", "evaluate"): {"amp"},
     ("meddinov3_pretrain", "inference"): {"amp"},
 }
 
