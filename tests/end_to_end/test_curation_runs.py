@@ -113,7 +113,7 @@ def test_real_scans_of_every_format(tmp_path):
     why = {row["case_id"]: row["why"] for row in report["skipped"]}
     assert "windowed picture" in why["LIDC2_converted"]
     assert "gantry tilt of 18.5 degrees" in why["In_GE"]
-    assert "set the modality to mr" in why["4.000000-t2tsetra-00702"]
+    assert "the DICOM files say 'MR'" in why["4.000000-t2tsetra-00702"]
     assert (tmp_path / "ct" / "contact_sheet.png").stat().st_size > 100_000
     names = ("picai_prostatex0000_t2tra", "pyradiomics_brain")
     curate({name: data / name for name in names}, tmp_path / "mr", modality="mr", progress=False, num_workers=2)
