@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).parent.parent
 AMOS = REPOSITORY / "bundles" / "meddinov3_seg_amos"
 BRATS = REPOSITORY / "bundles" / "meddinov3_seg_brats"
 PRETRAIN = REPOSITORY / "bundles" / "meddinov3_pretrain"
+BENCHMARK = REPOSITORY / "bundles" / "meddinov3_benchmark"
 # two processes on this machine
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
 # so small that a step takes milliseconds; what is tested does not depend on the size

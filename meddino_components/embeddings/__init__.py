@@ -12,6 +12,7 @@ from .encoders import (
 )
 from .encoding import embed
 from .store import Embeddings, EmbeddingStore
+from .weights import with_weights
 
 __all__ = [
     "EmbeddingStore",
@@ -25,4 +26,5 @@ __all__ = [
     "pixel_encoder",
     "raw_pixels",
     "weights_digest",
+    "with_weights",
 ]

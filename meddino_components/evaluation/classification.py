@@ -135,6 +135,12 @@ def evaluate_classification(
         "units": bootstrap.n_units,
         "unit": "patients",
         "unreadable": left_out,
+        "unreadable_samples": {
+            sample: reason
+            for of_splits in embeddings.values()
+            for found in of_splits.values()
+            for sample, reason in found.unreadable.items()
+        },
         "within_one_patient": bool(image_set.shared_patients()),
         "positives": dict(zip(image_set.label_names, splits["test"].positives().tolist(), strict=True)),
     }
