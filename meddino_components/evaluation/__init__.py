@@ -10,6 +10,7 @@ from .patch_evaluation import evaluate_patches
 from .reference_slices import ReferenceSlices
 from .segmentation_report import SegmentationReport
 from .summary import ScoreSummary, summarize
+from .sweep import run_sweep
 from .volume_features import write_volume_features
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "evaluate_classification",
     "evaluate_controls",
     "evaluate_patches",
+    "run_sweep",
     "score_case",
     "summarize",
     "write_volume_features",
