@@ -56,6 +56,19 @@ def both_probes(*, n_neighbours: int = 20, l2: float = 1.0) -> dict[str, Probe]:
     return {"knn": nearest_neighbour_probe(n_neighbours=n_neighbours), "linear": linear_probe(l2=l2)}
 
 
+def patch_scores(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, n_classes: int) -> Tensor:
+    """A probe's scores [N, K] of the test slices' labelled patches.
+
+    Raises:
+        ValueError: slices without labels, or no patch with a label.
+    """
+    features, labels, _ = training.labelled_patches()
+    test_features, test_labels, _ = test.labelled_patches()
+    if not len(labels) or not len(test_labels):
+        raise ValueError("no patch of the reference slices has a label: lower min_purity or choose other slices")
+    return probe(features, labels, test_features, n_classes)
+
+
 def patch_counts(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, n_classes: int) -> ClassCounts:
     """Predict the labels of the test slices' patches and count by unit: the input of scores and of the bootstrap.
 
@@ -65,12 +78,9 @@ def patch_counts(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, 
     Raises:
         ValueError: slices without labels, or no patch with a label.
     """
-    features, labels, _ = training.labelled_patches()
-    test_features, test_labels, units = test.labelled_patches()
-    if not len(labels) or not len(test_labels):
-        raise ValueError("no patch of the reference slices has a label: lower min_purity or choose other slices")
-    predicted = probe(features, labels, test_features, n_classes).argmax(1)
-    return count_classes(predicted, test_labels, n_classes=n_classes, units=units.unique(return_inverse=True)[1])
+    predicted = patch_scores(probe, training, test, n_classes=n_classes).argmax(1)
+    _, labels, units = test.labelled_patches()
+    return count_classes(predicted, labels, n_classes=n_classes, units=units.unique(return_inverse=True)[1])
 
 
 def slice_auc(

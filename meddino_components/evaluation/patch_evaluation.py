@@ -7,18 +7,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ..embeddings import FrozenEncoder, for_scans
 from ..errors import InputError
+from .classification_scores import BootstrappedScores
 from .feature_map_sheet import evenly_spaced, write_feature_maps
-from .feature_scores import both_probes, nearest_neighbour_probe, patch_counts, probe_scores
+from .feature_scores import both_probes, nearest_neighbour_probe, patch_scores, probe_scores
 from .paired_bootstrap import bootstrap, paired_bootstrap
 from .patch_features import SliceFeatures, extract_features
-from .probe_metrics import Score, balanced_accuracy, organ_score
+from .probe_metrics import Score, balanced_accuracy, count_classes, organ_score
 from .score_tables import Row, plain, write_tables
 
 logger = logging.getLogger(__name__)
 
 _SCORES: dict[str, Score] = {"organ score": organ_score, "balanced accuracy": balanced_accuracy}
+_CURVES = 1000  # resamples at most
+
+
+def _truth_and_units(slices: SliceFeatures) -> tuple[Tensor, Tensor]:
+    """Labels [N] and numbers of the units [N], from 0, of the labelled patches: the same under every encoder."""
+    _, labels, units = slices.labelled_patches()
+    return labels, units.unique(return_inverse=True)[1]
 
 
 def evaluate_patches(
@@ -44,7 +54,8 @@ def evaluate_patches(
     """Score encoders' patches, and by how much they beat random weights and raw pixels.
 
     The controls are as strong as they can be made simply: raw pixels are compared by Euclidean distance, since the
-    cosine would throw their brightness away. The organ score is the mean F1 over organs that the test slices show.
+    cosine would throw their brightness away. The organ score is the mean F1 over organs that the test slices show, the
+    AUC the mean over classes, for what is too rare to win a vote.
 
     Args:
         encoders: the ones in question.
@@ -104,25 +115,29 @@ def evaluate_patches(
 
     found = {encoder.name: features(encoder) for encoder in everyone}
     rows = []
+    truth, units = _truth_and_units(found[names[0]][1])
+    resampled: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
+    # of the area under the curve, whose resamples cost more than those of counts
+    curves = BootstrappedScores(truth, units, n_resamples=min(n_resamples, _CURVES), seed=seed)
     for probe_name, probe in both_probes(n_neighbours=n_neighbours, l2=l2).items():
-        counts = {}
+        by_distance = nearest_neighbour_probe(n_neighbours=n_neighbours, metric="euclidean", weights="distance")
+        counts, aucs = {}, {}
         for encoder in everyone:
-            by_distance = probe_name == "knn" and encoder.metric == "euclidean"
-            used = nearest_neighbour_probe(n_neighbours=n_neighbours, metric="euclidean", weights="distance")
-            counts[encoder.name] = patch_counts(
-                used if by_distance else probe, *found[encoder.name], n_classes=n_classes
-            )
-        settings: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
+            used = by_distance if probe_name == "knn" and encoder.metric == "euclidean" else probe
+            scores = patch_scores(used, *found[encoder.name], n_classes=n_classes)
+            counts[encoder.name] = count_classes(scores.argmax(1), truth, n_classes=n_classes, units=units)
+            aucs[encoder.name] = curves.interval(curves.metrics(scores)["AUC"])
         for encoder in everyone:
             own = counts[encoder.name]
+            of_counts = {name: bootstrap(own, score=score, **resampled) for name, score in _SCORES.items()}
             rows.append(
                 Row(
                     encoder=encoder.name,
                     is_control=encoder in controls,
                     probe=probe_name,
-                    scores={name: bootstrap(own, score=score, **settings) for name, score in _SCORES.items()},
+                    scores={**of_counts, "AUC": aucs[encoder.name]},
                     gains={
-                        control.name: paired_bootstrap(own, counts[control.name], score=organ_score, **settings)
+                        control.name: paired_bootstrap(own, counts[control.name], score=organ_score, **resampled)
                         for control in controls
                         if control is not encoder
                     },
@@ -135,7 +150,8 @@ def evaluate_patches(
         "size_px": int(test_slices[0]["image"].shape[-1]),
         "classes": list(label_names),
         "samples": {"train": len(train_slices), "test": len(test_slices)},
-        "units": int(found[names[0]][1].units.unique().numel()),
+        # those with a labelled patch
+        "units": curves.n_units,
         "unit": "slabs",
         "within_one_patient": bool(shared),
     }

@@ -15,6 +15,7 @@ from .intervals import Interval
 from .score_tables import Row
 
 _MAIN = "AUC"
+_TICKS = 5  # of an axis, labelled one by one
 
 
 @dataclass(frozen=True)
@@ -155,11 +156,13 @@ def _draw(figure: Any, cells: Sequence[Cell], title: str) -> None:
             axes.set_xscale("log")
             axes.set_xlabel(label, fontsize=8)
             axes.tick_params(labelsize=7)
-            axes.minorticks_off()
             ticks = sorted({x_of(cell) for cell in cells})
-            axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks], rotation=30 if len(ticks) > 4 else 0)
+            if len(ticks) <= _TICKS:
+                axes.minorticks_off()
+                axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
             axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(fontsize=6, frameon=False)
+            if line is panels[0]:
+                axes.legend(fontsize=6, frameon=False)
         line[0].set_ylabel(f"{_MAIN}, {probe}", fontsize=8)
     figure.suptitle(f"{title}: {_MAIN} with 95 % intervals", fontsize=9)
 

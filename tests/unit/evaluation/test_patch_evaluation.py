@@ -43,6 +43,7 @@ def test_what_pixels_show_is_found_with_the_gain_over_a_blind_network(tmp_path):
     assert list(rows) == [(name, probe) for probe in ("knn", "linear") for name in ("raw pixels", "blind")]
     seen, unseen = rows["raw pixels", "knn"], rows["blind", "knn"]
     score, gain = seen.scores["organ score"], seen.gains["blind"]
+    assert seen.scores["AUC"].value > 0.99 > 0.9 > unseen.scores["AUC"].value
     assert score.value > 0.95
     assert gain.value == pytest.approx(score.value - unseen.scores["organ score"].value)
     assert gain.low <= gain.value <= gain.high
@@ -64,12 +65,12 @@ def test_tables_hold_what_is_returned(tmp_path):
     lines = (tmp_path / "new" / "patches.md").read_text().splitlines()
     assert "8 for training, 8 for the test in 8 slabs" in lines[0]
     assert lines[2].startswith(
-        "| encoder | probe | organ score | balanced accuracy | organ score over random weights |"
+        "| encoder | probe | organ score | balanced accuracy | AUC | organ score over random weights |"
     )
     assert f"| {rows[0].scores['organ score'].value:.3f} (" in lines[4]
     latex = (tmp_path / "new" / "patches.tex").read_text()
     assert latex.count(r"\\") == 7
-    assert r"\begin{tabular}{llcccc}" in latex
+    assert r"\begin{tabular}{llccccc}" in latex
     for picture in ("patches.png", "feature_maps.png"):
         assert (tmp_path / "new" / picture).stat().st_size > 10_000
 
