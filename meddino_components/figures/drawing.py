@@ -131,45 +131,87 @@ def draw(path: Path, sheet: Sheet, *, dpi: int = 300) -> None:
     except ImportError as error:
         raise InputError("figures need matplotlib: pip install 'meddino[report]'") from error
     check_format(path)
+    page = _laid_out(sheet)
+    # labels stay text
+    with rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "font.family": "DejaVu Sans"}):
+        figure = Figure(figsize=(page.wide / 25.4, page.high / 25.4), dpi=dpi, facecolor="white")
+        FigureCanvasAgg(figure)
+        for r, row in enumerate(sheet.rows):
+            for c, tile in enumerate(row):
+                _draw_tile(figure.add_axes(page.tile(r, c)), tile, sheet.view)
+        _write_labels(figure, page)
+        if page.has_bar:
+            _draw_bar(figure, page)
+        with AtomicFiles() as files:
+            figure.savefig(files.path(path), facecolor="white", metadata=_metadata(path))
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Where things stand, in mm, and the labels in lines."""
+
+    title: list[str]
+    heads: list[list[str]]
+    names: list[list[str]]
+    note: list[str]
+    tile_wide: float
+    tile_high: float
+    left: float
+    above: float
+    below: float
+    wide: float
+    high: float
+    has_bar: bool
+
+    def tile(self, row: int, column: int) -> tuple[float, float, float, float]:
+        """Left, bottom, width and height in shares of the page."""
+        left = self.left + column * (self.tile_wide + _GAP_MM)
+        bottom = self.high - self.above - row * (self.tile_high + _GAP_MM) - self.tile_high
+        return left / self.wide, bottom / self.high, self.tile_wide / self.wide, self.tile_high / self.high
+
+
+def _laid_out(sheet: Sheet) -> _Page:
     n_rows, n_columns = len(sheet.rows), len(sheet.rows[0])
     ratio = (sheet.view.bottom - sheet.view.top) / (sheet.view.right - sheet.view.left)
     names = [_wrapped(name, _TILE_MM * ratio, _POINTS["head"]) for name in sheet.names]
     left = max((1.2 + _NAME_MM * len(lines) for lines in names), default=_GAP_MM)
-    tile_mm = min(_TILE_MM, (_PAGE_MM - left) / n_columns - _GAP_MM)
-    high_mm = tile_mm * ratio
-    wide = left + n_columns * (tile_mm + _GAP_MM)
-    title = _wrapped(sheet.title, wide, _POINTS["title"])
-    note = _wrapped(sheet.note, wide, _POINTS["note"])
-    heads = [_wrapped(head, tile_mm, _POINTS["head"]) for head in sheet.heads]
+    tile_wide = min(_TILE_MM, (_PAGE_MM - left) / n_columns - _GAP_MM)
+    wide = left + n_columns * (tile_wide + _GAP_MM)
+    title, note = _wrapped(sheet.title, wide, _POINTS["title"]), _wrapped(sheet.note, wide, _POINTS["note"])
+    heads = [_wrapped(head, tile_wide, _POINTS["head"]) for head in sheet.heads]
     has_bar = any(tile.kind == "similarity" for row in sheet.rows for tile in row)
     above = _LINE_MM * (len(title) + max(len(head) for head in heads)) + 1.5
     below = (_BAR_MM if has_bar else 0.0) + 0.85 * _LINE_MM * len(note) + 1.0
-    high = above + n_rows * (high_mm + _GAP_MM) + below
-    with rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(wide / 25.4, high / 25.4), dpi=dpi, facecolor="white")
-        FigureCanvasAgg(figure)
-        for r, row in enumerate(sheet.rows):
-            bottom = high - above - r * (high_mm + _GAP_MM) - high_mm
-            for c, tile in enumerate(row):
-                at = ((left + c * (tile_mm + _GAP_MM)) / wide, bottom / high, tile_mm / wide, high_mm / high)
-                _draw_tile(figure.add_axes(at), tile, sheet.view)
-            if names:
-                at = ((left - 1.0) / wide, (bottom + high_mm / 2) / high)
-                text = {"rotation": 90, "rotation_mode": "anchor", "va": "bottom", "ha": "center"}
-                figure.text(*at, "\n".join(names[r]), linespacing=1.1, **text, **_font("head"))
-        for c, head in enumerate(heads):
-            middle = left + c * (tile_mm + _GAP_MM) + tile_mm / 2
-            lowest = (high - above + 0.8) / high
-            figure.text(
-                middle / wide, lowest, "\n".join(head), va="bottom", ha="center", linespacing=1.1, **_font("head")
-            )
-        start = left / wide
-        figure.text(start, 1 - 0.8 / high, "\n".join(title), va="top", weight="bold", **_font("title"))
-        figure.text(start, 0.8 / high, "\n".join(note), va="bottom", linespacing=1.15, **_font("note"))
-        if has_bar:
-            _draw_bar(figure, wide, high, below - 2.4)
-        with AtomicFiles() as files:
-            figure.savefig(files.path(path), facecolor="white", metadata=_metadata(path))
+    return _Page(
+        title=title,
+        heads=heads,
+        names=names,
+        note=note,
+        tile_wide=tile_wide,
+        tile_high=tile_wide * ratio,
+        left=left,
+        above=above,
+        below=below,
+        wide=wide,
+        high=above + n_rows * (tile_wide * ratio + _GAP_MM) + below,
+        has_bar=has_bar,
+    )
+
+
+def _write_labels(figure: Any, page: _Page) -> None:
+    start = page.left / page.wide
+    figure.text(start, 1 - 0.8 / page.high, "\n".join(page.title), va="top", weight="bold", **_font("title"))
+    figure.text(start, 0.8 / page.high, "\n".join(page.note), va="bottom", linespacing=1.15, **_font("note"))
+    foot = 1 - (page.above - 0.8) / page.high
+    for column, head in enumerate(page.heads):
+        left, _, wide, _ = page.tile(0, column)
+        text = "\n".join(head)
+        figure.text(left + wide / 2, foot, text, va="bottom", ha="center", linespacing=1.1, **_font("head"))
+    upright: dict[str, Any] = {"rotation": 90, "rotation_mode": "anchor", "va": "bottom", "ha": "center"}
+    for row, name in enumerate(page.names):
+        left, bottom, _, high = page.tile(row, 0)
+        beside = left - 1.0 / page.wide
+        figure.text(beside, bottom + high / 2, "\n".join(name), linespacing=1.1, **upright, **_font("head"))
 
 
 def _wrapped(text: str, wide_mm: float, points: float) -> list[str]:
@@ -222,11 +264,12 @@ def _draw_tile(axes: Any, tile: Tile, view: Box) -> None:
         spine.set_visible(False)
 
 
-def _draw_bar(figure: Any, wide: float, high: float, top_mm: float) -> None:
+def _draw_bar(figure: Any, page: _Page) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    long = min(40.0, 0.4 * wide)
+    wide, high = page.wide, page.high
+    long, top_mm = min(40.0, 0.4 * wide), page.below - 2.4
     axes = figure.add_axes(((wide - long - 3) / wide, top_mm / high, long / wide, 1.6 / high))
     bar = figure.colorbar(
         ScalarMappable(Normalize(*_SCALE), "inferno"), cax=axes, orientation="horizontal", extend="min"

@@ -22,7 +22,7 @@ from ..data.geometry import fit_to_square
 from ..data.intensity import Modality
 from ..embeddings import FrozenEncoder
 from ..errors import InputError
-from ..inference.body_region import body_mask
+from ..inference import body_mask
 
 _CT_WINDOW_HU = (-160.0, 240.0)  # level 40, width 400: soft tissue of the abdomen
 _MARGIN = 0.02  # of the square, left free round the body
