@@ -108,7 +108,7 @@ def test_body_mask_leaves_the_couch_and_keeps_what_is_enclosed():
         body = body_mask(pixels, modality="ct", spacing_mm=spacing)
         step = round(1 / spacing[0])
         expected = np.zeros((100, 120), bool)
-        expected[20:70, 20:100] = True
+        expected[20:72, 20:100] = True  # what of the sheet lies under the back cannot be told from it
         wrong = body[::step, ::step] != expected
         assert wrong.sum() < 0.03 * expected.sum()
         assert not body[::step, ::step][76:].any()
