@@ -14,7 +14,8 @@ from .checkpoints import load_backbone_weights, write_weights
 from .data import curate, list_series, plan, write_phantoms
 from .errors import InputError
 from .export import export
-from .networks import vit_backbone
+from .figures import figure_checkpoints, figure_resolutions, figure_similarity
+from .networks import chosen_backbone
 
 
 def series(folder: str) -> str:
@@ -38,10 +39,7 @@ def import_weights(source: str, output: str, backbone: str = "vit_base", **overr
         backbone: the size, such as ``vit_base``.
         overrides: arguments of the backbone, such as ``--qkv_bias False`` for the published MedDINOv3 weights.
     """
-    try:
-        network = vit_backbone(backbone, **overrides)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"no backbone of these settings: {error}") from error
+    network = chosen_backbone(backbone, **overrides)
     report = load_backbone_weights(network, source)
     sha256 = write_weights(network.state_dict(), output, {"source": report.source, "source_sha256": report.sha256})
     return f"{report}\nwrote {output}, SHA-256 {sha256}"
@@ -101,6 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "plan": plan,
         "curate": curate,
         "export": export,
+        "figure": {
+            "resolutions": figure_resolutions,
+            "similarity": figure_similarity,
+            "checkpoints": figure_checkpoints,
+        },
         "build": build_bundles,
         "package": package,
         "unpack": unpack,

@@ -114,12 +114,7 @@ class NormalizeIntensityByModalityd(MapTransform):
                 channel.clamp_(low, high).sub_(mean).div_(std)
             voxels[:, ~inside] = self.background
             return volume
-        if modality == "mr":
-            low, high, mean, std = mr_statistics(voxels, name)
-        elif self.fingerprint is not None:
-            low, high, mean, std = (self.fingerprint[k] for k in FINGERPRINT_KEYS)
-        else:
-            (low, high), mean, std = (INTENSITY_TABLE["ct"][k] for k in ("clip", "mean", "std"))
+        low, high, mean, std = clip_and_moments(voxels, modality, name, self.fingerprint)
         voxels.clamp_(low, high).sub_(mean).div_(std)  # the same memory as `volume`
         return volume
 
@@ -162,6 +157,29 @@ def check_intensities(voxels: torch.Tensor, modality: Modality, name: str) -> No
             f"{name}: given as CT, but intensities run from {low:g} to {high:g} and no voxel is below "
             f"{_CT_AIR_BELOW_HU:g} HU (air), {guess}. {way_out}"
         )
+
+
+def clip_and_moments(
+    voxels: torch.Tensor, modality: Modality, name: str, fingerprint: Mapping[str, float] | None = None
+) -> tuple[float, float, float, float]:
+    """Lower and upper clip, mean and standard deviation by which a volume is normalised; see `mr_statistics` for MR.
+
+    Args:
+        voxels: the whole volume, in its own units.
+        modality: by which rule.
+        name: for messages.
+        fingerprint: a data set's statistics of CT in place of the table's.
+
+    Raises:
+        InputError: an MR volume without contrast.
+    """
+    if modality == "mr":
+        return mr_statistics(voxels, name)
+    if fingerprint is not None:
+        low, high, mean, std = (fingerprint[k] for k in FINGERPRINT_KEYS)
+    else:
+        (low, high), mean, std = (INTENSITY_TABLE["ct"][k] for k in ("clip", "mean", "std"))
+    return low, high, mean, std
 
 
 def mr_statistics(voxels: torch.Tensor, name: str) -> tuple[float, float, float, float]:

@@ -20,13 +20,38 @@ _COLOUR_RANGE = (0.02, 0.98)  # quantiles of a component that become dark and br
 
 
 @dataclass(frozen=True)
+class PrincipalBasis:
+    """Three components of some features, and how to colour others by them.
+
+    Attributes:
+        mean: of the features that decided them [D].
+        projection: three columns, by which features become scores [D, 3].
+        low, high: scores that become dark and bright [3].
+        scores: of the features that decided them, each column of unit variance [F, 3]: what the next basis of the same
+            patches is aligned to.
+        explained: share of their variance in the three components together.
+    """
+
+    mean: Tensor
+    projection: Tensor
+    low: Tensor
+    high: Tensor
+    scores: Tensor
+    explained: float
+
+    def colours(self, patches: Tensor) -> Tensor:
+        """From 0 to 1, the same for the same features: [..., D] -> [..., 3]."""
+        scores = (patches.double() - self.mean) @ self.projection
+        return ((scores - self.low) / (self.high - self.low).clamp(min=1e-12)).clamp(0, 1).float()
+
+
+@dataclass(frozen=True)
 class PrincipalColours:
     """Three components and their colours.
 
     Attributes:
         rgb: [S, P, 3] from 0 to 1.
-        scores: what the colours show of the foreground patches, each column of unit variance [F, 3]: what the next
-            evaluation of the same slices is aligned to.
+        scores: what the colours show of the foreground patches, see `PrincipalBasis`.
         explained: share of the foreground's variance in the three components together.
     """
 
@@ -46,10 +71,8 @@ def foreground_patches(images: Tensor, patch_size: int) -> Tensor:
     return chosen if int(chosen.sum()) > 3 else torch.ones_like(chosen)
 
 
-def principal_colours(
-    patches: Tensor, foreground: Tensor, *, brightness: Tensor, previous: Tensor | None = None
-) -> PrincipalColours:
-    """Project patch features on the first three principal components of the foreground.
+def principal_basis(inside: Tensor, *, brightness: Tensor, previous: Tensor | None = None) -> PrincipalBasis:
+    """Find the first three principal components of features, in an order and with signs that do not change by chance.
 
     A component has no sign of its own, and components of like variance change places, or mix, from one evaluation to
     the next. So that colours can be followed through a training, the three, brought to unit variance, are turned
@@ -58,18 +81,17 @@ def principal_colours(
     that bright patches (bone, vessels with contrast) score high.
 
     Args:
-        patches: [S, P, D].
-        foreground: patches that decide the components, boolean [S, P]; at least 4.
-        brightness: mean intensity of each patch [S, P].
-        previous: ``scores`` of an earlier evaluation of the same foreground [F, 3]; of another shape it is not used.
+        inside: features of foreground patches [F, D], F at least 4.
+        brightness: mean intensity of each of them [F].
+        previous: ``scores`` of an earlier basis of the same patches [F, 3]; of another shape it is not used.
 
     Raises:
-        ValueError: fewer than four foreground patches, or features narrower than three.
+        ValueError: fewer than four patches, or features narrower than three.
 
     Reference: Oquab et al., DINOv2, arXiv 2304.07193, section 7.5; MedDINOv3, arXiv 2509.02379, figures 1 and 4;
     Schoenemann, A generalized solution of the orthogonal Procrustes problem, Psychometrika 1966.
     """
-    inside = patches[foreground].double()
+    inside = inside.double()
     if len(inside) < 4 or inside.shape[1] < 3:
         raise ValueError(f"three components need 4 patches and 3 features, got {list(inside.shape)}")
     mean = inside.mean(0)
@@ -82,14 +104,31 @@ def principal_colours(
         left, _, right = torch.linalg.svd(scores.T @ previous.double())
         turn = left @ right
     else:
-        bright = brightness[foreground].double()
+        bright = brightness.double()
         turn = torch.where(scores.T @ (bright - bright.mean()) < 0, -1.0, 1.0).double().diag()
     projection, scores = projection @ turn, scores @ turn
     low, high = (scores.quantile(q, dim=0) for q in _COLOUR_RANGE)
-    rgb = ((patches.double() - mean) @ projection - low) / (high - low).clamp(min=1e-12)
     variance = deviations.square()
     explained = float(variance[:3].sum() / variance.sum().clamp(min=1e-30))
-    return PrincipalColours(rgb.clamp(0, 1).float(), scores.float(), explained)
+    return PrincipalBasis(mean, projection, low, high, scores.float(), explained)
+
+
+def principal_colours(
+    patches: Tensor, foreground: Tensor, *, brightness: Tensor, previous: Tensor | None = None
+) -> PrincipalColours:
+    """Colour patches by the principal components of the foreground, see `principal_basis`.
+
+    Args:
+        patches: [S, P, D].
+        foreground: patches that decide the components, boolean [S, P]; at least 4.
+        brightness: mean intensity of each patch [S, P].
+        previous: ``scores`` of an earlier evaluation of the same foreground [F, 3]; of another shape it is not used.
+
+    Raises:
+        ValueError: fewer than four foreground patches, or features narrower than three.
+    """
+    basis = principal_basis(patches[foreground], brightness=brightness[foreground], previous=previous)
+    return PrincipalColours(basis.colours(patches), basis.scores, basis.explained)
 
 
 def cosine_maps(patches: Tensor, points: Sequence[int]) -> Tensor:

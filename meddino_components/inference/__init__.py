@@ -1,7 +1,7 @@
 """Volume in, labels on the same grid out; writers and the engine that runs a folder of cases."""
 
 from .autocast import AutocastInferer, supports_bfloat16
-from .body_region import body_region
+from .body_region import body_mask, body_region
 from .case_evaluator import CaseEvaluator
 from .overlay import write_overlay
 from .volume_inferer import VolumeInferer
@@ -12,6 +12,7 @@ __all__ = [
     "CaseEvaluator",
     "VolumeInferer",
     "WriteCased",
+    "body_mask",
     "body_region",
     "supports_bfloat16",
     "write_overlay",

@@ -2,7 +2,7 @@
 
 from .channel_stem import ChannelStem
 from .patch_decoder import PatchDecoder
-from .presets import PRESETS, vit_backbone
+from .presets import PRESETS, chosen_backbone, vit_backbone
 from .projection_head import DINOHead
 from .rope import RopePositionEmbedding
 from .segmenter import MedDinoSegmenter
@@ -18,5 +18,6 @@ __all__ = [
     "MultiScaleTokenAggregator",
     "PatchDecoder",
     "RopePositionEmbedding",
+    "chosen_backbone",
     "vit_backbone",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import InputError
 from .vision_transformer import DinoVisionTransformer
 
 # what all published models share: DINOv3, arXiv 2508.10104, table 2, and the public configurations
@@ -53,3 +54,15 @@ def vit_backbone(name: str, **overrides: Any) -> DinoVisionTransformer:
     if name not in PRESETS:
         raise ValueError(f"unknown backbone {name!r}; known: {', '.join(PRESETS)}")
     return DinoVisionTransformer(**{**_COMMON, **PRESETS[name], **overrides})
+
+
+def chosen_backbone(name: str, **overrides: Any) -> DinoVisionTransformer:
+    """`vit_backbone` of what a user typed.
+
+    Raises:
+        InputError: there is no such backbone.
+    """
+    try:
+        return vit_backbone(name, **overrides)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"no backbone of these settings: {error}") from error

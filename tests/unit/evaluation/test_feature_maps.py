@@ -12,6 +12,7 @@ from meddino_components.evaluation.feature_maps import (
     choose_points,
     cosine_maps,
     foreground_patches,
+    principal_basis,
     principal_colours,
 )
 
@@ -72,6 +73,17 @@ def test_background_decides_nothing():
     found = principal_colours(patches, foreground, brightness=coordinates[..., 0])
     assert_close(found.scores, expected.scores, atol=1e-4, rtol=1e-4)
     assert_close(found.rgb[:, :20], expected.rgb, atol=1e-4, rtol=1e-4)
+
+
+def test_a_basis_colours_other_patches_alike():
+    patches, coordinates = planted()
+    basis = principal_basis(patches[0], brightness=coordinates[0, :, 0])
+    others = torch.cat([patches[0, 5:9], patches[1]])
+    assert_close(basis.colours(others)[:4], basis.colours(patches[0])[5:9])
+    # red follows the first direction in patches that decided nothing
+    red = basis.colours(patches[1])[:, 0]
+    assert np.corrcoef(red, coordinates[1, :, 0].clamp(-8, 8))[0, 1] > 0.95
+    assert basis.colours(patches.view(2, 6, 6, -1)).shape == (2, 6, 6, 3)
 
 
 def test_features_all_alike_are_no_error():

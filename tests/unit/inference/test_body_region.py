@@ -12,7 +12,7 @@ import torch
 from monai.data import MetaTensor
 from torch import nn
 
-from meddino_components.inference import VolumeInferer, body_region
+from meddino_components.inference import VolumeInferer, body_mask, body_region
 
 
 class Tissues(nn.Module):
@@ -95,3 +95,39 @@ def test_real_ct_loses_no_organ() -> None:
     for tissue in (1, 2, 3):
         overlap = 2 * ((whole == tissue) & (cropped == tissue)).sum()
         assert overlap / ((whole == tissue).sum() + (cropped == tissue).sum()) >= 0.99
+
+
+def test_body_mask_leaves_the_couch_and_keeps_what_is_enclosed():
+    image = np.full((100, 120), -1000.0)
+    image[20:70, 20:100] = 40
+    image[30:50, 30:60] = -1000  # lung
+    image[70:72, 10:110] = -100  # a sheet that touches the back
+    image[80:84, 5:115] = 200  # a couch
+    image[5:8, 5:8] = 500  # a cable
+    for spacing, pixels in (((1.0, 1.0), image), ((0.5, 0.5), image.repeat(2, 0).repeat(2, 1))):
+        body = body_mask(pixels, modality="ct", spacing_mm=spacing)
+        step = round(1 / spacing[0])
+        expected = np.zeros((100, 120), bool)
+        expected[20:72, 20:100] = True  # what of the sheet lies under the back cannot be told from it
+        wrong = body[::step, ::step] != expected
+        assert wrong.sum() < 0.03 * expected.sum()
+        assert not body[::step, ::step][76:].any()
+        assert body[::step, ::step][25:65, 25:95].all()
+        # any scale
+        np.testing.assert_array_equal(body_mask((pixels - 65) / 178, modality="ct", spacing_mm=spacing), body)
+
+
+def test_body_mask_of_dark_tissue_in_mr_and_of_nothing():
+    image = np.zeros((100, 100))
+    image[10:90, 10:90] = 300  # scalp
+    image[15:85, 15:85] = 0  # skull
+    image[20:80, 20:80] = 50
+    image[:, 48:52][10:20] = 0  # an open wall
+    mask = body_mask(image, modality="mr")
+    assert mask[15:85, 15:85].all()
+    assert not mask[:8].any()
+    assert not body_mask(np.full((30, 30), -1000.0), modality="ct").any()
+
+
+def test_body_mask_goes_on_at_the_edge_of_the_slice():
+    assert body_mask(np.r_[np.full((20, 60), -1000.0), np.full((40, 60), 40.0)], modality="ct")[20:].all()

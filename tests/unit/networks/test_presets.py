@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from meddino_components.networks import PRESETS, vit_backbone
+from meddino_components.errors import InputError
+from meddino_components.networks import PRESETS, chosen_backbone, vit_backbone
 
 # parameters of the public DINOv3 checkpoints
 PUBLISHED = {
@@ -39,3 +40,9 @@ def test_unknown_names_are_errors():
         vit_backbone("vit_bass")
     with pytest.raises(TypeError, match="drop_path"):
         vit_backbone("vit_tiny", drop_path=0.1)
+
+
+@pytest.mark.parametrize(("name", "more"), [("vit_huge", {}), ("vit_mini", {"qkv_bais": False})])
+def test_what_a_user_mistypes_is_said(name, more):
+    with pytest.raises(InputError, match=f"no backbone of these settings: .*{next(iter(more), name)}"):
+        chosen_backbone(name, **more)

@@ -1,0 +1,107 @@
+"""Encoders from weight files, with titles that say what they are."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+
+from ..checkpoints import load_backbone_weights, resolve
+from ..checkpoints.source import HUB_PREFIX
+from ..embeddings import FrozenEncoder, frozen_backbone
+from ..embeddings.encoders import Intensity
+from ..errors import InputError
+from ..networks import chosen_backbone
+
+RANDOM = "random"
+_SAYS_NOTHING = ("checkpoint", "model", "teacher_checkpoint", "weights")  # names that many files have
+
+
+def weights_encoder(
+    weights: str | Path,
+    *,
+    backbone: str = "vit_base",
+    intensity: Intensity = "scan",
+    seed: int = 0,
+    amp: bool = False,
+    device: str | None = None,
+    **overrides: Any,
+) -> FrozenEncoder:
+    """An encoder of this project's backbone.
+
+    Args:
+        weights: a file of any known format, ``hf://owner/name[/file]``, or ``random``.
+        backbone: its size, such as ``vit_small``.
+        intensity: "scan", or "picture" for weights trained on photographs, such as DINOv3's.
+        seed: of random weights.
+        amp: encode in bfloat16.
+        device: such as ``cuda``; None takes a GPU where there is one.
+        overrides: arguments of `DinoVisionTransformer`.
+
+    Raises:
+        InputError: no such backbone or range of intensities, or weights that are missing or do not fit.
+    """
+    if intensity not in ("scan", "picture"):
+        raise InputError(f"intensity is {intensity!r}; expected 'scan' or 'picture'")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = chosen_backbone(backbone, **overrides)
+    if weights != RANDOM:
+        load_backbone_weights(network, weights)
+    network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    title = f"random weights ({backbone}, seed {seed})" if weights == RANDOM else weights_title(weights)
+    return frozen_backbone(title, network, intensity=intensity, amp=amp)
+
+
+def weights_title(weights: str | Path) -> str:
+    """The file's name without suffix, and the iteration that its metadata or its name says."""
+    text = str(weights)
+    if text.startswith(HUB_PREFIX):
+        return text.removeprefix(HUB_PREFIX)
+    path = Path(text)
+    name = f"{path.parent.name}/{path.stem}" if path.stem in _SAYS_NOTHING else path.stem
+    iteration = None
+    if path.suffix == ".safetensors":
+        with safe_open(resolve(path), "pt") as file:
+            iteration = (file.metadata() or {}).get("iteration")
+    # not any number: that of vitb16 is no iteration
+    told = re.search(r"(?:(?<=teacher)|(?<=iter)|(?<=iteration)|(?<=step)|(?<=training))[._-]?0*(\d+)", name)
+    if told and iteration in (None, told[1]):
+        name, iteration = name.replace(told[0], ""), told[1]
+    return name if iteration is None else f"{name}, iteration {int(iteration):,}"
+
+
+def list_weights(weights: str | Path | Sequence[str | Path]) -> list[str]:
+    """Weight files in the order given: a list, or names and patterns with commas between them.
+
+    A pattern stands for its files in the order of the numbers in their names.
+
+    Raises:
+        InputError: none, or a pattern that no file has.
+    """
+    parts = weights.strip("[] ").split(",") if isinstance(weights, str) else _as_list(weights)
+    found: list[str] = []
+    for part in (p.strip().strip("'\"") for p in parts):
+        if not glob.has_magic(part) or Path(part).exists():
+            found += [part] if part else []
+            continue
+        files = [path for path in glob.glob(part) if not path.endswith(".sha256")]
+        if not files:
+            raise InputError(f"{part}: no file has such a name. Give weight files, or a pattern such as 'run/*.pth'")
+        found += sorted(files, key=_by_numbers)
+    if not found:
+        raise InputError("no weights given. Give weight files in the order to be drawn, hf://owner/name, or random")
+    return found
+
+
+def _as_list(weights: Path | Sequence[str | Path]) -> list[str]:
+    return [str(weights)] if isinstance(weights, Path) else [str(one) for one in weights]
+
+
+def _by_numbers(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
