@@ -10,6 +10,7 @@ from .encoders import (
     weights_digest,
 )
 from .encoding import embed
+from .external_encoders import external_encoder
 from .store import Embeddings, EmbeddingStore
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "FrozenEncoder",
     "backbone_encoder",
     "embed",
+    "external_encoder",
     "frozen_backbone",
     "pixel_encoder",
     "raw_pixels",

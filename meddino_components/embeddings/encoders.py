@@ -37,6 +37,7 @@ class FrozenEncoder:
         mean, std: of the three channels, for "picture".
         digest: changes with the weights and with everything else that changes an embedding.
         metric: by which k-NN compares its vectors.
+        fixed_size_px: the one side of images that it takes; None if every multiple of ``patch_size`` will do.
     """
 
     name: str
@@ -47,6 +48,7 @@ class FrozenEncoder:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     metric: Literal["cosine", "euclidean"] = "cosine"
+    fixed_size_px: int | None = None
 
 
 def frozen_backbone(
@@ -63,7 +65,7 @@ def frozen_backbone(
     backbone.eval()
     return FrozenEncoder(
         name=name,
-        encode=_in_bfloat16(backbone_encoder(backbone), backbone) if amp else backbone_encoder(backbone),
+        encode=encoder_in_bfloat16(backbone_encoder(backbone), backbone) if amp else backbone_encoder(backbone),
         patch_size=backbone.patch_size,
         digest=weights_digest(backbone, extra=f"{intensity}/{'bf16' if amp else 'fp32'}"),
         intensity=intensity,
@@ -72,8 +74,13 @@ def frozen_backbone(
 
 def raw_pixels(*, patch_size: int = 16, name: str = "raw pixels") -> FrozenEncoder:
     """The control without network, see `pixel_encoder`; compared by distance, since the cosine drops brightness."""
-    encode = pixel_encoder(patch_size=patch_size)
-    return FrozenEncoder(name=name, encode=encode, patch_size=patch_size, digest="pixels/1", metric="euclidean")
+    return FrozenEncoder(
+        name=name,
+        encode=pixel_encoder(patch_size=patch_size),
+        patch_size=patch_size,
+        digest=f"pixels/1/{patch_size}",
+        metric="euclidean",
+    )
 
 
 def backbone_encoder(
@@ -127,7 +134,9 @@ def weights_digest(network: nn.Module, *, extra: str = "") -> str:
     return digest.hexdigest()
 
 
-def _in_bfloat16(encode: Encoder, network: nn.Module) -> Encoder:
+def encoder_in_bfloat16(encode: Encoder, network: nn.Module) -> Encoder:
+    """The encoder under autocast on the network's device; weights stay as they are."""
+
     def encode_in_bfloat16(images: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(next(network.parameters()).device.type, dtype=torch.bfloat16):
             return encode(images)
