@@ -141,3 +141,8 @@ class Embeddings:
         part = int(np.searchsorted(self._part_starts, first, side="right")) - 1
         offset = int(self._part_starts[part])
         return self._arrays[kind][part][first - offset : last - offset]
+
+    def all_items(self, kind: Kind = "cls") -> NDArray[np.float16]:
+        """Items of all samples one after the other, [sum of n, D] or [sum of n, P, D], in memory."""
+        parts = self._arrays[kind]
+        return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float16)

@@ -48,6 +48,9 @@ def test_ragged_samples_come_back(tmp_path):
             items = found.items(k, kind)
             assert items.dtype == np.float16
             np.testing.assert_array_equal(items, expected)
+    for kind in ("cls", "patches"):
+        every = np.concatenate([sample(k, length)[kind] for k, length in enumerate(LENGTHS)])
+        np.testing.assert_array_equal(found.all_items(kind), every)
 
 
 def test_items_are_views_of_the_file(tmp_path):
@@ -110,6 +113,7 @@ def test_all_unreadable(tmp_path):
     assert found.lengths.tolist() == [0] * 7
     assert len(found.unreadable) == 7
     assert len(found.items(2)) == 0
+    assert len(found.all_items()) == 0
 
 
 def test_what_decides_embeddings_decides_the_folder(tmp_path):
