@@ -128,8 +128,20 @@ def pretrain(trial: Trial, reference: Mapping[str, object], iterations: Sequence
         warnings = [line for line in text.splitlines() if "WARNING" in line and "collapse_monitor" in line]
         evaluated = {"model_path": teacher, "output_dir": output / "evaluation", **reference}
         trial.bundle(f"evaluate_{stage}", [PRETRAIN / "evaluate.json", PRETRAIN / "laptop.json"], evaluated)
-        scores = json.loads((output / "evaluation" / "features.json").read_text())["organ_score"]
+        scores = organ_scores(output / "evaluation" / "patches.json")
         found.append({"seconds": round(seconds), "collapse_warnings": warnings, **scores})
+    return found
+
+
+def organ_scores(path: Path) -> dict[str, Any]:
+    """By probe: each encoder's score, and the gain of the one in question over each control; and the test units."""
+    written = json.loads(path.read_text())
+    found: dict[str, Any] = {"units": written["units"]}
+    for row in written["rows"]:
+        of_probe = found.setdefault(row["probe"], {"scores": {}})
+        of_probe["scores"][row["encoder"]] = row["scores"]["organ score"]["value"]
+        if not row["is_control"]:
+            of_probe["gain_over"] = row["gain_over"]
     return found
 
 
@@ -177,9 +189,9 @@ def rows_of(
     notes = []
     for number, found in enumerate(stages, start=1):
         gains = {probe: found[probe]["gain_over"]["random weights"] for probe in ("knn", "linear")}
-        shown = {probe: f"{g['gain']:+.3f} ({g['low']:+.3f} to {g['high']:+.3f})" for probe, g in gains.items()}
+        shown = {probe: f"{g['value']:+.3f} ({g['low']:+.3f} to {g['high']:+.3f})" for probe, g in gains.items()}
         rows.append(row(f"after stage {number}", {probe: found[probe]["scores"]["encoder"] for probe in gains}, shown))
-        says = "excludes" if gains["knn"]["excludes_zero"] else "includes"
+        says = "excludes" if gains["knn"]["low"] > 0 or gains["knn"]["high"] < 0 else "includes"
         warned = len(found["collapse_warnings"])
         notes.append(
             f"Stage {number}: {found['seconds']} s; the interval of the k-NN gain {says} 0; "

@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).parent.parent
 AMOS = REPOSITORY / "bundles" / "meddinov3_seg_amos"
 BRATS = REPOSITORY / "bundles" / "meddinov3_seg_brats"
 PRETRAIN = REPOSITORY / "bundles" / "meddinov3_pretrain"
+BENCHMARK = REPOSITORY / "bundles" / "meddinov3_benchmark"
 # two processes on this machine
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
 # so small that a step takes milliseconds; what is tested does not depend on the size
@@ -51,7 +52,7 @@ def run_bundle(configs, overrides, check=True, variables=None, **kwargs):
     cwd = kwargs.pop("cwd", None)
     command = bundle_command(configs, overrides, **kwargs)
     done = subprocess.run(
-        command, cwd=cwd, env=environment(**(variables or {})), capture_output=True, text=True, timeout=1200
+        command, cwd=cwd, env=environment(**(variables or {})), capture_output=True, encoding="utf-8", timeout=1200
     )
     if check:
         assert done.returncode == 0, done.stderr[-4000:]

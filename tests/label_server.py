@@ -37,7 +37,7 @@ PIXDIM = {AMOS.name: [6.0, 6.0], BRATS.name: [2.0, 2.0]}
 
 
 def run(*command, **kwargs):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **kwargs)
+    done = subprocess.run([str(part) for part in command], capture_output=True, encoding="utf-8", **kwargs)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
 

@@ -4,6 +4,7 @@ from .encoders import (
     Encoder,
     FrozenEncoder,
     backbone_encoder,
+    for_scans,
     frozen_backbone,
     pixel_encoder,
     raw_pixels,
@@ -12,6 +13,7 @@ from .encoders import (
 from .encoding import embed
 from .external_encoders import external_encoder
 from .store import Embeddings, EmbeddingStore
+from .weights import with_weights
 
 __all__ = [
     "EmbeddingStore",
@@ -21,8 +23,10 @@ __all__ = [
     "backbone_encoder",
     "embed",
     "external_encoder",
+    "for_scans",
     "frozen_backbone",
     "pixel_encoder",
     "raw_pixels",
     "weights_digest",
+    "with_weights",
 ]

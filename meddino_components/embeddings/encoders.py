@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..data.intensity import INTENSITY_TABLE, Modality
 from ..networks import DinoVisionTransformer
 
 # images [B, C, H, W] -> a vector a slice [B, D] and one a patch [B, P, D]
@@ -81,6 +82,38 @@ def raw_pixels(*, patch_size: int = 16, name: str = "raw pixels") -> FrozenEncod
         digest=f"pixels/1/{patch_size}",
         metric="euclidean",
     )
+
+
+def for_scans(encoder: FrozenEncoder, *, modality: Modality = "ct") -> Encoder:
+    """The encoder for slices that are normalised as scans, whatever it was trained on.
+
+    For "picture", what CT slices were clipped to becomes 0 to 1, of MR the range of each slice; mean and deviation of
+    the encoder's channels follow.
+
+    Args:
+        encoder: see `FrozenEncoder`.
+        modality: of the slices.
+    """
+    if encoder.intensity == "scan":
+        return encoder.encode
+    mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (encoder.mean, encoder.std))
+
+    def encode(images: Tensor) -> tuple[Tensor, Tensor]:
+        # slice by slice, or the others of a batch would change a slice's range
+        shares = torch.cat([to_unit_range(image, modality) for image in images.split(1)])
+        return encoder.encode((shares - mean.to(shares)) / std.to(shares))
+
+    return encode
+
+
+def to_unit_range(images: Tensor, modality: Modality) -> Tensor:
+    """Normalised slices [..., H, W] in 0 to 1: CT between the ends of its clip, MR between its own ends, as a whole."""
+    if modality == "ct":
+        (low, high), mean, std = (INTENSITY_TABLE["ct"][key] for key in ("clip", "mean", "std"))
+        low, high = (low - mean) / std, (high - mean) / std
+    else:
+        low, high = float(images.min()), float(images.max())
+    return ((images - low) / max(high - low, 1e-6)).clamp(0, 1)  # an empty slice becomes 0
 
 
 def backbone_encoder(

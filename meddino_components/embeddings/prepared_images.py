@@ -15,9 +15,9 @@ from torch.utils.data import Dataset
 
 from ..data.geometry import CANONICAL_AXCODES, LoadVolumed, fit_to_square, in_plane_spacing
 from ..data.image_sets import Sample, Selection, load_picture
-from ..data.intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
+from ..data.intensity import NormalizeIntensityByModalityd, parse_modality
 from ..errors import InputError
-from .encoders import FrozenEncoder
+from .encoders import FrozenEncoder, to_unit_range
 
 PREPARATION = 1  # of what is done here to an image; in the key of its embeddings
 _FLAT = 1e-6  # deviation of a picture in 0 to 1, below which there is nothing on it
@@ -88,12 +88,4 @@ class PreparedImages(Dataset[Tensor | str]):
         slices = torch.cat([fit_to_square(k, spacing=spacing, size_px=self.size_px) for k in slices.split(1)])
         if self.intensity == "scan":
             return slices
-        low, high = self._clips(slices)
-        return ((slices - low) / (high - low)).clamp(0, 1).sub(self.mean).div(self.std)
-
-    def _clips(self, slices: Tensor) -> tuple[float, float]:
-        """What normalised voxels were clipped to."""
-        if self.samples.modality == "ct":
-            (low, high), mean, std = (INTENSITY_TABLE["ct"][key] for key in ("clip", "mean", "std"))
-            return (low - mean) / std, (high - mean) / std
-        return float(slices.min()), float(slices.max())
+        return (to_unit_range(slices, parse_modality(self.samples.modality, self.samples.name)) - self.mean) / self.std

@@ -1,14 +1,16 @@
 """How good labels and features are: metrics, probes, controls that a result has to beat, reports and pictures."""
 
+from .classification import evaluate_classification
 from .controls import control_table_text, evaluate_controls
-from .encoder_evaluation import evaluate_encoder
 from .intensity_classifier import IntensityClassifier
 from .mean_label_atlas import MeanLabelAtlas
 from .metrics import OrganScore, score_case
 from .organ_dice import OrganDice
+from .patch_evaluation import evaluate_patches
 from .reference_slices import ReferenceSlices
 from .segmentation_report import SegmentationReport
 from .summary import ScoreSummary, summarize
+from .sweep import run_sweep
 from .volume_features import write_volume_features
 
 __all__ = [
@@ -20,8 +22,10 @@ __all__ = [
     "ScoreSummary",
     "SegmentationReport",
     "control_table_text",
+    "evaluate_classification",
     "evaluate_controls",
-    "evaluate_encoder",
+    "evaluate_patches",
+    "run_sweep",
     "score_case",
     "summarize",
     "write_volume_features",

@@ -17,10 +17,10 @@ from ..data.image_sets import ImageSet, Selection
 from ..embeddings import Embeddings, FrozenEncoder, embed
 from ..errors import InputError
 from .classification_scores import METRICS, BootstrappedScores
-from .classification_table import Row, write_tables
 from .feature_scores import Probe, linear_probe, nearest_neighbour_probe
 from .gradient_probe import gradient_probe_scores
 from .probe_metrics import mean_auc
+from .score_tables import Row, write_tables
 
 Vector = Literal["cls", "mean_patch"]
 Pooling = Literal["mean", "max"]
@@ -120,7 +120,7 @@ def evaluate_classification(
             probe=probe,
             scores={metric: bootstrap.interval(values[metric]) for metric in METRICS},
             gains={
-                control.name: bootstrap.interval(values["auc"] - measured[control.name, probe]["auc"])
+                control.name: bootstrap.interval(values["AUC"] - measured[control.name, probe]["AUC"])
                 for control in controls
                 if name != control.name
             },
@@ -132,12 +132,19 @@ def evaluate_classification(
         "size_px": size_px,
         "vector": vector,
         "samples": {split: len(t) for split, t in targets.items()},
-        "test_patients": bootstrap.n_units,
+        "units": bootstrap.n_units,
+        "unit": "patients",
         "unreadable": left_out,
+        "unreadable_samples": {
+            sample: reason
+            for of_splits in embeddings.values()
+            for found in of_splits.values()
+            for sample, reason in found.unreadable.items()
+        },
         "within_one_patient": bool(image_set.shared_patients()),
         "positives": dict(zip(image_set.label_names, splits["test"].positives().tolist(), strict=True)),
     }
-    write_tables(Path(output_dir), rows, facts)
+    write_tables(Path(output_dir), "classification", rows, facts, main="AUC")
     return rows
 
 

@@ -5,40 +5,28 @@ Shapes: N samples, K classes (or labels), U units that are resampled as a whole 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Metric = Literal["auc", "accuracy", "f1"]
-METRICS: tuple[Metric, ...] = ("auc", "accuracy", "f1")
+from .intervals import Interval
+
+Metric = Literal["AUC", "accuracy", "F1"]
+METRICS: tuple[Metric, ...] = ("AUC", "accuracy", "F1")
 
 _CHUNK = 2**24  # sample weights (resamples x samples) at a time
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with the bounds of its confidence interval; NaN where there is none."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def excludes_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
 
 
 class BootstrappedScores:
     """Metrics of several classifiers on the same samples, all under the same resamples of the units.
 
-    - ``auc``: area under the ROC curve, averaged over classes (one against the rest) or labels; those of which the
+    - ``AUC``: area under the ROC curve, averaged over classes (one against the rest) or labels; those of which the
       samples show no example or no counterexample do not count. Ties count half.
     - ``accuracy``: share of the samples whose class has the highest score; of labels, the share of right answers at
       0.5, averaged over labels.
-    - ``f1``: averaged over the classes or labels that have an example.
+    - ``F1``: averaged over the classes or labels that have an example.
 
     Args:
         targets: class numbers [N], or 0 and 1 [N, K].
@@ -87,8 +75,8 @@ class BootstrappedScores:
         parts: dict[Metric, list[Tensor]] = {metric: [] for metric in METRICS}
         for weights in self._weights.split(max(1, _CHUNK // len(scores))):
             of_samples = weights[:, self._units].double()
-            parts["auc"].append(_auc(scores, truth, of_samples))
-            parts["f1"].append(_f1(predicted, truth, of_samples))
+            parts["AUC"].append(_auc(scores, truth, of_samples))
+            parts["F1"].append(_f1(predicted, truth, of_samples))
             right = (predicted == truth).double()
             right = right.all(1).double() if self.targets.ndim == 1 else right.mean(1)
             parts["accuracy"].append(of_samples @ right / of_samples.sum(1))

@@ -1,30 +1,28 @@
-"""How sure is it that one set of features is better than another.
+"""How sure is a score of features, and is it sure that one set of features is better than another.
 
 Shapes: U units, R resamples, K classes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
+from torch import Tensor
 
+from .intervals import Interval
 from .probe_metrics import ClassCounts, Score
 
 
-@dataclass(frozen=True)
-class Gain:
-    """Score of a minus score of b on the same units, with the bounds of its confidence interval."""
+def bootstrap(
+    counts: ClassCounts, *, score: Score, n_resamples: int = 10_000, confidence: float = 0.95, seed: int = 0
+) -> Interval:
+    """A score with its percentile interval; arguments as of `paired_bootstrap`.
 
-    gain: float
-    low: float
-    high: float
-    n_units: int
-
-    @property
-    def excludes_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
+    Raises:
+        ValueError: fewer than two units.
+    """
+    resampled = score(counts.weighted(_weights(len(counts.actual), n_resamples, seed)))
+    return _interval(float(score(counts.total())), resampled, confidence)
 
 
 def paired_bootstrap(
@@ -35,8 +33,8 @@ def paired_bootstrap(
     n_resamples: int = 10_000,
     confidence: float = 0.95,
     seed: int = 0,
-) -> Gain:
-    """Percentile bootstrap of the gain, both resampled alike.
+) -> Interval:
+    """The gain of a over b with its percentile interval, both resampled alike.
 
     Patches of a slice, and neighbouring slices, are not independent: a unit should be a slice or, better, a slab. Every
     resample draws as many units as there are, with replacement, and scores the sum of their counts.
@@ -56,14 +54,23 @@ def paired_bootstrap(
     """
     if a.actual.shape != b.actual.shape or not torch.equal(a.actual, b.actual):
         raise ValueError("a paired bootstrap needs both features' counts on the same samples")
-    n_units = len(a.actual)
+    weights = _weights(len(a.actual), n_resamples, seed)
+    gain = float(score(a.total()) - score(b.total()))
+    return _interval(gain, score(a.weighted(weights)) - score(b.weighted(weights)), confidence)
+
+
+def _weights(n_units: int, n_resamples: int, seed: int) -> Tensor:
+    """[R, U]: how often each resample draws each unit."""
     if n_units < 2:
         raise ValueError(f"{n_units} unit to resample: at least two slices or slabs are needed")
     draws = np.random.default_rng(seed).integers(n_units, size=(n_resamples, n_units))
     weights = torch.zeros(n_resamples, n_units, dtype=torch.float64)
-    weights.scatter_add_(1, torch.from_numpy(draws), torch.ones(draws.shape, dtype=torch.float64))
-    gains = (score(a.weighted(weights)) - score(b.weighted(weights))).numpy()
+    return weights.scatter_add_(1, torch.from_numpy(draws), torch.ones(draws.shape, dtype=torch.float64))
+
+
+def _interval(value: float, resampled: Tensor, confidence: float) -> Interval:
     tail = (1 - confidence) / 2
     # a resample without any class has no score
-    low, high = np.quantile(gains[np.isfinite(gains)], (tail, 1 - tail))
-    return Gain(float(score(a.total()) - score(b.total())), float(low), float(high), n_units)
+    finite = resampled[resampled.isfinite()].numpy()
+    low, high = np.quantile(finite, (tail, 1 - tail)) if len(finite) else (float("nan"), float("nan"))
+    return Interval(value, float(low), float(high))

@@ -22,7 +22,6 @@ UNREAD = {
     ("meddinov3_seg_amos", "inference"): {"dataset_layout"},
     ("meddinov3_seg_brats", "inference"): {"dataset_layout"},
     # features are computed in fp32
-    ("meddinov3_pretrain", "evaluate"): {"amp"},
     ("meddinov3_pretrain", "inference"): {"amp"},
 }
 
@@ -48,7 +47,7 @@ def arguments(component):
 @pytest.mark.parametrize("case", COMBINED, ids=label)
 def test_every_component_is_found_and_takes_its_arguments(case):
     found = list(components(read(case[0], *case[1])))
-    assert len(found) > 5
+    assert len(found) > 3
     for path, component in found:
         target = ConfigComponent(component, id=path).resolve_module_name()
         target = locate(target) if isinstance(target, str) else target
@@ -68,7 +67,9 @@ def test_every_component_is_found_and_takes_its_arguments(case):
 
 @pytest.mark.parametrize("case", COMBINED, ids=label)
 def test_the_backbone_takes_its_overrides(case):
-    network = read(case[0], *case[1])["network_def"]
+    network = read(case[0], *case[1]).get("network_def")
+    if network is None:
+        pytest.skip("makes its networks itself")
     if network["_target_"].endswith(ExportedNetwork.__name__):
         return  # holds its backbone
     # the encoder itself, or a segmenter round it
@@ -110,7 +111,8 @@ def test_overlays_set_keys_that_a_complete_configuration_has(case):
 @pytest.mark.parametrize("case", COMPLETE, ids=label)
 def test_complete_ones_check_themselves(case):
     config = read_json(*case)
-    assert config["network_def"]["_requires_"] == f"@{CHECK_KEY}"
+    first = config.get("network_def") or config["cells"]
+    assert first["_requires_"] == f"@{CHECK_KEY}"
     assert set(config) <= set(config[CHECK_KEY]["known_keys"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from brats_volumes import write_brats
-from bundle_configs import BUNDLES, read_json
+from bundle_configs import BUNDLES, LAYERS, read_json
 from command_lines import BRATS, TINY
 from monai.bundle import ConfigWorkflow
 from monai.utils import BundleProperty
@@ -28,6 +28,11 @@ LABEL_NAMES = {
     },
 }
 NUM_OUTPUTS = {"meddinov3_seg_amos": 16, "meddinov3_seg_brats": 3}
+# what a bundle writes, and where
+WRITTEN = {
+    "meddinov3_pretrain": ("teacher_path", "models/"),
+    "meddinov3_benchmark": ("output_dir", "output"),
+}
 SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 of_every_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 of_segmentation = pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
@@ -130,10 +135,11 @@ def test_runs_from_a_copy_elsewhere(bundle, tmp_path, monkeypatch):
     """The bundle is what MONAI downloads: a folder of any name, without the repository."""
     copy = shutil.copytree(bundle, tmp_path / "a copy" / bundle.name)
     monkeypatch.setattr(sys, "path", [str(copy), *sys.path])
+    first = next(iter(LAYERS[bundle]["complete"]))
     workflow = ConfigWorkflow(
-        config_file=str(copy / "configs" / "train.json"), workflow_type="train", logging_file=False
+        config_file=str(copy / "configs" / f"{first}.json"), workflow_type="train", logging_file=False
     )
     workflow.initialize()
     assert workflow.bundle_root == str(copy)
-    written = "model_path" if bundle in SEGMENTATION else "teacher_path"
-    assert str(workflow.parser.get_parsed_content(written)).startswith(f"{copy}/models/")
+    written, below = WRITTEN.get(bundle.name, ("model_path", "models"))
+    assert str(workflow.parser.get_parsed_content(written)).startswith(f"{copy}/{below}")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from bundle_configs import BUNDLES, read, read_json
+from bundle_configs import BUNDLES, COMBINED, label, read, read_json
 from monai.bundle import ConfigParser
 
 import meddino_components
@@ -96,11 +96,11 @@ def test_checks_the_configuration_it_stands_in():
 CHECK_KEYS = ["check", "check::_target_=meddino_components.bundle.check_overrides", "check::known_keys"]
 
 
-@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
-@pytest.mark.parametrize("overlay", ["laptop", "multi_gpu_train"])
-def test_the_bundles_own_overlays_pass(bundle, overlay):
-    known = read_json(bundle, "train")["check"]["known_keys"]
-    check_keys(read(bundle, "train", overlay), known)
+@pytest.mark.parametrize("case", COMBINED, ids=label)
+def test_the_bundles_own_overlays_pass(case):
+    bundle, (name, *overlays) = case
+    known = read_json(bundle, name)["check"]["known_keys"]
+    check_keys(read(bundle, name, *overlays), known)
 
 
 def bundle_folder(folder, name):

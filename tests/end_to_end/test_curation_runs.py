@@ -53,7 +53,9 @@ def start(scans, output):
     code = "import sys; from meddino_components.data.curation import curate\n"
     code += "if __name__ == '__main__': print(curate(sys.argv[1], sys.argv[2], modality='ct', num_workers=2))\n"
     command = [sys.executable, "-c", code, str(scans), str(output)]
-    return subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+    )
 
 
 def test_killed_at_random_moments_and_resumed(scans, uninterrupted, tmp_path):
@@ -111,7 +113,7 @@ def test_real_scans_of_every_format(tmp_path):
     why = {row["case_id"]: row["why"] for row in report["skipped"]}
     assert "windowed picture" in why["LIDC2_converted"]
     assert "gantry tilt of 18.5 degrees" in why["In_GE"]
-    assert "set the modality to mr" in why["4.000000-t2tsetra-00702"]
+    assert "the DICOM files say 'MR'" in why["4.000000-t2tsetra-00702"]
     assert (tmp_path / "ct" / "contact_sheet.png").stat().st_size > 100_000
     names = ("picai_prostatex0000_t2tra", "pyradiomics_brain")
     curate({name: data / name for name in names}, tmp_path / "mr", modality="mr", progress=False, num_workers=2)

@@ -90,7 +90,7 @@ def test_a_file_by_monais_command_from_the_folder_of_the_bundle(phantoms, model,
     command_line = bundle_command(["inference", "laptop"], {**overrides, "overlay": False, "modality": "ct"})
     place = command_line.index("--config_file") + 1
     command_line[place] = "['configs/inference.json','configs/laptop.json']"
-    done = subprocess.run(command_line, cwd=AMOS, env=environment(), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command_line, cwd=AMOS, env=environment(), capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     case = source.name.removesuffix(".nii.gz")
     assert listing(tmp_path / "out") == {f"{case}.nii.gz", f"{case}.json", "summary.json", "summary.csv"}
@@ -193,7 +193,9 @@ def test_wrong_input_ends_with_one_line_and_status_2(phantoms, model, tmp_path, 
 @pytest.mark.slow
 def test_a_wrong_input_in_a_process_of_its_own(tmp_path):
     arguments = [sys.executable, "-m", "meddino_components", "segment", "lost.nii.gz", str(tmp_path / "out")]
-    done = subprocess.run(arguments, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        arguments, cwd=REPOSITORY, env=environment(), capture_output=True, encoding="utf-8", timeout=120
+    )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: lost.nii.gz: no such file or folder")
     assert "Traceback" not in done.stderr

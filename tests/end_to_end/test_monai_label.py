@@ -167,7 +167,7 @@ def test_a_bundle_of_another_release_is_refused_by_name(label_python, app, label
         f"Task({str(other)!r}, {{}})\n"
     )
     done = subprocess.run(
-        [str(label_python), "-c", code], capture_output=True, text=True, env=label_variables, cwd=tmp_path
+        [str(label_python), "-c", code], capture_output=True, encoding="utf-8", env=label_variables, cwd=tmp_path
     )
     assert done.returncode == 1
     assert f"{BRATS.name} 0.1.0" in done.stderr

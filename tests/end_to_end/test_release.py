@@ -24,7 +24,7 @@ METADATA = json.loads((AMOS / "configs" / "metadata.json").read_text())
 
 
 def run(*command, **kwargs):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **kwargs)
+    done = subprocess.run([str(part) for part in command], capture_output=True, encoding="utf-8", **kwargs)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout + done.stderr
 
@@ -142,7 +142,9 @@ assert set(network.state_dict()) == set(weights)
 assert all(torch.equal(network.state_dict()[name], weights[name]) for name in weights)
 """
     plain = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run([str(clean_python), "-c", code], capture_output=True, text=True, env=plain, cwd=tmp_path)
+    done = subprocess.run(
+        [str(clean_python), "-c", code], capture_output=True, encoding="utf-8", env=plain, cwd=tmp_path
+    )
     assert done.returncode != 0
     assert "meddino_components" in done.stderr
     run(clean_python, "-c", code, cwd=tmp_path, env={**plain, "PYTHONPATH": str(bundle)})

@@ -89,7 +89,7 @@ def test_runs_from_the_folder_of_the_bundle(training_overrides):
     overrides = {**training_overrides, "epochs": 1, "iterations_per_epoch": 1, "validation_interval": 1}
     command = bundle_command(["train"], overrides)
     command[command.index("--config_file") + 1] = "configs/train.json"
-    done = subprocess.run(command, cwd=AMOS, env=environment(), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=AMOS, env=environment(), capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
 
 

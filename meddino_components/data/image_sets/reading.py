@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,13 +26,13 @@ _READERS: dict[str, Callable[..., ImageSet]] = {
 }
 
 
-def read_image_set(root: str | Path, layout: ImageSetLayout, **options: Any) -> ImageSet:
+def read_image_set(root: str | Path, layout: ImageSetLayout, options: Mapping[str, Any] | None = None) -> ImageSet:
     """A labelled set with its splits, see docs/image_sets.md.
 
     Args:
         root: the file or folder that the layout's reader takes.
         layout: "medmnist", "table", "chest_xray14", "rsna_pneumonia" or "ct_rate".
-        options: keyword arguments of that reader; every one must be known to it.
+        options: arguments of that reader by name; every one must be known to it.
 
     Raises:
         InputError: an unknown layout, an option that the layout does not have, one that it needs and is not given, or
@@ -40,6 +40,7 @@ def read_image_set(root: str | Path, layout: ImageSetLayout, **options: Any) -> 
     """
     if layout not in _READERS:
         raise InputError(f"layout is {layout!r}; expected one of {', '.join(get_args(ImageSetLayout))}.")
+    options = dict(options or {})
     known = inspect.signature(_READERS[layout]).parameters
     own = {name: option for name, option in known.items() if name != "root"}
     if unknown := [name for name in options if name not in own]:

@@ -89,7 +89,7 @@ def resolve_elsewhere(sources, **environment):
     env = {**kept, "NO_PROXY": "127.0.0.1", "HF_HUB_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1", **environment}
     root = str(Path(__file__).parents[3])
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *sources], cwd=root, env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", SCRIPT, *sources], cwd=root, env=env, capture_output=True, encoding="utf-8", timeout=120
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -97,7 +97,7 @@ def test_no_room_on_the_disk(tmp_path, name):
     write_weights(STATE, path)
     before = path.read_bytes()
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", FULL_DISK, str(path)], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120
     )
     assert f"{path}: cannot be written" in done.stdout, done.stderr
     assert path.read_bytes() == before

@@ -105,7 +105,7 @@ def test_another_process_draws_the_same_samples_and_finds_the_same_cache(tmp_pat
         [sys.executable, "-c", ELSEWHERE, str(tmp_path), json.dumps(cases)],
         env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": path},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
     )
     assert done.returncode == 0, done.stderr

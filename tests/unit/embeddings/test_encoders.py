@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from meddino_components.embeddings import frozen_backbone, raw_pixels, weights_digest
+from meddino_components.embeddings import FrozenEncoder, for_scans, frozen_backbone, raw_pixels, weights_digest
 from meddino_components.networks import DinoVisionTransformer
 
 
@@ -130,3 +130,31 @@ def test_raw_pixels_have_as_many_numbers_as_channels_times_cells(channels):
     vector, patches = raw_pixels().encode(images(channels=channels))
     assert vector.shape == (2, channels * 256)
     assert patches.shape == (2, 4, channels * 64)
+
+
+def shown_to(modality, slices, intensity="picture"):
+    """What an encoder of pictures is given for normalised slices."""
+    seen = []
+
+    def encode(shown):
+        seen.append(shown)
+        return shown.flatten(1), shown.flatten(2)
+
+    settings = {"mean": (0.5, 0.5, 0.0), "std": (0.5, 1.0, 1.0), "digest": "d", "patch_size": 8}
+    encoder = FrozenEncoder(name="e", encode=encode, intensity=intensity, **settings)
+    for_scans(encoder, modality=modality)(slices)
+    return seen[0]
+
+
+def test_scans_for_an_encoder_of_pictures():
+    """MR from 0 to 1 in each slice, whatever else is in the batch; an empty slice is black."""
+    slices = torch.stack([torch.tensor([[-1.0, 1.0]]), torch.tensor([[0.0, 4.0]]), torch.full((1, 2), 7.0)])[:, None]
+    shown = shown_to("mr", slices)
+    expected = torch.tensor([[-1.0, 1.0], [-0.5, 0.5], [0.0, 1.0]])
+    assert_close(shown[0, :, 0], expected)
+    assert_close(shown[1, :, 0], expected)
+    assert_close(shown[2, :, 0], torch.tensor([[-1.0, -1.0], [-0.5, -0.5], [0.0, 0.0]]))
+    low, high = (shown_to("ct", torch.full((1, 1, 8, 8), value)) for value in (-1e4, 1e4))
+    assert_close(low[0, :, 0, 0], torch.tensor([-1.0, -0.5, 0.0]))
+    assert_close(high[0, :, 0, 0], torch.tensor([1.0, 0.5, 1.0]))
+    assert torch.equal(shown_to("mr", slices, intensity="scan"), slices)

@@ -26,9 +26,9 @@ def test_classes_agree_with_scikit_learn():
     found = BootstrappedScores(targets, one_unit_each(targets), n_resamples=3).metrics(scores)
     predicted = scores.argmax(1)
     expected = roc_auc_score(targets, scores, multi_class="ovr", average="macro")
-    assert float(found["auc"][0]) == pytest.approx(expected, abs=1e-12)
+    assert float(found["AUC"][0]) == pytest.approx(expected, abs=1e-12)
     assert float(found["accuracy"][0]) == pytest.approx(accuracy_score(targets, predicted), abs=1e-12)
-    assert float(found["f1"][0]) == pytest.approx(f1_score(targets, predicted, average="macro"), abs=1e-12)
+    assert float(found["F1"][0]) == pytest.approx(f1_score(targets, predicted, average="macro"), abs=1e-12)
 
 
 def test_labels_agree_with_scikit_learn_and_those_that_do_not_vary_do_not_count():
@@ -38,11 +38,11 @@ def test_labels_agree_with_scikit_learn_and_those_that_do_not_vary_do_not_count(
     scores = scores * 2
     found = BootstrappedScores(targets, one_unit_each(targets), n_resamples=3).metrics(scores)
     aucs = [roc_auc_score(targets[:, k], scores[:, k]) for k in range(1, 5)]
-    assert float(found["auc"][0]) == pytest.approx(np.mean(aucs), abs=1e-12)
+    assert float(found["AUC"][0]) == pytest.approx(np.mean(aucs), abs=1e-12)
     predicted = (scores >= 0.5).long()
     assert float(found["accuracy"][0]) == pytest.approx(float((predicted == targets).double().mean()), abs=1e-12)
     f1s = [f1_score(targets[:, k], predicted[:, k]) for k in range(1, 5)]
-    assert float(found["f1"][0]) == pytest.approx(np.mean(f1s), abs=1e-12)
+    assert float(found["F1"][0]) == pytest.approx(np.mean(f1s), abs=1e-12)
 
 
 def test_a_resample_is_the_metric_of_the_samples_drawn():
@@ -54,7 +54,7 @@ def test_a_resample_is_the_metric_of_the_samples_drawn():
     for resample, drawn in enumerate(draws, start=1):
         rows = np.concatenate([[2 * unit, 2 * unit + 1] for unit in drawn])
         expected = np.mean([roc_auc_score(targets[rows] == k, scores[rows, k]) for k in range(2)])
-        assert float(found["auc"][resample]) == pytest.approx(expected, abs=1e-12)
+        assert float(found["AUC"][resample]) == pytest.approx(expected, abs=1e-12)
 
 
 def test_planted_classes_have_an_auc_of_one_and_shuffled_ones_of_a_half():
@@ -62,11 +62,11 @@ def test_planted_classes_have_an_auc_of_one_and_shuffled_ones_of_a_half():
     targets = torch.randint(3, (300,), generator=generator)
     bootstrap = BootstrappedScores(targets, one_unit_each(targets))
     sure = torch.nn.functional.one_hot(targets, 3).double()
-    planted = bootstrap.interval(bootstrap.metrics(sure)["auc"])
+    planted = bootstrap.interval(bootstrap.metrics(sure)["AUC"])
     assert (planted.value, planted.low, planted.high) == (1, 1, 1)
-    shuffled = bootstrap.interval(bootstrap.metrics(sure[torch.randperm(300, generator=generator)])["auc"])
+    shuffled = bootstrap.interval(bootstrap.metrics(sure[torch.randperm(300, generator=generator)])["AUC"])
     assert shuffled.low < 0.5 < shuffled.high
-    gain = bootstrap.interval(bootstrap.metrics(sure)["auc"] - bootstrap.metrics(sure.roll(1, 0))["auc"])
+    gain = bootstrap.interval(bootstrap.metrics(sure)["AUC"] - bootstrap.metrics(sure.roll(1, 0))["AUC"])
     assert gain.excludes_zero
 
 

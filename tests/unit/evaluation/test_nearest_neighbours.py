@@ -103,7 +103,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 def peak_mb(n_test):
     arguments = [sys.executable, "-c", _RUN, str(n_test)]
-    return int(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
+    return int(subprocess.run(arguments, capture_output=True, encoding="utf-8", check=True).stdout)
 
 
 @pytest.mark.slow

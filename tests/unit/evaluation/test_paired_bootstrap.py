@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from meddino_components.evaluation.paired_bootstrap import paired_bootstrap
+from meddino_components.evaluation.paired_bootstrap import bootstrap, paired_bootstrap
 from meddino_components.evaluation.probe_metrics import balanced_accuracy, count_classes
 
 
@@ -20,9 +20,15 @@ def test_a_real_gain_excludes_zero():
     gain = paired_bootstrap(counts(0.8, 0), counts(0.7, 1), score=balanced_accuracy, n_resamples=2000)
     assert gain.low < 0.1 < gain.high
     assert gain.excludes_zero
-    assert gain.n_units == 20
     # the width that the binomial law says
     assert gain.high - gain.low == pytest.approx(2 * 1.96 * np.sqrt((0.16 + 0.21) / 1200), rel=0.35)
+
+
+def test_a_score_lies_in_its_own_interval():
+    score = bootstrap(counts(0.8, 0), score=balanced_accuracy, n_resamples=2000)
+    assert score.value == float(balanced_accuracy(counts(0.8, 0).total()))
+    assert score.high - score.low == pytest.approx(2 * 1.96 * np.sqrt(0.16 / 1200), rel=0.35)
+    assert score.low < 0.8 < score.high
 
 
 def test_no_gain_covers_zero_about_as_often_as_it_should():
@@ -36,7 +42,7 @@ def test_no_gain_covers_zero_about_as_often_as_it_should():
 def test_is_paired_and_repeatable():
     """The same predictions have no gain at all, whatever is drawn."""
     same = paired_bootstrap(counts(0.7, 0), counts(0.7, 0), score=balanced_accuracy, n_resamples=100)
-    assert (same.gain, same.low, same.high) == (0, 0, 0)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
     a, b = counts(0.8, 0), counts(0.7, 1)
     state = torch.get_rng_state()
     assert paired_bootstrap(a, b, score=balanced_accuracy) == paired_bootstrap(a, b, score=balanced_accuracy)

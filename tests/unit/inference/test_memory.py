@@ -35,7 +35,7 @@ def peak_mb(classes: int, slices: int, how: str) -> int:
     # glibc would otherwise keep freed blocks of changing sizes
     env = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
     arguments = [sys.executable, "-c", _RUN, str(classes), str(slices), how]
-    return int(subprocess.run(arguments, capture_output=True, text=True, check=True, env=env).stdout.split()[-1])
+    return int(subprocess.run(arguments, capture_output=True, encoding="utf-8", check=True, env=env).stdout.split()[-1])
 
 
 @pytest.mark.slow

@@ -138,7 +138,9 @@ def test_full_disk_leaves_nothing_half_written_and_goes_on(tmp_path: Path) -> No
     out = tmp_path / "out"
     script = _FULL_DISK.format(here=str(Path(__file__).parent), source=str(tmp_path / "in"), out=str(out))
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, cwd=Path.cwd())
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", env=env, cwd=Path.cwd()
+    )
     assert done.returncode == 1, done.stderr[-2000:]
     assert "File too large" in done.stdout
     assert sorted(p.name for p in out.iterdir()) == [

@@ -19,9 +19,9 @@ OPTIONS = {"table": "t.csv", "path_column": "path", "class_column": "kind"}
 
 def test_a_configuration_names_it(tmp_path):
     reference = {"_target_": "meddino_components.data.image_sets.read_image_set", "root": str(save(tmp_path))}
-    parser = ConfigParser({"images": reference | {"layout": "table", "seed": 3, **OPTIONS}})
+    parser = ConfigParser({"images": reference | {"layout": "table", "options": {"seed": 3, **OPTIONS}}})
     found = parser.get_parsed_content("images")
-    assert found.samples == read_image_set(tmp_path, "table", seed=3, **OPTIONS).samples
+    assert found.samples == read_image_set(tmp_path, "table", {"seed": 3, **OPTIONS}).samples
     np.testing.assert_array_equal(found.positives(), [10, 10])
 
 
@@ -36,4 +36,4 @@ def test_a_configuration_names_it(tmp_path):
 )
 def test_options_that_do_not_apply(tmp_path, layout, options, message):
     with pytest.raises(InputError, match=message):
-        read_image_set(tmp_path, layout, **options)
+        read_image_set(tmp_path, layout, options)

@@ -148,7 +148,7 @@ def test_two_processes_of_their_own_read_at_once(root, volumes):
         "print([sums[i] for i in range(len(store))])\n"
     )
     commands = [[sys.executable, "-c", code, str(root), seed] for seed in "12"]
-    running = [subprocess.Popen(c, stdout=subprocess.PIPE, env=environment(), text=True) for c in commands]
+    running = [subprocess.Popen(c, stdout=subprocess.PIPE, env=environment(), encoding="utf-8") for c in commands]
     expected = [int(pixels.sum(dtype=np.int64)) for pixels in in_order(volumes)]
     for process in running:
         assert json.loads(process.communicate(timeout=120)[0]) == expected
@@ -240,7 +240,11 @@ def test_an_index_of_four_million_slices_is_small(tmp_path):
         "print(json.dumps([len(store), seconds, (memory().rss - before) / 2**20]))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], env=environment(), capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     n, seconds, mib = json.loads(done.stdout)
     print(f"opened in {seconds:.3f} s, {mib:.0f} MiB")

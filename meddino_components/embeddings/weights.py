@@ -1,0 +1,37 @@
+"""The weights of an encoder: from a file or the hub, or random ones that are the same in every run."""
+
+from __future__ import annotations
+
+import torch
+
+from ..checkpoints import load_backbone_weights
+from ..networks import DinoVisionTransformer
+
+RANDOM = "random"
+
+
+def with_weights(
+    backbone: DinoVisionTransformer, source: str, *, device: torch.device | str = "cpu", seed: int = 0
+) -> DinoVisionTransformer:
+    """Give a backbone its weights and move it to its device.
+
+    Args:
+        backbone: changed in place.
+        source: a path or ``hf://owner/name``, see `load_backbone_weights`; or "random": drawn anew from ``seed``,
+            whatever was drawn before, so that embeddings of random weights are found again.
+        device: where to put it.
+        seed: of random weights; the global random states are not touched.
+
+    Raises:
+        InputError: see `load_backbone_weights`.
+    """
+    if source != RANDOM:
+        load_backbone_weights(backbone, source)
+        return backbone.to(device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in backbone.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.reset_parameters()
+        backbone.init_weights()
+    return backbone.to(device)

@@ -1,0 +1,190 @@
+"""Scores of encoders and controls as JSON, CSV, Markdown, LaTeX and a picture."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ..atomic_files import AtomicFiles
+from ..errors import InputError
+from .intervals import Interval
+
+
+@dataclass(frozen=True)
+class Row:
+    """One encoder under one probe.
+
+    Attributes:
+        encoder: name.
+        is_control: random weights or raw pixels.
+        probe: such as "knn".
+        scores: by the names that head the columns.
+        gains: of the main score over each control.
+        more: further numbers, for the JSON alone.
+    """
+
+    encoder: str
+    is_control: bool
+    probe: str
+    scores: Mapping[str, Interval]
+    gains: Mapping[str, Interval]
+    more: Mapping[str, float] = field(default_factory=dict)
+
+
+def write_tables(folder: Path, stem: str, rows: Sequence[Row], facts: Mapping[str, Any], *, main: str) -> str:
+    """Write ``<stem>.json``, ``.csv``, ``.md``, ``.tex`` and ``.png`` together.
+
+    Args:
+        folder: made where it is missing.
+        stem: of the files' names.
+        rows: in the order of the tables, all with the same scores.
+        facts: what the scores are of: "set", "size_px", "samples" of "train" and "test", "units" that were resampled
+            and the "unit"'s name, "unreadable" numbers by split, "within_one_patient"; more goes to the JSON.
+        main: the score that is drawn, and that gains are of.
+
+    Returns:
+        the heading: what the scores are of, in a line.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg as Canvas
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError("the picture of the scores needs matplotlib: pip install 'meddino[report]'") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    heading = _heading(facts)
+    figure = Figure(layout="constrained", dpi=150)
+    Canvas(figure)
+    _draw(figure, rows, heading, main)
+    data = {**facts, "main_score": main, "rows": [_as_data(row) for row in rows]}
+    with AtomicFiles() as files:
+        for suffix, text in (
+            ("json", json.dumps(data, indent=2, ensure_ascii=False) + "\n"),
+            ("csv", _csv(rows)),
+            ("md", _markdown(rows, heading, main)),
+            ("tex", _latex(rows, heading, main)),
+        ):
+            files.path(folder / f"{stem}.{suffix}").write_text(text, encoding="utf-8")
+        figure.savefig(files.path(folder / f"{stem}.png"))
+    return heading
+
+
+def plain(rows: Sequence[Row], *, main: str) -> str:
+    """The main score and its gains, for a log."""
+    width = max(len(row.encoder) for row in rows)
+    lines = [f"{'encoder':<{width}}  {'probe':<8}  {main} (95 % interval); over controls"]
+    for row in rows:
+        gains = "; ".join(f"{name} {_signed(gain)}" for name, gain in row.gains.items())
+        lines.append(f"{row.encoder:<{width}}  {row.probe:<8}  {_unsigned(row.scores[main])}; {gains}".rstrip("; "))
+    return "\n".join(lines)
+
+
+def _heading(facts: Mapping[str, Any]) -> str:
+    samples = facts["samples"]
+    parts = [
+        f"{facts['set']}, {facts['size_px']} px",
+        f"{samples['train']} for training, {samples['test']} for the test in {facts['units']} {facts['unit']}",
+    ]
+    if n := sum(facts.get("unreadable", {}).values()):
+        parts.append(f"{n} samples unreadable and left out")
+    if facts["within_one_patient"]:
+        parts.append("WITHIN ONE PATIENT: training and test share patients")
+    return "; ".join(parts)
+
+
+def _unsigned(interval: Interval) -> str:
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def _signed(interval: Interval) -> str:
+    return f"{interval.value:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
+
+
+def _as_data(row: Row) -> dict[str, Any]:
+    def numbers(intervals: Mapping[str, Interval]) -> dict[str, Any]:
+        return {name: {"value": i.value, "low": i.low, "high": i.high} for name, i in intervals.items()}
+
+    return {
+        "encoder": row.encoder,
+        "is_control": row.is_control,
+        "probe": row.probe,
+        "scores": numbers(row.scores),
+        "gain_over": numbers(row.gains),
+        **({"more": dict(row.more)} if row.more else {}),
+    }
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = list(rows[0].scores)
+    ends = [f"{name.replace(' ', '_')}{end}" for name in names for end in ("", "_low", "_high")]
+    writer.writerow(["encoder", "control", "probe", *ends])
+    for row in rows:
+        values = [v for name in names for i in (row.scores[name],) for v in (i.value, i.low, i.high)]
+        writer.writerow([row.encoder, int(row.is_control), row.probe, *(f"{v:.6g}" for v in values)])
+    return text.getvalue()
+
+
+def _table(rows: Sequence[Row], main: str) -> list[list[str]]:
+    """Head and body as text."""
+    controls = list(dict.fromkeys(row.encoder for row in rows if row.is_control))
+    table = [["encoder", "probe", *rows[0].scores, *(f"{main} over {name}" for name in controls)]]
+    for row in rows:
+        gains = (row.gains.get(name) for name in controls)
+        scores = map(_unsigned, row.scores.values())
+        table.append([row.encoder, row.probe, *scores, *(_signed(g) if g else "" for g in gains)])
+    return table
+
+
+def _markdown(rows: Sequence[Row], heading: str, main: str) -> str:
+    head, *body = _table(rows, main)
+    lines = [f"{heading}. In brackets: 95 % intervals.", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    return "\n".join(lines + [f"| {' | '.join(cells)} |" for cells in body]) + "\n"
+
+
+def _latex(rows: Sequence[Row], heading: str, main: str) -> str:
+    head, *body = (
+        " & ".join(cell.replace("_", r"\_").replace("%", r"\%") for cell in cells) + r" \\"
+        for cells in _table(rows, main)
+    )
+    columns = "ll" + "c" * (head.count("&") - 1)
+    lines = [
+        f"% {heading}. In brackets: 95 % intervals.",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\hline",
+        head,
+        r"\hline",
+    ]
+    return "\n".join([*lines, *body, r"\hline", r"\end{tabular}"]) + "\n"
+
+
+def _draw(figure: Any, rows: Sequence[Row], heading: str, main: str) -> None:
+    """The main score with its interval, a panel a probe; controls grey."""
+    probes = list(dict.fromkeys(row.probe for row in rows))
+    names = list(dict.fromkeys(row.encoder for row in rows))
+    figure.set_size_inches(3.2 * len(probes) + 1.5, 0.42 * len(names) + 1.5)
+    panels = figure.subplots(1, len(probes), sharex=True, sharey=True, squeeze=False)[0]
+    above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 7}
+    for axes, probe in zip(panels, probes, strict=True):
+        for row in (row for row in rows if row.probe == probe):
+            score, y = row.scores[main], len(names) - 1 - names.index(row.encoder)
+            colour = "0.55" if row.is_control else "tab:blue"
+            axes.plot([score.low, score.high], [y, y], color=colour, linewidth=2)
+            axes.plot([score.value], [y], "o", color=colour)
+            axes.annotate(f"{score.value:.3f}", (score.value, y), **above)
+        axes.set_title(probe, fontsize=9)
+        axes.set_xlabel(f"{main}, 95 % interval", fontsize=8)
+        axes.set_yticks(range(len(names)), names[::-1], fontsize=8)
+        axes.set_ylim(-0.6, len(names) - 0.2)
+        axes.tick_params(axis="x", labelsize=7)
+        axes.grid(axis="x", color="0.92")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(heading, fontsize=8)

@@ -1,0 +1,145 @@
+"""The frozen-encoder benchmark by its commands: known answers, cached embeddings, pictures that cannot be read."""
+
+import json
+
+import numpy as np
+import pytest
+from command_lines import BENCHMARK
+from in_process import run_here
+from PIL import Image
+
+from meddino_components.data import label_names, read_datalist
+from meddino_components.embeddings import encoding
+from meddino_components.errors import InputError
+
+SMALL = {"size_px": 32, "batch_size": 16, "num_workers": 0, "progress": False, "n_resamples": 200, "amp": False}
+
+
+def pictures(n, seed, *, planted):
+    """Pictures of two classes, told apart by where they are bright, or by nothing."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    images = rng.integers(80, 120, (n, 28, 28))
+    for image, label in zip(images, labels, strict=True):
+        half = label if planted else rng.integers(2)
+        image[:, 14 * half : 14 * half + 14] += 100
+    return images.astype(np.uint8), labels[:, None].astype(np.uint8)
+
+
+def medmnist(path, *, planted):
+    arrays = {}
+    for split, n, seed in (("train", 60, 1), ("val", 20, 2), ("test", 60, 3)):
+        arrays[f"{split}_images"], arrays[f"{split}_labels"] = pictures(n, seed, planted=planted)
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+def classify(dataset, output, **changes):
+    settings = {"dataset_dir": str(dataset), "output_dir": str(output), **SMALL, **changes}
+    run_here(["classify", "laptop"], settings, bundle=BENCHMARK)
+    return json.loads((output / "classification.json").read_text())
+
+
+def rows_of(result):
+    return {(row["encoder"], row["probe"]): row for row in result["rows"]}
+
+
+def test_planted_classes_are_found_and_everything_is_written(tmp_path, monkeypatch):
+    found = classify(medmnist(tmp_path / "set.npz", planted=True), tmp_path / "out")
+    rows = rows_of(found)
+    names = ["encoder", "random weights", "raw pixels"]
+    assert list(rows) == [(name, probe) for name in names for probe in ("knn", "linear", "logistic")]
+    for probe in ("knn", "linear", "logistic"):
+        assert rows["raw pixels", probe]["scores"]["AUC"] == {"value": 1, "low": 1, "high": 1}
+        assert set(rows["encoder", probe]["gain_over"]) == {"random weights", "raw pixels"}
+    assert 1 > rows["encoder", "logistic"]["scores"]["AUC"]["value"] > 0.8
+    assert found["samples"] == {"train": 60, "val": 20, "test": 60}
+    assert found["unreadable"] == {"train": 0, "val": 0, "test": 0}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "embeddings",
+        *(f"classification.{suffix}" for suffix in ("json", "csv", "md", "tex", "png")),
+    }
+
+    # the probes again: nothing is encoded
+    def encode(*args, **kwargs):
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr(encoding, "_encode", encode)
+    assert classify(tmp_path / "set.npz", tmp_path / "out", n_neighbours=20) == found
+
+
+def test_where_nothing_is_planted_nothing_is_found(tmp_path):
+    rows = rows_of(classify(medmnist(tmp_path / "set.npz", planted=False), tmp_path / "out"))
+    for name in ("encoder", "random weights", "raw pixels"):
+        auc = rows[name, "logistic"]["scores"]["AUC"]
+        assert auc["low"] < 0.5 < auc["high"]
+
+
+def folder_of_pictures(root, n=60):
+    """A table with a patient of two pictures a row pair, and its pictures."""
+    images, labels = pictures(n, 4, planted=True)
+    (root / "files").mkdir(parents=True)
+    lines = ["file,finding,person"]
+    for k, (image, label) in enumerate(zip(images, labels[:, 0], strict=True)):
+        Image.fromarray(image).save(root / "files" / f"{k:03d}.png")
+        lines.append(f"files/{k:03d}.png,{'ab'[label]},p{k // 2}")
+    (root / "list.csv").write_text("\n".join(lines) + "\n")
+    columns = {"path_column": "file", "class_column": "finding", "patient_column": "person"}
+    return {"table": "list.csv", **columns}
+
+
+def test_a_corrupt_picture_is_named_counted_and_left_out(tmp_path):
+    options = folder_of_pictures(tmp_path / "set")
+    damaged = tmp_path / "set" / "files" / "030.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    found = classify(tmp_path / "set", tmp_path / "out", layout="table", layout_options=options)
+    assert sum(found["unreadable"].values()) == 1
+    ((sample, reason),) = found["unreadable_samples"].items()
+    assert "030" in sample
+    assert "030.png" in reason
+    assert sum(found["samples"].values()) == 59
+    assert "1 samples unreadable and left out" in (tmp_path / "out" / "classification.md").read_text()
+
+
+def input_error(error):
+    """Ours, in the chain that MONAI wraps it in."""
+    while not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return str(error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"class_column": "diagnosis"}, "no column 'diagnosis'. The columns are 'file', 'finding', 'person'"),
+        ({"split_column": "person"}, "p0"),
+        ({"colum": 3}, "layout 'table' has no option colum"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(tmp_path, changes, message):
+    options = folder_of_pictures(tmp_path / "set", n=8) | changes
+    with pytest.raises(RuntimeError) as error:
+        classify(tmp_path / "set", tmp_path / "out", layout="table", layout_options=options)
+    assert message in input_error(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_patches_of_other_patients(phantoms, tmp_path):
+    cases = read_datalist(phantoms, "amos", section="training")
+    names = list(label_names(phantoms, "amos").values())
+    settings = {
+        "train_data": cases[:2],
+        "test_data": cases[2:4],
+        "label_names": names,
+        "size_px": 128,
+        "unit_slices": 2,
+        "n_pictures": 1,
+        "output_dir": str(tmp_path / "out"),
+    }
+    run_here(["patches", "laptop"], settings, bundle=BENCHMARK)
+    found = json.loads((tmp_path / "out" / "patches.json").read_text())
+    assert found["within_one_patient"] is False
+    assert {row["encoder"] for row in found["rows"]} == {"encoder", "random weights", "raw pixels"}
+    with pytest.raises(RuntimeError) as error:
+        run_here(["patches", "laptop"], {**settings, "test_data": [], "slab_gap": 1}, bundle=BENCHMARK)
+    assert "set allow_same_patient to true" in input_error(error.value)
