@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data.intensity import INTENSITY_TABLE, Modality
+from ..errors import InputError
 from ..networks import DinoVisionTransformer
 
 # images [B, C, H, W] -> a vector a slice [B, D] and one a patch [B, P, D]
@@ -50,6 +51,17 @@ class FrozenEncoder:
     std: tuple[float, float, float] = IMAGENET_STD
     metric: Literal["cosine", "euclidean"] = "cosine"
     fixed_size_px: int | None = None
+
+
+def check_size(encoder: FrozenEncoder, size_px: int) -> None:
+    """Raises InputError where the encoder does not take images of this side."""
+    if size_px < 1 or size_px % encoder.patch_size:
+        raise InputError(f"size_px is {size_px}; {encoder.name} needs a multiple of {encoder.patch_size}")
+    if encoder.fixed_size_px not in (None, size_px):
+        raise InputError(
+            f"size_px is {size_px}; {encoder.name} takes {encoder.fixed_size_px} alone. Set it to that, for all "
+            "encoders that are compared, or load the encoder for another size if its library can (open_clip: size_px)."
+        )
 
 
 def frozen_backbone(

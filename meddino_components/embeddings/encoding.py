@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..data.image_sets import Selection
 from ..errors import InputError
-from .encoders import FrozenEncoder
+from .encoders import FrozenEncoder, check_size
 from .prepared_images import PREPARATION, PreparedImages
 from .store import Embeddings, EmbeddingStore, Kind
 
@@ -54,13 +54,7 @@ def embed(
     Raises:
         InputError: the size does not suit the encoder, its vectors are not finite, or no sample can be read.
     """
-    if size_px < 1 or size_px % encoder.patch_size:
-        raise InputError(f"size_px is {size_px}; {encoder.name} needs a multiple of {encoder.patch_size}")
-    if encoder.fixed_size_px not in (None, size_px):
-        raise InputError(
-            f"size_px is {size_px}; {encoder.name} takes {encoder.fixed_size_px} alone. Set it to that, for all "
-            "encoders that are compared, or load the encoder for another size if its library can (open_clip: size_px)."
-        )
+    check_size(encoder, size_px)
     # a part is what a kill may cost: some hundreds of pictures, some volumes
     part_samples = 256 if samples.dimensions == 2 else 8
     store = EmbeddingStore(
