@@ -11,6 +11,7 @@ from .encoders import (
     weights_digest,
 )
 from .encoding import embed
+from .external_encoders import external_encoder
 from .store import Embeddings, EmbeddingStore
 from .weights import with_weights
 
@@ -21,6 +22,7 @@ __all__ = [
     "FrozenEncoder",
     "backbone_encoder",
     "embed",
+    "external_encoder",
     "for_scans",
     "frozen_backbone",
     "pixel_encoder",

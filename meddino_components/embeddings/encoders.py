@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..data.intensity import INTENSITY_TABLE, Modality
+from ..errors import InputError
 from ..networks import DinoVisionTransformer
 
 # images [B, C, H, W] -> a vector a slice [B, D] and one a patch [B, P, D]
@@ -38,6 +39,7 @@ class FrozenEncoder:
         mean, std: of the three channels, for "picture".
         digest: changes with the weights and with everything else that changes an embedding.
         metric: by which k-NN compares its vectors.
+        fixed_size_px: the one side of images that it takes; None if every multiple of ``patch_size`` will do.
     """
 
     name: str
@@ -48,6 +50,18 @@ class FrozenEncoder:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     metric: Literal["cosine", "euclidean"] = "cosine"
+    fixed_size_px: int | None = None
+
+
+def check_size(encoder: FrozenEncoder, size_px: int) -> None:
+    """Raises InputError where the encoder does not take images of this side."""
+    if size_px < 1 or size_px % encoder.patch_size:
+        raise InputError(f"size_px is {size_px}; {encoder.name} needs a multiple of {encoder.patch_size}")
+    if encoder.fixed_size_px not in (None, size_px):
+        raise InputError(
+            f"size_px is {size_px}; {encoder.name} takes {encoder.fixed_size_px} alone. Set it to that, for all "
+            "encoders that are compared, or load the encoder for another size if its library can (open_clip: size_px)."
+        )
 
 
 def frozen_backbone(
@@ -64,7 +78,7 @@ def frozen_backbone(
     backbone.eval()
     return FrozenEncoder(
         name=name,
-        encode=_in_bfloat16(backbone_encoder(backbone), backbone) if amp else backbone_encoder(backbone),
+        encode=encoder_in_bfloat16(backbone_encoder(backbone), backbone) if amp else backbone_encoder(backbone),
         patch_size=backbone.patch_size,
         digest=weights_digest(backbone, extra=f"{intensity}/{'bf16' if amp else 'fp32'}"),
         intensity=intensity,
@@ -73,8 +87,13 @@ def frozen_backbone(
 
 def raw_pixels(*, patch_size: int = 16, name: str = "raw pixels") -> FrozenEncoder:
     """The control without network, see `pixel_encoder`; compared by distance, since the cosine drops brightness."""
-    encode = pixel_encoder(patch_size=patch_size)
-    return FrozenEncoder(name=name, encode=encode, patch_size=patch_size, digest="pixels/1", metric="euclidean")
+    return FrozenEncoder(
+        name=name,
+        encode=pixel_encoder(patch_size=patch_size),
+        patch_size=patch_size,
+        digest=f"pixels/1/{patch_size}",
+        metric="euclidean",
+    )
 
 
 def for_scans(encoder: FrozenEncoder, *, modality: Modality = "ct") -> Encoder:
@@ -92,7 +111,9 @@ def for_scans(encoder: FrozenEncoder, *, modality: Modality = "ct") -> Encoder:
     mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (encoder.mean, encoder.std))
 
     def encode(images: Tensor) -> tuple[Tensor, Tensor]:
-        return encoder.encode((to_unit_range(images, modality) - mean) / std)
+        # slice by slice, or the others of a batch would change a slice's range
+        shares = torch.cat([to_unit_range(image, modality) for image in images.split(1)])
+        return encoder.encode((shares - mean.to(shares)) / std.to(shares))
 
     return encode
 
@@ -104,7 +125,7 @@ def to_unit_range(images: Tensor, modality: Modality) -> Tensor:
         low, high = (low - mean) / std, (high - mean) / std
     else:
         low, high = float(images.min()), float(images.max())
-    return ((images - low) / (high - low)).clamp(0, 1)
+    return ((images - low) / max(high - low, 1e-6)).clamp(0, 1)  # an empty slice becomes 0
 
 
 def backbone_encoder(
@@ -158,7 +179,9 @@ def weights_digest(network: nn.Module, *, extra: str = "") -> str:
     return digest.hexdigest()
 
 
-def _in_bfloat16(encode: Encoder, network: nn.Module) -> Encoder:
+def encoder_in_bfloat16(encode: Encoder, network: nn.Module) -> Encoder:
+    """The encoder under autocast on the network's device; weights stay as they are."""
+
     def encode_in_bfloat16(images: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(next(network.parameters()).device.type, dtype=torch.bfloat16):
             return encode(images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,8 +16,8 @@ from tqdm import tqdm
 
 from ..data.image_sets import Selection
 from ..errors import InputError
-from .encoders import FrozenEncoder
-from .prepared_images import PreparedImages
+from .encoders import FrozenEncoder, check_size
+from .prepared_images import PREPARATION, PreparedImages
 from .store import Embeddings, EmbeddingStore, Kind
 
 logger = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ def embed(
 ) -> Embeddings:
     """Embeddings of all samples, from disk where they are there already.
 
-    The store's key holds the encoder's digest, the size, and name, size and time of every file. A pass that was stopped
-    goes on at the first part that is missing.
+    The store's key holds the encoder's digest, the size, and for every sample its file's name, size and time. A pass
+    that was stopped goes on at the first part that is missing.
 
     Args:
         samples: what to encode.
@@ -51,10 +52,9 @@ def embed(
         progress: show a bar with the time left.
 
     Raises:
-        InputError: the size does not suit the encoder, or no sample can be read.
+        InputError: the size does not suit the encoder, its vectors are not finite, or no sample can be read.
     """
-    if size_px < 1 or size_px % encoder.patch_size:
-        raise InputError(f"size_px is {size_px}; {encoder.name} needs a multiple of {encoder.patch_size}")
+    check_size(encoder, size_px)
     # a part is what a kill may cost: some hundreds of pictures, some volumes
     part_samples = 256 if samples.dimensions == 2 else 8
     store = EmbeddingStore(
@@ -68,6 +68,8 @@ def embed(
     if parts:
         numbers = [k for part in parts for k in store.part(part)]
         images = PreparedImages(samples, encoder=encoder, size_px=size_px)
+        if num_workers:
+            _ = images[numbers[0]]  # unpacks an .npz here, so that workers share it instead of unpacking it each
         loader = DataLoader(
             images,
             sampler=numbers,
@@ -114,7 +116,13 @@ def _encode(
         cls, patches = encoder.encode(images)
         made = {"cls": cls, "mean_patch": patches.float().mean(1), "patches": patches}
         for kind in kinds:
-            arrays[kind].append(made[kind].half().cpu().numpy())
+            halves = made[kind].half()
+            if not bool(halves.isfinite().all()):
+                raise InputError(
+                    f"{encoder.name}: gives NaN or numbers beyond 65,504, which embeddings of 16 bits cannot hold. "
+                    "Check its weights; if it runs in bfloat16, let it run in fp32."
+                )
+            arrays[kind].append(halves.cpu().numpy())
     whole = {kind: np.concatenate(parts) for kind, parts in arrays.items()} if readable else {}
     start = 0
     for item in waiting:
@@ -126,15 +134,28 @@ def _encode(
 
 
 def _identity(samples: Selection, encoder: FrozenEncoder, size_px: int) -> dict[str, object]:
-    files = sorted({sample.image for sample in samples.samples})
-    facts = [(name, Path(name).stat().st_size, Path(name).stat().st_mtime_ns) for name in files if Path(name).exists()]
     return {
         "encoder": encoder.digest,
+        "input": [encoder.intensity, encoder.mean, encoder.std],
+        "preparation": PREPARATION,
         "size_px": size_px,
         "set": samples.name,
         "modality": samples.modality,
-        "files": facts,
+        "images": _images_digest(samples),
     }
+
+
+def _images_digest(samples: Selection) -> str:
+    """SHA-256 of which image each sample is, in order, and of size and time of its file."""
+    facts: dict[str, tuple[int, int] | None] = {}
+    digest = hashlib.sha256()
+    for sample in samples.samples:
+        if sample.image not in facts:
+            path = Path(sample.image)
+            found = path.stat() if path.exists() else None
+            facts[sample.image] = None if found is None else (found.st_size, found.st_mtime_ns)
+        digest.update(f"{sample.image}\0{sample.split}\0{sample.index}\0{facts[sample.image]}\n".encode())
+    return digest.hexdigest()
 
 
 def _report(found: Embeddings, name: str) -> None:

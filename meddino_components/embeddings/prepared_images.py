@@ -19,6 +19,7 @@ from ..data.intensity import NormalizeIntensityByModalityd, parse_modality
 from ..errors import InputError
 from .encoders import FrozenEncoder, to_unit_range
 
+PREPARATION = 1  # of what is done here to an image; in the key of its embeddings
 _FLAT = 1e-6  # deviation of a picture in 0 to 1, below which there is nothing on it
 
 
@@ -54,10 +55,17 @@ class PreparedImages(Dataset[Tensor | str]):
         sample = self.samples.samples[index]
         try:
             return self._of_picture(sample) if self.samples.modality == "picture" else self._of_volume(sample)
-        except (InputError, RuntimeError) as error:
-            # Compose wraps what its transforms raise
-            cause = error.__cause__ if isinstance(error.__cause__, InputError) else error
-            return str(cause) or type(cause).__name__
+        except InputError as error:
+            # a missing library is not the file's fault, and must not be recorded as such
+            if isinstance(error.__cause__, ImportError):
+                raise
+            return str(error)
+        except RuntimeError as error:
+            # Compose wraps what its transforms raise; anything else, such as no memory, is no matter of the file
+            if error.__cause__ is None:
+                raise
+            cause = error.__cause__
+            return str(cause) if isinstance(cause, InputError) else f"{sample.image}: {type(cause).__name__}: {cause}"
 
     def _of_picture(self, sample: Sample) -> Tensor:
         pixels = torch.from_numpy(np.ascontiguousarray(load_picture(sample)))
@@ -76,7 +84,8 @@ class PreparedImages(Dataset[Tensor | str]):
         image = NormalizeIntensityByModalityd("image")(self._read_volume(case))["image"]
         spacing = in_plane_spacing(image.affine)
         slices = image.as_tensor().permute(3, 0, 1, 2)
-        slices = fit_to_square(slices, spacing=spacing, size_px=self.size_px)
+        # one by one: each is filled up with its own lowest value, as reference slices are
+        slices = torch.cat([fit_to_square(k, spacing=spacing, size_px=self.size_px) for k in slices.split(1)])
         if self.intensity == "scan":
             return slices
         return (to_unit_range(slices, parse_modality(self.samples.modality, self.samples.name)) - self.mean) / self.std

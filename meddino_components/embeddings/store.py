@@ -136,8 +136,13 @@ class Embeddings:
     def items(self, sample: int, kind: Kind = "cls") -> NDArray[np.float16]:
         """[n, D] or [n, P, D] of one sample; a view of the file."""
         first, last = int(self._starts[sample]), int(self._starts[sample + 1])
-        part = int(np.searchsorted(self._part_starts, first, side="right")) - 1
         if first == last:
-            return self._arrays[kind][0][:0]
+            return np.zeros((0, *(self._arrays[kind][0].shape[1:] if self._arrays[kind] else (0,))), dtype=np.float16)
+        part = int(np.searchsorted(self._part_starts, first, side="right")) - 1
         offset = int(self._part_starts[part])
         return self._arrays[kind][part][first - offset : last - offset]
+
+    def all_items(self, kind: Kind = "cls") -> NDArray[np.float16]:
+        """Items of all samples one after the other, [sum of n, D] or [sum of n, P, D], in memory."""
+        parts = self._arrays[kind]
+        return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float16)

@@ -155,6 +155,9 @@ def pooled(embeddings: Embeddings, vector: Vector, pooling: Pooling) -> Tensor:
     """
     first = embeddings.items(int(np.argmax(embeddings.lengths)), vector)
     vectors = torch.zeros(len(embeddings.lengths), first.shape[-1])
+    if embeddings.lengths.max() == 1:  # pictures: one by one takes seconds where there are many
+        vectors[torch.from_numpy(embeddings.lengths > 0)] = torch.from_numpy(embeddings.all_items(vector)).float()
+        return vectors
     for number, length in enumerate(embeddings.lengths):
         if length:
             items = torch.from_numpy(embeddings.items(number, vector).astype(np.float32))

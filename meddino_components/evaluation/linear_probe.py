@@ -112,11 +112,13 @@ class LinearProbe:
                 loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
                 residual = logits.sigmoid() - targets
             else:
-                loss = F.cross_entropy(logits, targets, reduction="sum")
-                residual = logits.softmax(1)
+                log_probabilities = logits.log_softmax(1)
+                loss = F.nll_loss(log_probabilities, targets, reduction="sum")
+                residual = log_probabilities.exp_()
                 residual[torch.arange(n, device=x.device), targets] -= 1
             gradient = torch.empty_like(table)
-            gradient[:-1] = (x.T @ residual.to(x.dtype)).double().cpu() + self.l2 * table[:-1]
+            # in this order twice as fast as x.T @ residual: the long matrix is read along its rows
+            gradient[:-1] = (residual.to(x.dtype).T @ x).T.double().cpu() + self.l2 * table[:-1]
             gradient[-1] = residual.sum(0).cpu()
             penalty = self.l2 / 2 * float(table[:-1].square().sum())
             return (float(loss) + penalty) / n, (gradient / n).numpy().ravel()

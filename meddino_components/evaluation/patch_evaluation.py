@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ..embeddings import FrozenEncoder, for_scans
+from ..embeddings.encoders import check_size
 from ..errors import InputError
 from .classification_scores import BootstrappedScores
 from .feature_map_sheet import evenly_spaced, write_feature_maps
@@ -81,7 +82,8 @@ def evaluate_patches(
         a row for each encoder or control, and probe; with ``scores``, `feature_scores` of the encoder.
 
     Raises:
-        InputError: names of encoders that recur, cases on both sides, a label beyond the names; matplotlib is not
+        InputError: names of encoders that recur, cases on both sides, a label beyond the names; slices of a
+            size that an encoder does not take; matplotlib is not
             installed but pictures are wanted.
         ValueError: fewer than two test units with an organ.
     """
@@ -96,6 +98,8 @@ def evaluate_patches(
             "scored on patients that they were trained on. Split by patient, or set allow_same_patient to true: the "
             "tables are then marked as those within one patient"
         )
+    for encoder in everyone:
+        check_size(encoder, int(train_slices[0]["image"].shape[-1]))
     n_classes = len(label_names)
 
     def features(encoder: FrozenEncoder) -> tuple[SliceFeatures, SliceFeatures]:

@@ -7,8 +7,10 @@ from torch.testing import assert_close
 
 from meddino_components.checkpoints import load_backbone_weights
 from meddino_components.checkpoints.formats import find_network
+from meddino_components.embeddings.torchvision_pairing import import_torchvision
 from meddino_components.networks import PRESETS, DinoVisionTransformer, vit_backbone
 
+import_torchvision()  # which transformers imports where it is installed
 transformers = pytest.importorskip("transformers", reason="the reference of this test")
 
 WIDTH, DEPTH, HEADS, HIDDEN = 64, 3, 4, 128
