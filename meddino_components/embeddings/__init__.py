@@ -11,7 +11,7 @@ from .encoders import (
     weights_digest,
 )
 from .encoding import embed
-from .external_encoders import external_encoder
+from .external_encoders import external_encoder, with_external_encoders
 from .store import Embeddings, EmbeddingStore
 from .weights import with_weights
 
@@ -28,5 +28,6 @@ __all__ = [
     "pixel_encoder",
     "raw_pixels",
     "weights_digest",
+    "with_external_encoders",
     "with_weights",
 ]

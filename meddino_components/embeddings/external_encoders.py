@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -74,3 +75,21 @@ def external_encoder(
     else:
         loaded = load_transformers(name, source=source)
     return as_frozen_encoder(loaded, source=source, device=device, amp=amp, size_px=size_px)
+
+
+def with_external_encoders(
+    own: FrozenEncoder,
+    sources: Sequence[str],
+    *,
+    device: str | torch.device,
+    amp: bool = False,
+    size_px: int | None = None,
+) -> list[FrozenEncoder]:
+    """An encoder of this project and those of other libraries, to be compared with the same probes.
+
+    Args:
+        own: comes first.
+        sources: of `external_encoder`.
+        device, amp, size_px: see there.
+    """
+    return [own, *(external_encoder(source, device=device, amp=amp, size_px=size_px) for source in sources)]

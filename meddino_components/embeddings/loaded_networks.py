@@ -49,7 +49,7 @@ def import_library(module: str, *, source: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise InputError(
-            f"{source}: {module} cannot be imported ({error}); install it with: pip install 'meddino[benchmark]'"
+            f"{source}: {module} cannot be imported ({error}); install it with: pip install 'meddino[encoders]'"
         ) from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..data.intensity import Modality
 from ..embeddings import FrozenEncoder, for_scans
 from ..embeddings.encoders import check_size
 from ..errors import InputError
@@ -40,6 +41,7 @@ def evaluate_patches(
     test_slices: Sequence[Mapping[str, Any]],
     label_names: Sequence[str],
     output_dir: str | Path,
+    modality: Modality = "ct",
     allow_same_patient: bool = False,
     n_neighbours: int = 20,
     l2: float = 1.0,
@@ -66,6 +68,7 @@ def evaluate_patches(
         label_names: of the classes by number, background first.
         output_dir: gets ``patches.json``, ``.csv``, ``.md``, ``.tex`` and ``.png``, and a picture of each encoder's
             features, ``feature_maps.png`` of the first.
+        modality: of the slices, for encoders that were trained on pictures.
         allow_same_patient: let slices of one case be on both sides; the tables are then marked.
         n_neighbours: of k-NN.
         l2: of the linear probe.
@@ -105,7 +108,7 @@ def evaluate_patches(
     def features(encoder: FrozenEncoder) -> tuple[SliceFeatures, SliceFeatures]:
         training, test = (
             extract_features(
-                for_scans(encoder),
+                for_scans(encoder, modality=modality),
                 slices,
                 patch_size=encoder.patch_size,
                 n_classes=n_classes,

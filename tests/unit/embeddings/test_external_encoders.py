@@ -30,7 +30,7 @@ def test_a_library_that_is_not_installed(monkeypatch, source, module):
         return real(name)
 
     monkeypatch.setattr(importlib, "import_module", without)
-    with pytest.raises(InputError, match=r"pip install 'meddino\[benchmark\]'"):
+    with pytest.raises(InputError, match=r"pip install 'meddino\[encoders\]'"):
         external_encoder(source, device="cpu")
 
 
