@@ -1,10 +1,12 @@
 """The frozen-encoder benchmark by its commands: known answers, cached embeddings, pictures that cannot be read."""
 
 import json
+import signal
+import time
 
 import numpy as np
 import pytest
-from command_lines import BENCHMARK
+from command_lines import BENCHMARK, run_bundle
 from in_process import run_here
 from PIL import Image
 
@@ -143,3 +145,34 @@ def test_patches_of_other_patients(phantoms, tmp_path):
     with pytest.raises(RuntimeError) as error:
         run_here(["patches", "laptop"], {**settings, "test_data": [], "slab_gap": 1}, bundle=BENCHMARK)
     assert "set allow_same_patient to true" in input_error(error.value)
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_on_its_way_computes_no_finished_cell_twice(tmp_path, start):
+    medmnist(tmp_path / "set.npz", planted=True)
+    models = [
+        {"name": f"{depth} blocks", "backbone": "vit_tiny", "depth": depth, "weights": "random"} for depth in (1, 2, 3)
+    ]
+    settings = {
+        "models": models,
+        "sizes_px": [32, 48, 64],
+        "image_sets": {"toy": {"root": str(tmp_path / "set.npz"), "layout": "medmnist"}},
+        "output_dir": str(tmp_path / "out"),
+        **{key: SMALL[key] for key in ("batch_size", "num_workers", "progress", "n_resamples", "amp")},
+    }
+    cells = tmp_path / "out" / "cells"
+    process = start(["sweep"], settings, bundle=BENCHMARK)
+    deadline = time.time() + 240
+    while len(list(cells.glob("*/cell.json"))) < 4:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.time() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in cells.glob("*/cell.json")}
+    assert 4 <= len(finished) < 9
+    run_bundle(["sweep"], settings, bundle=BENCHMARK)
+    assert len(list(cells.glob("*/cell.json"))) == 9
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert len((tmp_path / "out" / "sweep.md").read_text().splitlines()) == 4 + 9
+    assert (tmp_path / "out" / "sweep_toy.png").stat().st_size > 20_000
