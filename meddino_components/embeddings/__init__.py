@@ -10,7 +10,7 @@ from .encoders import (
     raw_pixels,
     weights_digest,
 )
-from .encoding import embed
+from .encoding import embed, embed_image_set
 from .external_encoders import external_encoder, with_external_encoders
 from .store import Embeddings, EmbeddingStore
 from .weights import with_weights
@@ -22,6 +22,7 @@ __all__ = [
     "FrozenEncoder",
     "backbone_encoder",
     "embed",
+    "embed_image_set",
     "external_encoder",
     "for_scans",
     "frozen_backbone",

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from ..data.image_sets import Selection
+from ..data.image_sets import SPLITS, ImageSet, Selection, Split
 from ..errors import InputError
 from .encoders import FrozenEncoder, check_size
 from .prepared_images import PREPARATION, PreparedImages
@@ -171,3 +171,28 @@ def _report(found: Embeddings, name: str) -> None:
     if len(reasons) == len(found.sample_ids):
         raise InputError(f"{name}: none of {len(reasons)} samples can be read:\n  {listed}")
     logger.warning("%s: %d of %d samples left out:\n  %s", name, len(reasons), len(found.sample_ids), listed)
+
+
+def embed_image_set(
+    image_set: ImageSet,
+    encoder: FrozenEncoder,
+    *,
+    size_px: int,
+    cache_dir: str | Path,
+    batch_size: int = 32,
+    num_workers: int = 0,
+    progress: bool = True,
+) -> dict[Split, Embeddings]:
+    """Embeddings of each split of a set, see `embed`."""
+    return {
+        split: embed(
+            image_set.of(split),
+            encoder,
+            size_px=size_px,
+            cache_dir=cache_dir,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            progress=progress,
+        )
+        for split in SPLITS
+    }

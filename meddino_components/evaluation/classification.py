@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.image_sets import ImageSet, Selection
-from ..embeddings import Embeddings, FrozenEncoder, embed
+from ..data.image_sets import SPLITS, ImageSet, Selection, Split
+from ..embeddings import Embeddings, FrozenEncoder, embed_image_set
 from ..errors import InputError
 from .classification_scores import METRICS, BootstrappedScores
 from .feature_scores import Probe, linear_probe, nearest_neighbour_probe
@@ -78,20 +78,17 @@ def evaluate_classification(
     names = [encoder.name for encoder in everyone]
     if not encoders or len(set(names)) < len(names):
         raise InputError(f"encoders are {names}; expected at least one, and a name of its own for each")
-    splits = {split: image_set.of(split) for split in ("train", "val", "test")}
+    splits = {split: image_set.of(split) for split in SPLITS}
     embeddings = {
-        encoder.name: {
-            split: embed(
-                part,
-                encoder,
-                size_px=size_px,
-                cache_dir=cache_dir,
-                batch_size=batch_size,
-                num_workers=num_workers,
-                progress=progress,
-            )
-            for split, part in splits.items()
-        }
+        encoder.name: embed_image_set(
+            image_set,
+            encoder,
+            size_px=size_px,
+            cache_dir=cache_dir,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            progress=progress,
+        )
         for encoder in everyone
     }
     readable = {split: _readable([embeddings[name][split] for name in names]) for split in splits}
@@ -175,8 +172,8 @@ def _targets(samples: Selection) -> Tensor:
 
 def _probed(
     encoder: FrozenEncoder,
-    vectors: Mapping[str, Tensor],
-    targets: Mapping[str, Tensor],
+    vectors: Mapping[Split, Tensor],
+    targets: Mapping[Split, Tensor],
     n_classes: int,
     n_neighbours: int,
     seed: int,
@@ -194,7 +191,7 @@ def _probed(
 
 
 def _validation_auc(
-    probe: Probe, vectors: Mapping[str, Tensor], targets: Mapping[str, Tensor], n_classes: int
+    probe: Probe, vectors: Mapping[Split, Tensor], targets: Mapping[Split, Tensor], n_classes: int
 ) -> float:
     truth = targets["val"]
     scores = probe(vectors["train"], targets["train"], vectors["val"], n_classes)
