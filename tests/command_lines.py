@@ -60,7 +60,7 @@ def run_bundle(configs, overrides, check=True, variables=None, **kwargs):
 
 
 def read_log(output_dir):
-    return [json.loads(line) for line in (Path(output_dir) / "log.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (Path(output_dir) / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def losses(output_dir):
@@ -71,7 +71,7 @@ def losses(output_dir):
 def wait_for_lines(output, n, process, seconds=150):
     log, deadline = output / "log.jsonl", time.time() + seconds
     while time.time() < deadline:
-        if log.exists() and len(log.read_text().splitlines()) >= n:
+        if log.exists() and len(log.read_text(encoding="utf-8").splitlines()) >= n:
             return
         assert process.poll() is None, process.stdout.read().decode()[-3000:]
         time.sleep(0.05)

@@ -47,7 +47,7 @@ def small_bundle(source, folder):
     copy = shutil.copytree(source, folder / "sources" / source.name, ignore=shutil.ignore_patterns("output", "models"))
     for name in ("train", "inference"):
         path = copy / "configs" / f"{name}.json"
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
         config |= {key: value for key, value in {**SETTINGS, "pixdim": PIXDIM[source.name]}.items() if key in config}
         path.write_text(json.dumps(config, indent=4))
     del config["network_def"]["_requires_"]
@@ -95,17 +95,17 @@ class Server:
     def wait(self, seconds=600):
         deadline = time.time() + seconds
         while time.time() < deadline:
-            assert self.process.poll() is None, self.log.read_text()[-4000:]
+            assert self.process.poll() is None, self.log.read_text(encoding="utf-8")[-4000:]
             try:
                 return json.loads(self.request("GET", "/info/"))
             except urllib.error.URLError:
                 time.sleep(0.5)
-        raise AssertionError(self.log.read_text()[-4000:])
+        raise AssertionError(self.log.read_text(encoding="utf-8")[-4000:])
 
     def wait_for_line(self, text, seconds=30):
         deadline = time.time() + seconds
-        while text not in self.log.read_text():
-            assert time.time() < deadline, self.log.read_text()[-4000:]
+        while text not in self.log.read_text(encoding="utf-8"):
+            assert time.time() < deadline, self.log.read_text(encoding="utf-8")[-4000:]
             time.sleep(0.2)
 
     def request(self, method, path, *, form=None, files=None, body=None, **query):

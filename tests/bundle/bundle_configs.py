@@ -7,7 +7,7 @@ import yaml
 from monai.bundle import ConfigParser
 
 BUNDLES = sorted(path.parent.parent for path in (Path(__file__).parents[2] / "bundles").glob("*/sources/layers.yaml"))
-LAYERS = {bundle: yaml.safe_load((bundle / "sources/layers.yaml").read_text()) for bundle in BUNDLES}
+LAYERS = {bundle: yaml.safe_load((bundle / "sources/layers.yaml").read_text(encoding="utf-8")) for bundle in BUNDLES}
 COMPLETE = [(bundle, name) for bundle in BUNDLES for name in LAYERS[bundle]["complete"]]
 OVERLAYS = [(bundle, name) for bundle in BUNDLES for name in LAYERS[bundle]["overlays"]]
 

@@ -136,7 +136,7 @@ def test_an_overlay_with_a_misspelt_key_is_refused(tmp_path):
     (sources / "layers.yaml").write_text(layers + "overlay_keys: [epoch]\n")
     written = build(tmp_path / "bundle")
     assert [path.name for path in written] == ["train.json", "small.json"]
-    assert json.loads(written[0].read_text())["epochs"] == 3
+    assert json.loads(written[0].read_text(encoding="utf-8"))["epochs"] == 3
     assert not list((tmp_path / "bundle" / "configs").glob("*.partial"))
 
 

@@ -26,7 +26,12 @@ def test_the_knobs_stand_at_the_top_with_plain_values_or_one_reference(bundle):
 def test_a_bundle_holds_little_of_its_own(bundle):
     """Settings, and which layers it is made of; what two bundles need lies in _shared."""
     own = [path for path in (bundle / "sources").glob("*.yaml") if path.name != "layers.yaml"]
-    lines = [line for path in own for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    lines = [
+        line
+        for path in own
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
     assert len(lines) < 40
     shared = {layer for layers in LAYERS[bundle]["complete"].values() for layer in layers if layer.startswith("_")}
     assert {"_shared/segmenter.yaml", "_shared/volumes.yaml", "_shared/training.yaml"} < shared

@@ -39,7 +39,7 @@ def medmnist(path, *, planted):
 def classify(dataset, output, **changes):
     settings = {"dataset_dir": str(dataset), "output_dir": str(output), **SMALL, **changes}
     run_here(["classify", "laptop"], settings, bundle=BENCHMARK)
-    return json.loads((output / "classification.json").read_text())
+    return json.loads((output / "classification.json").read_text(encoding="utf-8"))
 
 
 def rows_of(result):
@@ -100,7 +100,7 @@ def test_a_corrupt_picture_is_named_counted_and_left_out(tmp_path):
     assert "030" in sample
     assert "030.png" in reason
     assert sum(found["samples"].values()) == 59
-    assert "1 samples unreadable and left out" in (tmp_path / "out" / "classification.md").read_text()
+    assert "1 samples unreadable and left out" in (tmp_path / "out" / "classification.md").read_text(encoding="utf-8")
 
 
 def input_error(error):
@@ -139,7 +139,7 @@ def test_patches_of_other_patients(phantoms, tmp_path):
         "output_dir": str(tmp_path / "out"),
     }
     run_here(["patches", "laptop"], settings, bundle=BENCHMARK)
-    found = json.loads((tmp_path / "out" / "patches.json").read_text())
+    found = json.loads((tmp_path / "out" / "patches.json").read_text(encoding="utf-8"))
     assert found["within_one_patient"] is False
     assert {row["encoder"] for row in found["rows"]} == {"encoder", "random weights", "raw pixels"}
     with pytest.raises(RuntimeError) as error:
@@ -174,5 +174,5 @@ def test_a_sweep_killed_on_its_way_computes_no_finished_cell_twice(tmp_path, sta
     run_bundle(["sweep"], settings, bundle=BENCHMARK)
     assert len(list(cells.glob("*/cell.json"))) == 9
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    assert len((tmp_path / "out" / "sweep.md").read_text().splitlines()) == 4 + 9
+    assert len((tmp_path / "out" / "sweep.md").read_text(encoding="utf-8").splitlines()) == 4 + 9
     assert (tmp_path / "out" / "sweep_toy.png").stat().st_size > 20_000

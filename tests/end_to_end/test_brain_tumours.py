@@ -53,7 +53,7 @@ def test_training_writes_a_model_of_four_channels_and_three_regions(trained):
     model = torch.load(trained / "model.pt", weights_only=True)
     assert model["backbone.patch_embed.proj.weight"].shape[1] == 4
     assert model["decoder.head.weight"].shape[0] == 3
-    log = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
+    log = [json.loads(line) for line in (trained / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     (validation,) = [line["validation"] for line in log if "validation" in line]
     assert {f"dice/{name}" for name in ("whole tumour", "tumour core", "enhancing tumour")} < set(validation)
     assert validation["val_mean_dice"] == pytest.approx(
@@ -110,7 +110,7 @@ def test_the_segment_command_goes_on_after_an_incomplete_case(brains, trained, t
     assert "t2 missing; found bad_flair.nii.gz" in printed
     names = {path.name for path in output.iterdir()}
     assert names == {"good.nii.gz", "good.json", "good.png", "summary.json", "summary.csv"}
-    report = json.loads((output / "good.json").read_text())
+    report = json.loads((output / "good.json").read_text(encoding="utf-8"))
     found = voxels(output / "good.nii.gz")
     assert {name: region["voxels"] for name, region in report["regions"].items()} == {
         "whole tumour": (found > 0).sum(),

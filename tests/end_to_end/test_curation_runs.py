@@ -75,7 +75,7 @@ def test_killed_at_random_moments_and_resumed(scans, uninterrupted, tmp_path):
             assert alive == []  # no worker goes on writing
         process.communicate()
         for path in notes(output):
-            json.loads(path.read_text())  # complete or not there
+            json.loads(path.read_text(encoding="utf-8"))  # complete or not there
     assert kills >= 2
     before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in notes(output)}
     assert before
@@ -107,7 +107,7 @@ def test_real_scans_of_every_format(tmp_path):
     data = Path(os.environ["MEDDINO_DATA"])
     names = ("totalseg_ct", "dcmqi", "dcm_qa_ct_ge", "vtkjs_lidc2", "picai_prostatex0000_t2tra")
     curate({name: data / name for name in names}, tmp_path / "ct", modality="ct", progress=False, num_workers=2)
-    report = json.loads((tmp_path / "ct" / "report.json").read_text())
+    report = json.loads((tmp_path / "ct" / "report.json").read_text(encoding="utf-8"))
     taken = {row["case_id"]: row["slices"] for row in report["taken"]}
     assert taken == {"example_ct": 112, "example_ct_sm": 30, "segmentations_ct-3slice": 3}
     why = {row["case_id"]: row["why"] for row in report["skipped"]}
@@ -117,7 +117,7 @@ def test_real_scans_of_every_format(tmp_path):
     assert (tmp_path / "ct" / "contact_sheet.png").stat().st_size > 100_000
     names = ("picai_prostatex0000_t2tra", "pyradiomics_brain")
     curate({name: data / name for name in names}, tmp_path / "mr", modality="mr", progress=False, num_workers=2)
-    report = json.loads((tmp_path / "mr" / "report.json").read_text())
+    report = json.loads((tmp_path / "mr" / "report.json").read_text(encoding="utf-8"))
     assert {row["case_id"]: row["kind"] for row in report["skipped"]} == {
         "brain1_label": "refused",
         "brain2_label": "refused",

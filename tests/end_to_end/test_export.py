@@ -45,7 +45,7 @@ def test_an_exported_network_segments_like_the_original(phantoms, tmp_path, suff
     with untouched_process():
         said = export(str(exported), model=str(weights), **LAPTOP)
     assert said.startswith(f"wrote {exported}\n1 x 1 x 128 x 128: logits differ by at most")
-    record = json.loads((tmp_path / f"model.{suffix}.json").read_text())
+    record = json.loads((tmp_path / f"model.{suffix}.json").read_text(encoding="utf-8"))
     assert record["bundle"] == "meddinov3_seg_amos"
     assert record["input"]["fixed_axes"] == ["channels"]
     assert record["output"]["labels"][1] == "spleen"
@@ -58,7 +58,7 @@ def test_an_exported_network_segments_like_the_original(phantoms, tmp_path, suff
                   "--overlay_config", "laptop", "--modality", "ct"])  # fmt: skip
         (written,) = output.glob("*.nii.gz")
         labels[model] = np.asarray(nib.load(written).dataobj)
-        assert json.loads(next(output.glob("amos*.json")).read_text())["model_sha256"]
+        assert json.loads(next(output.glob("amos*.json")).read_text(encoding="utf-8"))["model_sha256"]
     # the bundle computes in bf16 where the processor does, the file in fp32
     assert np.mean(labels[weights] == labels[exported]) > 0.98
 

@@ -76,7 +76,11 @@ def test_a_loss_that_is_no_number_stops_the_run_and_spares_the_checkpoint(pretra
         pretrain(["train"], {**pretraining_overrides, **absurd})
     assert isinstance(cause(error.value), FloatingPointError)
     assert "training stops" in str(cause(error.value))
-    assert sha256_of(checkpoint) == before == (tmp_path / "run" / "checkpoint.pt.sha256").read_text().split()[0]
+    assert (
+        sha256_of(checkpoint)
+        == before
+        == (tmp_path / "run" / "checkpoint.pt.sha256").read_text(encoding="utf-8").split()[0]
+    )
     assert torch.load(checkpoint, weights_only=True)["iteration"] == 3
 
 

@@ -128,7 +128,7 @@ def test_intensities_that_are_no_numbers_stop_the_run_and_spare_the_checkpoint(t
     assert isinstance(cause(error.value), FloatingPointError)
     assert "gradient norm nan at iteration 3: training stops" in str(cause(error.value))
     assert digest(checkpoint) == before
-    assert (tmp_path / "run" / "checkpoint.pt.sha256").read_text().split()[0] == sha256_of(checkpoint)
+    assert (tmp_path / "run" / "checkpoint.pt.sha256").read_text(encoding="utf-8").split()[0] == sha256_of(checkpoint)
     content = torch.load(checkpoint, weights_only=True)
     assert content["iteration"] == 2
     assert all(value.isfinite().all() for value in content["network"].values())
@@ -206,7 +206,7 @@ def test_sigterm_ends_the_run_and_leaves_a_checkpoint_to_go_on_from(training_ove
     done = max(losses(tmp_path / "run"))
     content = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     assert 3 <= content["iteration"] <= done
-    assert (tmp_path / "run" / "checkpoint.pt.sha256").read_text().split()[0] == sha256_of(
+    assert (tmp_path / "run" / "checkpoint.pt.sha256").read_text(encoding="utf-8").split()[0] == sha256_of(
         tmp_path / "run" / "checkpoint.pt"
     )
     epochs = content["iteration"] // 3 + 1

@@ -60,7 +60,7 @@ def test_a_folder_with_good_and_bad_cases(phantoms, mr_phantom, model, tmp_path,
     voxels = np.asarray(labels.dataobj)
     assert voxels.dtype == np.uint8
     assert len(np.unique(voxels)) > 1
-    report = json.loads((output / "gut 1.json").read_text())
+    report = json.loads((output / "gut 1.json").read_text(encoding="utf-8"))
     assert report["model_sha256"] == sha256_of(model)
     ml = abs(np.linalg.det(image.affine[:3, :3])) / 1000
     for organ in report["organs"].values():
@@ -68,7 +68,7 @@ def test_a_folder_with_good_and_bad_cases(phantoms, mr_phantom, model, tmp_path,
         assert organ["volume_ml"] == pytest.approx(organ["voxels"] * ml, abs=1e-3)
     assert [organ["label"] for organ in report["organs"].values()] == list(range(1, 16))
 
-    summary = json.loads((output / "summary.json").read_text())
+    summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
     assert (summary["ok"], summary["failed"]) == (1, 2)
     reasons = {case["case_id"]: case["error"] for case in summary["cases"]}
     assert "kaputt.nii.gz" in reasons["kaputt"]
@@ -120,7 +120,7 @@ def test_evaluation_reports_the_dice_of_the_written_labels(phantoms, model, tmp_
     (case,) = cases
     found = np.asarray(nib.load(output / f"{case}.nii.gz").dataobj)
     label = np.asarray(nib.load(phantoms / "labelsTr" / f"{case}.nii.gz").dataobj)
-    names = json.loads((AMOS / "configs/train.json").read_text())["label_names"]
+    names = json.loads((AMOS / "configs/train.json").read_text(encoding="utf-8"))["label_names"]
     measured = []
     for row in rows:
         k = names.index(row["organ"])
@@ -129,7 +129,7 @@ def test_evaluation_reports_the_dice_of_the_written_labels(phantoms, model, tmp_
             measured.append(float(row["dice"]))
     assert len(measured) >= 10
     assert max(measured) > 0
-    assert "<html" in (output / "report.html").read_text()[:200]
+    assert "<html" in (output / "report.html").read_text(encoding="utf-8")[:200]
 
 
 def test_a_bundle_that_cannot_be_written_to_serves(phantoms, model, tmp_path):
@@ -213,28 +213,30 @@ def test_phantom_then_plan(tmp_path, capsys):
     assert command("phantom", folder, *settings) == 0
     names = {path.name for path in (folder / "imagesTr").iterdir()}
     assert names == {"amos_0001.nii.gz", "amos_0002.nii.gz", "amos_0501.nii.gz"}
-    assert len(json.loads((folder / "dataset.json").read_text())["training"]) == 3
+    assert len(json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["training"]) == 3
 
     overlay = tmp_path / "plan.yaml"
     assert command("plan", folder, "amos", "--roi_size", "128", "--output", overlay) == 0
-    planned = yaml.safe_load(overlay.read_text())
+    planned = yaml.safe_load(overlay.read_text(encoding="utf-8"))
     assert set(planned) == {"pixdim", "roi_size", "fingerprint"}
     assert planned["roi_size"] == [128, 128]
     # phantoms of 176 pixels of about 2.2 mm: a patch of 192 shown at 128 pixels
     assert planned["pixdim"] == pytest.approx([2.2 * 192 / 128] * 2, rel=0.3)
     assert planned["fingerprint"]["percentile_00_5"] < planned["fingerprint"]["mean"]
-    known = json.loads((AMOS / "configs/train.json").read_text())
+    known = json.loads((AMOS / "configs/train.json").read_text(encoding="utf-8"))
     assert set(planned) <= set(known)  # an overlay of the bundle
 
 
 def test_build_writes_the_configurations(tmp_path, capsys, monkeypatch):
     copy = shutil.copytree(REPOSITORY / "bundles", tmp_path / "bundles")
-    committed = {path.name: path.read_text() for path in (AMOS / "configs").glob("*.json")}
+    committed = {path.name: path.read_text(encoding="utf-8") for path in (AMOS / "configs").glob("*.json")}
     for name in committed.keys() - {"metadata.json"}:
         (copy / AMOS.name / "configs" / name).unlink()
     monkeypatch.chdir(tmp_path)
     assert command("build") == 0
-    assert {path.name: path.read_text() for path in (copy / AMOS.name / "configs").glob("*.json")} == committed
+    assert {
+        path.name: path.read_text(encoding="utf-8") for path in (copy / AMOS.name / "configs").glob("*.json")
+    } == committed
     assert capsys.readouterr().out.count(f"{AMOS.name}/configs/") == len(committed) - 1
     monkeypatch.chdir(tmp_path / "bundles")
     assert command("build") == 2

@@ -160,7 +160,7 @@ def test_a_bundle_of_another_release_is_refused_by_name(label_python, app, label
     """In the process of a bundle whose components are loaded."""
     other = shutil.copytree(app / "model" / BRATS.name, tmp_path / BRATS.name)
     path = other / "configs" / "metadata.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "meddino_components_version": "9.9.9"}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "meddino_components_version": "9.9.9"}))
     code = (
         "import sys; from monailabel.tasks.infer.bundle import BundleInferTask as Task\n"
         f"Task({str(app / 'model' / AMOS.name)!r}, {{}})\n"

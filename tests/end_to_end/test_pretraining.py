@@ -116,11 +116,14 @@ def test_killed_ten_times_gives_the_losses_of_a_whole_run(pretraining_overrides,
     moments, kills = random.Random(0), 0
     log = tmp_path / "killed" / "log.jsonl"
     while kills < 10:
-        seen = len(log.read_text().splitlines()) if log.exists() else 0
+        seen = len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
         command = bundle_command(["train"], killed, bundle=PRETRAIN)
         process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         # at least one epoch further, then at any moment of the next: computing, logging, writing the checkpoint
-        while process.poll() is None and (len(log.read_text().splitlines()) if log.exists() else 0) < seen + 1:
+        while (
+            process.poll() is None
+            and (len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0) < seen + 1
+        ):
             time.sleep(0.01)
         time.sleep(moments.uniform(0, 0.4))
         if process.poll() is not None:
@@ -139,7 +142,7 @@ def test_killed_ten_times_gives_the_losses_of_a_whole_run(pretraining_overrides,
 
 def test_published_numbers():
     stage1, stage2, stage3 = (
-        json.loads((PRETRAIN / "configs" / f"{name}.json").read_text())
+        json.loads((PRETRAIN / "configs" / f"{name}.json").read_text(encoding="utf-8"))
         for name in ("train", "stage2_gram", "stage3_highres")
     )
     iterations = [config["epochs"] * config["iterations_per_epoch"] for config in (stage1, stage2, stage3)]

@@ -63,7 +63,7 @@ def test_fine_tune_evaluate_and_segment(real_data_set, tmp_path):
     run_bundle(["train", "laptop"], train, variables=threads)
     evaluate = {**common, "output_dir": str(evaluation), "section": "official_validation"}
     run_bundle(["evaluate", "laptop"], evaluate, variables=threads)
-    metrics = json.loads((evaluation / "metrics.json").read_text())
+    metrics = json.loads((evaluation / "metrics.json").read_text(encoding="utf-8"))
     dice = {organ: values["dice"]["mean"] for organ, values in metrics["organs"].items()}
     print(json.dumps(dice))
     # measured: 0.57 after 400 of the 500 steps; a network that has not learnt gives 0.02
@@ -75,6 +75,6 @@ def test_fine_tune_evaluate_and_segment(real_data_set, tmp_path):
     image = nib.load(source)
     assert labels.shape == image.shape
     np.testing.assert_array_equal(labels.affine, image.affine)
-    volumes = json.loads((segmented / "example_ct.json").read_text())["organs"]
+    volumes = json.loads((segmented / "example_ct.json").read_text(encoding="utf-8"))["organs"]
     assert volumes["liver"]["volume_ml"] > 300
     assert (segmented / "example_ct.png").stat().st_size > 50_000

@@ -121,7 +121,7 @@ def test_real_scans_under_frozen_encoders(tasks, tmp_path):
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     print(done.stdout)
-    found = json.loads((tmp_path / "results" / "frozen_patches_cpu.json").read_text())
+    found = json.loads((tmp_path / "results" / "frozen_patches_cpu.json").read_text(encoding="utf-8"))
     assert list(found["details"]) == list(tasks)
     for task, result in found["details"].items():
         assert result["within_one_patient"] is (task == "organs of a CT")

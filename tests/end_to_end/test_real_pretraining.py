@@ -38,7 +38,9 @@ def test_three_stages_teach_organs(tmp_path):
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     print(done.stdout)
-    stages = json.loads((tmp_path / "results" / "pretraining_gain_cpu.json").read_text())["details"]["stages"]
+    stages = json.loads((tmp_path / "results" / "pretraining_gain_cpu.json").read_text(encoding="utf-8"))["details"][
+        "stages"
+    ]
     assert [stage["collapse_warnings"] for stage in stages] == [[], [], []]
     for stage in stages:
         scores = stage["knn"]["scores"]

@@ -19,8 +19,8 @@ from meddino_components.bundle import unpack
 
 pytestmark = pytest.mark.slow
 
-LAPTOP = json.loads((AMOS / "configs" / "laptop.json").read_text())
-METADATA = json.loads((AMOS / "configs" / "metadata.json").read_text())
+LAPTOP = json.loads((AMOS / "configs" / "laptop.json").read_text(encoding="utf-8"))
+METADATA = json.loads((AMOS / "configs" / "metadata.json").read_text(encoding="utf-8"))
 
 
 def run(*command, **kwargs):

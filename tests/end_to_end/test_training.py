@@ -17,7 +17,7 @@ def test_writes_model_checkpoint_and_logs(training_overrides, tmp_path):
     output = tmp_path / "run"
     model = torch.load(output / "model.pt", weights_only=True)
     assert model["decoder.head.weight"].shape == (16, 48, 1, 1)
-    digest, name = (output / "model.pt.sha256").read_text().split()
+    digest, name = (output / "model.pt.sha256").read_text(encoding="utf-8").split()
     assert (len(digest), name) == (64, "model.pt")
     log = read_log(output)
     steps = [line for line in log if "loss" in line]
@@ -53,7 +53,7 @@ def test_killed_run_resumes_with_the_same_losses(training_overrides, tmp_path):
     process = subprocess.Popen(bundle_command(["train"], killed), env=environment(), stderr=subprocess.DEVNULL)
     log = tmp_path / "killed" / "log.jsonl"
     deadline = time.time() + 120
-    while not (log.exists() and len(log.read_text().splitlines()) >= 6) and time.time() < deadline:
+    while not (log.exists() and len(log.read_text(encoding="utf-8").splitlines()) >= 6) and time.time() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
@@ -94,7 +94,7 @@ def test_runs_from_the_folder_of_the_bundle(training_overrides):
 
 
 def test_settings_are_those_published():
-    config = json.loads((REPOSITORY / "bundles/meddinov3_seg_amos/configs/train.json").read_text())
+    config = json.loads((REPOSITORY / "bundles/meddinov3_seg_amos/configs/train.json").read_text(encoding="utf-8"))
     assert config["roi_size"] == [896, 896]
     assert (config["epochs"], config["iterations_per_epoch"]) == (1000, 250)
     assert (config["learning_rate"], config["encoder_learning_rate"]) == (3e-4, 3e-5)

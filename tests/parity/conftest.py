@@ -45,4 +45,4 @@ def golden_tensors():
 
 @pytest.fixture(scope="session")
 def golden_json():
-    return reader(lambda path: json.loads(path.read_text()))
+    return reader(lambda path: json.loads(path.read_text(encoding="utf-8")))

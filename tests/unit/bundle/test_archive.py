@@ -52,7 +52,7 @@ def test_unpacks_what_was_packed(files, tmp_path):
         "a/configs.json",
         "z.txt",
     ]
-    assert (folder / "z.txt").read_text() == "last"
+    assert (folder / "z.txt").read_text(encoding="utf-8") == "last"
     with pytest.raises(InputError, match="is already there: remove it"):
         unpack(tmp_path / "b.zip", tmp_path / "out")
 

@@ -37,7 +37,9 @@ def test_holds_configurations_components_and_licences_only(tmp_path):
     assert {"LICENSE", "configs/inference.json", "docs/data_license.txt", "docs/weights_license.txt"} <= names
     assert {"meddino_components/__main__.py", "meddino_components/evaluation/report.html"} <= names
     assert not [name for name in names if name.startswith(("sources", "models", "tests")) or "__pycache__" in name]
-    assert (tmp_path / f"{archive.name}.sha256").read_text() == f"{sha256_of(archive)}  {archive.name}\n"
+    assert (tmp_path / f"{archive.name}.sha256").read_text(
+        encoding="utf-8"
+    ) == f"{sha256_of(archive)}  {archive.name}\n"
     again = package(AMOS, tmp_path / "again")
     assert again.read_bytes() == archive.read_bytes()
 
@@ -65,7 +67,7 @@ def test_weights_inside_or_named_with_their_hash(tmp_path, model):
 def test_model_info_lists_all_bundles_of_the_folder(tmp_path):
     (tmp_path / "model_info.json").write_text('{"zebra_v1.0.0": {"checksum": "0", "source": "x"}}')
     archive = package(AMOS, tmp_path, releases="https://example.org/files/")
-    info = json.loads((tmp_path / "model_info.json").read_text())
+    info = json.loads((tmp_path / "model_info.json").read_text(encoding="utf-8"))
     assert list(info) == [archive.stem, "zebra_v1.0.0"]
     assert info[archive.stem]["source"] == f"https://example.org/files/{archive.name}"
     assert len(info[archive.stem]["checksum"]) == 40

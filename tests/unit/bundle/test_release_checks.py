@@ -22,7 +22,7 @@ def bundle(tmp_path):
 
 
 def change(path, **entries):
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text(encoding="utf-8"))
     content.update(entries)
     path.write_text(json.dumps(content))
 
@@ -81,7 +81,7 @@ def test_metadata(bundle):
 
 
 def test_keys_that_monai_requires(bundle):
-    config = json.loads((bundle / "configs" / "inference.json").read_text())
+    config = json.loads((bundle / "configs" / "inference.json").read_text(encoding="utf-8"))
     del config["inferer"]
     (bundle / "configs" / "inference.json").write_text(json.dumps(config))
     assert problems(bundle) == ["configs/inference.json has no inferer, which MONAI requires"]

@@ -74,6 +74,6 @@ def golden():
         path = GOLDEN / name
         if not path.is_file():
             pytest.skip(f"{name} is not in {GOLDEN}; set MEDDINO_GOLDEN to the whole set")
-        return json.loads(path.read_text()) if path.suffix == ".json" else load_file(path)
+        return json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else load_file(path)
 
     return load

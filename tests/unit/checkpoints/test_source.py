@@ -77,7 +77,7 @@ from meddino_components.checkpoints.source import resolve
 from meddino_components.errors import InputError
 for source in sys.argv[1:]:
     try:
-        print(resolve(source).read_text())
+        print(resolve(source).read_text(encoding="utf-8"))
     except InputError as error:
         print("InputError", error)
 """

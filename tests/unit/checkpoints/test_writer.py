@@ -34,7 +34,7 @@ def test_round_trip(tmp_path, name):
     loaded = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
     assert loaded.keys() == STATE.keys()
     assert all(torch.equal(loaded[key], STATE[key]) for key in STATE)
-    assert (tmp_path / f"{name}.sha256").read_text() == f"{digest}  {name}\n"
+    assert (tmp_path / f"{name}.sha256").read_text(encoding="utf-8") == f"{digest}  {name}\n"
     assert digest == sha256_of(path)
     assert not leftovers(tmp_path)
 

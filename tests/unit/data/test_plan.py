@@ -51,7 +51,7 @@ def test_divisible_size(pixels, planned):
 @pytest.mark.parametrize(("name", "read"), [("o.yaml", yaml.safe_load), ("o.json", json.loads)])
 def test_overlay_is_what_was_returned_and_usable(dataset, name, read):
     result = plan(dataset, "amos", output=dataset / name)
-    written = read((dataset / name).read_text())
+    written = read((dataset / name).read_text(encoding="utf-8"))
     assert written == result
     assert list(written) == ["pixdim", "roi_size", "fingerprint"]
     NormalizeIntensityByModalityd(keys="image", fingerprint=written["fingerprint"])

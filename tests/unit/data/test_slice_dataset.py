@@ -49,7 +49,7 @@ def random_cases(folder, n=3):
     if not made.exists():
         cases = [write_case(folder, f"c{i}", rng.normal(size=shape), rng.integers(0, 4, shape)) for i in range(n)]
         made.write_text(json.dumps(cases))
-    return json.loads(made.read_text())
+    return json.loads(made.read_text(encoding="utf-8"))
 
 
 def augmented(folder, seed=0):

@@ -128,4 +128,4 @@ def test_what_decides_embeddings_decides_the_folder(tmp_path):
     folders = [store(tmp_path, **change).folder for change in changes]
     assert len(set(folders)) == len(folders)
     assert store(tmp_path, identity=dict(reversed(IDENTITY.items()))).folder == folders[0]
-    assert json.loads((folders[0] / "store.json").read_text())["identity"] == IDENTITY
+    assert json.loads((folders[0] / "store.json").read_text(encoding="utf-8"))["identity"] == IDENTITY

@@ -53,7 +53,7 @@ def test_what_pixels_show_is_found_with_the_gain_over_a_blind_network(tmp_path):
 
 def test_tables_hold_what_is_returned(tmp_path):
     rows = evaluate(tmp_path / "new", [network("encoder")], [network("random weights", 1), raw_pixels()], n_pictures=2)
-    written = json.loads((tmp_path / "new" / "patches.json").read_text())
+    written = json.loads((tmp_path / "new" / "patches.json").read_text(encoding="utf-8"))
     assert [row["encoder"] for row in written["rows"]] == ["encoder", "random weights", "raw pixels"] * 2
     assert written["within_one_patient"] is False
     first = written["rows"][0]
@@ -62,13 +62,13 @@ def test_tables_hold_what_is_returned(tmp_path):
     table = list(csv.DictReader((tmp_path / "new" / "patches.csv").open()))
     assert float(table[2]["organ_score"]) == pytest.approx(rows[2].scores["organ score"].value, rel=1e-5)
     assert [row["control"] for row in table] == ["0", "1", "1"] * 2
-    lines = (tmp_path / "new" / "patches.md").read_text().splitlines()
+    lines = (tmp_path / "new" / "patches.md").read_text(encoding="utf-8").splitlines()
     assert "8 for training, 8 for the test in 8 slabs" in lines[0]
     assert lines[2].startswith(
         "| encoder | probe | organ score | balanced accuracy | AUC | organ score over random weights |"
     )
     assert f"| {rows[0].scores['organ score'].value:.3f} (" in lines[4]
-    latex = (tmp_path / "new" / "patches.tex").read_text()
+    latex = (tmp_path / "new" / "patches.tex").read_text(encoding="utf-8")
     assert latex.count(r"\\") == 7
     assert r"\begin{tabular}{llccccc}" in latex
     for picture in ("patches.png", "feature_maps.png"):
@@ -81,7 +81,7 @@ def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
         evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], **same)
     assert not list(tmp_path.iterdir())
     evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], allow_same_patient=True, **same)
-    assert "WITHIN ONE PATIENT" in (tmp_path / "patches.md").read_text()
+    assert "WITHIN ONE PATIENT" in (tmp_path / "patches.md").read_text(encoding="utf-8")
 
 
 def test_encoders_need_names_of_their_own(tmp_path):

@@ -95,7 +95,7 @@ def test_a_report_of_regions(tmp_path: Path) -> None:
         output_dir=tmp_path,
         val_handlers=[report],
     ).run()
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert {name: organ["dice"]["mean"] for name, organ in metrics["organs"].items()} == {
         "whole tumour": 1.0,
         "tumour core": 1.0,
@@ -104,7 +104,7 @@ def test_a_report_of_regions(tmp_path: Path) -> None:
     assert metrics["settings"]["regions"] == {
         name: list(m) for name, m in zip(REGIONS.names, REGIONS.members, strict=True)
     }
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Every case counts for every region" in page
     assert "373.13" in page
     assert (tmp_path / "comparisons" / "a.png").stat().st_size > 10_000

@@ -97,7 +97,7 @@ def test_a_run(tmp_path: Path) -> None:
     logged = {}
     engine.add_event_handler(Events.EPOCH_COMPLETED, lambda e: logged.update(e.state.metrics))
     engine.run()
-    document = json.loads((out / "metrics.json").read_text())
+    document = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert document["cases"] == {"scored": 3, "failed": 0, "unscored": 0}
     liver = document["organs"]["liver <left>"]
     assert liver["dice"] == {"mean": pytest.approx((1 + 0.8 + 0.7) / 3), "median": pytest.approx(0.8), "n": 3}
@@ -105,8 +105,10 @@ def test_a_run(tmp_path: Path) -> None:
     assert liver["reference_ml"] == pytest.approx(600 * 12 / 1000)
     assert document["mean_dice"] == pytest.approx((2.5 / 3 + 1) / 2)
     assert logged == {k: pytest.approx(document[k]) for k in ("mean_dice", "mean_surface_dice", "mean_hd95_mm")}
-    assert str(tmp_path) not in (out / "metrics.json").read_text() + (out / "report.html").read_text()
-    rows = (out / "metrics.csv").read_text().splitlines()
+    assert str(tmp_path) not in (out / "metrics.json").read_text(encoding="utf-8") + (out / "report.html").read_text(
+        encoding="utf-8"
+    )
+    rows = (out / "metrics.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 3 * 2
     assert rows[1].startswith("c0,liver <left>,1,0,1,7.2,7.2")
     assert not [p for p in out.rglob("*") if ".partial" in p.name]
@@ -115,7 +117,7 @@ def test_a_run(tmp_path: Path) -> None:
 def test_the_page_is_whole_and_self_contained(tmp_path: Path) -> None:
     cases = [save_case(tmp_path / "in", f"c{shift}", shift) for shift in (0, 2, 3)]
     evaluator(cases, tmp_path / "out").run()
-    text = (tmp_path / "out" / "report.html").read_text()
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     assert page.open == []
     assert "A &amp; B" in text
@@ -131,7 +133,9 @@ def test_an_inverted_prediction_gives_the_same_scores(tmp_path: Path) -> None:
     cases = [save_case(tmp_path / "in", "a", 2, "LIP")]
     for invert in (False, True):
         evaluator(cases, tmp_path / str(invert), invert=invert).run()
-    assert (tmp_path / "True/metrics.csv").read_text() == (tmp_path / "False/metrics.csv").read_text()
+    assert (tmp_path / "True/metrics.csv").read_text(encoding="utf-8") == (tmp_path / "False/metrics.csv").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_case_that_cannot_be_scored_fails_and_the_others_go_on(tmp_path: Path) -> None:
@@ -142,8 +146,12 @@ def test_a_case_that_cannot_be_scored_fails_and_the_others_go_on(tmp_path: Path)
     engine.run()
     assert [c.status for c in engine.summary.cases] == ["ok", "failed", "ok"]
     assert "case b: reference holds labels 0..8" in engine.summary.cases[1].error
-    assert json.loads((tmp_path / "out/metrics.json").read_text())["cases"] == {"scored": 2, "failed": 1, "unscored": 0}
-    assert "1 failed" in (tmp_path / "out/report.html").read_text()
+    assert json.loads((tmp_path / "out/metrics.json").read_text(encoding="utf-8"))["cases"] == {
+        "scored": 2,
+        "failed": 1,
+        "unscored": 0,
+    }
+    assert "1 failed" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 
 def test_without_label(tmp_path: Path) -> None:
@@ -153,7 +161,7 @@ def test_without_label(tmp_path: Path) -> None:
     engine.dataset = Dataset([{k: case[k] for k in ("image", "case_id")}], before)
     engine.run()
     assert "case a: has no label" in engine.summary.cases[0].error
-    assert json.loads((tmp_path / "out/metrics.json").read_text())["mean_dice"] is None
+    assert json.loads((tmp_path / "out/metrics.json").read_text(encoding="utf-8"))["mean_dice"] is None
 
 
 def test_a_killed_run_keeps_its_rows_and_is_taken_up(tmp_path: Path) -> None:
@@ -168,17 +176,26 @@ def test_a_killed_run_keeps_its_rows_and_is_taken_up(tmp_path: Path) -> None:
     engine.add_event_handler(Events.ITERATION_COMPLETED, stop)
     with pytest.raises(KeyboardInterrupt):
         engine.run()
-    assert {row.split(",")[0] for row in (out / "metrics.csv").read_text().splitlines()[1:]} == {"a", "b"}
+    assert {row.split(",")[0] for row in (out / "metrics.csv").read_text(encoding="utf-8").splitlines()[1:]} == {
+        "a",
+        "b",
+    }
     assert not (out / "report.html").exists()
     again = evaluator(cases, out, skip_existing=True)
     again.run()
     assert again.summary.count("skipped") == 2
     evaluator(cases, tmp_path / "whole").run()
-    assert (out / "metrics.csv").read_text() == (tmp_path / "whole/metrics.csv").read_text()
+    assert (out / "metrics.csv").read_text(encoding="utf-8") == (tmp_path / "whole/metrics.csv").read_text(
+        encoding="utf-8"
+    )
     # scores lost, label maps there: said, not hidden
     (out / "metrics.csv").unlink()
     evaluator(cases, out, skip_existing=True).run()
-    assert json.loads((out / "metrics.json").read_text())["cases"] == {"scored": 0, "failed": 0, "unscored": 3}
+    assert json.loads((out / "metrics.json").read_text(encoding="utf-8"))["cases"] == {
+        "scored": 0,
+        "failed": 0,
+        "unscored": 3,
+    }
 
 
 def test_other_orientation_is_refused(tmp_path: Path) -> None:

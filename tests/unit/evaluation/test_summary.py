@@ -60,7 +60,7 @@ def test_table_there_and_back(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     assert read_scores(path, ORGANS) == []
     write_scores(path, SCORES)
-    header = path.read_text().splitlines()[0]
+    header = path.read_text(encoding="utf-8").splitlines()[0]
     assert header == "case,organ,dice,hd95_mm,surface_dice_1mm,reference_ml,prediction_ml"
     assert repr(read_scores(path, ORGANS)) == repr(SCORES)  # NaN is not equal to itself
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.csv"]

@@ -60,10 +60,10 @@ def test_tables_hold_every_cell_and_its_cost(tmp_path, source):
     assert len(rows) == 4 * 3 * 3
     pixels = [float(row["AUC"]) for row in rows if row["encoder"] == "raw pixels"]
     assert pixels == [1.0] * 12
-    lines = (tmp_path / "out" / "sweep.md").read_text().splitlines()
+    lines = (tmp_path / "out" / "sweep.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 4 + 4
     assert "| toy | one block | 16 |" in lines[4]
-    assert (tmp_path / "out" / "sweep.tex").read_text().count(r"\\") == 5
+    assert (tmp_path / "out" / "sweep.tex").read_text(encoding="utf-8").count(r"\\") == 5
     assert (tmp_path / "out" / "sweep_toy.png").stat().st_size > 10_000
 
 

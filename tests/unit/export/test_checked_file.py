@@ -22,7 +22,7 @@ def test_says_beside_the_file_what_was_checked(network, tmp_path):
     path = tmp_path / "new" / "model.pt2"
     checks = write_checked(network, path, DESCRIPTION, roi_size=(80, 64), tolerance=1e-4)
     assert sorted(item.name for item in path.parent.iterdir()) == ["model.pt2", "model.pt2.json"]
-    record = json.loads((path.parent / "model.pt2.json").read_text())
+    record = json.loads((path.parent / "model.pt2.json").read_text(encoding="utf-8"))
     assert record["sha256"] == sha256_of(path) == ExportedNetwork(source=path).sha256
     assert record["input"] == DESCRIPTION["input"]
     assert record["tolerance"] == 1e-4
@@ -40,7 +40,7 @@ def test_one_that_disagrees_is_not_left(network, tmp_path):
     with pytest.raises(InputError, match=r"not written, the exported network differs .* allowed are 0\.01 of the"):
         write_checked(other, path, DESCRIPTION, roi_size=(64, 64), tolerance=0.01)
     assert [item.name for item in tmp_path.iterdir()] == ["model.pt2"]
-    assert path.read_text() == "what was there before"
+    assert path.read_text(encoding="utf-8") == "what was there before"
 
 
 def test_a_folder_that_is_a_file(network, tmp_path):

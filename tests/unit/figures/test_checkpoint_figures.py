@@ -43,6 +43,6 @@ def test_rows_are_named(tmp_path):
     path = tmp_path / "a.svg"
     encoders = [grey_encoder(name=name) for name in ("random weights (vit_mini, seed 0)", "iteration 500")]
     draw_checkpoints(path, encoders=encoders, slice_=planted_slice(tmp_path), points=[POINT], size_px=64, dpi=60)
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     for said in ("iteration 500", "random weights", "CT, slice 2", "similarity to point 1", "cosine similarity"):
         assert said in text

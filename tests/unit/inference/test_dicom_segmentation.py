@@ -210,7 +210,7 @@ def test_the_writer_puts_it_beside_the_nifti_and_nothing_of_the_patient_elsewher
     (out / "s.dcm").unlink()
     again.run()
     assert again.summary.count("ok") == 1
-    assert json.loads((out / "s.json").read_text())["organs"]["liver"]["voxels"] == (levels == 1).sum()
+    assert json.loads((out / "s.json").read_text(encoding="utf-8"))["organs"]["liver"]["voxels"] == (levels == 1).sum()
 
 
 @pytest.fixture

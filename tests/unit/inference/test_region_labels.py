@@ -98,7 +98,7 @@ def test_written_labels_volumes_and_sheet(tmp_path: Path) -> None:
     settings = {"channel_names": list(images), "shown_channels": ["t1ce", "flair"], "background": 0.0}
     write = WriteCased(output_dir=tmp_path, label_names=dict(regions.label_names), regions=regions, **settings)
     write(case)
-    report = (tmp_path / "a.json").read_text()
+    report = (tmp_path / "a.json").read_text(encoding="utf-8")
     core = f'"volume_ml": {np.isin(tissues, (1, 3)).sum() * 0.02:.3f}'.rstrip("0").rstrip(".")
     assert core in report
     page = imread(tmp_path / "a.png")[..., :3]

@@ -59,7 +59,7 @@ def test_header_text_and_extensions_are_left_out(tmp_path: Path) -> None:
     assert bytes(written.header["db_name"]).strip(b"\0") == b""
     assert not written.header.extensions
     assert written.header.get_xyzt_units()[0] == "mm"
-    assert "Jane" not in (tmp_path / "out" / "a.json").read_text()
+    assert "Jane" not in (tmp_path / "out" / "a.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
@@ -78,7 +78,7 @@ def test_report_holds_volumes(tmp_path: Path) -> None:
     affine = oblique_affine()
     save(tmp_path / "a.nii.gz", affine=affine)
     evaluator(list_cases(tmp_path, modality="ct"), tmp_path / "out", writer={"model_sha256": "abc"}).run()
-    report = json.loads((tmp_path / "out" / "a.json").read_text())
+    report = json.loads((tmp_path / "out" / "a.json").read_text(encoding="utf-8"))
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
     assert report["organs"]["liver"] == {"label": 1, "voxels": 63, "volume_ml": round(63 * voxel_ml, 3)}
     assert report["organs"]["spleen"]["voxels"] == 196

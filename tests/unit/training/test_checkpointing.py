@@ -50,7 +50,7 @@ def test_saves_at_each_interval_and_at_the_end(tmp_path, monkeypatch, interval, 
     monkeypatch.setattr(writer, "_save_plain", lambda c, path: written.append(c["iteration"]) or save(c, path))
     train(tmp_path / "c.pt", interval=interval, epochs=epochs)
     assert written == saved
-    assert (tmp_path / "c.pt.sha256").read_text().split()[0] == sha256_of(tmp_path / "c.pt")
+    assert (tmp_path / "c.pt.sha256").read_text(encoding="utf-8").split()[0] == sha256_of(tmp_path / "c.pt")
 
 
 def test_the_best_validation_is_kept(tmp_path):
@@ -117,7 +117,7 @@ def test_a_kill_during_the_write_leaves_the_old_file(tmp_path):
     assert process.exitcode == 9
     assert len(list(tmp_path.glob(".c.pt.*"))) == 1  # the half
     assert path.read_bytes() == before
-    assert (tmp_path / "c.pt.sha256").read_text().split()[0] == sha256_of(path)
+    assert (tmp_path / "c.pt.sha256").read_text(encoding="utf-8").split()[0] == sha256_of(path)
     assert torch.equal(train(path, epochs=3, resume=True, seed=7).weights, whole.weights)
     assert not list(tmp_path.glob(".c.pt.*"))  # cleaned up by the next run
 

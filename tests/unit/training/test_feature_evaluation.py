@@ -17,7 +17,7 @@ from meddino_components.training.feature_evaluation import FeatureEvaluation
 
 
 def lines(folder):
-    return [json.loads(line) for line in (folder / "feature_scores.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (folder / "feature_scores.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def random_states():

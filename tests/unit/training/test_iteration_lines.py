@@ -14,5 +14,5 @@ def test_lines(tmp_path):
         file.write('{"iteration": 15, "sco')
     lines.drop_after(5)
     lines.append(10, {"score": 7.0})
-    found = [json.loads(line) for line in lines.path.read_text().splitlines()]
+    found = [json.loads(line) for line in lines.path.read_text(encoding="utf-8").splitlines()]
     assert found == [{"iteration": i, "score": s} for i, s in ((0, 0.0), (5, 0.5), (10, 7.0))]

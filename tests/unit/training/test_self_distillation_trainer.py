@@ -169,7 +169,7 @@ def test_every_term_and_rate_is_logged(tmp_path):
     optimizer = torch.optim.AdamW(self_distillation_groups(network))
     log = JsonLog(path=tmp_path / "log.jsonl", optimizer=optimizer)
     run(network, iterations=2, handlers=[Throughput(batch_size=3), log])
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["iteration"] for line in lines] == [1, 2]
     expected = {"loss", "dino_local_loss", "dino_global_loss", "koleo_loss", "ibot_loss", "learning_rate"}
     expected |= {"teacher_temp", "ema_momentum", "weight_decay", "gradient_norm_backbone", "gradient_norm_dino_head"}

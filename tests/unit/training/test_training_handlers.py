@@ -42,7 +42,7 @@ def test_best_model_is_written_at_improvements_only(tmp_path):
         nn.init.constant_(validation.network.weight, epoch)
         validation.engine.run(epoch)
         written.append(torch.load(path, weights_only=True)["weight"].item())
-        assert (path.parent / "model.pt.sha256").read_text() == f"{sha256_of(path)}  model.pt\n"
+        assert (path.parent / "model.pt.sha256").read_text(encoding="utf-8") == f"{sha256_of(path)}  model.pt\n"
     assert written == [1, 1, 1, 4, 4]
 
 
@@ -77,7 +77,7 @@ def test_log_has_a_line_for_each_iteration_and_validation(tmp_path):
     validation.validate_after_each_epoch(run.trainer)
     path = tmp_path / "new" / "log.jsonl"
     run.run(JsonLog(path=path, optimizer=run.optimizer, evaluator=validation.engine))
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [line["iteration"] for line in lines] == [1, 2, 2, 3, 4, 4]
     assert [line["loss"] for line in lines if "loss" in line] == expected
     assert [line["validation"]["score"] for line in lines if "validation" in line] == [0.25, 0.5]
@@ -95,7 +95,7 @@ def test_log_drops_lines_after_the_checkpoint_and_half_ones(tmp_path, half):
     run.trainer.add_event_handler(Events.STARTED, lambda engine: setattr(engine.state, "iteration", 3))
     run.trainer.add_event_handler(Events.STARTED, lambda engine: setattr(engine.state, "epoch", 3))
     run.run(log)
-    found = path.read_text().splitlines()
+    found = path.read_text(encoding="utf-8").splitlines()
     assert found[:3] == lines[:3]
     assert [json.loads(line)["iteration"] for line in found] == [1, 2, 3, 4]
 

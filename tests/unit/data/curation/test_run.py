@@ -39,7 +39,7 @@ def reads(monkeypatch):
 
 
 def report_of(output):
-    return json.loads((output / "report.json").read_text())
+    return json.loads((output / "report.json").read_text(encoding="utf-8"))
 
 
 def skipped(output):
@@ -148,7 +148,7 @@ def test_hostile_files_are_named_and_the_others_taken(scans, tmp_path):
     assert "9 cases skipped: unreadable" in summary
     assert report_of(output)["totals"]["cases_taken"] == 4
     assert any("few_nan" in warning for warning in report_of(output)["warnings"])
-    text = (output / "report.txt").read_text()
+    text = (output / "report.txt").read_text(encoding="utf-8")
     assert all(name in text for name in kinds)
 
 
@@ -194,7 +194,7 @@ def test_outputs_that_cannot_be(scans, tmp_path):
         curate(scans, scans / "p0" / "imaging.nii.gz", modality="ct", **QUIET)
     with pytest.raises(InputError, match="cannot be written"):
         curate(scans, scans / "p0" / "imaging.nii.gz" / "out", modality="ct", **QUIET)
-    assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
+    assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "x"
 
 
 def test_a_store_below_its_source(scans, reads):

@@ -79,14 +79,14 @@ def test_all_images_in_one_folder_and_a_part_of_them(tmp_path):
 )
 def test_what_is_refused(tmp_path, file, old, new, message):
     path = save(tmp_path) / file
-    path.write_text(path.read_text().replace(old, new))
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new))
     with pytest.raises(InputError, match=message):
         read(tmp_path)
 
 
 def test_patients_of_both_lists_and_missing_parts(tmp_path):
     path = save(tmp_path) / "Data_Entry_2017.csv"
-    path.write_text(path.read_text().replace(",0,41,", ",0,1,"))
+    path.write_text(path.read_text(encoding="utf-8").replace(",0,41,", ",0,1,"))
     with pytest.raises(InputError, match="1 patients are in two splits: 1"):
         read(tmp_path)
     (tmp_path / "test_list.txt").unlink()

@@ -93,7 +93,7 @@ def test_what_is_refused(tmp_path):
     table = save(tmp_path) / "dataset/multi_abnormality_labels/train_predicted_labels.csv"
     with pytest.raises(InputError, match=r"16 of 18 labels have no example.*'train': Medical material"):
         read(tmp_path, labels=None)
-    text = table.read_text()
+    text = table.read_text(encoding="utf-8")
     table.write_text(text.replace("Emphysema", "emphysema"))
     with pytest.raises(InputError, match=r"no column 'Emphysema'\. The columns are 'VolumeName', 'Medical material'"):
         read(tmp_path)

@@ -52,7 +52,7 @@ def test_without_the_mapping_there_is_a_warning(tmp_path):
 def test_what_is_refused(tmp_path):
     save(tmp_path)
     table = tmp_path / "stage_2_train_labels.csv"
-    text = table.read_text()
+    text = table.read_text(encoding="utf-8")
     table.write_text(text + f"{NAMES[1]},1,2,3,4,1\n")
     with pytest.raises(InputError, match=f"row 52: {NAMES[1]} has Target 0 and 1"):
         read_rsna_pneumonia(tmp_path)

@@ -38,7 +38,7 @@ def test_layout(folder):
         ("amos_0001", "ct"), ("amos_0002", "ct"), ("amos_0501", "mr"),
     ]  # fmt: skip
     assert [c["case_id"] for c in read_datalist(folder, "amos", "official_validation")] == ["amos_0003"]
-    assert json.loads((folder / "dataset.json").read_text())["labels"]["6"] == AMOS_LABELS[6]
+    assert json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"]["6"] == AMOS_LABELS[6]
     assert not list(folder.rglob(".tmp_*"))
 
 
