@@ -82,7 +82,8 @@ def label_variables(tmp_path_factory):
     """Without this project on the path: the bundles bring their components."""
     folder = tmp_path_factory.mktemp("shim")
     # a torchvision for CUDA is imported beside a CPU build of torch
-    shutil.copy(REPOSITORY / "benchmarks" / "torchvision_shim.py", folder / "sitecustomize.py")
+    pairing = (REPOSITORY / "meddino_components" / "embeddings" / "torchvision_pairing.py").read_text(encoding="utf-8")
+    (folder / "sitecustomize.py").write_text(f"{pairing}\n\nimport_torchvision()\n", encoding="utf-8")
     return environment(PYTHONPATH=str(folder), PYTHONUNBUFFERED="1")
 
 
