@@ -6,6 +6,8 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from ..atomic_files import AtomicFiles
 from ..data.image_sets import ImageSet, read_image_set
 from ..embeddings import FrozenEncoder, frozen_backbone, raw_pixels, with_weights
 from ..errors import InputError
-from ..networks import vit_backbone
+from ..networks import DinoVisionTransformer, vit_backbone
 from .classification import evaluate_classification
 from .sweep_report import Cell, write_sweep
 
@@ -71,47 +73,53 @@ def run_sweep(
             "expected at least one of each, and a name of its own for each model"
         )
     folder = Path(output_dir)
+    asked = {"amp": amp, "seed": seed, **settings}
+
+    # one of each at a time, and only where a cell is not finished
+    @lru_cache(maxsize=1)
+    def image_set(name: str) -> ImageSet:
+        return read_image_set(**image_sets[name])
+
+    @lru_cache(maxsize=1)
+    def encoder_and_twin(name: str) -> tuple[FrozenEncoder, FrozenEncoder]:
+        weights = named[name].get("weights", "random")
+        return (
+            _encoder(name, weights, named[name], device, amp, seed),
+            _encoder("random weights", "random", named[name], device, amp, seed + 1),
+        )
+
+    def compute(set_name: str, model_name: str, size_px: int, place: Path) -> Cell:
+        encoder, random_twin = encoder_and_twin(model_name)
+        rows = evaluate_classification(
+            image_set=image_set(set_name),
+            encoders=[encoder],
+            controls=[random_twin, raw_pixels(patch_size=encoder.patch_size)],
+            size_px=size_px,
+            cache_dir=cache_dir,
+            output_dir=place,
+            seed=seed,
+            progress=progress,
+            **settings,
+        )
+        return Cell(
+            image_set=set_name,
+            model=model_name,
+            size_px=size_px,
+            parameters=_parameters(named[model_name]),
+            flops=_flops(encoder, size_px),
+            rows=tuple(rows),
+        )
+
     cells = []
-    with tqdm(total=len(named) * len(sizes_px) * len(image_sets), unit="cell", disable=not progress) as bar:
-        for set_name, source in image_sets.items():
-            image_set: ImageSet | None = None
-            for model_name, model in named.items():
-                for size_px in sizes_px:
-                    bar.set_description(f"{set_name}, {model_name}, {size_px} px")
-                    place = folder / "cells" / f"{set_name}__{model_name}__{size_px}".replace("/", "_")
-                    asked = {"amp": amp, "seed": seed, **settings}
-                    identity = _identity(model, source, size_px, asked)
-                    if (cell := _finished(place, identity)) is None:
-                        image_set = image_set or read_image_set(**source)
-                        encoder, random_twin = (
-                            _encoder(name, weights, model, device, amp, seed + offset)
-                            for name, weights, offset in (
-                                (model_name, model.get("weights", "random"), 0),
-                                ("random weights", "random", 1),
-                            )
-                        )
-                        rows = evaluate_classification(
-                            image_set=image_set,
-                            encoders=[encoder],
-                            controls=[random_twin, raw_pixels(patch_size=encoder.patch_size)],
-                            size_px=size_px,
-                            cache_dir=cache_dir,
-                            output_dir=place,
-                            seed=seed,
-                            progress=progress,
-                            **settings,
-                        )
-                        cell = Cell(
-                            image_set=set_name,
-                            model=model_name,
-                            size_px=size_px,
-                            parameters=_parameters(model),
-                            flops=_flops(encoder, size_px),
-                            rows=tuple(rows),
-                        )
-                        _finish(place, identity, cell)
-                    cells.append(cell)
-                    bar.update()
+    numbers = list(product(image_sets, named, sizes_px))
+    for set_name, model_name, size_px in (bar := tqdm(numbers, unit="cell", disable=not progress)):
+        bar.set_description(f"{set_name}, {model_name}, {size_px} px")
+        place = folder / "cells" / f"{set_name}__{model_name}__{size_px}".replace("/", "_")
+        identity = _identity(named[model_name], image_sets[set_name], size_px, asked)
+        if (cell := _finished(place, identity)) is None:
+            cell = compute(set_name, model_name, size_px, place)
+            _finish(place, identity, cell)
+        cells.append(cell)
     write_sweep(folder, cells)
     logger.info("%d cells; tables and plots in %s", len(cells), folder)
     return cells
@@ -120,15 +128,17 @@ def run_sweep(
 def _encoder(
     name: str, weights: str, model: Mapping[str, Any], device: torch.device | str, amp: bool, seed: int
 ) -> FrozenEncoder:
-    overrides = {key: value for key, value in model.items() if key not in _OWN_KEYS}
-    backbone = with_weights(vit_backbone(model["backbone"], **overrides), weights, device=device, seed=seed)
+    backbone = with_weights(_backbone(model), weights, device=device, seed=seed)
     return frozen_backbone(name, backbone, intensity=model.get("intensity", "scan"), amp=amp)
 
 
+def _backbone(model: Mapping[str, Any]) -> DinoVisionTransformer:
+    return vit_backbone(model["backbone"], **{key: value for key, value in model.items() if key not in _OWN_KEYS})
+
+
 def _parameters(model: Mapping[str, Any]) -> int:
-    overrides = {key: value for key, value in model.items() if key not in _OWN_KEYS}
     with torch.device("meta"):
-        return sum(p.numel() for p in vit_backbone(model["backbone"], **overrides).parameters())
+        return sum(p.numel() for p in _backbone(model).parameters())
 
 
 @torch.no_grad()
