@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ..blank_figure import blank_figure
 from ..inference import overlay
 from ..inference.slice_choice import choose_slices, label_areas
 
@@ -68,8 +67,7 @@ def write_comparison(
     fill = overlay.fill_of(images)
     lines = [(picture, labels) for picture in pictures for labels in (reference, prediction)]
     inches = _TILE_INCHES * sum(widths), _TILE_INCHES * len(lines) * tile_ratio + 0.45
-    figure = Figure(figsize=inches, dpi=100, facecolor=overlay.PAGE)
-    FigureCanvasAgg(figure)
+    figure = blank_figure("the comparison", dpi=100, inches=inches, facecolor=overlay.PAGE)
     top = 1 - 0.4 / inches[1]
     edges = {"left": 0.025, "right": 0.995, "top": top, "bottom": 0.01, "wspace": 0.02, "hspace": 0.03}
     grid = figure.add_gridspec(len(lines), len(widths), width_ratios=widths, **edges)

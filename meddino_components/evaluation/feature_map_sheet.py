@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ..errors import InputError
+from ..blank_figure import blank_figure
 from ..inference.overlay import FAINT, PAGE, TEXT, grey_window
 from .feature_maps import PrincipalColours, choose_points, cosine_maps, foreground_patches, principal_colours
 
@@ -121,21 +121,14 @@ def _window(rows: Sequence[SheetRow], slices: Sequence[Mapping[str, Any]]) -> tu
 
 def _draw_sheet(path: Path, rows: Sequence[SheetRow], *, title: str, note: str, window: tuple[float, float]) -> None:
     """Maps have one colour a patch, not interpolated: what is shown is what the network gives."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.cm import ScalarMappable
-        from matplotlib.colors import Normalize
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError(
-            "feature maps need matplotlib: pip install 'meddino[report]', or turn the pictures off"
-        ) from error
     n_points = len(rows[0].points)
     height, width = rows[0].image.shape
     n_columns, tile = 2 + n_points, _TILE_INCHES * height / width
     inches = (_TILE_INCHES * n_columns, _HEAD_INCHES + tile * len(rows) + _FOOT_INCHES)
-    figure = Figure(figsize=inches, dpi=110, facecolor=PAGE)
-    FigureCanvasAgg(figure)
+    figure = blank_figure("feature maps", dpi=110, inches=inches, facecolor=PAGE, otherwise="turn the pictures off")
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
     edges = {
         "left": 0.004,
         "right": 0.996,

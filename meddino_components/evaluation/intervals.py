@@ -16,3 +16,8 @@ class Interval:
     @property
     def excludes_zero(self) -> bool:
         return self.low > 0 or self.high < 0
+
+    def text(self, *, signed: bool = False) -> str:
+        """Three decimals, the bounds in brackets; with a sign for differences."""
+        form = "+.3f" if signed else ".3f"
+        return f"{self.value:{form}} ({self.low:{form}} to {self.high:{form}})"

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..blank_figure import blank_figure
 from .metrics import OrganScore
 
 _INK = "#1c2733"
@@ -112,9 +112,7 @@ def volume_plot(scores: Sequence[OrganScore], organs: Sequence[str]) -> bytes | 
 
 
 def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
+    return blank_figure("the figures of the report", dpi=110, inches=(width, height), constrained=True)
 
 
 def _png(figure: Figure, *axes: Axes) -> bytes:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from io import StringIO
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..atomic_files import AtomicFiles
-from ..errors import InputError
+from ..blank_figure import blank_figure
 from .intervals import Interval
+from .text_tables import csv_text, latex, markdown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -53,23 +55,18 @@ def write_tables(folder: Path, stem: str, rows: Sequence[Row], facts: Mapping[st
     Raises:
         InputError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg as Canvas
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError("the picture of the scores needs matplotlib: pip install 'meddino[report]'") from error
-    folder.mkdir(parents=True, exist_ok=True)
     heading = _heading(facts)
-    figure = Figure(layout="constrained", dpi=150)
-    Canvas(figure)
+    figure = blank_figure("the picture of the scores", dpi=150, constrained=True)
     _draw(figure, rows, heading, main)
+    folder.mkdir(parents=True, exist_ok=True)
     data = {**facts, "main_score": main, "rows": [_as_data(row) for row in rows]}
+    table, caption = _table(rows, main), f"{heading}. In brackets: 95 % intervals."
     with AtomicFiles() as files:
         for suffix, text in (
             ("json", json.dumps(data, indent=2, ensure_ascii=False) + "\n"),
-            ("csv", _csv(rows)),
-            ("md", _markdown(rows, heading, main)),
-            ("tex", _latex(rows, heading, main)),
+            ("csv", csv_text(score_columns(rows))),
+            ("md", markdown(table, heading=caption)),
+            ("tex", latex(table, heading=caption, columns="ll" + "c" * (len(table[0]) - 2))),
         ):
             files.path(folder / f"{stem}.{suffix}").write_text(text, encoding="utf-8")
         figure.savefig(files.path(folder / f"{stem}.png"))
@@ -81,9 +78,20 @@ def plain(rows: Sequence[Row], *, main: str) -> str:
     width = max(len(row.encoder) for row in rows)
     lines = [f"{'encoder':<{width}}  {'probe':<8}  {main} (95 % interval); over controls"]
     for row in rows:
-        gains = "; ".join(f"{name} {_signed(gain)}" for name, gain in row.gains.items())
-        lines.append(f"{row.encoder:<{width}}  {row.probe:<8}  {_unsigned(row.scores[main])}; {gains}".rstrip("; "))
+        gains = "; ".join(f"{name} {gain.text(signed=True)}" for name, gain in row.gains.items())
+        lines.append(f"{row.encoder:<{width}}  {row.probe:<8}  {row.scores[main].text()}; {gains}".rstrip("; "))
     return "\n".join(lines)
+
+
+def score_columns(rows: Sequence[Row]) -> list[list[str]]:
+    """Head and lines for a CSV: whose scores, and each score with its bounds."""
+    names = list(rows[0].scores)
+    table = [["encoder", "control", "probe"]]
+    table[0] += [f"{name.replace(' ', '_')}{end}" for name in names for end in ("", "_low", "_high")]
+    for row in rows:
+        values = [v for name in names for i in (row.scores[name],) for v in (i.value, i.low, i.high)]
+        table.append([row.encoder, str(int(row.is_control)), row.probe, *(f"{v:.6g}" for v in values)])
+    return table
 
 
 def _heading(facts: Mapping[str, Any]) -> str:
@@ -99,17 +107,9 @@ def _heading(facts: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _unsigned(interval: Interval) -> str:
-    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
-
-
-def _signed(interval: Interval) -> str:
-    return f"{interval.value:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
-
-
 def _as_data(row: Row) -> dict[str, Any]:
     def numbers(intervals: Mapping[str, Interval]) -> dict[str, Any]:
-        return {name: {"value": i.value, "low": i.low, "high": i.high} for name, i in intervals.items()}
+        return {name: asdict(interval) for name, interval in intervals.items()}
 
     return {
         "encoder": row.encoder,
@@ -121,52 +121,18 @@ def _as_data(row: Row) -> dict[str, Any]:
     }
 
 
-def _csv(rows: Sequence[Row]) -> str:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = list(rows[0].scores)
-    ends = [f"{name.replace(' ', '_')}{end}" for name in names for end in ("", "_low", "_high")]
-    writer.writerow(["encoder", "control", "probe", *ends])
-    for row in rows:
-        values = [v for name in names for i in (row.scores[name],) for v in (i.value, i.low, i.high)]
-        writer.writerow([row.encoder, int(row.is_control), row.probe, *(f"{v:.6g}" for v in values)])
-    return text.getvalue()
-
-
 def _table(rows: Sequence[Row], main: str) -> list[list[str]]:
     """Head and body as text."""
     controls = list(dict.fromkeys(row.encoder for row in rows if row.is_control))
     table = [["encoder", "probe", *rows[0].scores, *(f"{main} over {name}" for name in controls)]]
     for row in rows:
         gains = (row.gains.get(name) for name in controls)
-        scores = map(_unsigned, row.scores.values())
-        table.append([row.encoder, row.probe, *scores, *(_signed(g) if g else "" for g in gains)])
+        scores = (score.text() for score in row.scores.values())
+        table.append([row.encoder, row.probe, *scores, *(gain.text(signed=True) if gain else "" for gain in gains)])
     return table
 
 
-def _markdown(rows: Sequence[Row], heading: str, main: str) -> str:
-    head, *body = _table(rows, main)
-    lines = [f"{heading}. In brackets: 95 % intervals.", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    return "\n".join(lines + [f"| {' | '.join(cells)} |" for cells in body]) + "\n"
-
-
-def _latex(rows: Sequence[Row], heading: str, main: str) -> str:
-    head, *body = (
-        " & ".join(cell.replace("_", r"\_").replace("%", r"\%") for cell in cells) + r" \\"
-        for cells in _table(rows, main)
-    )
-    columns = "ll" + "c" * (head.count("&") - 1)
-    lines = [
-        f"% {heading}. In brackets: 95 % intervals.",
-        rf"\begin{{tabular}}{{{columns}}}",
-        r"\hline",
-        head,
-        r"\hline",
-    ]
-    return "\n".join([*lines, *body, r"\hline", r"\end{tabular}"]) + "\n"
-
-
-def _draw(figure: Any, rows: Sequence[Row], heading: str, main: str) -> None:
+def _draw(figure: Figure, rows: Sequence[Row], heading: str, main: str) -> None:
     """The main score with its interval, a panel a probe; controls grey."""
     probes = list(dict.fromkeys(row.probe for row in rows))
     names = list(dict.fromkeys(row.encoder for row in rows))

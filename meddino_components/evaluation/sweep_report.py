@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..atomic_files import AtomicFiles
-from ..errors import InputError
+from ..blank_figure import blank_figure
 from .intervals import Interval
-from .score_tables import Row
+from .score_tables import Row, score_columns
+from .text_tables import csv_text, latex, markdown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MAIN = "AUC"
 _TICKS = 5  # of an axis, labelled one by one
@@ -65,35 +67,31 @@ def write_sweep(folder: Path, cells: Sequence[Cell]) -> None:
     Raises:
         InputError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg as Canvas
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError("the plots of the sweep need matplotlib: pip install 'meddino[report]'") from error
+    drawings = {}
+    for image_set in dict.fromkeys(cell.image_set for cell in cells):
+        drawings[image_set] = blank_figure("the plots of the sweep", dpi=150, constrained=True)
+        _draw(drawings[image_set], [cell for cell in cells if cell.image_set == image_set], image_set)
+    table, caption = _table(cells), f"{_MAIN}; in brackets: 95 % intervals."
     folder.mkdir(parents=True, exist_ok=True)
     with AtomicFiles() as files:
-        files.path(folder / "sweep.csv").write_text(_csv(cells), encoding="utf-8")
-        files.path(folder / "sweep.md").write_text(_markdown(cells), encoding="utf-8")
-        files.path(folder / "sweep.tex").write_text(_latex(cells), encoding="utf-8")
-        for image_set in dict.fromkeys(cell.image_set for cell in cells):
-            figure = Figure(layout="constrained", dpi=150)
-            Canvas(figure)
-            _draw(figure, [cell for cell in cells if cell.image_set == image_set], image_set)
+        for suffix, text in (
+            ("csv", csv_text(_columns(cells))),
+            ("md", markdown(table, heading=caption)),
+            ("tex", latex(table, heading=caption, columns="llrrr" + "c" * (len(table[0]) - 5))),
+        ):
+            files.path(folder / f"sweep.{suffix}").write_text(text, encoding="utf-8")
+        for image_set, figure in drawings.items():
             figure.savefig(files.path(folder / f"sweep_{image_set.replace('/', '_')}.png"))
 
 
-def _csv(cells: Sequence[Cell]) -> str:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = list(cells[0].rows[0].scores)
-    ends = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    writer.writerow(["set", "model", "size_px", "parameters", "flops", "encoder", "control", "probe", *ends])
-    for cell in cells:
-        for row in cell.rows:
-            values = [v for name in names for i in (row.scores[name],) for v in (i.value, i.low, i.high)]
-            facts = [cell.image_set, cell.model, cell.size_px, cell.parameters, cell.flops]
-            writer.writerow([*facts, row.encoder, int(row.is_control), row.probe, *(f"{v:.6g}" for v in values)])
-    return text.getvalue()
+def _columns(cells: Sequence[Cell]) -> list[list[str]]:
+    """All scores of all cells, for the CSV."""
+    head, *lines = score_columns([row for cell in cells for row in cell.rows])
+    of_lines = [cell for cell in cells for _ in cell.rows]
+    table = [["set", "model", "size_px", "parameters", "flops", *head]]
+    for cell, line in zip(of_lines, lines, strict=True):
+        table.append([cell.image_set, cell.model, str(cell.size_px), str(cell.parameters), str(cell.flops), *line])
+    return table
 
 
 def _table(cells: Sequence[Cell]) -> list[list[str]]:
@@ -112,27 +110,13 @@ def _table(cells: Sequence[Cell]) -> list[list[str]]:
             f"{cell.flops / 1e9:.1f}",
         ]
         for probe in probes:
-            own = scores[None, probe]
-            line.append(f"{own.value:.3f} ({own.low:.3f} to {own.high:.3f})")
+            line.append(scores[None, probe].text())
             line += [f"{scores[who, probe].value:.3f}" for who in controls]
         table.append(line)
     return table
 
 
-def _markdown(cells: Sequence[Cell]) -> str:
-    head, *body = _table(cells)
-    lines = [f"{_MAIN}; in brackets: 95 % intervals.", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    return "\n".join(lines + [f"| {' | '.join(line)} |" for line in body]) + "\n"
-
-
-def _latex(cells: Sequence[Cell]) -> str:
-    head, *body = (" & ".join(cell.replace("_", r"\_") for cell in line) + r" \\" for line in _table(cells))
-    columns = "ll" + "r" * 3 + "c" * (head.count("&") - 4)
-    lines = [f"% {_MAIN}; in brackets: 95 % intervals.", rf"\begin{{tabular}}{{{columns}}}", r"\hline", head, r"\hline"]
-    return "\n".join([*lines, *body, r"\hline", r"\end{tabular}"]) + "\n"
-
-
-def _draw(figure: Any, cells: Sequence[Cell], title: str) -> None:
+def _draw(figure: Figure, cells: Sequence[Cell], title: str) -> None:
     """A row a probe: against parameters (a line a resolution), resolution (a line a model), and FLOPs."""
     probes = list(dict.fromkeys(row.probe for row in cells[0].rows))
     figure.set_size_inches(10.5, 2.7 * len(probes) + 0.5)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic_files import AtomicFiles
+from ..blank_figure import blank_figure
 from ..errors import InputError
 from .scan_slice import Box, ScanSlice
 
@@ -124,18 +125,13 @@ def draw(path: Path, sheet: Sheet, *, dpi: int = 300) -> None:
     Raises:
         InputError: matplotlib is not installed, or the path is of no use.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError("figures need matplotlib: pip install 'meddino[report]'") from error
     check_format(path)
     page = _laid_out(sheet)
+    figure = blank_figure("figures", dpi=dpi, inches=(page.wide / 25.4, page.high / 25.4))
+    from matplotlib import rc_context
+
     # labels stay text
     with rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=(page.wide / 25.4, page.high / 25.4), dpi=dpi, facecolor="white")
-        FigureCanvasAgg(figure)
         for r, row in enumerate(sheet.rows):
             for c, tile in enumerate(row):
                 _draw_tile(figure.add_axes(page.tile(r, c)), tile, sheet.view)

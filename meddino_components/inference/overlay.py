@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..blank_figure import blank_figure
 from .slice_choice import choose_slices, label_areas
 
 _ROWS, _COLUMNS = 3, 4  # of axial tiles
@@ -66,13 +66,6 @@ def write_overlay(
     Raises:
         InputError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError(
-            "the overlay sheet needs matplotlib: pip install 'meddino[report]', or turn the overlay off"
-        ) from error
     images = dict(image) if isinstance(image, Mapping) else {"": image}
     fill = fill_of(images)
     n_groups = _ROWS if len(images) == 1 else max(1, _ROWS_OF_SEVERAL // len(images))
@@ -92,8 +85,7 @@ def write_overlay(
     coronal_width = float(np.clip(n_high * tile_ratio / (n_slices * slice_mm / wide_mm), 0.5, n_wide))
     widths = [1.0] * _COLUMNS + [coronal_width, 1.05]
     inches = _TILE_INCHES * sum(widths), _TILE_INCHES * max(len(lines), _ROWS) * tile_ratio + 0.5
-    figure = Figure(figsize=inches, dpi=110, facecolor=PAGE)
-    FigureCanvasAgg(figure)
+    figure = blank_figure("the overlay sheet", dpi=110, inches=inches, facecolor=PAGE, otherwise="turn the overlay off")
     top = 1 - 0.45 / inches[1]
     edges = {"left": 0.005, "right": 0.995, "top": top, "bottom": 0.01, "wspace": 0.02, "hspace": 0.02}
     grid = figure.add_gridspec(max(len(lines), _ROWS), len(widths), width_ratios=widths, **edges)

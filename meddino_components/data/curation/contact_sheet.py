@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...atomic_files import AtomicFiles
+from ...blank_figure import blank_figure
 from ...errors import InputError
 from ..slice_store.store import SliceStore
 
@@ -41,17 +42,14 @@ def write_contact_sheet(path: Path, store: SliceStore) -> list[int]:
     Raises:
         InputError: matplotlib is not installed.
     """
-    require_matplotlib()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     n = min(len(store), _COLUMNS * _ROWS)
     chosen = [int(index) for index in np.linspace(0, len(store) - 1, n).round()] if n > 1 else [len(store) // 2]
     columns = min(_COLUMNS, n)
     rows = -(-n // columns)
     inches = max(columns * _TILE_INCHES, 6.0), rows * (_TILE_INCHES + 0.35) + 0.45
-    figure = Figure(figsize=inches, dpi=110, facecolor=_PAGE)
-    FigureCanvasAgg(figure)
+    figure = blank_figure(
+        "the contact sheet", dpi=110, inches=inches, facecolor=_PAGE, otherwise="set contact_sheet to false"
+    )
     top = 1 - 0.45 / inches[1]
     grid = figure.add_gridspec(
         rows, columns, left=0.01, right=0.99, top=top - 0.3 / inches[1], bottom=0.01, wspace=0.04, hspace=0.2
