@@ -6,7 +6,7 @@ Shapes: B images, C channels, H rows, W columns, P patches, D width.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,6 +62,15 @@ def check_size(encoder: FrozenEncoder, size_px: int) -> None:
             f"size_px is {size_px}; {encoder.name} takes {encoder.fixed_size_px} alone. Set it to that, for all "
             "encoders that are compared, or load the encoder for another size if its library can (open_clip: size_px)."
         )
+
+
+def encoders_and_controls(encoders: Sequence[FrozenEncoder], controls: Sequence[FrozenEncoder]) -> list[FrozenEncoder]:
+    """All that are compared. Raises InputError where there is no encoder, or where names recur."""
+    everyone = [*encoders, *controls]
+    names = [encoder.name for encoder in everyone]
+    if not encoders or len(set(names)) < len(names):
+        raise InputError(f"encoders are {names}; expected at least one, and a name of its own for each")
+    return everyone
 
 
 def frozen_backbone(

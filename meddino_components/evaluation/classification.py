@@ -1,6 +1,6 @@
 """Frozen encoders on a labelled image set: k-NN, the published linear probe and logistic regression, beside controls.
 
-Shapes: N samples, D width, K classes or labels.
+Shapes: N samples, D width.
 """
 
 from __future__ import annotations
@@ -13,19 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.image_sets import SPLITS, ImageSet, Selection, Split
+from ..data.image_sets import ImageSet
 from ..embeddings import Embeddings, FrozenEncoder, embed_image_set
-from ..errors import InputError
+from ..embeddings.encoders import encoders_and_controls
 from .classification_scores import METRICS, BootstrappedScores
-from .feature_scores import Probe, linear_probe, nearest_neighbour_probe
-from .gradient_probe import gradient_probe_scores
-from .probe_metrics import mean_auc
+from .readable_samples import readable_samples
 from .score_tables import Row, write_tables
+from .vector_probes import score_vectors
 
 Vector = Literal["cls", "mean_patch"]
 Pooling = Literal["mean", "max"]
-# penalties that logistic regression is tried with
-_L2 = (1.0, 10.0, 100.0, 1000.0)
 
 
 def evaluate_classification(
@@ -74,11 +71,7 @@ def evaluate_classification(
     Raises:
         InputError: no encoder, names that recur, nothing left of a split after unreadable samples, or see `embed`.
     """
-    everyone = [*encoders, *controls]
-    names = [encoder.name for encoder in everyone]
-    if not encoders or len(set(names)) < len(names):
-        raise InputError(f"encoders are {names}; expected at least one, and a name of its own for each")
-    splits = {split: image_set.of(split) for split in SPLITS}
+    everyone = encoders_and_controls(encoders, controls)
     embeddings = {
         encoder.name: embed_image_set(
             image_set,
@@ -91,55 +84,32 @@ def evaluate_classification(
         )
         for encoder in everyone
     }
-    readable = {split: _readable([embeddings[name][split] for name in names]) for split in splits}
-    targets = {split: _targets(part)[readable[split]] for split, part in splits.items()}
-    left_out = {split: len(part) - int(readable[split].sum()) for split, part in splits.items()}
-    if not all(len(t) for t in targets.values()):
-        raise InputError(f"{image_set.name}: no sample is left in a split; unreadable: {left_out}")
-    patients = np.array([sample.patient for sample in splits["test"].samples])[readable["test"].numpy()]
-    bootstrap = BootstrappedScores(
-        targets["test"],
-        torch.from_numpy(np.unique(patients, return_inverse=True)[1]),
-        n_resamples=n_resamples,
-        seed=seed,
-    )
+    readable = readable_samples(image_set, list(embeddings.values()))
+    bootstrap = BootstrappedScores(readable.targets["test"], readable.test_patients, n_resamples=n_resamples, seed=seed)
     measured: dict[tuple[str, str], dict[Any, Tensor]] = {}
     for encoder in everyone:
-        vectors = {
-            split: pooled(found, vector, pooling)[readable[split]] for split, found in embeddings[encoder.name].items()
-        }
-        for probe, scores in _probed(encoder, vectors, targets, len(image_set.label_names), n_neighbours, seed).items():
-            measured[encoder.name, probe] = bootstrap.metrics(scores)
-    rows = [
-        Row(
-            encoder=name,
-            is_control=name in {control.name for control in controls},
-            probe=probe,
-            scores={metric: bootstrap.interval(values[metric]) for metric in METRICS},
-            gains={
-                control.name: bootstrap.interval(values["AUC"] - measured[control.name, probe]["AUC"])
-                for control in controls
-                if name != control.name
-            },
+        found = embeddings[encoder.name]
+        scores = score_vectors(
+            {split: pooled(found[split], vector, pooling)[mask] for split, mask in readable.masks.items()},
+            readable.targets,
+            n_classes=len(image_set.label_names),
+            metric=encoder.metric,
+            n_neighbours=n_neighbours,
+            seed=seed,
         )
-        for (name, probe), values in measured.items()
-    ]
+        measured |= {(encoder.name, probe): bootstrap.metrics(of_probe) for probe, of_probe in scores.items()}
+    rows = _rows(measured, bootstrap, [control.name for control in controls])
     facts = {
         "set": image_set.name,
         "size_px": size_px,
         "vector": vector,
-        "samples": {split: len(t) for split, t in targets.items()},
+        "samples": {split: len(targets) for split, targets in readable.targets.items()},
         "units": bootstrap.n_units,
         "unit": "patients",
-        "unreadable": left_out,
-        "unreadable_samples": {
-            sample: reason
-            for of_splits in embeddings.values()
-            for found in of_splits.values()
-            for sample, reason in found.unreadable.items()
-        },
+        "unreadable": readable.left_out,
+        "unreadable_samples": readable.reasons,
         "within_one_patient": bool(image_set.shared_patients()),
-        "positives": dict(zip(image_set.label_names, splits["test"].positives().tolist(), strict=True)),
+        "positives": dict(zip(image_set.label_names, image_set.of("test").positives().tolist(), strict=True)),
     }
     write_tables(Path(output_dir), "classification", rows, facts, main="AUC")
     return rows
@@ -162,38 +132,21 @@ def pooled(embeddings: Embeddings, vector: Vector, pooling: Pooling) -> Tensor:
     return vectors
 
 
-def _readable(of_encoders: Sequence[Embeddings]) -> Tensor:
-    return torch.from_numpy(np.all([found.lengths > 0 for found in of_encoders], axis=0))
-
-
-def _targets(samples: Selection) -> Tensor:
-    return torch.from_numpy(samples.targets())
-
-
-def _probed(
-    encoder: FrozenEncoder,
-    vectors: Mapping[Split, Tensor],
-    targets: Mapping[Split, Tensor],
-    n_classes: int,
-    n_neighbours: int,
-    seed: int,
-) -> dict[str, Tensor]:
-    """Test scores [N, K] by probe."""
-    weights: Literal["softmax", "distance"] = "softmax" if encoder.metric == "cosine" else "distance"
-    knn = nearest_neighbour_probe(n_neighbours=n_neighbours, metric=encoder.metric, weights=weights)
-    l2 = max(_L2, key=lambda l2: _validation_auc(linear_probe(l2=l2), vectors, targets, n_classes))
-    train, test = (vectors["train"], targets["train"]), vectors["test"]
-    return {
-        "knn": knn(*train, test, n_classes),
-        "linear": gradient_probe_scores(*train, test, n_classes=n_classes, seed=seed),
-        "logistic": linear_probe(l2=l2)(*train, test, n_classes),
-    }
-
-
-def _validation_auc(
-    probe: Probe, vectors: Mapping[Split, Tensor], targets: Mapping[Split, Tensor], n_classes: int
-) -> float:
-    truth = targets["val"]
-    scores = probe(vectors["train"], targets["train"], vectors["val"], n_classes)
-    auc = mean_auc(scores, torch.nn.functional.one_hot(truth, n_classes) if truth.ndim == 1 else truth)
-    return auc if np.isfinite(auc) else 0.0
+def _rows(
+    measured: Mapping[tuple[str, str], Mapping[Any, Tensor]], bootstrap: BootstrappedScores, controls: Sequence[str]
+) -> list[Row]:
+    """Intervals, from metrics by name and probe under the same resamples."""
+    return [
+        Row(
+            encoder=name,
+            is_control=name in controls,
+            probe=probe,
+            scores={metric: bootstrap.interval(values[metric]) for metric in METRICS},
+            gains={
+                control: bootstrap.interval(values["AUC"] - measured[control, probe]["AUC"])
+                for control in controls
+                if name != control
+            },
+        )
+        for (name, probe), values in measured.items()
+    ]

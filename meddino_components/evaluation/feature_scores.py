@@ -22,9 +22,17 @@ SliceVector = Literal["cls", "mean_patch"]
 
 
 def nearest_neighbour_probe(
-    *, n_neighbours: int = 20, metric: Metric = "cosine", weights: Weights = "softmax", temperature: float = 0.07
+    *, n_neighbours: int = 20, metric: Metric = "cosine", weights: Weights | None = None, temperature: float = 0.07
 ) -> Probe:
-    """`nearest_neighbour_scores` with these settings."""
+    """`nearest_neighbour_scores` with these settings.
+
+    Args:
+        n_neighbours: k.
+        metric: the encoder's.
+        weights: of votes; None is what suits the metric, "softmax" for the cosine and "distance" for the distance.
+        temperature: of "softmax".
+    """
+    chosen: Weights = weights or ("softmax" if metric == "cosine" else "distance")
 
     def probe(training: Tensor, labels: Tensor, test: Tensor, n_classes: int) -> Tensor:
         return nearest_neighbour_scores(
@@ -34,7 +42,7 @@ def nearest_neighbour_probe(
             n_classes=n_classes,
             n_neighbours=n_neighbours,
             metric=metric,
-            weights=weights,
+            weights=chosen,
             temperature=temperature,
         )
 
@@ -51,9 +59,9 @@ def linear_probe(*, l2: float = 1.0, max_iterations: int = 1000) -> Probe:
     return probe
 
 
-def both_probes(*, n_neighbours: int = 20, l2: float = 1.0) -> dict[str, Probe]:
-    """``knn`` and ``linear``, as they judge an encoder."""
-    return {"knn": nearest_neighbour_probe(n_neighbours=n_neighbours), "linear": linear_probe(l2=l2)}
+def both_probes(*, metric: Metric = "cosine", n_neighbours: int = 20, l2: float = 1.0) -> dict[str, Probe]:
+    """``knn`` and ``linear``, as they judge an encoder whose vectors are compared by ``metric``."""
+    return {"knn": nearest_neighbour_probe(n_neighbours=n_neighbours, metric=metric), "linear": linear_probe(l2=l2)}
 
 
 def patch_scores(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, n_classes: int) -> Tensor:

@@ -7,30 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..data.intensity import Modality
 from ..embeddings import FrozenEncoder, for_scans
-from ..embeddings.encoders import check_size
+from ..embeddings.encoders import check_size, encoders_and_controls
 from ..errors import InputError
-from .classification_scores import BootstrappedScores
 from .feature_map_sheet import evenly_spaced, write_feature_maps
-from .feature_scores import both_probes, nearest_neighbour_probe, patch_scores, probe_scores
-from .paired_bootstrap import bootstrap, paired_bootstrap
 from .patch_features import SliceFeatures, extract_features
-from .probe_metrics import Score, balanced_accuracy, count_classes, organ_score
+from .patch_rows import SplitFeatures, patch_rows
 from .score_tables import Row, plain, write_tables
 
 logger = logging.getLogger(__name__)
-
-_SCORES: dict[str, Score] = {"organ score": organ_score, "balanced accuracy": balanced_accuracy}
-_CURVES = 1000  # resamples at most
-
-
-def _truth_and_units(slices: SliceFeatures) -> tuple[Tensor, Tensor]:
-    """Labels [N] and numbers of the units [N], from 0, of the labelled patches: the same under every encoder."""
-    _, labels, units = slices.labelled_patches()
-    return labels, units.unique(return_inverse=True)[1]
 
 
 def evaluate_patches(
@@ -82,99 +68,92 @@ def evaluate_patches(
         window: (low, high) grey window of the pictures; None is taken from the slices.
 
     Returns:
-        a row for each encoder or control, and probe; with ``scores``, `feature_scores` of the encoder.
+        a row for each encoder or control, and probe; ``more`` of each is its part of `feature_scores`.
 
     Raises:
-        InputError: names of encoders that recur, cases on both sides, a label beyond the names; slices of a
-            size that an encoder does not take; matplotlib is not
-            installed but pictures are wanted.
+        InputError: no encoder, names of encoders that recur, cases on both sides, a label beyond the names, slices of
+            a size that an encoder does not take, or matplotlib is not installed.
         ValueError: fewer than two test units with an organ.
     """
-    everyone = [*encoders, *controls]
-    names = [encoder.name for encoder in everyone]
-    if not encoders or len(set(names)) < len(names):
-        raise InputError(f"encoders are {names}; expected at least one, and a name of its own for each")
-    shared = {str(s.get("case_id")) for s in train_slices} & {str(s.get("case_id")) for s in test_slices}
-    if shared and not allow_same_patient:
-        raise InputError(
-            f"{len(shared)} cases have slices in training and test, such as {sorted(shared)[0]}: the probes would be "
-            "scored on patients that they were trained on. Split by patient, or set allow_same_patient to true: the "
-            "tables are then marked as those within one patient"
-        )
+    everyone = encoders_and_controls(encoders, controls)
+    shared = _shared_cases(train_slices, test_slices, allowed=allow_same_patient)
+    size_px = int(test_slices[0]["image"].shape[-1])
     for encoder in everyone:
         check_size(encoder, int(train_slices[0]["image"].shape[-1]))
-    n_classes = len(label_names)
+    labelling: dict[str, Any] = {
+        "n_classes": len(label_names),
+        "min_purity": min_purity,
+        "include_background": include_background,
+    }
 
-    def features(encoder: FrozenEncoder) -> tuple[SliceFeatures, SliceFeatures]:
-        training, test = (
-            extract_features(
-                for_scans(encoder, modality=modality),
-                slices,
-                patch_size=encoder.patch_size,
-                n_classes=n_classes,
-                min_purity=min_purity,
-                include_background=include_background,
-                batch_size=batch_size,
-            )
-            for slices in (train_slices, test_slices)
-        )
-        return training, test
+    def features(encoder: FrozenEncoder, slices: Sequence[Mapping[str, Any]]) -> SliceFeatures:
+        encode, patch_size = for_scans(encoder, modality=modality), encoder.patch_size
+        return extract_features(encode, slices, patch_size=patch_size, batch_size=batch_size, **labelling)
 
-    found = {encoder.name: features(encoder) for encoder in everyone}
-    rows = []
-    truth, units = _truth_and_units(found[names[0]][1])
-    resampled: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
-    # of the area under the curve, whose resamples cost more than those of counts
-    curves = BootstrappedScores(truth, units, n_resamples=min(n_resamples, _CURVES), seed=seed)
-    for probe_name, probe in both_probes(n_neighbours=n_neighbours, l2=l2).items():
-        by_distance = nearest_neighbour_probe(n_neighbours=n_neighbours, metric="euclidean", weights="distance")
-        counts, aucs = {}, {}
-        for encoder in everyone:
-            used = by_distance if probe_name == "knn" and encoder.metric == "euclidean" else probe
-            scores = patch_scores(used, *found[encoder.name], n_classes=n_classes)
-            counts[encoder.name] = count_classes(scores.argmax(1), truth, n_classes=n_classes, units=units)
-            aucs[encoder.name] = curves.interval(curves.metrics(scores)["AUC"])
-        for encoder in everyone:
-            own = counts[encoder.name]
-            of_counts = {name: bootstrap(own, score=score, **resampled) for name, score in _SCORES.items()}
-            rows.append(
-                Row(
-                    encoder=encoder.name,
-                    is_control=encoder in controls,
-                    probe=probe_name,
-                    scores={**of_counts, "AUC": aucs[encoder.name]},
-                    gains={
-                        control.name: paired_bootstrap(own, counts[control.name], score=organ_score, **resampled)
-                        for control in controls
-                        if control is not encoder
-                    },
-                    more=probe_scores(probe_name, probe, own, *found[encoder.name], n_classes=n_classes),
-                )
-            )
+    found = {e.name: SplitFeatures(features(e, train_slices), features(e, test_slices)) for e in everyone}
+    rows = patch_rows(
+        found,
+        encoders,
+        controls,
+        n_classes=len(label_names),
+        n_neighbours=n_neighbours,
+        l2=l2,
+        n_resamples=n_resamples,
+        seed=seed,
+    )
     folder = Path(output_dir)
+    _, _, units = found[everyone[0].name].test.labelled_patches()
     facts = {
         "set": "patches of labelled slices",
-        "size_px": int(test_slices[0]["image"].shape[-1]),
+        "size_px": size_px,
         "classes": list(label_names),
         "samples": {"train": len(train_slices), "test": len(test_slices)},
         # those with a labelled patch
-        "units": curves.n_units,
+        "units": len(units.unique()),
         "unit": "slabs",
         "within_one_patient": bool(shared),
     }
     heading = write_tables(folder, "patches", rows, facts, main="organ score")
     logger.info("%s\n%s", heading, plain(rows, main="organ score"))
     if n_pictures:
-        chosen = evenly_spaced(len(test_slices), n_pictures)
-        for number, encoder in enumerate(encoders):
-            test = found[encoder.name][1]
-            write_feature_maps(
-                folder / ("feature_maps.png" if number == 0 else f"feature_maps_{number + 1}.png"),
-                slices=[test_slices[k] for k in chosen],
-                patches=test.patches[chosen],
-                grid=test.grid,
-                title=encoder.name,
-                n_points=n_points,
-                window=window,
-            )
+        maps: dict[str, Any] = {"n_pictures": n_pictures, "n_points": n_points, "window": window}
+        _draw_features(folder, test_slices, {encoder.name: found[encoder.name].test for encoder in encoders}, **maps)
     return rows
+
+
+def _shared_cases(
+    train_slices: Sequence[Mapping[str, Any]], test_slices: Sequence[Mapping[str, Any]], *, allowed: bool
+) -> list[str]:
+    """Cases on both sides. Raises InputError where there are any and that is not allowed."""
+    train, test = ({str(item.get("case_id")) for item in slices} for slices in (train_slices, test_slices))
+    shared = sorted(train & test)
+    if shared and not allowed:
+        raise InputError(
+            f"{len(shared)} cases have slices in training and test, such as {shared[0]}: the probes would be "
+            "scored on patients that they were trained on. Split by patient, or set allow_same_patient to true: the "
+            "tables are then marked as those within one patient"
+        )
+    return shared
+
+
+def _draw_features(
+    folder: Path,
+    slices: Sequence[Mapping[str, Any]],
+    features: Mapping[str, SliceFeatures],
+    *,
+    n_pictures: int,
+    n_points: int,
+    window: tuple[float, float] | None,
+) -> None:
+    """A sheet of some slices for each encoder, by name."""
+    chosen = evenly_spaced(len(slices), n_pictures)
+    for number, (name, found) in enumerate(features.items(), start=1):
+        write_feature_maps(
+            folder / ("feature_maps.png" if number == 1 else f"feature_maps_{number}.png"),
+            slices=[slices[k] for k in chosen],
+            patches=found.patches[chosen],
+            grid=found.grid,
+            title=name,
+            n_points=n_points,
+            window=window,
+        )
