@@ -71,9 +71,8 @@ def patch_rows(
 
     def measure(encoder: FrozenEncoder, probe_name: str) -> _Measured:
         training, test = features[encoder.name]
-        probe = both_probes(n_neighbours=n_neighbours, l2=l2)[probe_name]
-        used = both_probes(metric=encoder.metric, n_neighbours=n_neighbours, l2=l2)[probe_name]
-        scores = patch_scores(used, training, test, n_classes=n_classes)
+        probe = both_probes(metric=encoder.metric, n_neighbours=n_neighbours, l2=l2)[probe_name]
+        scores = patch_scores(probe, training, test, n_classes=n_classes)
         counts = count_classes(scores.argmax(1), truth, n_classes=n_classes, units=units)
         return _Measured(
             counts,

@@ -75,6 +75,25 @@ def test_tables_hold_what_is_returned(tmp_path):
         assert (tmp_path / "new" / picture).stat().st_size > 10_000
 
 
+def test_brightness_of_slices_is_told_by_the_distance(tmp_path):
+    """One organ in the slices that are brighter as a whole: the cosine of raw pixels does not see that."""
+    generator = torch.Generator().manual_seed(0)
+
+    def bright_or_dim(case_id):
+        slices = []
+        for number in range(12):
+            label = torch.zeros(1, 64, 64, dtype=torch.uint8)
+            label[:, :32], label[:, 32:, : 32 * (number % 2)] = 1, 2
+            image = torch.full((1, 64, 64), 1.0 + number % 2) + 0.3 * torch.randn(1, 64, 64, generator=generator)
+            slices.append({"image": image, "label": label, "unit": number, "case_id": case_id})
+        return slices
+
+    sides = {"train_slices": bright_or_dim("a"), "test_slices": bright_or_dim("b")}
+    rows = evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], label_names=NAMES[:3], **sides)
+    assert rows[0].probe == "knn"
+    assert rows[0].more["slice_cls_knn_auc"] == 1
+
+
 def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
     same = {"test_slices": of_case("a", planted_slices(8, seed=1))}
     with pytest.raises(InputError, match="1 cases have slices in training and test, such as a: "):
