@@ -24,7 +24,7 @@ from nibabel.spatialimages import HeaderDataError
 from torch.nn.functional import interpolate, pad
 
 from ..errors import InputError
-from .dicom import DicomSeries, GantryTilt, read_series
+from .dicom import GantryTilt, read_series
 from .file_checks import (
     GRID_TOLERANCE_MM,
     NIFTI_SUFFIXES,
@@ -33,7 +33,7 @@ from .file_checks import (
     last_line,
     read_header,
 )
-from .intensity import parse_modality
+from .modality import agreed_modality
 from .voxel_checks import clean_image, clean_label
 
 CANONICAL_AXCODES = "PLS"
@@ -119,29 +119,6 @@ class LoadVolumed(MapTransform):
                 "copy or export it again."
             ) from error
         return _as_meta_tensor(array.reshape(header.shape, order="A"), header.affine, path, is_label=is_label)
-
-
-def agreed_modality(stated: object, series: DicomSeries, path: Path) -> str:
-    """The modality of a series: as stated, unless its tag says otherwise; as its tag, where nothing is stated.
-
-    Raises:
-        InputError: statement and tag contradict each other, or neither says CT or MR.
-    """
-    tag, found = series.modality_tag, series.modality
-    if stated is None:
-        if found is None:
-            raise InputError(
-                f"{path}: the DICOM modality is '{tag}', neither CT nor MR. If it is such a scan all the same, state "
-                "the modality: ct or mr."
-            )
-        return found
-    modality = parse_modality(stated, f"{path}: modality")
-    if found != modality and tag not in ("", "OT"):  # other: says nothing
-        raise InputError(
-            f"{path}: the modality is given as '{modality}', but the DICOM files say '{tag}'. Correct it, or leave it "
-            "out to take what they say."
-        )
-    return modality
 
 
 def _as_meta_tensor(

@@ -12,8 +12,7 @@ from monai.utils import ensure_tuple
 
 from ..errors import InputError
 from .cases import is_image, stem_of
-from .dicom import choose_series, has_dicom_files
-from .geometry import agreed_modality
+from .dicom import DicomSeries, choose_series, has_dicom_files
 from .intensity import Modality, parse_modality
 
 # a choice that is offered beside "ct" and "mr"
@@ -56,6 +55,29 @@ class StateModalityd(Transform):
                 "when you run it again), or give each case of the data list a 'modality'."
             )
         return case
+
+
+def agreed_modality(stated: object, series: DicomSeries, path: Path) -> str:
+    """The modality of a series: as stated, unless its tag says otherwise; as its tag, where nothing is stated.
+
+    Raises:
+        InputError: statement and tag contradict each other, or neither says CT or MR.
+    """
+    tag, found = series.modality_tag, series.modality
+    if stated is None:
+        if found is None:
+            raise InputError(
+                f"{path}: the DICOM modality is '{tag}', neither CT nor MR. If it is such a scan all the same, state "
+                "the modality: ct or mr."
+            )
+        return found
+    modality = parse_modality(stated, f"{path}: modality")
+    if found != modality and tag not in ("", "OT"):  # other: says nothing
+        raise InputError(
+            f"{path}: the modality is given as '{modality}', but the DICOM files say '{tag}'. Correct it, or leave it "
+            "out to take what they say."
+        )
+    return modality
 
 
 def series_beside(path: Path) -> Path | None:
