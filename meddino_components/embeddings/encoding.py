@@ -68,8 +68,8 @@ def embed(
     if parts:
         numbers = [k for part in parts for k in store.part(part)]
         images = PreparedImages(samples, encoder=encoder, size_px=size_px)
-        if num_workers:
-            _ = images[numbers[0]]  # unpacks an .npz here, so that workers share it instead of unpacking it each
+        if num_workers and samples.samples[numbers[0]].index is not None:
+            _ = images[numbers[0]]  # unpacks the .npz here, so that workers share it instead of unpacking it each
         loader = DataLoader(
             images,
             sampler=numbers,

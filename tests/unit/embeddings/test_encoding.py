@@ -310,6 +310,22 @@ def test_images_of_one_array(tmp_path):
         np.testing.assert_allclose(found.items(k).astype(np.float32).mean(), mean, atol=0.02)
 
 
+def test_only_a_packed_array_is_opened_before_the_workers(pictures, tmp_path, monkeypatch):
+    read_here = []  # workers write to copies
+
+    def load(sample):
+        read_here.append(sample.sample_id)
+        return load_picture(sample)
+
+    monkeypatch.setattr("meddino_components.embeddings.prepared_images.load_picture", load)
+    assert run(pictures, Counting().frozen, tmp_path / "cache", num_workers=1).lengths.sum() == 7
+    assert not read_here
+    np.savez_compressed(tmp_path / "set.npz", train_images=np.arange(5 * 144).reshape(5, 12, 12).astype(np.uint8))
+    packed = selection([tmp_path / "set.npz"] * 5, indices=range(5))
+    assert run(packed, Counting().frozen, tmp_path / "cache", num_workers=1).lengths.sum() == 5
+    assert read_here == ["s0"]
+
+
 @pytest.mark.parametrize(
     ("settings", "size_px", "message"),
     [
