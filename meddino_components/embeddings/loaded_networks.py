@@ -39,7 +39,7 @@ class LoadedNetwork:
 
 
 def import_library(module: str, *, source: str) -> Any:
-    """A library of the extra ``benchmark``.
+    """A library of the extra ``encoders``.
 
     Raises:
         InputError: it is not installed.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, ones
+from torch import Tensor, cat, ones
 
 from ..embeddings import FrozenEncoder
 from ..errors import InputError
@@ -69,8 +69,6 @@ def basis_of(encoded: list[EncodedSlice], *, what: str, previous: Tensor | None 
     Raises:
         InputError: too few patches.
     """
-    from torch import cat
-
     inside = cat([e.patches[e.foreground] for e in encoded])
     if len(inside) < _FEWEST:
         raise InputError(
