@@ -37,6 +37,13 @@ def environment(**variables):
     return {**os.environ, **threads, **variables}
 
 
+def run_command(*command, **kwargs):
+    """Run a command that has to succeed; returns what it prints."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, encoding="utf-8", **kwargs)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
 def bundle_command(configs, overrides, launcher=(), bundle=AMOS, run_id=None):
     """The command line that a user types."""
     files = "[" + ",".join(f"'{bundle / 'configs' / name}.json'" for name in configs) + "]"

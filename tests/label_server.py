@@ -14,7 +14,7 @@ import uuid
 import nibabel as nib
 import numpy as np
 import torch
-from command_lines import AMOS, BRATS, REPOSITORY, TINY
+from command_lines import AMOS, BRATS, REPOSITORY, TINY, run_command
 from monai.bundle import ConfigParser
 
 from meddino_components.bundle import package, unpack
@@ -34,12 +34,6 @@ SETTINGS |= {
     "overlay": False,
 }
 PIXDIM = {AMOS.name: [6.0, 6.0], BRATS.name: [2.0, 2.0]}
-
-
-def run(*command, **kwargs):
-    done = subprocess.run([str(part) for part in command], capture_output=True, encoding="utf-8", **kwargs)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done.stdout
 
 
 def small_bundle(source, folder):
@@ -163,7 +157,7 @@ def run_inference(python, app, variables, bundle, source, output, **overrides):
     command = [python, "-m", "monai.bundle", "run", "--config_file", app / "model" / bundle / "configs/inference.json"]
     for key, value in {"dataset_dir": source, "output_dir": output, "device": "cpu", **overrides}.items():
         command += [f"--{key}", value]
-    run(*command, env=variables, cwd=output.parent)
+    run_command(*command, env=variables, cwd=output.parent)
 
 
 def check_same(found, expected, source):

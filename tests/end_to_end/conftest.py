@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_lines import AMOS, BRATS, REPOSITORY, bundle_command, environment
+from command_lines import AMOS, BRATS, REPOSITORY, bundle_command, environment, run_command
 from in_process import write_laptop_model
-from label_server import INSTALL, run, run_inference, small_bundle
+from label_server import INSTALL, run_inference, small_bundle
 from slice_stores import random_slices, write_store
 
 
@@ -95,7 +95,7 @@ def label_python(tmp_path_factory):
     try:
         venv.create(folder, with_pip=True)
         for arguments in INSTALL:
-            run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", *arguments)
+            run_command(folder / "bin" / "python", "-m", "pip", "install", "--quiet", *arguments)
     except (AssertionError, OSError, subprocess.CalledProcessError) as error:
         pytest.skip(
             f"no environment with MONAI Label: MEDDINO_LABEL_PYTHON is not set and none could be made ({error})"
@@ -107,7 +107,7 @@ def label_python(tmp_path_factory):
 def app(label_python, tmp_path_factory):
     """MONAI Label's stock app with both bundles in its folder of models."""
     folder = tmp_path_factory.mktemp("label")
-    prefix = Path(run(label_python, "-c", "import sys; print(sys.prefix)").strip())
+    prefix = Path(run_command(label_python, "-c", "import sys; print(sys.prefix)").strip())
     shutil.copytree(prefix / "monailabel" / "sample-apps" / "monaibundle", folder / "app")
     for bundle in (AMOS, BRATS):
         small_bundle(bundle, folder)

@@ -5,14 +5,13 @@ Labels of the CT are those of a good model; one CT has three slices, the picture
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from command_lines import REPOSITORY, environment
+from command_lines import REPOSITORY, environment, run_command
 from PIL import Image
 from test_real_ct import TOTALSEGMENTATOR
 
@@ -116,11 +115,7 @@ def test_real_scans_under_frozen_encoders(tasks, tmp_path):
     weights = os.environ.get("MEDDINO_ENCODER", "random")
     command = [sys.executable, script, "--tasks", tmp_path / "tasks.json", "--work_dir", tmp_path / "work"]
     command += ["--results", tmp_path / "results", "--weights", weights]
-    done = subprocess.run(
-        [str(part) for part in command], env=environment(OMP_NUM_THREADS="2"), capture_output=True, encoding="utf-8"
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    print(done.stdout)
+    print(run_command(*command, env=environment(OMP_NUM_THREADS="2")))
     found = json.loads((tmp_path / "results" / "frozen_patches_cpu.json").read_text(encoding="utf-8"))
     assert list(found["details"]) == list(tasks)
     for task, result in found["details"].items():

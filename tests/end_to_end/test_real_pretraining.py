@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from command_lines import REPOSITORY, environment
+from command_lines import REPOSITORY, environment, run_command
 
 # the TotalSegmentator classes of AMOS's organs 1 to 15
 TOTALSEGMENTATOR = (1, 2, 3, 4, 15, 5, 6, 52, 63, 7, 8, 9, 19, 21, 22)
@@ -33,11 +32,7 @@ def test_three_stages_teach_organs(tmp_path):
     command += ["--iterations_per_epoch", *ITERATIONS_PER_EPOCH]
     for option, value in options.items():
         command += [option, value]
-    done = subprocess.run(
-        [str(part) for part in command], env=environment(OMP_NUM_THREADS="2"), capture_output=True, encoding="utf-8"
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    print(done.stdout)
+    print(run_command(*command, env=environment(OMP_NUM_THREADS="2")))
     stages = json.loads((tmp_path / "results" / "pretraining_gain_cpu.json").read_text(encoding="utf-8"))["details"][
         "stages"
     ]

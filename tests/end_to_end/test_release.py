@@ -13,7 +13,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from command_lines import AMOS, REPOSITORY, run_bundle
+from command_lines import AMOS, REPOSITORY, run_bundle, run_command
 
 from meddino_components.bundle import unpack
 
@@ -21,12 +21,6 @@ pytestmark = pytest.mark.slow
 
 LAPTOP = json.loads((AMOS / "configs" / "laptop.json").read_text(encoding="utf-8"))
 METADATA = json.loads((AMOS / "configs" / "metadata.json").read_text(encoding="utf-8"))
-
-
-def run(*command, **kwargs):
-    done = subprocess.run([str(part) for part in command], capture_output=True, encoding="utf-8", **kwargs)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +40,7 @@ def volume(tmp_path_factory):
 def archive(tmp_path_factory, model):
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "meddino_components", "package", AMOS, "--output_dir", folder, "--model", model]
-    run(*command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
+    run_command(*command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
     return folder / f"{AMOS.name}_v{METADATA['version']}.zip"
 
 
@@ -72,9 +66,10 @@ def clean_python(tmp_path_factory):
     python = folder / "bin" / "python"
     required = METADATA["required_packages_version"]
     wanted = [f"torch=={METADATA['pytorch_version']}"]
-    run(python, "-m", "pip", "install", "--quiet", *wanted)
+    install = [python, "-m", "pip", "install", "--quiet"]
+    run_command(*install, *wanted)
     wanted += [f"monai=={METADATA['monai_version']}", f"numpy=={METADATA['numpy_version']}"]
-    run(python, "-m", "pip", "install", "--quiet", *wanted, *[f"{name}=={number}" for name, number in required.items()])
+    run_command(*install, *wanted, *[f"{name}=={number}" for name, number in required.items()])
     return python
 
 
@@ -112,14 +107,14 @@ def test_downloaded_and_run_in_a_clean_environment(source, server, archive, clea
     plain["OMP_NUM_THREADS"] = "1"
     download = [clean_python, "-m", "monai.bundle", "download", "--name", AMOS.name, "--bundle_dir", home]
     if source == "url":
-        run(*download, "--url", f"{server}/{archive.name}", cwd=elsewhere, env=plain)
+        run_command(*download, "--url", f"{server}/{archive.name}", cwd=elsewhere, env=plain)
     else:
         options = ["--version", METADATA["version"], "--source", "github", "--repo", "meddino/bundles/v1"]
         hosted = {**plain, "PYTHONPATH": str(github_at(server, host))}
-        run(*download, *options, cwd=elsewhere, env=hosted)
+        run_command(*download, *options, cwd=elsewhere, env=hosted)
     configs = [str(home / AMOS.name / "configs" / f"{name}.json") for name in ("inference", "laptop")]
     options = ["--dataset_dir", volume, "--output_dir", tmp_path / "out", "--amp", "False", "--modality", "ct"]
-    run(clean_python, "-m", "monai.bundle", "run", "--config_file", configs, *options, cwd=elsewhere, env=plain)
+    run_command(clean_python, "-m", "monai.bundle", "run", "--config_file", configs, *options, cwd=elsewhere, env=plain)
     found = nib.load(tmp_path / "out" / volume.name)
     np.testing.assert_array_equal(np.asarray(found.dataobj), np.asarray(expected.dataobj))
     np.testing.assert_array_equal(found.affine, expected.affine)
@@ -147,4 +142,4 @@ assert all(torch.equal(network.state_dict()[name], weights[name]) for name in we
     )
     assert done.returncode != 0
     assert "meddino_components" in done.stderr
-    run(clean_python, "-c", code, cwd=tmp_path, env={**plain, "PYTHONPATH": str(bundle)})
+    run_command(clean_python, "-c", code, cwd=tmp_path, env={**plain, "PYTHONPATH": str(bundle)})
