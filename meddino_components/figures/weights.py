@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from ..checkpoints import load_backbone_weights, resolve
+from ..checkpoints import resolve
 from ..checkpoints.source import HUB_PREFIX
-from ..embeddings import FrozenEncoder, frozen_backbone
+from ..embeddings import FrozenEncoder, frozen_backbone, with_weights
 from ..embeddings.encoders import Intensity
+from ..embeddings.weights import RANDOM
 from ..errors import InputError
 from ..networks import chosen_backbone
 
-RANDOM = "random"
 _SAYS_NOTHING = ("checkpoint", "model", "teacher_checkpoint", "weights")  # names that many files have
 
 
@@ -48,12 +48,10 @@ def weights_encoder(
     """
     if intensity not in ("scan", "picture"):
         raise InputError(f"intensity is {intensity!r}; expected 'scan' or 'picture'")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):  # a network is built of random numbers, whatever it is given then
         network = chosen_backbone(backbone, **overrides)
-    if weights != RANDOM:
-        load_backbone_weights(network, weights)
-    network.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    with_weights(network, str(weights), device=place, seed=seed)
     title = f"random weights ({backbone}, seed {seed})" if weights == RANDOM else weights_title(weights)
     return frozen_backbone(title, network, intensity=intensity, amp=amp)
 

@@ -7,6 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from meddino_components.checkpoints import write_weights
+from meddino_components.embeddings import frozen_backbone, with_weights
 from meddino_components.errors import InputError
 from meddino_components.figures import weights_encoder
 from meddino_components.figures.weights import list_weights, weights_title
@@ -68,6 +69,9 @@ def test_random_weights_are_said_and_of_their_seed():
     assert one.name == "random weights (vit_mini, seed 0)"
     assert one.digest == again.digest != other.digest
     assert torch.equal(torch.get_rng_state(), state)
+    # the numbers that the benchmark's control has
+    benchmark = frozen_backbone("random", with_weights(vit_backbone("vit_mini", **TINY), "random", seed=1))
+    assert other.digest == benchmark.digest
 
 
 @pytest.mark.parametrize(
