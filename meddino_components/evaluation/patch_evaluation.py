@@ -71,11 +71,12 @@ def evaluate_patches(
         a row for each encoder or control, and probe; ``more`` of each is its part of `feature_scores`.
 
     Raises:
-        InputError: no encoder, names of encoders that recur, cases on both sides, a label beyond the names, slices of
-            a size that an encoder does not take, or matplotlib is not installed.
+        InputError: no encoder, names of encoders that recur, cases on both sides, a label beyond the names, patches
+            of several sizes, slices of a size that an encoder does not take, or matplotlib is not installed.
         ValueError: fewer than two test units with an organ.
     """
     everyone = encoders_and_controls(encoders, controls)
+    _check_patches(everyone)
     shared = _shared_cases(train_slices, test_slices, allowed=allow_same_patient)
     size_px = int(test_slices[0]["image"].shape[-1])
     for encoder in everyone:
@@ -119,6 +120,16 @@ def evaluate_patches(
         maps: dict[str, Any] = {"n_pictures": n_pictures, "n_points": n_points, "window": window}
         _draw_features(folder, test_slices, {encoder.name: found[encoder.name].test for encoder in encoders}, **maps)
     return rows
+
+
+def _check_patches(encoders: Sequence[FrozenEncoder]) -> None:
+    """Raises InputError where encoders do not cut slices into the same patches."""
+    if len({encoder.patch_size for encoder in encoders}) > 1:
+        found = ", ".join(f"{encoder.name} {encoder.patch_size}" for encoder in encoders)
+        raise InputError(
+            f"patches are of several sizes in pixels: {found}. Scores of patches can be compared where all encoders "
+            "cut slices alike: choose encoders of one patch size, and raw_pixels of the same"
+        )
 
 
 def _shared_cases(

@@ -103,6 +103,12 @@ def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
     assert "WITHIN ONE PATIENT" in (tmp_path / "patches.md").read_text(encoding="utf-8")
 
 
+def test_patches_of_other_sizes_are_not_compared(tmp_path):
+    with pytest.raises(InputError, match="of several sizes in pixels: raw pixels 16, fine 8"):
+        evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [raw_pixels(patch_size=8, name="fine")])
+    assert not list(tmp_path.iterdir())
+
+
 def test_encoders_need_names_of_their_own(tmp_path):
     with pytest.raises(InputError, match="a name of its own for each"):
         evaluate(tmp_path, [raw_pixels(), raw_pixels()], [])
