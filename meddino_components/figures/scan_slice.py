@@ -21,6 +21,7 @@ from torch.nn.functional import avg_pool2d
 from ..data.geometry import fit_to_square
 from ..data.intensity import Modality
 from ..embeddings import FrozenEncoder
+from ..embeddings.encoders import check_size
 from ..errors import InputError
 from ..inference import body_mask
 
@@ -128,7 +129,7 @@ class ScanSlice:
         """The square in the encoder's range of intensities, [1 or 3, N, N].
 
         Raises:
-            InputError: the size is no multiple of the encoder's patch size.
+            InputError: the size is no multiple of the encoder's patch size, or not the one that it takes.
         """
         patch = encoder.patch_size
         if size_px < 2 * patch or size_px % patch:
@@ -137,6 +138,7 @@ class ScanSlice:
                 f"size {size_px} px: {encoder.name} takes multiples of its patches of {patch} px. Use {lower} or "
                 f"{lower + patch}"
             )
+        check_size(encoder, size_px)
         if encoder.intensity == "scan":
             return self._square(self.normalised, size_px)[0]
         mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (encoder.mean, encoder.std))

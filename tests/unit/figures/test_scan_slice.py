@@ -1,5 +1,7 @@
 """The square that is encoded, places on it, the body."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -74,6 +76,13 @@ def test_wide_holes_stay_the_body_s_own(tmp_path):
 def test_sizes_are_multiples_of_the_patch(tmp_path, size):
     with pytest.raises(InputError, match=r"size \d+ px: grey takes multiples of its patches of 4 px\. Use (8|128) or"):
         planted_slice(tmp_path).encoder_input(grey_encoder(), size)
+
+
+def test_the_one_size_of_an_encoder(tmp_path):
+    encoder = replace(grey_encoder(), fixed_size_px=32)
+    assert planted_slice(tmp_path).encoder_input(encoder, 32).shape[-1] == 32
+    with pytest.raises(InputError, match="size_px is 64; grey takes 32 alone"):
+        planted_slice(tmp_path).encoder_input(encoder, 64)
 
 
 def test_window(tmp_path):
