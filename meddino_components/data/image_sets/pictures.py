@@ -20,7 +20,6 @@ from .radiographs import read_radiograph, stretched
 
 FloatArray = npt.NDArray[np.float32]
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 
 
