@@ -241,12 +241,33 @@ def fit_to_square(
         size_px: rows and columns of the result.
         mode: "bilinear" for images, "nearest" for labels.
     """
-    extent = [n * mm for n, mm in zip(slices.shape[-2:], spacing, strict=True)]
-    rows, columns = (max(1, round(size_px * e / max(extent))) for e in extent)
-    resized = resize_slices(slices, (rows, columns), mode)
-    top, left = (size_px - rows) // 2, (size_px - columns) // 2
-    edges = (left, size_px - columns - left, top, size_px - rows - top)
+    rows, columns = _place_in_square(slices.shape[-2:], spacing, size_px)
+    resized = resize_slices(slices, (rows.stop - rows.start, columns.stop - columns.start), mode)
+    edges = (columns.start, size_px - columns.stop, rows.start, size_px - rows.stop)
     return pad(resized, edges, value=0.0 if mode == "nearest" else float(resized.min()))
+
+
+def fit_from_square(scores: torch.Tensor, *, size: Sequence[int], spacing: tuple[float, float]) -> torch.Tensor:
+    """Bring scores on the square of `fit_to_square` back to the slices' own grid, without what was filled up.
+
+    Args:
+        scores: [N, C, S, S].
+        size: rows and columns of the slices before.
+        spacing: mm from row to row and from column to column of those.
+
+    Returns:
+        [N, C, size[0], size[1]].
+    """
+    rows, columns = _place_in_square(size, spacing, scores.shape[-1])
+    return resize_slices(scores[..., rows, columns], size, "bilinear")
+
+
+def _place_in_square(size: Sequence[int], spacing: tuple[float, float], size_px: int) -> tuple[slice, slice]:
+    """Rows and columns that slices of this size and spacing take of a square."""
+    extent = [n * mm for n, mm in zip(size, spacing, strict=True)]
+    lengths = [max(1, round(size_px * e / max(extent))) for e in extent]
+    rows, columns = (slice((size_px - n) // 2, (size_px - n) // 2 + n) for n in lengths)
+    return rows, columns
 
 
 class ResampleInPlaned(MapTransform):

@@ -1,6 +1,6 @@
 """Frozen encoders: images in, one vector an image and one a patch out, whoever made the network.
 
-Shapes: B images, C channels, H rows, W columns, P patches, D width.
+Shapes: B images, C channels, H rows, W columns, P patches, D width, L levels.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -20,9 +20,13 @@ from ..networks import DinoVisionTransformer
 
 # images [B, C, H, W] -> a vector a slice [B, D] and one a patch [B, P, D]
 Encoder = Callable[[Tensor], tuple[Tensor, Tensor]]
+# images [B, C, H, W] -> the patches after several blocks [B, L, P, D], those of the last block last
+LevelEncoder = Callable[[Tensor], Tensor]
 # what an encoder was trained on: "scan", zero mean and unit deviation by the project's table; "picture", 0 to 1, then
 # less the mean and divided by the deviation of ImageNet's channels
 Intensity = Literal["scan", "picture"]
+
+Made = TypeVar("Made")
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -40,6 +44,7 @@ class FrozenEncoder:
         digest: changes with the weights and with everything else that changes an embedding.
         metric: by which k-NN compares its vectors.
         fixed_size_px: the one side of images that it takes; None if every multiple of ``patch_size`` will do.
+        encode_levels: the patches after several blocks; None where only the last ones are known.
     """
 
     name: str
@@ -51,6 +56,11 @@ class FrozenEncoder:
     std: tuple[float, float, float] = IMAGENET_STD
     metric: Literal["cosine", "euclidean"] = "cosine"
     fixed_size_px: int | None = None
+    encode_levels: LevelEncoder | None = None
+
+    def levels(self, images: Tensor) -> Tensor:
+        """Patches [B, L, P, D] after several blocks, or with L 1 the ones that `encode` gives."""
+        return self.encode(images)[1][:, None] if self.encode_levels is None else self.encode_levels(images)
 
 
 def check_size(encoder: FrozenEncoder, size_px: int) -> None:
@@ -85,12 +95,14 @@ def frozen_backbone(
         amp: encode in bfloat16; recorded in the digest.
     """
     backbone.eval()
+    encode, encode_levels = backbone_encoder(backbone), level_encoder(backbone)
     return FrozenEncoder(
         name=name,
-        encode=encoder_in_bfloat16(backbone_encoder(backbone), backbone) if amp else backbone_encoder(backbone),
+        encode=in_bfloat16(encode, backbone) if amp else encode,
         patch_size=backbone.patch_size,
         digest=weights_digest(backbone, extra=f"{intensity}/{'bf16' if amp else 'fp32'}"),
         intensity=intensity,
+        encode_levels=in_bfloat16(encode_levels, backbone) if amp else encode_levels,
     )
 
 
@@ -151,13 +163,32 @@ def backbone_encoder(
     ask: Callable[[Tensor], Any] = forward_features or backbone.forward_features
 
     def encode(images: Tensor) -> tuple[Tensor, Tensor]:
-        device = next(backbone.parameters()).device
-        if images.shape[1] == 1:
-            images = images.expand(-1, backbone.in_chans, -1, -1)
-        features = ask(images.to(device))
+        features = ask(_as_input(images, backbone))
         return features["x_norm_clstoken"], features["x_norm_patchtokens"]
 
     return encode
+
+
+def level_encoder(backbone: DinoVisionTransformer, *, n_levels: int = 4) -> LevelEncoder:
+    """Patch tokens after evenly spaced blocks, the last one among them, each after the final norm.
+
+    Args:
+        backbone: the network.
+        n_levels: L; of 12 blocks the third, sixth, ninth and twelfth, as the published segmentation takes them.
+    """
+    blocks = sorted({max(0, backbone.depth * (k + 1) // n_levels - 1) for k in range(n_levels)})
+
+    def encode(images: Tensor) -> Tensor:
+        return torch.stack(backbone.get_intermediate_layers(_as_input(images, backbone), n=blocks), 1)
+
+    return encode
+
+
+def _as_input(images: Tensor, backbone: DinoVisionTransformer) -> Tensor:
+    """On the backbone's device, one channel repeated to what it takes."""
+    if images.shape[1] == 1:
+        images = images.expand(-1, backbone.in_chans, -1, -1)
+    return images.to(next(backbone.parameters()).device)
 
 
 def pixel_encoder(*, patch_size: int, side: int = 8) -> Encoder:
@@ -188,10 +219,10 @@ def weights_digest(network: nn.Module, *, extra: str = "") -> str:
     return digest.hexdigest()
 
 
-def encoder_in_bfloat16(encode: Encoder, network: nn.Module) -> Encoder:
-    """The encoder under autocast on the network's device; weights stay as they are."""
+def in_bfloat16(encode: Callable[[Tensor], Made], network: nn.Module) -> Callable[[Tensor], Made]:
+    """An encoder under autocast on the network's device; weights stay as they are."""
 
-    def encode_in_bfloat16(images: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_in_bfloat16(images: Tensor) -> Made:
         with torch.autocast(next(network.parameters()).device.type, dtype=torch.bfloat16):
             return encode(images)
 

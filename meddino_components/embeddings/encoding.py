@@ -46,7 +46,7 @@ def embed(
         encoder: see `FrozenEncoder`.
         size_px: side of a slice or picture, a multiple of the encoder's patch size.
         cache_dir: folder of all stores.
-        kinds: what to keep, see `EmbeddingStore`; "patches" takes 2 bytes x D for every patch.
+        kinds: what to keep, see `EmbeddingStore`; "patches" and "levels" take 2 bytes x D for every patch (and level).
         batch_size: images encoded at once.
         num_workers: processes that read.
         progress: show a bar with the time left.
@@ -55,8 +55,10 @@ def embed(
         InputError: the size does not suit the encoder, its vectors are not finite, or no sample can be read.
     """
     check_size(encoder, size_px)
-    # a part is what a kill may cost: some hundreds of pictures, some volumes
+    # a part is what a kill may cost, and waits in memory: some hundreds of pictures, some volumes; of maps less
     part_samples = 256 if samples.dimensions == 2 else 8
+    if {"patches", "levels"} & set(kinds):
+        part_samples //= 8
     store = EmbeddingStore(
         cache_dir,
         identity=_identity(samples, encoder, size_px),
@@ -113,8 +115,7 @@ def _encode(
     readable = [item for item in waiting if not isinstance(item, str)]
     arrays: dict[Kind, list[NDArray[np.float16]]] = {kind: [] for kind in kinds}
     for images in torch.cat(readable).split(batch_size) if readable else ():
-        cls, patches = encoder.encode(images)
-        made = {"cls": cls, "mean_patch": patches.float().mean(1), "patches": patches}
+        made = _made(images, encoder, kinds)
         for kind in kinds:
             halves = made[kind].half()
             if not bool(halves.isfinite().all()):
@@ -131,6 +132,14 @@ def _encode(
         else:
             yield {kind: whole[kind][start : start + len(item)] for kind in kinds}
             start += len(item)
+
+
+def _made(images: Tensor, encoder: FrozenEncoder, kinds: Sequence[Kind]) -> dict[Kind, Tensor]:
+    made: dict[Kind, Tensor] = {"levels": encoder.levels(images)} if "levels" in kinds else {}
+    if set(kinds) != {"levels"}:
+        cls, patches = encoder.encode(images)
+        made |= {"cls": cls, "mean_patch": patches.float().mean(1), "patches": patches}
+    return made
 
 
 def _identity(samples: Selection, encoder: FrozenEncoder, size_px: int) -> dict[str, object]:

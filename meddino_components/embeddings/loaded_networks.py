@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .encoders import Encoder, FrozenEncoder, encoder_in_bfloat16, weights_digest
+from .encoders import Encoder, FrozenEncoder, in_bfloat16, weights_digest
 from .torchvision_pairing import import_torchvision
 
 
@@ -87,7 +87,7 @@ def as_frozen_encoder(
     def encode(images: Tensor) -> tuple[Tensor, Tensor]:
         return loaded.encode(images.expand(-1, 3, -1, -1).to(device))
 
-    encoder = encoder_in_bfloat16(encode, network) if amp else encode
+    encoder = in_bfloat16(encode, network) if amp else encode
     patch, own = loaded.patch_size, loaded.own_size_px
     # networks say in many ways which sizes they take, and some do not
     only_own = _problem(encoder, (own // patch + 1) * patch, patch) is not None

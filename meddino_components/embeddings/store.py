@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..atomic_files import AtomicFiles
 
 _LAYOUT = 1  # of the files; in the key, so that another one is never read
-Kind = Literal["cls", "mean_patch", "patches"]
+Kind = Literal["cls", "mean_patch", "patches", "levels"]
 
 
 class EmbeddingStore:
@@ -32,7 +32,8 @@ class EmbeddingStore:
         root: folder of all stores; each has a folder of its own below it, named by the hash of ``identity`` and ids.
         identity: what decides the embeddings: encoder, size, preprocessing, the files. Plain data.
         sample_ids: in order, unique.
-        kinds: "cls", the encoder's vector of an item; "mean_patch", the mean of its patches; "patches", all of them.
+        kinds: "cls", the encoder's vector of an item; "mean_patch", the mean of its patches; "patches", all of them;
+            "levels", [L, P, D] an item, those of several blocks.
         part_samples: samples of a part.
     """
 

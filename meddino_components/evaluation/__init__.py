@@ -2,6 +2,12 @@
 
 from .classification import evaluate_classification
 from .controls import control_table_text, evaluate_controls
+from .frozen_segmentation import (
+    DecoderTraining,
+    evaluate_segmentation,
+    segmentation_folds,
+    segmentation_label_names,
+)
 from .intensity_classifier import IntensityClassifier
 from .mean_label_atlas import MeanLabelAtlas
 from .metrics import OrganScore, score_case
@@ -14,6 +20,7 @@ from .sweep import run_sweep
 from .volume_features import write_volume_features
 
 __all__ = [
+    "DecoderTraining",
     "IntensityClassifier",
     "MeanLabelAtlas",
     "OrganDice",
@@ -25,8 +32,11 @@ __all__ = [
     "evaluate_classification",
     "evaluate_controls",
     "evaluate_patches",
+    "evaluate_segmentation",
     "run_sweep",
     "score_case",
+    "segmentation_folds",
+    "segmentation_label_names",
     "summarize",
     "write_volume_features",
 ]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .intervals import Interval
+from .resampling import percentile_interval, resampled_units
 
 Metric = Literal["AUC", "accuracy", "F1"]
 METRICS: tuple[Metric, ...] = ("AUC", "accuracy", "F1")
@@ -48,14 +48,8 @@ class BootstrappedScores:
             raise ValueError(f"{len(targets)} targets with {len(units)} units")
         self.targets, self.confidence = targets.cpu().long(), confidence
         units = units.cpu().unique(return_inverse=True)[1]
-        n_units = int(units.max()) + 1 if len(units) else 0
-        if n_units < 2:
-            raise ValueError(f"{n_units} unit to resample: at least two patients are needed")
-        draws = np.random.default_rng(seed).integers(n_units, size=(n_resamples, n_units))
-        counts = torch.zeros(n_resamples, n_units).scatter_add_(1, torch.from_numpy(draws), torch.ones(draws.shape))
-        # in the first row every sample counts once: the value itself
-        self._weights = torch.cat((torch.ones(1, n_units), counts))
-        self._units, self.n_units = units, n_units
+        self._units, self.n_units = units, int(units.max()) + 1 if len(units) else 0
+        self._weights = resampled_units(self.n_units, n_resamples=n_resamples, seed=seed)
 
     def metrics(self, scores: Tensor) -> dict[Metric, Tensor]:
         """Each metric of one classifier's scores [N, K]: [1 + R], the value before those of the resamples.
@@ -84,10 +78,7 @@ class BootstrappedScores:
 
     def interval(self, values: Tensor) -> Interval:
         """Of values [1 + R], such as a metric or the difference of one between two classifiers."""
-        resampled = values[1:][values[1:].isfinite()].numpy()
-        tail = (1 - self.confidence) / 2
-        low, high = np.quantile(resampled, (tail, 1 - tail)) if len(resampled) else (float("nan"),) * 2
-        return Interval(float(values[0]), float(low), float(high))
+        return percentile_interval(values, confidence=self.confidence)
 
 
 def _auc(scores: Tensor, truth: Tensor, weights: Tensor) -> Tensor:

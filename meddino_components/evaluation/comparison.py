@@ -79,14 +79,14 @@ def write_comparison(
             axes = figure.add_subplot(grid[line, place])
             text = f"{picture.name} {k + 1}/{n_slices}".strip()
             overlay.draw_slice(axes, picture.volume[tile], labels[tile], grey, row_mm / column_mm, text, fill)
-            _draw_outline(axes, None if outline is None else outline[tile])
+            draw_outline(axes, None if outline is None else outline[tile])
         # transposed and turned: slices run upwards on the page
         cut = (row, columns, slice(None))
         axes = figure.add_subplot(grid[line, _COLUMNS])
         ratio = slice_mm / column_mm
         cut_tiles = (picture.volume[cut].T[::-1], labels[cut].T[::-1])
         overlay.draw_slice(axes, *cut_tiles, grey, ratio, f"{picture.name} coronal {row + 1}".strip(), fill)
-        _draw_outline(axes, None if outline is None else outline[cut].T[::-1])
+        draw_outline(axes, None if outline is None else outline[cut].T[::-1])
         y = top * (1 - (line + 0.5) / len(lines))
         name = "reference" if outline is None else "prediction"
         figure.text(0.0125, y, name, color=overlay.TEXT, fontsize=10, rotation=90, ha="center", va="center")
@@ -98,7 +98,7 @@ def write_comparison(
     figure.savefig(path, facecolor=overlay.PAGE)
 
 
-def _draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
+def draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
     """White outlines of the labels; nothing for None or a plane too thin for contours."""
     if labels is None or min(labels.shape) < 2:
         return

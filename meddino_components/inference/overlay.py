@@ -185,8 +185,12 @@ def draw_slice(
     aspect: float,
     text: str,
     fill: float = 0.3,
+    sides: bool = True,
 ) -> None:
-    """Draw a slice with outlines round its labels, each filled with its colour to the share ``fill``."""
+    """Draw a slice with outlines round its labels, each filled with its colour to the share ``fill``.
+
+    ``sides`` marks the patient's right and left, which a picture that is no slice does not have.
+    """
     from matplotlib.patheffects import withStroke
 
     axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], aspect=aspect, interpolation="bilinear")
@@ -201,8 +205,9 @@ def draw_slice(
     axes.set_axis_off()
     legible = {"color": TEXT, "fontsize": 9, "path_effects": [withStroke(linewidth=2, foreground="black")]}
     axes.text(0.02, 0.98, text, va="top", transform=axes.transAxes, **legible)
-    axes.text(0.02, 0.5, "R", va="center", transform=axes.transAxes, **legible)
-    axes.text(0.98, 0.5, "L", va="center", ha="right", transform=axes.transAxes, **legible)
+    if sides:
+        axes.text(0.02, 0.5, "R", va="center", transform=axes.transAxes, **legible)
+        axes.text(0.98, 0.5, "L", va="center", ha="right", transform=axes.transAxes, **legible)
 
 
 def _outline_length(labels: NDArray[np.uint8]) -> int:

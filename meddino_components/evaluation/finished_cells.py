@@ -1,0 +1,34 @@
+"""Results of the cells of a table on disk, so that a run that was killed computes no finished cell twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ..atomic_files import AtomicFiles
+
+_NAME = "cell.json"
+
+
+def cell_identity(asked: object) -> str:
+    """A hash that changes with everything in ``asked``: plain data, and what has a text that says what it is."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def finished_cell(place: Path, identity: str) -> Any:
+    """What `finish_cell` wrote for this identity; None if the cell is not finished, or was of something else."""
+    path = place / _NAME
+    if not path.is_file():
+        return None
+    written = json.loads(path.read_text(encoding="utf-8"))
+    return written["cell"] if written["identity"] == identity else None
+
+
+def finish_cell(place: Path, identity: str, cell: Any) -> None:
+    """Write a cell's result, plain data, as the last of its files."""
+    place.mkdir(parents=True, exist_ok=True)
+    with AtomicFiles() as files:
+        text = json.dumps({"identity": identity, "cell": cell}, indent=2)
+        files.path(place / _NAME).write_text(text + "\n", encoding="utf-8")

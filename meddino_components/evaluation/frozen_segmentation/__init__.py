@@ -1,0 +1,7 @@
+"""Segmentation on frozen encoders: cached maps, small decoders trained on them, fold by fold."""
+
+from .decoder_training import DecoderTraining
+from .evaluate import evaluate_segmentation
+from .folds import Fold, segmentation_folds, segmentation_label_names
+
+__all__ = ["DecoderTraining", "Fold", "evaluate_segmentation", "segmentation_folds", "segmentation_label_names"]

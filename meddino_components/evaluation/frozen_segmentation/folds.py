@@ -1,0 +1,126 @@
+"""Who is trained on and who is tested: folds of a data set, or lists that somebody made.
+
+A case is {"image": path, "label": path, "case_id": str, "modality": "ct" | "mr" | "picture"} and, where several cases
+are of one patient, "patient".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from monai.data import partition_dataset
+
+from ...data.datasets import Layout, label_names, read_datalist
+from ...data.image_sets.picture_masks import read_mask_table
+from ...errors import InputError
+
+Case = Mapping[str, Any]
+PICTURES = "picture_masks"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Cases that decoders learn from, and cases on which they are scored."""
+
+    name: str
+    train: tuple[Case, ...]
+    test: tuple[Case, ...]
+
+    def shared_patients(self) -> list[str]:
+        """The patients that are on both sides, sorted."""
+        return sorted({patient_of(case) for case in self.train} & {patient_of(case) for case in self.test})
+
+
+def patient_of(case: Case) -> str:
+    """What must not be on both sides of a fold."""
+    return str(case.get("patient", case["case_id"]))
+
+
+def segmentation_folds(
+    *,
+    dataset_dir: str | Path = "",
+    layout: str = "msd",
+    layout_options: Mapping[str, Any] | None = None,
+    n_folds: int = 5,
+    folds: Sequence[int] | None = None,
+    train_data: Sequence[Case] = (),
+    test_data: Sequence[Case] = (),
+    seed: int = 0,
+) -> list[Fold]:
+    """Folds of a data set, patients kept together; or the one that two lists of cases make.
+
+    Args:
+        dataset_dir: of the data set, see `read_datalist` and `read_mask_table`.
+        layout: "msd", "nnunet_raw", "amos" or "picture_masks".
+        layout_options: "modality" of volumes; the columns of `read_mask_table` of pictures.
+        n_folds: that the labelled cases are split into.
+        folds: numbers of those that are tested, from 0; None: all, so that every case is tested once.
+        train_data: instead of a data set, with ``test_data``.
+        test_data: cases on which decoders are scored.
+        seed: of the split into folds.
+
+    Raises:
+        InputError: neither or both of a data set and lists are given, an unknown layout, a fold that is not there, or
+            see the readers.
+    """
+    if bool(dataset_dir) == bool(train_data or test_data) or bool(train_data) != bool(test_data):
+        raise InputError(
+            f"dataset_dir is {str(dataset_dir)!r}, train_data has {len(train_data)} cases and test_data "
+            f"{len(test_data)}; expected either a data set, or both lists"
+        )
+    if train_data:
+        return [Fold("held out", tuple(train_data), tuple(test_data))]
+    numbers = range(n_folds) if folds is None else list(folds)
+    if n_folds < 2 or not set(numbers) <= set(range(n_folds)) or not numbers:
+        raise InputError(
+            f"folds is {folds} of n_folds {n_folds}; expected some of 0 to {n_folds - 1}, and two at least"
+        )
+    cases = _cases(dataset_dir, layout, dict(layout_options or {}))
+    patients = sorted({patient_of(case) for case in cases})
+    if len(patients) < n_folds:
+        raise InputError(f"{dataset_dir}: {len(patients)} patients cannot be split into {n_folds} folds: lower n_folds")
+    parts = partition_dataset(patients, num_partitions=n_folds, shuffle=True, seed=seed)
+    made = []
+    for number in numbers:
+        tested = set(parts[number])
+        sides: tuple[list[Case], list[Case]] = ([], [])
+        for case in cases:
+            sides[patient_of(case) in tested].append(case)
+        made.append(Fold(f"fold {number}", tuple(sides[0]), tuple(sides[1])))
+    return made
+
+
+def segmentation_label_names(names: Sequence[str], dataset_dir: str | Path = "", layout: str = "msd") -> list[str]:
+    """Class names by number, background first: as given, or from the data set's dataset.json.
+
+    Raises:
+        InputError: none are given and the layout states none, or its numbers are not 0, 1, 2 and so on.
+    """
+    if names:
+        return list(names)
+    if not dataset_dir or layout not in get_args(Layout):
+        raise InputError("label_names is empty: name the classes by number, background first")
+    found = label_names(dataset_dir, layout)  # type: ignore[arg-type]
+    if list(found) != list(range(len(found))):
+        raise InputError(f"{dataset_dir}: labels are numbered {list(found)}; expected 0, 1, 2 and so on")
+    return list(found.values())
+
+
+def _cases(dataset_dir: str | Path, layout: str, options: dict[str, Any]) -> list[Case]:
+    if layout == PICTURES:
+        try:
+            return list(read_mask_table(dataset_dir, **options))
+        except TypeError as error:
+            raise InputError(f"layout_options {options} do not fit layout '{layout}': {error}") from error
+    if unknown := sorted(set(options) - {"modality"}):
+        raise InputError(f"layout '{layout}' has no option {', '.join(unknown)}. Its option is modality.")
+    if layout == "brats":
+        raise InputError("layout 'brats' has several sequences a case, and a frozen encoder takes one image. Use msd.")
+    cases = read_datalist(dataset_dir, layout, "all_labelled", **options)  # type: ignore[arg-type]
+    modalities = sorted({str(case["modality"]) for case in cases})
+    if len(modalities) > 1:
+        raise InputError(f"{dataset_dir}: holds {', '.join(modalities)}; set the modality in layout_options to one")
+    return list(cases)

@@ -1,0 +1,123 @@
+"""Label maps of many cases on disk, as they are and on the square grid of the encoder's images.
+
+Shapes: D slices (1 for a picture), H rows, W columns, S side of the square, K classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import Compose, Orientationd
+from numpy.typing import NDArray
+
+from ...atomic_files import AtomicFiles
+from ...data.geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, fit_to_square, in_plane_spacing
+from ...data.image_sets import Sample, load_picture
+from ...data.image_sets.picture_masks import load_mask
+from ...errors import InputError
+
+_LAYOUT = 1  # of what is written here; in the key
+
+
+@dataclass(frozen=True)
+class CaseLabels:
+    """The labels of a case; arrays are views of files.
+
+    Attributes:
+        key: changes with the files of the case and the size.
+        native: [D, H, W] in canonical orientation.
+        fitted: [D, S, S], as `fit_to_square` brings the image to the encoder.
+        present: which label a slice of ``fitted`` shows, boolean [D, 256].
+        spacing_mm: of rows, columns and slices; 1 for pictures.
+    """
+
+    key: str
+    native: NDArray[np.uint8]
+    fitted: NDArray[np.uint8]
+    present: NDArray[np.bool_]
+    spacing_mm: tuple[float, float, float]
+
+
+def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n_classes: int) -> CaseLabels:
+    """Labels from the cache, or read, checked against the image's grid, and written there.
+
+    Args:
+        case: see `folds`.
+        size_px: S.
+        cache_dir: gets a folder ``labels``.
+        n_classes: K.
+
+    Raises:
+        InputError: a file that cannot be read, another grid than the image's, or a label beyond the classes.
+    """
+    folder = Path(cache_dir) / "labels"
+    key = _key(case, size_px)
+    paths = {what: folder / f"{key}.{what}" for what in ("native.npy", "fitted.npy", "present.npy", "json")}
+    if not paths["json"].exists():
+        native, spacing_mm = _read(case)
+        slices = torch.from_numpy(native)[:, None]
+        fitted = fit_to_square(slices, spacing=spacing_mm[:2], size_px=size_px, mode="nearest")[:, 0].numpy()
+        present = np.stack([np.bincount(labels.ravel(), minlength=256) > 0 for labels in fitted])
+        folder.mkdir(parents=True, exist_ok=True)
+        with AtomicFiles() as files:
+            for what, array in (("native.npy", native), ("fitted.npy", fitted), ("present.npy", present)):
+                np.save(files.path(paths[what]), array)
+            # last: where it is, the others are complete
+            files.path(paths["json"]).write_text(
+                json.dumps({"spacing_mm": spacing_mm, "highest": int(native.max())}) + "\n", encoding="utf-8"
+            )
+    facts = json.loads(paths["json"].read_text(encoding="utf-8"))
+    if facts["highest"] >= n_classes:
+        raise InputError(
+            f"{case['label']}: label {facts['highest']}, but there are names for 0 to {n_classes - 1} only: correct "
+            "the label map, or the label names"
+        )
+    native, fitted, present = (np.load(paths[f"{what}.npy"], mmap_mode="r") for what in ("native", "fitted", "present"))
+    row_mm, column_mm, slice_mm = facts["spacing_mm"]
+    return CaseLabels(key, native, fitted, present, (row_mm, column_mm, slice_mm))
+
+
+def _key(case: Mapping[str, Any], size_px: int) -> str:
+    stamps = []
+    for path in (Path(case["image"]), Path(case["label"])):
+        found = path.stat() if path.exists() else None
+        stamps.append([str(path), None if found is None else (found.st_size, found.st_mtime_ns)])
+    text = json.dumps([_LAYOUT, stamps, case["modality"], size_px])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _read(case: Mapping[str, Any]) -> tuple[NDArray[np.uint8], tuple[float, float, float]]:
+    if case["modality"] == "picture":
+        return _read_mask(case)[None], (1.0, 1.0, 1.0)
+    keys = ["image", "label"]
+    try:
+        read = Compose(
+            [LoadVolumed(keys), CheckSameGridd(keys), Orientationd(keys, axcodes=CANONICAL_AXCODES, labels=None)]
+        )(dict(case))
+    except RuntimeError as error:  # Compose wraps what its transforms raise
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from error
+        raise
+    label = read["label"]
+    native = np.ascontiguousarray(label.as_tensor()[0].permute(2, 0, 1).numpy().astype(np.uint8))
+    slice_mm = float(np.linalg.norm(np.asarray(label.affine)[:3, 2]))
+    return native, (*in_plane_spacing(label.affine), slice_mm)
+
+
+def _read_mask(case: Mapping[str, Any]) -> NDArray[np.uint8]:
+    mask = load_mask(case["label"])
+    sample = Sample(sample_id=case["case_id"], image=case["image"], index=None, patient="", split="train", labels=())
+    shape = load_picture(sample).shape[1:]
+    if mask.shape != shape:
+        raise InputError(
+            f"{case['label']}: {mask.shape} pixels, but {case['image']} has {shape}; expected the same. Check that "
+            "they belong together"
+        )
+    return mask

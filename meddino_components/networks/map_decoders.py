@@ -1,0 +1,181 @@
+"""Decoders of frozen feature maps: what a segmentation needs on top of an encoder that is not trained.
+
+Shapes: B batch, L levels (blocks of the encoder, the last one last), C width of the encoder, D slices (1 for a
+picture), h x w patches, p patch size, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+DecoderName = Literal["linear", "conv_2d", "conv_3d"]
+
+
+class LinearMapDecoder(nn.Module):
+    """A class for each patch from its own vector alone, interpolated between patches: the linear probe of maps.
+
+    Args:
+        in_channels: C.
+        num_levels: L; the last level is used.
+        num_classes: K.
+        patch_size: p.
+
+    Shape: maps [B, L, C, D, h, w] to logits [B, K, D, h * p, w * p].
+    """
+
+    halo_slices = 0
+
+    def __init__(self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        # maps come as they are: the first layer of every decoder brings channels to one scale
+        self.layers = nn.Sequential(nn.BatchNorm3d(in_channels), nn.Conv3d(in_channels, num_classes, 1))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return _resized(self.layers(maps[:, -1]), _full_size(maps, self.patch_size))
+
+
+class ConvMapDecoder(nn.Module):
+    """A shallow convolutional decoder of single slices: two 3 x 3 convolutions, each before the plane is doubled.
+
+    Args:
+        in_channels: C.
+        num_levels: L; the last level is used.
+        num_classes: K.
+        patch_size: p.
+        width: channels after the first convolution.
+
+    Shape: maps [B, L, C, D, h, w] to logits [B, K, D, h * p, w * p].
+
+    Reference: arXiv 2509.06467, 2D segmentation; depth and width were not published.
+    """
+
+    halo_slices = 0
+
+    def __init__(
+        self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int, width: int = 128
+    ) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.project = nn.Sequential(nn.BatchNorm3d(in_channels), nn.Conv3d(in_channels, width, 1))
+        self.stages = nn.ModuleList(
+            [_convolution(width, width, deep=False), _convolution(width, width // 2, deep=False)]
+        )
+        self.classify = nn.Conv3d(width // 2, num_classes, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        x = self.project(maps[:, -1])
+        for stage in self.stages:
+            x = stage(x)
+            x = _resized(x, (2 * x.shape[-2], 2 * x.shape[-1]))
+        return _resized(self.classify(x), _full_size(maps, self.patch_size))
+
+
+class PseudoVolumeDecoder(nn.Module):
+    """A light 3D decoder of slice maps stacked to a volume, with skips from earlier levels of the encoder.
+
+    The deepest level starts it; after each doubling of the plane a skip is added that is made of the next earlier
+    level: each vector becomes the pixels that its patch has at that resolution. Slices are never merged; convolutions
+    look across them where the maps are coarse (3 x 3 x 3) and stay within the plane where they are fine (1 x 3 x 3).
+
+    Args:
+        in_channels: C.
+        num_levels: L; with fewer levels than doublings the first one serves the rest.
+        num_classes: K.
+        patch_size: p; what is left of it after the doublings is interpolated.
+        width: channels where the maps are coarsest, halved with each doubling, at least 8.
+
+    Shape: maps [B, L, C, D, h, w] to logits [B, K, D, h * p, w * p].
+
+    Attributes:
+        halo_slices: neighbours on either side that a slice's logits depend on.
+
+    Reference: arXiv 2509.06467, 3D segmentation: stacked maps, a light 3D convolutional decoder with skips; its layers
+    were not published.
+    """
+
+    def __init__(
+        self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int, width: int = 64
+    ) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        n_doublings = max(1, patch_size.bit_length() - 1)
+        widths = [max(8, width >> k) for k in range(n_doublings + 1)]
+        self.normalize = nn.ModuleList([nn.BatchNorm3d(in_channels) for _ in range(num_levels)])
+        self.project = nn.Conv3d(in_channels, widths[0], 1)
+        self.first = _convolution(widths[0], widths[0], deep=True)
+        self.skip_levels = [max(0, num_levels - 2 - k) for k in range(n_doublings)]
+        self.skips = nn.ModuleList(
+            [nn.Conv3d(in_channels, narrow << 2 * (k + 1), 1) for k, narrow in enumerate(widths[1:])]
+        )
+        n_deep = n_doublings // 2
+        self.stages = nn.ModuleList(
+            [_convolution(wide + narrow, narrow, deep=k < n_deep) for k, (wide, narrow) in enumerate(pairwise(widths))]
+        )
+        self.halo_slices = 1 + n_deep
+        self.classify = nn.Conv3d(widths[-1], num_classes, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        levels = [norm(maps[:, k]) for k, norm in enumerate(self.normalize)]
+        x = self.first(self.project(levels[-1]))
+        for number, (stage, skip, level) in enumerate(zip(self.stages, self.skips, self.skip_levels, strict=True)):
+            fine = _in_planes(skip(levels[level]), partial(F.pixel_shuffle, upscale_factor=2 << number))
+            x = stage(torch.cat((_resized(x, (fine.shape[-2], fine.shape[-1])), fine), 1))
+        return _resized(self.classify(x), _full_size(maps, self.patch_size))
+
+
+MapDecoder = LinearMapDecoder | ConvMapDecoder | PseudoVolumeDecoder
+_DECODERS: dict[DecoderName, type[MapDecoder]] = {
+    "linear": LinearMapDecoder,
+    "conv_2d": ConvMapDecoder,
+    "conv_3d": PseudoVolumeDecoder,
+}
+
+
+def map_decoder(
+    name: DecoderName, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int
+) -> MapDecoder:
+    """A decoder by its name in configurations and tables.
+
+    Raises:
+        ValueError: another name.
+    """
+    if name not in _DECODERS:
+        raise ValueError(f"decoder is {name!r}; expected one of {', '.join(_DECODERS)}")
+    return _DECODERS[name](
+        in_channels=in_channels, num_levels=num_levels, num_classes=num_classes, patch_size=patch_size
+    )
+
+
+def _convolution(in_channels: int, out_channels: int, *, deep: bool) -> nn.Sequential:
+    depth = 3 if deep else 1
+    # batch statistics, not those of the instance: a block of slices then gives what the whole volume gives
+    return nn.Sequential(
+        nn.Conv3d(in_channels, out_channels, (depth, 3, 3), padding=(depth // 2, 1, 1), bias=False),
+        nn.BatchNorm3d(out_channels),
+        nn.GELU(),
+    )
+
+
+def _full_size(maps: Tensor, patch_size: int) -> tuple[int, int]:
+    return maps.shape[-2] * patch_size, maps.shape[-1] * patch_size
+
+
+def _resized(volume: Tensor, size: tuple[int, int]) -> Tensor:
+    """[B, C, D, h, w] -> [B, C, D, *size], bilinear in each plane."""
+    if volume.shape[-2:] == size:
+        return volume
+    return _in_planes(volume, lambda planes: F.interpolate(planes, size=size, mode="bilinear", align_corners=False))
+
+
+def _in_planes(volume: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply an operation on [N, C, h, w] to the planes of [B, C, D, h, w]."""
+    planes = operation(volume.transpose(1, 2).flatten(0, 1))
+    return planes.unflatten(0, (volume.shape[0], volume.shape[2])).transpose(1, 2)
