@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ...atomic_files import AtomicFiles
 from ...embeddings import FrozenEncoder
-from ...embeddings.encoders import check_size
+from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
 from ...networks.map_decoders import DecoderName
 from ..feature_map_sheet import evenly_spaced
@@ -92,7 +92,7 @@ def evaluate_segmentation(
         InputError: names of encoders that recur, patients on both sides of a fold, a class that no training case of a
             fold shows, a fold without a readable case, or see `map_cases`.
     """
-    everyone = [*encoders, *controls]
+    everyone = encoders_and_controls(encoders, controls)
     for encoder in everyone:
         check_size(encoder, size_px)
     _check_patients(folds, allow_same_patient)
