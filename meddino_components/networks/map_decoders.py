@@ -65,9 +65,7 @@ class ConvMapDecoder(nn.Module):
         super().__init__()
         self.patch_size = patch_size
         self.project = nn.Sequential(nn.BatchNorm3d(in_channels), nn.Conv3d(in_channels, width, 1))
-        self.stages = nn.ModuleList(
-            [_convolution(width, width, deep=False), _convolution(width, width // 2, deep=False)]
-        )
+        self.stages = nn.ModuleList([_PlaneConvolution(width, width), _PlaneConvolution(width, width // 2)])
         self.classify = nn.Conv3d(width // 2, num_classes, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -110,14 +108,17 @@ class PseudoVolumeDecoder(nn.Module):
         widths = [max(8, width >> k) for k in range(n_doublings + 1)]
         self.normalize = nn.ModuleList([nn.BatchNorm3d(in_channels) for _ in range(num_levels)])
         self.project = nn.Conv3d(in_channels, widths[0], 1)
-        self.first = _convolution(widths[0], widths[0], deep=True)
+        self.first = _VolumeConvolution(widths[0], widths[0])
         self.skip_levels = [max(0, num_levels - 2 - k) for k in range(n_doublings)]
         self.skips = nn.ModuleList(
             [nn.Conv3d(in_channels, narrow << 2 * (k + 1), 1) for k, narrow in enumerate(widths[1:])]
         )
         n_deep = n_doublings // 2
         self.stages = nn.ModuleList(
-            [_convolution(wide + narrow, narrow, deep=k < n_deep) for k, (wide, narrow) in enumerate(pairwise(widths))]
+            [
+                (_VolumeConvolution if k < n_deep else _PlaneConvolution)(wide + narrow, narrow)
+                for k, (wide, narrow) in enumerate(pairwise(widths))
+            ]
         )
         self.halo_slices = 1 + n_deep
         self.classify = nn.Conv3d(widths[-1], num_classes, 1)
@@ -154,14 +155,28 @@ def map_decoder(
     )
 
 
-def _convolution(in_channels: int, out_channels: int, *, deep: bool) -> nn.Sequential:
-    depth = 3 if deep else 1
-    # batch statistics, not those of the instance: a block of slices then gives what the whole volume gives
-    return nn.Sequential(
-        nn.Conv3d(in_channels, out_channels, (depth, 3, 3), padding=(depth // 2, 1, 1), bias=False),
-        nn.BatchNorm3d(out_channels),
-        nn.GELU(),
-    )
+class _PlaneConvolution(nn.Module):
+    """3 x 3 convolution of each plane of [B, C, D, h, w]."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        # planes as a batch of pictures: torch has slow convolutions alone for one volume with thin kernels
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels), nn.GELU()
+        )
+
+    def forward(self, volume: Tensor) -> Tensor:
+        return _in_planes(volume, self.layers)
+
+
+class _VolumeConvolution(nn.Sequential):
+    """3 x 3 x 3 convolution of [B, C, D, h, w]."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        # batch statistics, not those of the instance: a block of slices then gives what the whole volume gives
+        super().__init__(
+            nn.Conv3d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm3d(out_channels), nn.GELU()
+        )
 
 
 def _full_size(maps: Tensor, patch_size: int) -> tuple[int, int]:

@@ -111,7 +111,7 @@ def evaluate_segmentation(
     is_picture = any(case["modality"] == "picture" for case in mapped.cases.values())
     recipe = training or DecoderTraining()
     folder = Path(output_dir)
-    # on processors with AMX, oneDNN's backward pass of 1 x 1 x 1 convolutions in bfloat16 writes beyond its memory (torch
+    # with AMX, the backward pass of a 1 x 1 x 1 convolution in bfloat16 writes beyond its memory (oneDNN of torch
     # 2.13): on the CPU decoders stay in fp32
     on_gpu = torch.device(device).type == "cuda"
     cells = {

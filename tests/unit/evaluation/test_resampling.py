@@ -1,0 +1,35 @@
+"""Draws of the bootstrap and their percentiles."""
+
+import numpy as np
+import pytest
+import torch
+
+from meddino_components.evaluation.resampling import percentile_interval, resampled_units
+
+
+def test_the_first_row_counts_everything_once_and_the_others_as_often_as_drawn():
+    state = torch.random.get_rng_state()
+    counts = resampled_units(7, n_resamples=4000, seed=3)
+    assert counts.shape == (4001, 7)
+    assert counts[0].tolist() == [1] * 7
+    assert (counts.sum(1) == 7).all()
+    # binomial: mean 1, variance 6 / 7
+    np.testing.assert_allclose(counts[1:].mean(0), 1, atol=0.05)
+    np.testing.assert_allclose(counts[1:].var(0), 6 / 7, atol=0.08)
+    assert torch.equal(counts, resampled_units(7, n_resamples=4000, seed=3))
+    assert not torch.equal(counts, resampled_units(7, n_resamples=4000, seed=4))
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_one_unit_cannot_be_resampled():
+    with pytest.raises(ValueError, match="at least two patients"):
+        resampled_units(1, n_resamples=10, seed=0)
+
+
+def test_percentiles_of_the_resamples_with_the_value_of_the_first_row():
+    values = torch.cat((torch.tensor([40.0]), torch.arange(101.0), torch.tensor([torch.nan])))
+    interval = percentile_interval(values, confidence=0.9)
+    assert (interval.value, interval.low, interval.high) == pytest.approx((40, 5, 95))
+    alone = percentile_interval(torch.tensor([0.5]))
+    assert alone.value == 0.5
+    assert np.isnan([alone.low, alone.high]).all()
