@@ -4,6 +4,7 @@ import torch
 from monai.data import MetaTensor
 
 from meddino_components.data import CheckSameGridd, ResampleInPlaned, in_plane_spacing, resize_slices
+from meddino_components.data.geometry import fit_from_square, fit_to_square
 from meddino_components.errors import InputError
 
 
@@ -94,3 +95,24 @@ def test_resampled_position_of_a_blob(monkeypatch):
 def test_bad_pixdim(pixdim):
     with pytest.raises(InputError, match="pixdim"):
         ResampleInPlaned(keys="image", pixdim=pixdim)
+
+
+@pytest.mark.parametrize(("size", "spacing"), [((30, 50), (1.0, 1.0)), ((50, 20), (0.8, 1.5)), ((40, 40), (2.0, 0.5))])
+def test_scores_on_the_square_come_back_to_the_slices_own_grid(size, spacing):
+    """A smooth surface survives the way there and back, edges apart; what was filled up is gone."""
+    rows, columns = (torch.linspace(0, 1, n) for n in size)
+    slices = (rows[:, None] + 2 * columns)[None, None].repeat(3, 1, 1, 1)
+    square = fit_to_square(slices, spacing=spacing, size_px=128)
+    assert square.shape == (3, 1, 128, 128)
+    back = fit_from_square(square, size=size, spacing=spacing)
+    assert back.shape == slices.shape
+    np.testing.assert_allclose(back[..., 2:-2, 2:-2], slices[..., 2:-2, 2:-2], atol=0.02)
+
+
+def test_labels_keep_their_place_on_the_way_to_the_square_and_back():
+    labels = torch.zeros(1, 1, 24, 40, dtype=torch.uint8)
+    labels[..., 6:12, 30:38] = 1
+    square = fit_to_square(labels, spacing=(1.0, 1.0), size_px=160, mode="nearest")
+    scores = torch.stack([square == 0, square == 1], 1)[:, :, 0].float()
+    back = fit_from_square(scores, size=(24, 40), spacing=(1.0, 1.0)).argmax(1)
+    assert torch.equal(back, labels[:, 0].long())

@@ -158,3 +158,24 @@ def test_scans_for_an_encoder_of_pictures():
     assert_close(low[0, :, 0, 0], torch.tensor([-1.0, -0.5, 0.0]))
     assert_close(high[0, :, 0, 0], torch.tensor([1.0, 0.5, 1.0]))
     assert torch.equal(shown_to("mr", slices, intensity="scan"), slices)
+
+
+@pytest.mark.parametrize(("depth", "blocks"), [(12, [2, 5, 8, 11]), (8, [1, 3, 5, 7]), (2, [0, 1]), (1, [0])])
+def test_levels_are_evenly_spaced_blocks_up_to_the_last(depth, blocks):
+    network = backbone(depth=depth)
+    encoder = frozen_backbone("ours", network)
+    with torch.no_grad():
+        levels = encoder.levels(images())
+        expected = network.get_intermediate_layers(images(), n=blocks)
+        _, patches = encoder.encode(images())
+    assert levels.shape == (2, len(blocks), 16, 32)
+    for level, patches_of_block in zip(levels.unbind(1), expected, strict=True):
+        assert torch.equal(level, patches_of_block)
+    assert_close(levels[:, -1], patches)
+
+
+def test_an_encoder_of_which_only_the_last_patches_are_known_has_one_level():
+    encoder = raw_pixels(patch_size=8)
+    levels = encoder.levels(images(channels=1))
+    assert levels.shape == (2, 1, 16, 64)
+    assert torch.equal(levels[:, 0], encoder.encode(images(channels=1))[1])
