@@ -79,7 +79,7 @@ def test_planted_organs_are_found_fold_by_fold(tmp_path, monkeypatch):
     assert set(rows["encoder", "linear"]["gain_over"]) == {"random weights", "raw pixels"}
     with (tmp_path / "out" / "segmentation_cases.csv").open(encoding="utf-8") as file:
         of_cases = [
-            row for row in csv.DictReader(file) if row["encoder"] == "raw pixels" and row["decoder"] == "conv_2d"
+            row for row in csv.DictReader(file) if row["encoder"] == "raw pixels" and row["decoder"] == "conv_3d"
         ]
     assert sorted(row["case"] for row in of_cases) == [f"c_{k}" for k in range(4)]
     values = [[float(row[name]) for name in ("bright", "dark")] for row in of_cases]
