@@ -78,7 +78,9 @@ def map_cases(
     Raises:
         InputError: cases of several modalities, an encoder that does not take the size, or no case that can be read.
     """
-    cases = {str(case["case_id"]): case for fold in folds for case in (*fold.train, *fold.test)}
+    found_cases = {str(case["case_id"]): case for fold in folds for case in (*fold.train, *fold.test)}
+    # in an order of their own: whichever folds are asked for, the same maps are found again
+    cases = dict(sorted(found_cases.items()))
     samples = selection_of(list(cases.values()), name)
     unreadable: dict[str, str] = {}
     labels = {}
