@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -18,6 +19,8 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     def text(self, *, signed: bool = False) -> str:
-        """Three decimals, the bounds in brackets; with a sign for differences."""
+        """Three decimals, the bounds in brackets where there are any; with a sign for differences."""
         form = "+.3f" if signed else ".3f"
+        if math.isnan(self.low) and not math.isnan(self.value):
+            return f"{self.value:{form}}"
         return f"{self.value:{form}} ({self.low:{form}} to {self.high:{form}})"
