@@ -70,7 +70,10 @@ def nearest_neighbour_scores(
     for rows in test_features.split(_TEST_CHUNK):
         similarity, neighbours = _nearest(_prepared(rows, metric), training_features, k, metric)
         votes = _votes(similarity, weights, metric, temperature)
-        parts.append(torch.einsum("nk,nkc->nc", votes, targets[neighbours].to(votes.dtype)))
+        # divided at the end: sums of whole votes are exact, so that classes with as many of them have the same score
+        parts.append(
+            torch.einsum("nk,nkc->nc", votes, targets[neighbours].to(votes.dtype)) / votes.sum(1, keepdim=True)
+        )
     dtype = torch.promote_types(test_features.dtype, torch.float32)
     return torch.cat(parts) if parts else torch.zeros(0, n_classes, dtype=dtype, device=test_features.device)
 
@@ -117,13 +120,12 @@ def _nearest(rows: Tensor, training_features: Tensor, k: int, metric: Metric) ->
 
 
 def _votes(similarity: Tensor, weights: Weights, metric: Metric, temperature: float) -> Tensor:
-    """[n, k], rows that sum to 1."""
+    """[n, k], not yet divided by their sum."""
     if weights == "softmax":
         return (similarity / temperature).softmax(1)
     if weights == "uniform":
-        return torch.full_like(similarity, 1 / similarity.shape[1])
+        return torch.ones_like(similarity)
     distance = 1 - similarity if metric == "cosine" else -similarity
     # the same picture twice is at a rounding error, not at 0
     same = distance <= 10 * torch.finfo(distance.dtype).eps
-    votes = torch.where(same.any(1, keepdim=True), same.to(distance.dtype), 1 / distance.clamp(min=1e-30))
-    return votes / votes.sum(1, keepdim=True)
+    return torch.where(same.any(1, keepdim=True), same.to(distance.dtype), 1 / distance.clamp(min=1e-30))

@@ -42,6 +42,13 @@ def test_agrees_with_scikit_learn(metric, weights, n_neighbours):
     np.testing.assert_allclose(ours, theirs.predict_proba(test), atol=1e-6)
 
 
+def test_classes_with_as_many_whole_votes_have_the_same_score():
+    """Summed as shares, 14 times 1 / 28 and again 14 times 1 / 28 differ by rounding, and the tie by chance."""
+    train, labels, test = blobs(n_train=28, n_classes=2, dtype=torch.float32)
+    scores = nearest_neighbour_scores(train, labels, test, n_classes=2, n_neighbours=28, weights="uniform")
+    assert scores.unique().tolist() == [0.5]
+
+
 def test_chunks_change_nothing(monkeypatch):
     train, labels, test = blobs()
     whole = nearest_neighbour_scores(train, labels, test, n_classes=4, n_neighbours=9)
