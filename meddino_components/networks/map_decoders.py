@@ -82,6 +82,8 @@ class PseudoVolumeDecoder(nn.Module):
     The deepest level starts it; after each doubling of the plane a skip is added that is made of the next earlier
     level: each vector becomes the pixels that its patch has at that resolution. Slices are never merged; convolutions
     look across them where the maps are coarse (3 x 3 x 3) and stay within the plane where they are fine (1 x 3 x 3).
+    Logits of all resolutions are added up: the coarse ones, of many channels, learn in few steps what the fine ones
+    correct.
 
     Args:
         in_channels: C.
@@ -96,7 +98,7 @@ class PseudoVolumeDecoder(nn.Module):
         halo_slices: neighbours on either side that a slice's logits depend on.
 
     Reference: arXiv 2509.06467, 3D segmentation: stacked maps, a light 3D convolutional decoder with skips; its layers
-    were not published.
+    were not published. Logits added up: Long et al., Fully convolutional networks, arXiv 1411.4038.
     """
 
     def __init__(
@@ -121,15 +123,18 @@ class PseudoVolumeDecoder(nn.Module):
             ]
         )
         self.halo_slices = 1 + n_deep
-        self.classify = nn.Conv3d(widths[-1], num_classes, 1)
+        self.classify = nn.ModuleList([nn.Conv3d(channels, num_classes, 1) for channels in widths])
 
     def forward(self, maps: Tensor) -> Tensor:
         levels = [norm(maps[:, k]) for k, norm in enumerate(self.normalize)]
         x = self.first(self.project(levels[-1]))
+        logits = self.classify[0](x)
         for number, (stage, skip, level) in enumerate(zip(self.stages, self.skips, self.skip_levels, strict=True)):
             fine = _in_planes(skip(levels[level]), partial(F.pixel_shuffle, upscale_factor=2 << number))
-            x = stage(torch.cat((_resized(x, (fine.shape[-2], fine.shape[-1])), fine), 1))
-        return _resized(self.classify(x), _full_size(maps, self.patch_size))
+            size = (fine.shape[-2], fine.shape[-1])
+            x = stage(torch.cat((_resized(x, size), fine), 1))
+            logits = _resized(logits, size) + self.classify[number + 1](x)
+        return _resized(logits, _full_size(maps, self.patch_size))
 
 
 MapDecoder = LinearMapDecoder | ConvMapDecoder | PseudoVolumeDecoder
