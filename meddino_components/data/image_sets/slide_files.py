@@ -93,6 +93,15 @@ class WholeSlide:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_handle": None}
 
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels of the highest level.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        width, height = self._opened().dimensions
+        return int(width), int(height)
+
     def tile_size(self) -> tuple[float, float]:
         """Width and height of a tile in pixels of the highest level.
 
@@ -122,7 +131,7 @@ class WholeSlide:
             InputError: see `tile_size`; no level is small enough for an overview; or no tile shows tissue.
         """
         width, height = self.tile_size()
-        whole = self._opened().dimensions
+        whole = self.size()
         columns, rows = int(whole[0] // width), int(whole[1] // height)
         if not columns or not rows:
             raise InputError(
@@ -151,7 +160,7 @@ class WholeSlide:
         Raises:
             InputError: it cannot be read.
         """
-        width, height = self._opened().dimensions
+        width, height = self.size()
         shrunk = longest_px / max(width, height)
         size = max(1, round(width * shrunk)), max(1, round(height * shrunk))
         return np.asarray(self._region((0, 0), (width, height), size))
