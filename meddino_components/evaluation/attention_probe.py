@@ -104,7 +104,7 @@ def attention_probe(
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # not that of GPUs, which is not put back
         network = GatedAttention(in_dim=training.width(), n_outputs=n_classes).to(device)
     mean, std = (statistic.to(device) for statistic in _mean_and_std(training))
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
