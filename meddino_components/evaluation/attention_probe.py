@@ -6,7 +6,7 @@ Shapes: N samples, n items of one of them, D width, K classes or labels.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
+from ..data.image_sets import Split
 from ..embeddings import Embeddings, Kind
 from ..networks import GatedAttention
 from .probe_metrics import mean_auc
+
+_WEIGHT_DECAY, _BAGS_OF_STEP = 1e-2, 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +68,11 @@ class BagScores:
 
 
 def attention_probe(
-    training: LabelledBags,
-    validation: LabelledBags,
-    test: LabelledBags,
+    bags: Mapping[Split, LabelledBags],
     *,
     n_classes: int,
     epochs: int = 50,
     learning_rate: float = 5e-4,
-    weight_decay: float = 1e-2,
-    batch_size: int = 8,
     max_instances: int = 4096,
     seed: int = 0,
     device: torch.device | str = "cpu",
@@ -83,18 +82,14 @@ def attention_probe(
 
     Cross-entropy for classes, binary cross-entropy for several labels; AdamW. Features are standardised by all items of
     the training bags. The epoch with the best AUC on the validation bags is kept, of equal ones that with the lower
-    loss, which decides alone where their labels give no AUC. No more than ``batch_size`` bags are in memory. Everything
+    loss, which decides alone where their labels give no AUC. The bags of a step are in memory, no more. Everything
     that is drawn comes from a generator of its own.
 
     Args:
-        training: the bags to learn from.
-        validation: the bags that choose the epoch.
-        test: the bags to score.
+        bags: by split: those to learn from, those that choose the epoch, those to score.
         n_classes: K.
         epochs: passes over the training bags.
         learning_rate: of AdamW, constant.
-        weight_decay: of AdamW.
-        batch_size: bags of a step.
         max_instances: of a longer bag so many items are drawn, anew in each epoch; validation and test see all.
         seed: of the first weights, the order and the items drawn.
         device: where it is trained.
@@ -102,31 +97,33 @@ def attention_probe(
 
     Reference: Ilse, Tomczak and Welling, arXiv 1802.04712; on slides of frozen encoders arXiv 2509.06467.
     """
+    training, validation, test = bags["train"], bags["val"], bags["test"]
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # not that of GPUs, which is not put back
         network = GatedAttention(in_dim=training.width(), n_outputs=n_classes).to(device)
     mean, std = (statistic.to(device) for statistic in _mean_and_std(training))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=_WEIGHT_DECAY)
 
-    def answers(bags: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        instances = pad_sequence([(bag.to(device) - mean) / std for bag in bags], batch_first=True)
-        lengths = torch.tensor([len(bag) for bag in bags], device=device)
+    def answers(items: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Logits [B, K] and attention [B, n] of B bags [n, D]."""
+        instances = pad_sequence([(bag.to(device) - mean) / std for bag in items], batch_first=True)
+        lengths = torch.tensor([len(bag) for bag in items], device=device)
         mask = torch.arange(instances.shape[1], device=device) < lengths[:, None]
         logits, attention = network(instances, mask)
         return logits, attention
 
     @torch.no_grad()
-    def judged(bags: LabelledBags) -> tuple[Tensor, list[Tensor]]:
+    def judged(part: LabelledBags) -> tuple[Tensor, list[Tensor]]:
         """Logits [N, K] and attention, a whole bag at a time."""
-        found = [answers([bags.bag(number)]) for number in range(len(bags))]
+        found = [answers([part.bag(number)]) for number in range(len(part))]
         return torch.cat([logits for logits, _ in found]).cpu(), [attention[0].cpu() for _, attention in found]
 
     best, kept = (-1.0, -float("inf")), copy.deepcopy(network.state_dict())
     for _ in tqdm(range(epochs), desc="attention", unit="epoch", disable=not progress, leave=False):
-        for rows in torch.randperm(len(training), generator=generator).split(batch_size):
-            bags = [training.bag(int(row), _drawn(training, int(row), max_instances, generator)) for row in rows]
-            loss = _loss(answers(bags)[0], training.targets[rows].to(device))
+        for rows in torch.randperm(len(training), generator=generator).split(_BAGS_OF_STEP):
+            drawn = [training.bag(int(row), _drawn(training, int(row), max_instances, generator)) for row in rows]
+            loss = _loss(answers(drawn)[0], training.targets[rows].to(device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

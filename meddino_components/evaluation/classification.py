@@ -113,9 +113,7 @@ def evaluate_classification(
         if attention_epochs and max(part.lengths.max() for part in found.values()) > 1:
             bags = _bags(found, readable, vector)
             attended = attention_probe(
-                bags["train"],
-                bags["val"],
-                bags["test"],
+                bags,
                 n_classes=len(image_set.label_names),
                 epochs=attention_epochs,
                 learning_rate=attention_learning_rate,

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from meddino_components.data.image_sets import SPLITS
 from meddino_components.embeddings import EmbeddingStore
 from meddino_components.evaluation import attention_probe as probe_module
 from meddino_components.evaluation.attention_probe import LabelledBags, attention_probe
@@ -65,7 +66,8 @@ def auc(scores, targets, n_resamples=200):
 
 def run(bags, **settings):
     return attention_probe(
-        *bags, **{"n_classes": 2, "learning_rate": 1e-3, "epochs": 12, "progress": False, **settings}
+        dict(zip(SPLITS, bags, strict=True)),
+        **{"n_classes": 2, "learning_rate": 1e-3, "epochs": 12, "progress": False, **settings},
     )
 
 
