@@ -145,7 +145,7 @@ def evaluate_classification(
 
 
 def pooled(embeddings: Embeddings, vector: Vector, pooling: Pooling) -> Tensor:
-    """One vector a sample, [N, D] float32: of a picture its own, of a volume the mean or maximum of its slices'.
+    """One vector a sample, [N, D] float32: of a picture its own, of a bag the mean or maximum of its items'.
 
     Samples that could not be read are zero.
     """

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from slide_writing import DARK, section, write_slide, write_tiles
+from slide_writing import DARK, require_slide_libraries, section, write_slide, write_tiles
 
 from meddino_components.data.image_sets import TileFolder, Tiling, WholeSlide, slide_of
 from meddino_components.errors import InputError
@@ -146,6 +146,7 @@ def test_a_file_without_a_small_level(tmp_path, monkeypatch):
 
 def test_a_slide_as_one_picture(tmp_path):
     """As BCNB has them: JPEG, without a resolution."""
+    require_slide_libraries()
     (tmp_path / "slides").mkdir()
     path = tmp_path / "slides" / "1.jpg"
     write_tiles(tmp_path / "pictures", {"1.jpg": section((128, 192), [(0, 64, 64, 128)])})
