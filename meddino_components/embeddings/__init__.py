@@ -12,7 +12,7 @@ from .encoders import (
 )
 from .encoding import embed, embed_image_set
 from .external_encoders import external_encoder, with_external_encoders
-from .store import Embeddings, EmbeddingStore
+from .store import Embeddings, EmbeddingStore, Kind
 from .weights import with_weights
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Embeddings",
     "Encoder",
     "FrozenEncoder",
+    "Kind",
     "backbone_encoder",
     "embed",
     "embed_image_set",

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from ..data.image_sets import SPLITS, ImageSet, Selection, Split
 from ..errors import InputError
+from .encoder_pass import Encoded, encoded
 from .encoders import FrozenEncoder, check_size
 from .prepared_images import PREPARATION, PreparedImages
+from .slide_encoding import encode_slide
 from .store import Embeddings, EmbeddingStore, Kind
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def embed(
     """Embeddings of all samples, from disk where they are there already.
 
     The store's key holds the encoder's digest, the size, and for every sample its file's name, size and time. A pass
-    that was stopped goes on at the first part that is missing.
+    that was stopped goes on at the first part that is missing. A slide is a sample with its tiles as items.
 
     Args:
         samples: what to encode.
@@ -55,32 +56,38 @@ def embed(
         InputError: the size does not suit the encoder, its vectors are not finite, or no sample can be read.
     """
     check_size(encoder, size_px)
-    # a part is what a kill may cost, and waits in memory: some hundreds of pictures, some volumes; of maps less
-    part_samples = 256 if samples.dimensions == 2 else 8
+    # a part is what a kill may cost and what waits in memory: hundreds of pictures, some volumes, a slide; of maps less
+    tiling = samples.tiling
+    part_samples = 1 if tiling else 256 if samples.dimensions == 2 else 8
     if {"patches", "levels"} & set(kinds):
-        part_samples //= 8
+        part_samples = -(-part_samples // 8)
     store = EmbeddingStore(
         cache_dir,
         identity=_identity(samples, encoder, size_px),
         sample_ids=[sample.sample_id for sample in samples.samples],
-        kinds=kinds,
+        kinds=(*kinds, "origin") if tiling else kinds,
         part_samples=part_samples,
     )
     parts = store.missing_parts()
     if parts:
         numbers = [k for part in parts for k in store.part(part)]
-        images = PreparedImages(samples, encoder=encoder, size_px=size_px)
-        if num_workers and samples.samples[numbers[0]].index is not None:
-            _ = images[numbers[0]]  # unpacks the .npz here, so that workers share it instead of unpacking it each
-        loader = DataLoader(
-            images,
-            sampler=numbers,
-            batch_size=None,
-            num_workers=num_workers,
-            # a generator of its own: workers would otherwise be seeded from the global one
-            generator=torch.Generator(),
-        )
-        embeddings = _embeddings(loader, encoder, kinds, batch_size)
+        embeddings: Iterator[Encoded]
+        if tiling:
+            embeddings = (
+                encode_slide(
+                    samples.samples[number].image,
+                    encoder,
+                    tiling=tiling,
+                    size_px=size_px,
+                    kinds=kinds,
+                    batch_size=batch_size,
+                    num_workers=num_workers,
+                )
+                for number in numbers
+            )
+        else:
+            loader = _loader(samples, numbers, encoder, size_px, num_workers)
+            embeddings = encoded(loader, encoder, kinds, batch_size)
         with tqdm(total=len(numbers), desc=f"encoding by {encoder.name}", unit="sample", disable=not progress) as bar:
             for part in parts:
                 done = []
@@ -93,53 +100,20 @@ def embed(
     return found
 
 
-@torch.no_grad()
-def _embeddings(
-    loader: DataLoader[Tensor | str], encoder: FrozenEncoder, kinds: Sequence[Kind], batch_size: int
-) -> Iterator[dict[Kind, NDArray[np.float16]] | str]:
-    """Each sample's arrays in order; batches are filled across samples, or cut from the slices of one."""
-    waiting: list[Tensor | str] = []
-    n_waiting = 0
-    for item in loader:
-        waiting.append(item)
-        n_waiting += 0 if isinstance(item, str) else len(item)
-        if n_waiting >= batch_size:
-            yield from _encode(waiting, encoder, kinds, batch_size)
-            waiting, n_waiting = [], 0
-    yield from _encode(waiting, encoder, kinds, batch_size)
-
-
-def _encode(
-    waiting: Sequence[Tensor | str], encoder: FrozenEncoder, kinds: Sequence[Kind], batch_size: int
-) -> Iterator[dict[Kind, NDArray[np.float16]] | str]:
-    readable = [item for item in waiting if not isinstance(item, str)]
-    arrays: dict[Kind, list[NDArray[np.float16]]] = {kind: [] for kind in kinds}
-    for images in torch.cat(readable).split(batch_size) if readable else ():
-        made = _made(images, encoder, kinds)
-        for kind in kinds:
-            halves = made[kind].half()
-            if not bool(halves.isfinite().all()):
-                raise InputError(
-                    f"{encoder.name}: gives NaN or numbers beyond 65,504, which embeddings of 16 bits cannot hold. "
-                    "Check its weights; if it runs in bfloat16, let it run in fp32."
-                )
-            arrays[kind].append(halves.cpu().numpy())
-    whole = {kind: np.concatenate(parts) for kind, parts in arrays.items()} if readable else {}
-    start = 0
-    for item in waiting:
-        if isinstance(item, str):
-            yield item
-        else:
-            yield {kind: whole[kind][start : start + len(item)] for kind in kinds}
-            start += len(item)
-
-
-def _made(images: Tensor, encoder: FrozenEncoder, kinds: Sequence[Kind]) -> dict[Kind, Tensor]:
-    made: dict[Kind, Tensor] = {"levels": encoder.levels(images)} if "levels" in kinds else {}
-    if set(kinds) != {"levels"}:
-        cls, patches = encoder.encode(images)
-        made |= {"cls": cls, "mean_patch": patches.float().mean(1), "patches": patches}
-    return made
+def _loader(
+    samples: Selection, numbers: Sequence[int], encoder: FrozenEncoder, size_px: int, num_workers: int
+) -> DataLoader[Tensor | str]:
+    images = PreparedImages(samples, encoder=encoder, size_px=size_px)
+    if num_workers and samples.samples[numbers[0]].index is not None:
+        _ = images[numbers[0]]  # unpacks the .npz here, so that workers share it instead of unpacking it each
+    return DataLoader(
+        images,
+        sampler=numbers,
+        batch_size=None,
+        num_workers=num_workers,
+        # a generator of its own: workers would otherwise be seeded from the global one
+        generator=torch.Generator(),
+    )
 
 
 def _identity(samples: Selection, encoder: FrozenEncoder, size_px: int) -> dict[str, object]:
@@ -151,6 +125,7 @@ def _identity(samples: Selection, encoder: FrozenEncoder, size_px: int) -> dict[
         "set": samples.name,
         "modality": samples.modality,
         "images": _images_digest(samples),
+        **({"tiling": asdict(samples.tiling)} if samples.tiling else {}),
     }
 
 

@@ -5,6 +5,7 @@ Shapes: n slices of a volume (1 for a picture), C channels, H rows, W columns, D
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,43 @@ from ..data.geometry import CANONICAL_AXCODES, LoadVolumed, fit_to_square, in_pl
 from ..data.image_sets import Sample, Selection, load_picture
 from ..data.intensity import NormalizeIntensityByModalityd, parse_modality
 from ..errors import InputError
-from .encoders import FrozenEncoder, to_unit_range
+from .encoders import FrozenEncoder, Intensity, to_unit_range
 
 PREPARATION = 1  # of what is done here to an image; in the key of its embeddings
-_FLAT = 1e-6  # deviation of a picture in 0 to 1, below which there is nothing on it
+FLAT = 1e-6  # deviation of a picture in 0 to 1, below which there is nothing on it
+
+
+@dataclass(frozen=True)
+class EncoderRange:
+    """What an encoder wants intensities to be, as plain numbers: workers get no network.
+
+    Attributes:
+        intensity: see `FrozenEncoder`.
+        mean, std: of the three channels, [3, 1, 1].
+    """
+
+    intensity: Intensity
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, encoder: FrozenEncoder) -> EncoderRange:
+        mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (encoder.mean, encoder.std))
+        return cls(encoder.intensity, mean, std)
+
+    def of_picture(self, pixels: Tensor, *, size_px: int) -> Tensor:
+        """A picture [C, H, W] or stack of them [C, H, W, D] in 0 to 1 as [n, 3, size_px, size_px]."""
+        # of a volume each slice is a picture
+        pictures = pixels.permute(3, 0, 1, 2) if pixels.ndim == 4 else pixels[None]
+        pictures = fit_to_square(pictures, spacing=(1.0, 1.0), size_px=size_px).expand(-1, 3, -1, -1)
+        if self.intensity == "picture":
+            return self.of_shares(pictures)
+        std, mean = torch.std_mean(pixels, correction=0)
+        return (pictures - mean) / (std if float(std) >= FLAT else 1.0)
+
+    def of_shares(self, images: Tensor) -> Tensor:
+        """Images in 0 to 1 as those that the encoder was trained on, for "picture"."""
+        return (images - self.mean) / self.std
 
 
 class PreparedImages(Dataset[Tensor | str]):
@@ -41,9 +75,7 @@ class PreparedImages(Dataset[Tensor | str]):
 
     def __init__(self, samples: Selection, *, encoder: FrozenEncoder, size_px: int) -> None:
         self.samples, self.size_px = samples, size_px
-        self.intensity = encoder.intensity
-        # plain numbers: workers get no network
-        self.mean, self.std = (torch.tensor(v).view(-1, 1, 1) for v in (encoder.mean, encoder.std))
+        self.range = EncoderRange.of(encoder)
         self._read_volume = Compose(
             [LoadVolumed("image"), Orientationd("image", axcodes=CANONICAL_AXCODES, labels=None)]
         )
@@ -69,15 +101,9 @@ class PreparedImages(Dataset[Tensor | str]):
 
     def _of_picture(self, sample: Sample) -> Tensor:
         pixels = torch.from_numpy(np.ascontiguousarray(load_picture(sample)))
-        # of a volume each slice is a picture
-        pictures = pixels.permute(3, 0, 1, 2) if pixels.ndim == 4 else pixels[None]
-        pictures = fit_to_square(pictures, spacing=(1.0, 1.0), size_px=self.size_px).expand(-1, 3, -1, -1)
-        if self.intensity == "picture":
-            return (pictures - self.mean) / self.std
-        std, mean = torch.std_mean(pixels, correction=0)
-        if float(std) < _FLAT:
+        if self.range.intensity == "scan" and float(pixels.std(correction=0)) < FLAT:
             raise InputError(f"{sample.image}: all pixels have one value; expected a picture.")
-        return (pictures - mean) / std
+        return self.range.of_picture(pixels, size_px=self.size_px)
 
     def _of_volume(self, sample: Sample) -> Tensor:
         case: dict[Any, Any] = {"image": sample.image, "case_id": sample.sample_id, "modality": self.samples.modality}
@@ -86,6 +112,6 @@ class PreparedImages(Dataset[Tensor | str]):
         slices = image.as_tensor().permute(3, 0, 1, 2)
         # one by one: each is filled up with its own lowest value, as reference slices are
         slices = torch.cat([fit_to_square(k, spacing=spacing, size_px=self.size_px) for k in slices.split(1)])
-        if self.intensity == "scan":
+        if self.range.intensity == "scan":
             return slices
-        return (to_unit_range(slices, parse_modality(self.samples.modality, self.samples.name)) - self.mean) / self.std
+        return self.range.of_shares(to_unit_range(slices, parse_modality(self.samples.modality, self.samples.name)))

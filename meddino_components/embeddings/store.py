@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..atomic_files import AtomicFiles
 
 _LAYOUT = 1  # of the files; in the key, so that another one is never read
-Kind = Literal["cls", "mean_patch", "patches", "levels"]
+Kind = Literal["cls", "mean_patch", "patches", "levels", "origin"]
 
 
 class EmbeddingStore:
@@ -33,7 +33,7 @@ class EmbeddingStore:
         identity: what decides the embeddings: encoder, size, preprocessing, the files. Plain data.
         sample_ids: in order, unique.
         kinds: "cls", the encoder's vector of an item; "mean_patch", the mean of its patches; "patches", all of them;
-            "levels", [L, P, D] an item, those of several blocks.
+            "levels", those of several blocks, [L, P, D] an item; of tiles "origin", where they came from, see `Origins`.
         part_samples: samples of a part.
     """
 
@@ -68,7 +68,7 @@ class EmbeddingStore:
         """Parts that are not finished."""
         return [number for number in range(self.n_parts) if not self._path(number, "json").exists()]
 
-    def write_part(self, number: int, embeddings: Sequence[Mapping[Kind, NDArray[np.float16]] | str]) -> None:
+    def write_part(self, number: int, embeddings: Sequence[Mapping[Kind, NDArray[Any]] | str]) -> None:
         """Write the samples of a part.
 
         Args:
@@ -98,7 +98,7 @@ class EmbeddingStore:
             raise ValueError(f"{self.folder}: {len(missing)} of {self.n_parts} parts are not encoded yet")
         lengths: list[int] = []
         unreadable: dict[str, str] = {}
-        arrays: dict[Kind, list[NDArray[np.float16]]] = {kind: [] for kind in self.kinds}
+        arrays: dict[Kind, list[NDArray[Any]]] = {kind: [] for kind in self.kinds}
         for number in range(self.n_parts):
             facts = json.loads(self._path(number, "json").read_text(encoding="utf-8"))
             lengths += facts["items"]
@@ -124,7 +124,7 @@ class Embeddings:
         self,
         sample_ids: Sequence[str],
         lengths: NDArray[np.int64],
-        arrays: Mapping[Kind, Sequence[NDArray[np.float16]]],
+        arrays: Mapping[Kind, Sequence[NDArray[Any]]],
         unreadable: Mapping[str, str],
     ) -> None:
         self.sample_ids, self.lengths, self.unreadable = list(sample_ids), lengths, dict(unreadable)
@@ -134,8 +134,8 @@ class Embeddings:
         parts = next(iter(arrays.values()))
         self._part_starts = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
 
-    def items(self, sample: int, kind: Kind = "cls") -> NDArray[np.float16]:
-        """[n, D] or [n, P, D] of one sample; a view of the file."""
+    def items(self, sample: int, kind: Kind = "cls") -> NDArray[Any]:
+        """[n, D] or [n, P, D] of one sample, in 16 bits; a view of the file."""
         first, last = int(self._starts[sample]), int(self._starts[sample + 1])
         if first == last:
             return np.zeros((0, *(self._arrays[kind][0].shape[1:] if self._arrays[kind] else (0,))), dtype=np.float16)
@@ -143,7 +143,7 @@ class Embeddings:
         offset = int(self._part_starts[part])
         return self._arrays[kind][part][first - offset : last - offset]
 
-    def all_items(self, kind: Kind = "cls") -> NDArray[np.float16]:
+    def all_items(self, kind: Kind = "cls") -> NDArray[Any]:
         """Items of all samples one after the other, [sum of n, D] or [sum of n, P, D], in memory."""
         parts = self._arrays[kind]
         return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float16)

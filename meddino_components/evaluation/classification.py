@@ -1,4 +1,4 @@
-"""Frozen encoders on a labelled image set: k-NN, the published linear probe and logistic regression, beside controls.
+"""Frozen encoders on a labelled image set: probes of one vector a sample, and of bags of them, beside controls.
 
 Shapes: N samples, D width.
 """
@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.image_sets import ImageSet
+from ..data.image_sets import SPLITS, ImageSet, Split
 from ..embeddings import Embeddings, FrozenEncoder, embed_image_set
 from ..embeddings.encoders import encoders_and_controls
+from .attention_maps import write_attention_maps
+from .attention_probe import LabelledBags, attention_probe
 from .classification_scores import METRICS, BootstrappedScores
-from .readable_samples import readable_samples
+from .readable_samples import ReadableSamples, readable_samples
 from .score_tables import Row, write_tables
 from .vector_probes import score_vectors
 
@@ -36,18 +38,24 @@ def evaluate_classification(
     vector: Vector = "cls",
     pooling: Pooling = "mean",
     n_neighbours: int = 20,
+    attention_epochs: int = 50,
+    attention_learning_rate: float = 5e-4,
+    attention_max_instances: int = 4096,
+    attention_maps: int = 4,
     batch_size: int = 32,
     num_workers: int = 0,
     n_resamples: int = 1000,
     seed: int = 0,
+    device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> list[Row]:
     """Score encoders and controls on the test split, and by how much each encoder beats each control.
 
-    Embeddings are made once (`embed`). A volume's vector is pooled over its slices. Probes learn from the training
-    split: k-NN as in DINO (raw pixels by distance), the published linear probe (`gradient_probe_scores`), and logistic
-    regression with the penalty that is best on the validation split. Intervals resample patients. A sample that any
-    encoder cannot read is left out for all, and counted.
+    Embeddings are made once (`embed`). A volume's vector is pooled over its slices, a slide's over its tiles. Probes
+    learn from the training split: k-NN as in DINO (raw pixels by distance), the published linear probe
+    (`gradient_probe_scores`), and logistic regression with the penalty that is best on the validation split; where
+    samples have several slices or tiles also gated attention over these (`attention_probe`). Intervals resample
+    patients. A sample that any encoder cannot read is left out for all, and counted.
 
     Args:
         image_set: see `ImageSet`.
@@ -55,14 +63,19 @@ def evaluate_classification(
         controls: what they have to beat: random weights, raw pixels.
         size_px: side of the images, for all encoders.
         cache_dir: of the embeddings.
-        output_dir: gets ``classification.json``, ``.csv``, ``.md``, ``.tex`` and ``.png``.
+        output_dir: gets ``classification.json``, ``.csv``, ``.md``, ``.tex`` and ``.png``; of slides ``attention``.
         vector: which of an encoder's vectors of an image.
-        pooling: of the slices of a volume.
+        pooling: of the slices of a volume or the tiles of a slide, for all probes but attention.
         n_neighbours: of k-NN.
+        attention_epochs: of `attention_probe`; 0 leaves it out.
+        attention_learning_rate: of the same.
+        attention_max_instances: of the same.
+        attention_maps: test slides that are drawn for each of ``encoders``, see `write_attention_maps`.
         batch_size: images encoded at once.
         num_workers: processes that read images.
         n_resamples: of the bootstrap.
         seed: of probes and bootstrap.
+        device: where attention is trained.
         progress: show bars.
 
     Returns:
@@ -97,6 +110,22 @@ def evaluate_classification(
             n_neighbours=n_neighbours,
             seed=seed,
         )
+        if attention_epochs and max(part.lengths.max() for part in found.values()) > 1:
+            bags = _bags(found, readable, vector)
+            attended = attention_probe(
+                bags,
+                n_classes=len(image_set.label_names),
+                epochs=attention_epochs,
+                learning_rate=attention_learning_rate,
+                max_instances=attention_max_instances,
+                seed=seed,
+                device=device,
+                progress=progress,
+            )
+            scores["attention"] = attended.scores
+            if image_set.tiling and encoder in encoders:
+                folder = Path(output_dir) / "attention" / encoder.name.replace("/", "_")
+                write_attention_maps(folder, image_set.of("test"), bags["test"], attended, n_maps=attention_maps)
         measured |= {(encoder.name, probe): bootstrap.metrics(of_probe) for probe, of_probe in scores.items()}
     rows = _rows(measured, bootstrap, [control.name for control in controls])
     facts = {
@@ -116,7 +145,7 @@ def evaluate_classification(
 
 
 def pooled(embeddings: Embeddings, vector: Vector, pooling: Pooling) -> Tensor:
-    """One vector a sample, [N, D] float32: of a picture its own, of a volume the mean or maximum of its slices'.
+    """One vector a sample, [N, D] float32: of a picture its own, of a bag the mean or maximum of its items'.
 
     Samples that could not be read are zero.
     """
@@ -130,6 +159,20 @@ def pooled(embeddings: Embeddings, vector: Vector, pooling: Pooling) -> Tensor:
             items = torch.from_numpy(embeddings.items(number, vector).astype(np.float32))
             vectors[number] = items.mean(0) if pooling == "mean" else items.amax(0)
     return vectors
+
+
+def _bags(
+    embeddings: Mapping[Split, Embeddings], readable: ReadableSamples, vector: Vector
+) -> dict[Split, LabelledBags]:
+    return {
+        split: LabelledBags(
+            embeddings=embeddings[split],
+            kind=vector,
+            samples=np.flatnonzero(readable.masks[split].numpy()),
+            targets=readable.targets[split],
+        )
+        for split in SPLITS
+    }
 
 
 def _rows(

@@ -54,7 +54,7 @@ def run_sweep(
         image_sets: name to ``{"root", "layout", "options"}``, see `read_image_set`.
         output_dir: gets ``sweep.csv``, ``.md``, ``.tex`` and a ``sweep_<set>.png`` each.
         cache_dir: of embeddings.
-        device: where encoders run.
+        device: where encoders run and attention is trained.
         amp: encode in bfloat16.
         seed: of random weights, probes and bootstrap.
         progress: show bars.
@@ -98,6 +98,7 @@ def run_sweep(
             cache_dir=cache_dir,
             output_dir=place,
             seed=seed,
+            device=device,
             progress=progress,
             **settings,
         )

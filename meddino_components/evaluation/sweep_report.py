@@ -96,7 +96,8 @@ def _columns(cells: Sequence[Cell]) -> list[list[str]]:
 
 def _table(cells: Sequence[Cell]) -> list[list[str]]:
     """The main score of each cell by probe, beside its controls."""
-    probes = list(dict.fromkeys(row.probe for row in cells[0].rows))
+    # sets of pictures have no attention
+    probes = list(dict.fromkeys(row.probe for cell in cells for row in cell.rows))
     controls = list(dict.fromkeys(row.encoder for row in cells[0].rows if row.is_control))
     heads = [f"{probe}{'' if who is None else f', {who}'}" for probe in probes for who in (None, *controls)]
     table = [["set", "model", "px", "M parameters", "GFLOPs", *heads]]
@@ -110,8 +111,9 @@ def _table(cells: Sequence[Cell]) -> list[list[str]]:
             f"{cell.flops / 1e9:.1f}",
         ]
         for probe in probes:
-            line.append(scores[None, probe].text())
-            line += [f"{scores[who, probe].value:.3f}" for who in controls]
+            found = [scores.get((who, probe)) for who in (None, *controls)]
+            line += [score.text() if score else "" for score in found[:1]]
+            line += [f"{score.value:.3f}" if score else "" for score in found[1:]]
         table.append(line)
     return table
 

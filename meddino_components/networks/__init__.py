@@ -1,6 +1,7 @@
-"""DINOv3 backbone, its projection head and the MedDINOv3 segmentation network."""
+"""DINOv3 backbone, its projection head, the MedDINOv3 segmentation network, and attention over bags."""
 
 from .channel_stem import ChannelStem
+from .gated_attention import GatedAttention
 from .patch_decoder import PatchDecoder
 from .presets import PRESETS, chosen_backbone, vit_backbone
 from .projection_head import DINOHead
@@ -14,6 +15,7 @@ __all__ = [
     "ChannelStem",
     "DINOHead",
     "DinoVisionTransformer",
+    "GatedAttention",
     "MedDinoSegmenter",
     "MultiScaleTokenAggregator",
     "PatchDecoder",

@@ -11,7 +11,7 @@ from in_process import run_here
 from PIL import Image
 
 from meddino_components.data import label_names, read_datalist
-from meddino_components.embeddings import encoding
+from meddino_components.embeddings import encoder_pass
 from meddino_components.errors import InputError
 
 SMALL = {"size_px": 32, "batch_size": 16, "num_workers": 0, "progress": False, "n_resamples": 200, "amp": False}
@@ -66,7 +66,7 @@ def test_planted_classes_are_found_and_everything_is_written(tmp_path, monkeypat
     def encode(*args, **kwargs):
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr(encoding, "_encode", encode)
+    monkeypatch.setattr(encoder_pass, "_encode", encode)
     assert classify(tmp_path / "set.npz", tmp_path / "out", n_neighbours=20) == found
 
 

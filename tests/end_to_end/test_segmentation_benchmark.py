@@ -12,7 +12,7 @@ from in_process import run_here
 from PIL import Image
 from volume_files import save_nifti
 
-from meddino_components.embeddings import encoding
+from meddino_components.embeddings import encoder_pass
 from meddino_components.errors import InputError
 
 SMALL = {
@@ -91,7 +91,7 @@ def test_planted_organs_are_found_fold_by_fold(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(encoding, "_encode", fail)
+    monkeypatch.setattr(encoder_pass, "_encode", fail)
     monkeypatch.setattr("meddino_components.evaluation.frozen_segmentation.cells.train_decoder", fail)
     assert segment(tmp_path / "out", **settings) == found
     assert segment(tmp_path / "out", **settings, folds=[1])["samples"]["test"] == 2

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ...errors import InputError
 from .naming import first_few
+from .tiling import Tiling
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -27,7 +28,7 @@ class Sample:
 
     Attributes:
         sample_id: unique in the set.
-        image: absolute path of the file that holds it, or of a folder with one DICOM series.
+        image: absolute path of the file that holds it, or of a folder with one DICOM series or the tiles of a slide.
         index: number of the image in its split, in a file that holds many (see `load_picture`); else None.
         patient: what must not be on both sides of a split; equal to ``sample_id`` where the set does not say.
         split: "train", "val" or "test".
@@ -55,6 +56,7 @@ class Selection:
         modality: "ct" and "mr" are volumes in files of their own, with a grid and, for CT, units: `LoadVolumed` reads
             them and `NormalizeIntensityByModalityd` scales them. "picture" is what has 8 or 16 bits without units
             (photographs, radiographs, what MedMNIST made of scans): `load_picture` gives values in 0..1.
+        tiling: of slides, each of which is many pictures (`slide_of`); None for anything else.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Selection:
     multi_label: bool
     dimensions: Literal[2, 3]
     modality: ImageModality
+    tiling: Tiling | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -125,6 +128,7 @@ class ImageSet(Selection):
             multi_label=self.multi_label,
             dimensions=self.dimensions,
             modality=self.modality,
+            tiling=self.tiling,
         )
 
     def shared_patients(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError
@@ -66,15 +67,65 @@ def read_labelled_table(
         InputError: options that contradict each other, a column or file that is missing, a cell that cannot be used,
             or see `ImageSet`.
     """
+    table = folder_of(root) / Path(table).expanduser()
+    if (dimensions, modality) not in ((2, "picture"), (3, "ct"), (3, "mr")):
+        raise InputError(
+            f"{table}: dimensions is {dimensions} and modality {modality!r}; expected 2 and 'picture', or 3 and 'ct' "
+            "or 'mr'."
+        )
+    labelled = samples_of_table(
+        root,
+        table=table,
+        path_column=path_column,
+        class_column=class_column,
+        label_columns=label_columns,
+        patient_column=patient_column,
+        split_column=split_column,
+        fractions=fractions,
+        val_fraction=val_fraction,
+        seed=seed,
+        allow_missing=allow_missing,
+    )
+    return ImageSet(
+        name=labelled.name,
+        samples=labelled.samples,
+        label_names=labelled.label_names,
+        multi_label=labelled.multi_label,
+        dimensions=3 if dimensions == 3 else 2,
+        modality=modality,
+        allow_same_patient=allow_same_patient,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledSamples:
+    """What a table says, see `ImageSet`."""
+
+    name: str
+    samples: tuple[Sample, ...]
+    label_names: tuple[str, ...]
+    multi_label: bool
+
+
+def samples_of_table(
+    root: str | Path,
+    *,
+    table: str | Path,
+    path_column: str,
+    class_column: str | None,
+    label_columns: Sequence[str] | None,
+    patient_column: str | None,
+    split_column: str | None,
+    fractions: Sequence[float] | None,
+    val_fraction: float | None,
+    seed: int,
+    allow_missing: bool,
+) -> LabelledSamples:
+    """The part of `read_labelled_table` that does not ask what is in the files."""
     folder = folder_of(root)
     path = folder / Path(table).expanduser()
     _check_labels(path, class_column, label_columns)
     _check_shares(path, split_column, fractions, val_fraction)
-    if (dimensions, modality) not in ((2, "picture"), (3, "ct"), (3, "mr")):
-        raise InputError(
-            f"{path}: dimensions is {dimensions} and modality {modality!r}; expected 2 and 'picture', or 3 and 'ct' or "
-            "'mr'."
-        )
     columns = [class_column] if class_column else list(label_columns or ())
     rows = read_table(path, [c for c in (path_column, *columns, patient_column, split_column) if c])
     names, labels = _classes(rows, class_column) if class_column else (columns, _flags(rows, columns, path))
@@ -100,15 +151,7 @@ def read_labelled_table(
     else:
         share = DEFAULT_VAL_FRACTION if val_fraction is None else val_fraction
         samples = carve_validation(samples, val_fraction=share, seed=seed, multi_label=multi_label, name=name)
-    return ImageSet(
-        name=name,
-        samples=tuple(samples),
-        label_names=tuple(names),
-        multi_label=multi_label,
-        dimensions=3 if dimensions == 3 else 2,
-        modality=modality,
-        allow_same_patient=allow_same_patient,
-    )
+    return LabelledSamples(name=name, samples=tuple(samples), label_names=tuple(names), multi_label=multi_label)
 
 
 def _check_labels(path: Path, class_column: str | None, label_columns: Sequence[str] | None) -> None:

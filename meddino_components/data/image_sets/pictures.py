@@ -43,7 +43,7 @@ def load_picture(sample: Sample) -> FloatArray:
         return _from_array(path, sample.split, sample.index)
     if path.is_file() and is_dicom_file(path):
         return read_radiograph(path)
-    return _from_picture_file(path)
+    return read_picture_file(path)
 
 
 def _from_array(path: Path, split: str, index: int) -> FloatArray:
@@ -61,7 +61,8 @@ def _from_array(path: Path, split: str, index: int) -> FloatArray:
     return _scaled(pixels, path)
 
 
-def _from_picture_file(path: Path) -> FloatArray:
+def read_picture_file(path: Path) -> FloatArray:
+    """A PNG, JPEG, BMP or TIFF as `load_picture` gives it."""
     check_is_image_file(path)
     try:
         from PIL import Image, ImageOps

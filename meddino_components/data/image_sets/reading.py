@@ -14,8 +14,9 @@ from .image_set import ImageSet
 from .labelled_table import read_labelled_table
 from .medmnist import read_medmnist
 from .rsna_pneumonia import read_rsna_pneumonia
+from .slides import read_slides
 
-ImageSetLayout = Literal["medmnist", "table", "chest_xray14", "rsna_pneumonia", "ct_rate"]
+ImageSetLayout = Literal["medmnist", "table", "chest_xray14", "rsna_pneumonia", "ct_rate", "slides"]
 
 _READERS: dict[str, Callable[..., ImageSet]] = {
     "medmnist": read_medmnist,
@@ -23,6 +24,7 @@ _READERS: dict[str, Callable[..., ImageSet]] = {
     "chest_xray14": read_chest_xray14,
     "rsna_pneumonia": read_rsna_pneumonia,
     "ct_rate": read_ct_rate,
+    "slides": read_slides,
 }
 
 
@@ -31,7 +33,7 @@ def read_image_set(root: str | Path, layout: ImageSetLayout, options: Mapping[st
 
     Args:
         root: the file or folder that the layout's reader takes.
-        layout: "medmnist", "table", "chest_xray14", "rsna_pneumonia" or "ct_rate".
+        layout: "medmnist", "table", "chest_xray14", "rsna_pneumonia", "ct_rate" or "slides".
         options: arguments of that reader by name; every one must be known to it.
 
     Raises:

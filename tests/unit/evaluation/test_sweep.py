@@ -7,7 +7,9 @@ import pytest
 
 from meddino_components.errors import InputError
 from meddino_components.evaluation import run_sweep, sweep
-from meddino_components.evaluation.sweep_report import Cell
+from meddino_components.evaluation.intervals import Interval
+from meddino_components.evaluation.score_tables import Row
+from meddino_components.evaluation.sweep_report import Cell, write_sweep
 
 MODELS = [
     {"name": "one block", "backbone": "vit_tiny", "depth": 1, "weights": "random"},
@@ -94,3 +96,23 @@ def test_cells_survive_json(tmp_path, source):
 def test_nothing_to_sweep(tmp_path, source, models, sizes):
     with pytest.raises(InputError, match="expected at least one of each"):
         sweep_all(tmp_path, source, models, sizes)
+
+
+def test_sets_with_and_without_attention_in_one_table(tmp_path):
+    """Pictures have none; their cells are empty, whichever set comes first."""
+
+    def cell(image_set, probes):
+        rows = [
+            Row(name, name == "raw pixels", probe, {"AUC": Interval(value, 0.4, 0.9)}, {})
+            for name, value in (("m", 0.75), ("raw pixels", 0.5))
+            for probe in probes
+        ]
+        return Cell(image_set=image_set, model="m", size_px=32, parameters=1, flops=1, rows=tuple(rows))
+
+    pictures, volumes = cell("pictures", ["knn"]), cell("volumes", ["knn", "attention"])
+    for cells in ([pictures, volumes], [volumes, pictures]):
+        write_sweep(tmp_path, cells)
+        lines = (tmp_path / "sweep.md").read_text(encoding="utf-8").splitlines()
+        of_set = {line.split(" | ")[0]: line for line in lines}
+        assert of_set["| pictures"].endswith("| 0.750 (0.400 to 0.900) | 0.500 |  |  |")
+        assert of_set["| volumes"].count("0.750 (0.400 to 0.900) | 0.500 |") == 2
