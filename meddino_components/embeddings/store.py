@@ -33,7 +33,7 @@ class EmbeddingStore:
         identity: what decides the embeddings: encoder, size, preprocessing, the files. Plain data.
         sample_ids: in order, unique.
         kinds: "cls", the encoder's vector of an item; "mean_patch", the mean of its patches; "patches", all of them;
-            "levels", those of several blocks, [L, P, D] an item; of tiles "origin", where they came from, see `Origins`.
+            "levels", those of several blocks, [L, P, D] an item; of tiles "origin", their place, see `Origins`.
         part_samples: samples of a part.
     """
 
