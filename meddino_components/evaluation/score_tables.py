@@ -64,7 +64,7 @@ def write_tables(folder: Path, stem: str, rows: Sequence[Row], facts: Mapping[st
     with AtomicFiles() as files:
         for suffix, text in (
             ("json", json.dumps(data, indent=2, ensure_ascii=False) + "\n"),
-            ("csv", csv_text(score_columns(rows))),
+            ("csv", csv_text(_score_columns(rows))),
             ("md", markdown(table, heading=caption)),
             ("tex", latex(table, heading=caption, columns="ll" + "c" * (len(table[0]) - 2))),
         ):
@@ -83,7 +83,7 @@ def plain(rows: Sequence[Row], *, main: str) -> str:
     return "\n".join(lines)
 
 
-def score_columns(rows: Sequence[Row]) -> list[list[str]]:
+def _score_columns(rows: Sequence[Row]) -> list[list[str]]:
     """Head and lines for a CSV: whose scores, and each score with its bounds."""
     names = list(rows[0].scores)
     table = [["encoder", "control", "probe"]]

@@ -1,9 +1,7 @@
-"""Model sizes x resolutions x image sets: every cell once, then tables and plots of all of them."""
+"""Model sizes x resolutions x sets of images: every cell once, then tables and plots of all of them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -15,13 +13,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from ..atomic_files import AtomicFiles
-from ..data.image_sets import ImageSet, read_image_set
 from ..embeddings import FrozenEncoder, frozen_backbone, raw_pixels, with_weights
 from ..errors import InputError
 from ..networks import DinoVisionTransformer, vit_backbone
-from .classification import evaluate_classification
+from .finished_cells import cell_identity, finish_cell, finished_cell
 from .sweep_report import Cell, write_sweep
+from .sweep_tasks import SweepTask, classification_task, segmentation_task
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +30,15 @@ def run_sweep(
     *,
     models: Sequence[Mapping[str, Any]],
     sizes_px: Sequence[int],
-    image_sets: Mapping[str, Mapping[str, Any]],
+    image_sets: Mapping[str, Mapping[str, Any]] | None = None,
+    segmentation_sets: Mapping[str, Mapping[str, Any]] | None = None,
     output_dir: str | Path,
     cache_dir: str | Path,
+    batch_size: int = 32,
+    num_workers: int = 0,
     device: torch.device | str = "cpu",
     amp: bool = False,
+    n_resamples: int = 1000,
     seed: int = 0,
     progress: bool = True,
     **settings: Any,
@@ -52,11 +53,15 @@ def run_sweep(
             overrides of `vit_backbone`.
         sizes_px: sides of the images, multiples of the patch size.
         image_sets: name to ``{"root", "layout", "options"}``, see `read_image_set`.
+        segmentation_sets: name to ``{"dataset_dir", "layout", ...}``, see `segmentation_task`.
         output_dir: gets ``sweep.csv``, ``.md``, ``.tex`` and a ``sweep_<set>.png`` each.
         cache_dir: of embeddings.
-        device: where encoders run and attention is trained.
+        batch_size: images encoded at once.
+        num_workers: processes that read images.
+        device: where encoders run, and attention and decoders are trained.
         amp: encode in bfloat16.
-        seed: of random weights, probes and bootstrap.
+        n_resamples: of the bootstraps.
+        seed: of random weights, probes, decoders and bootstraps.
         progress: show bars.
         settings: others of `evaluate_classification`.
 
@@ -64,22 +69,28 @@ def run_sweep(
         the cells, in the order of sets, models and sizes.
 
     Raises:
-        InputError: nothing to sweep, names that recur, or see `evaluate_classification`.
+        InputError: nothing to sweep, names that recur, or see `evaluate_classification` and `evaluate_segmentation`.
     """
     named = {str(model.get("name", model.get("backbone", "?"))): dict(model) for model in models}
-    if not (models and sizes_px and image_sets) or len(named) < len(models):
+    shared = {"n_resamples": n_resamples, "seed": seed}
+    tasks = [
+        *(classification_task(name, source, {**shared, **settings}) for name, source in (image_sets or {}).items()),
+        *(
+            segmentation_task(name, source, {**shared, "amp": amp})
+            for name, source in (segmentation_sets or {}).items()
+        ),
+    ]
+    if not (models and sizes_px and tasks) or len(named) < len(models) or len({t.name for t in tasks}) < len(tasks):
         raise InputError(
-            f"{len(models)} models ({', '.join(named)}), {len(sizes_px)} sizes and {len(image_sets)} image sets; "
-            "expected at least one of each, and a name of its own for each model"
+            f"{len(models)} models ({', '.join(named)}), {len(sizes_px)} sizes and {len(tasks)} sets "
+            f"({', '.join(task.name for task in tasks)}); expected at least one of each, and a name of its own for "
+            "each model and set"
         )
     folder = Path(output_dir)
-    asked = {"amp": amp, "seed": seed, **settings}
+    # these change no score
+    run = {"batch_size": batch_size, "num_workers": num_workers, "device": device, "progress": progress}
 
-    # one of each at a time, and only where a cell is not finished
-    @lru_cache(maxsize=1)
-    def image_set(name: str) -> ImageSet:
-        return read_image_set(**image_sets[name])
-
+    # one at a time, and only where a cell is not finished
     @lru_cache(maxsize=1)
     def encoder_and_twin(name: str) -> tuple[FrozenEncoder, FrozenEncoder]:
         weights = named[name].get("weights", "random")
@@ -88,22 +99,19 @@ def run_sweep(
             _encoder("random weights", "random", named[name], device, amp, seed + 1),
         )
 
-    def compute(set_name: str, model_name: str, size_px: int, place: Path) -> Cell:
+    def compute(task: SweepTask, model_name: str, size_px: int, place: Path) -> Cell:
         encoder, random_twin = encoder_and_twin(model_name)
-        rows = evaluate_classification(
-            image_set=image_set(set_name),
-            encoders=[encoder],
+        rows = task.evaluate(
+            encoder=encoder,
             controls=[random_twin, raw_pixels(patch_size=encoder.patch_size)],
             size_px=size_px,
-            cache_dir=cache_dir,
             output_dir=place,
-            seed=seed,
-            device=device,
-            progress=progress,
-            **settings,
+            cache_dir=cache_dir,
+            **run,
         )
         return Cell(
-            image_set=set_name,
+            task=task.name,
+            main=task.main,
             model=model_name,
             size_px=size_px,
             parameters=_parameters(named[model_name]),
@@ -112,15 +120,16 @@ def run_sweep(
         )
 
     cells = []
-    numbers = list(product(image_sets, named, sizes_px))
-    for set_name, model_name, size_px in (bar := tqdm(numbers, unit="cell", disable=not progress)):
-        bar.set_description(f"{set_name}, {model_name}, {size_px} px")
-        place = folder / "cells" / f"{set_name}__{model_name}__{size_px}".replace("/", "_")
-        identity = _identity(named[model_name], image_sets[set_name], size_px, asked)
-        if (cell := _finished(place, identity)) is None:
-            cell = compute(set_name, model_name, size_px, place)
-            _finish(place, identity, cell)
-        cells.append(cell)
+    numbers = list(product(tasks, named, sizes_px))
+    for task, model_name, size_px in (bar := tqdm(numbers, unit="cell", disable=not progress)):
+        bar.set_description(f"{task.name}, {model_name}, {size_px} px")
+        place = folder / "cells" / f"{task.name}__{model_name}__{size_px}".replace("/", "_")
+        identity = _identity(task, named[model_name], size_px, amp)
+        if (found := finished_cell(place, identity)) is None:
+            cells.append(compute(task, model_name, size_px, place))
+            finish_cell(place, identity, cells[-1].as_data())
+        else:
+            cells.append(Cell.from_data(found))
     write_sweep(folder, cells)
     logger.info("%d cells; tables and plots in %s", len(cells), folder)
     return cells
@@ -150,23 +159,9 @@ def _flops(encoder: FrozenEncoder, size_px: int) -> int:
     return counter.get_total_flops()
 
 
-def _identity(model: Mapping[str, Any], source: Mapping[str, Any], size_px: int, settings: Mapping[str, Any]) -> str:
+def _identity(task: SweepTask, model: Mapping[str, Any], size_px: int, amp: bool) -> str:
     """Changes with everything that is asked for, and with the files that are named."""
-    files = [Path(str(path)) for path in (model.get("weights", ""), source.get("root", ""))]
+    files = [Path(str(path)) for path in (model.get("weights", ""), task.source.get("root", ""))]
     stamps = [(path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None for path in files]
-    asked = {"model": dict(model), "source": dict(source), "size_px": size_px, "settings": dict(settings)}
-    return hashlib.sha256(json.dumps([asked, stamps], sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _finished(place: Path, identity: str) -> Cell | None:
-    path = place / "cell.json"
-    if not path.is_file():
-        return None
-    written = json.loads(path.read_text(encoding="utf-8"))
-    return Cell.from_data(written["cell"]) if written["identity"] == identity else None
-
-
-def _finish(place: Path, identity: str, cell: Cell) -> None:
-    with AtomicFiles() as files:
-        text = json.dumps({"identity": identity, "cell": cell.as_data()}, indent=2)
-        files.path(place / "cell.json").write_text(text + "\n", encoding="utf-8")
+    asked = {"model": model, "source": task.source, "size_px": size_px, "settings": task.settings, "amp": amp}
+    return cell_identity([asked, stamps])

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from ..atomic_files import AtomicFiles
 from ..blank_figure import blank_figure
 from .intervals import Interval
-from .score_tables import Row, score_columns
+from .score_tables import Row
 from .text_tables import csv_text, latex, markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MAIN = "AUC"
+_BOUNDS = ("value", "low", "high")
 _TICKS = 5  # of an axis, labelled one by one
 
 
@@ -25,7 +25,8 @@ class Cell:
     """One model at one size on one set.
 
     Attributes:
-        image_set: name of the set.
+        task: name of the set.
+        main: the score that is tabled and drawn.
         model: name of the model.
         size_px: side of the images.
         parameters: of the encoder.
@@ -33,7 +34,8 @@ class Cell:
         rows: of the model and its controls.
     """
 
-    image_set: str
+    task: str
+    main: str
     model: str
     size_px: int
     parameters: int
@@ -68,43 +70,52 @@ def write_sweep(folder: Path, cells: Sequence[Cell]) -> None:
         InputError: matplotlib is not installed.
     """
     drawings = {}
-    for image_set in dict.fromkeys(cell.image_set for cell in cells):
-        drawings[image_set] = blank_figure("the plots of the sweep", dpi=150, constrained=True)
-        _draw(drawings[image_set], [cell for cell in cells if cell.image_set == image_set], image_set)
-    table, caption = _table(cells), f"{_MAIN}; in brackets: 95 % intervals."
+    for task in dict.fromkeys(cell.task for cell in cells):
+        drawings[task] = blank_figure("the plots of the sweep", dpi=150, constrained=True)
+        _draw(drawings[task], [cell for cell in cells if cell.task == task], task)
+    tables = {
+        f"{main}; in brackets: 95 % intervals.": _table(cells, main) for main in dict.fromkeys(c.main for c in cells)
+    }
     folder.mkdir(parents=True, exist_ok=True)
     with AtomicFiles() as files:
         for suffix, text in (
             ("csv", csv_text(_columns(cells))),
-            ("md", markdown(table, heading=caption)),
-            ("tex", latex(table, heading=caption, columns="llrrr" + "c" * (len(table[0]) - 5))),
+            ("md", "\n".join(markdown(table, heading=caption) for caption, table in tables.items())),
+            ("tex", "\n".join(_latex(table, caption) for caption, table in tables.items())),
         ):
             files.path(folder / f"sweep.{suffix}").write_text(text, encoding="utf-8")
-        for image_set, figure in drawings.items():
-            figure.savefig(files.path(folder / f"sweep_{image_set.replace('/', '_')}.png"))
+        for task, figure in drawings.items():
+            figure.savefig(files.path(folder / f"sweep_{task.replace('/', '_')}.png"))
 
 
 def _columns(cells: Sequence[Cell]) -> list[list[str]]:
-    """All scores of all cells, for the CSV."""
-    head, *lines = score_columns([row for cell in cells for row in cell.rows])
-    of_lines = [cell for cell in cells for _ in cell.rows]
-    table = [["set", "model", "size_px", "parameters", "flops", *head]]
-    for cell, line in zip(of_lines, lines, strict=True):
-        table.append([cell.image_set, cell.model, str(cell.size_px), str(cell.parameters), str(cell.flops), *line])
+    """All scores of all cells, a line each, for the CSV."""
+    table = [["set", "model", "size_px", "parameters", "flops", "encoder", "control", "probe", "score", *_BOUNDS]]
+    for cell in cells:
+        facts = [cell.task, cell.model, str(cell.size_px), str(cell.parameters), str(cell.flops)]
+        for row in cell.rows:
+            whose = [row.encoder, str(int(row.is_control)), row.probe]
+            for name, score in row.scores.items():
+                table.append([*facts, *whose, name, *(f"{getattr(score, bound):.6g}" for bound in _BOUNDS)])
     return table
 
 
-def _table(cells: Sequence[Cell]) -> list[list[str]]:
-    """The main score of each cell by probe, beside its controls."""
+def _latex(table: list[list[str]], caption: str) -> str:
+    return latex(table, heading=caption, columns="llrrr" + "c" * (len(table[0]) - 5))
+
+
+def _table(cells: Sequence[Cell], main: str) -> list[list[str]]:
+    """The main score of each cell that has it by probe, beside its controls."""
+    cells = [cell for cell in cells if cell.main == main]
     # sets of pictures have no attention
     probes = list(dict.fromkeys(row.probe for cell in cells for row in cell.rows))
     controls = list(dict.fromkeys(row.encoder for row in cells[0].rows if row.is_control))
     heads = [f"{probe}{'' if who is None else f', {who}'}" for probe in probes for who in (None, *controls)]
     table = [["set", "model", "px", "M parameters", "GFLOPs", *heads]]
     for cell in cells:
-        scores = {(row.encoder if row.is_control else None, row.probe): row.scores[_MAIN] for row in cell.rows}
+        scores = {(row.encoder if row.is_control else None, row.probe): row.scores[main] for row in cell.rows}
         line = [
-            cell.image_set,
+            cell.task,
             cell.model,
             str(cell.size_px),
             f"{cell.parameters / 1e6:.1f}",
@@ -149,9 +160,9 @@ def _draw(figure: Figure, cells: Sequence[Cell], title: str) -> None:
             axes.spines[["top", "right"]].set_visible(False)
             if line is panels[0]:
                 axes.legend(fontsize=6, frameon=False)
-        line[0].set_ylabel(f"{_MAIN}, {probe}", fontsize=8)
-    figure.suptitle(f"{title}: {_MAIN} with 95 % intervals", fontsize=9)
+        line[0].set_ylabel(f"{cells[0].main}, {probe}", fontsize=8)
+    figure.suptitle(f"{title}: {cells[0].main} with 95 % intervals", fontsize=9)
 
 
 def _scores(cell: Cell, probe: str, encoder: str) -> list[Interval]:
-    return [row.scores[_MAIN] for row in cell.rows if row.probe == probe and row.encoder == encoder]
+    return [row.scores[cell.main] for row in cell.rows if row.probe == probe and row.encoder == encoder]

@@ -4,9 +4,10 @@ import csv
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from meddino_components.errors import InputError
-from meddino_components.evaluation import run_sweep, sweep
+from meddino_components.evaluation import run_sweep, sweep_tasks
 from meddino_components.evaluation.intervals import Interval
 from meddino_components.evaluation.score_tables import Row
 from meddino_components.evaluation.sweep_report import Cell, write_sweep
@@ -40,8 +41,8 @@ def computed(monkeypatch):
         cells.append((settings["encoders"][0].name, settings["size_px"]))
         return original(**settings)
 
-    original = sweep.evaluate_classification
-    monkeypatch.setattr(sweep, "evaluate_classification", evaluate)
+    original = sweep_tasks.evaluate_classification
+    monkeypatch.setattr(sweep_tasks, "evaluate_classification", evaluate)
     return cells
 
 
@@ -59,8 +60,8 @@ def test_tables_hold_every_cell_and_its_cost(tmp_path, source):
     # one and four patches, each with five more tokens
     assert cells[1].flops / cells[0].flops == pytest.approx(9 / 6, rel=0.1)
     rows = list(csv.DictReader((tmp_path / "out" / "sweep.csv").open()))
-    assert len(rows) == 4 * 3 * 3
-    pixels = [float(row["AUC"]) for row in rows if row["encoder"] == "raw pixels"]
+    assert len(rows) == 4 * 3 * 3 * 3
+    pixels = [float(row["value"]) for row in rows if (row["encoder"], row["score"]) == ("raw pixels", "AUC")]
     assert pixels == [1.0] * 12
     lines = (tmp_path / "out" / "sweep.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 4 + 4
@@ -107,7 +108,7 @@ def test_sets_with_and_without_attention_in_one_table(tmp_path):
             for name, value in (("m", 0.75), ("raw pixels", 0.5))
             for probe in probes
         ]
-        return Cell(image_set=image_set, model="m", size_px=32, parameters=1, flops=1, rows=tuple(rows))
+        return Cell(task=image_set, main="AUC", model="m", size_px=32, parameters=1, flops=1, rows=tuple(rows))
 
     pictures, volumes = cell("pictures", ["knn"]), cell("volumes", ["knn", "attention"])
     for cells in ([pictures, volumes], [volumes, pictures]):
@@ -116,3 +117,65 @@ def test_sets_with_and_without_attention_in_one_table(tmp_path):
         of_set = {line.split(" | ")[0]: line for line in lines}
         assert of_set["| pictures"].endswith("| 0.750 (0.400 to 0.900) | 0.500 |  |  |")
         assert of_set["| volumes"].count("0.750 (0.400 to 0.900) | 0.500 |") == 2
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Pictures in which the structure is bright."""
+    rows = ["image,mask"]
+    for k in range(4):
+        rng = np.random.default_rng(k)
+        mask = np.zeros((24, 24), np.uint8)
+        mask[k : k + 12, 4:18] = 1
+        Image.fromarray((rng.integers(0, 60, mask.shape) + 150 * mask).astype(np.uint8)).save(tmp_path / f"{k}.png")
+        Image.fromarray(mask).save(tmp_path / f"{k}_mask.png")
+        rows.append(f"{k}.png,{k}_mask.png")
+    (tmp_path / "masks.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return {
+        "dataset_dir": str(tmp_path),
+        "layout": "picture_masks",
+        "layout_options": {"table": "masks.csv"},
+        "label_names": ["background", "bright"],
+        "n_folds": 2,
+        "decoders": ["linear", "conv_2d"],
+        "iterations": 3,
+    }
+
+
+def test_classification_and_segmentation_in_one_sweep(tmp_path, source, masks, monkeypatch):
+    cells = sweep_all(tmp_path, source, MODELS[:1], (16, 32), segmentation_sets={"masks": masks})
+    assert [(cell.task, cell.main, cell.size_px) for cell in cells] == [
+        ("toy", "AUC", 16),
+        ("toy", "AUC", 32),
+        ("masks", "Dice", 16),
+        ("masks", "Dice", 32),
+    ]
+    # the same encoder: the same cost
+    assert [cell.flops for cell in cells[:2]] == [cell.flops for cell in cells[2:]]
+    rows = list(csv.DictReader((tmp_path / "out" / "sweep.csv").open()))
+    dice = [row for row in rows if row["score"] == "Dice"]
+    assert {row["set"] for row in dice} == {"masks"}
+    assert len(dice) == 2 * 3 * 2
+    assert all(0 <= float(row["value"]) <= 1 for row in dice)
+    classified, segmented = (tmp_path / "out" / "sweep.md").read_text(encoding="utf-8").split("\n\nDice; ")
+    assert "| toy |" in classified
+    assert "logistic" in classified
+    assert "| masks |" in segmented
+    assert "conv_2d, raw pixels" in segmented
+    assert (tmp_path / "out" / "sweep_masks.png").stat().st_size > 10_000
+
+    def fail(**settings):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(sweep_tasks, "evaluate_segmentation", fail)
+    again = {"segmentation_sets": {"masks": masks}, "num_workers": 1, "batch_size": 3}
+    assert sweep_all(tmp_path, source, MODELS[:1], (16, 32), **again) == cells
+    with pytest.raises(AssertionError, match="computed again"):
+        sweep_all(tmp_path, source, MODELS[:1], (16, 32), segmentation_sets={"masks": {**masks, "iterations": 4}})
+
+
+def test_a_segmentation_set_that_is_not_understood(tmp_path, source, masks):
+    with pytest.raises(InputError, match="segmentation set masks: unknown iteration; known are"):
+        sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "iteration": 4}})
+    with pytest.raises(InputError, match="a name of its own for each model and set"):
+        sweep_all(tmp_path, source, segmentation_sets={"toy": masks})
