@@ -29,7 +29,7 @@ def with_weights(
         load_backbone_weights(backbone, source)
         return backbone.to(device)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # of the CPU alone: that of a GPU stays as it is
         for module in backbone.modules():
             if isinstance(module, torch.nn.Conv2d):
                 module.reset_parameters()

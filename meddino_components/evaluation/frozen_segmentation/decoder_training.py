@@ -66,7 +66,7 @@ def train_decoder(
     """
     _, n_levels, _, width = cases[0].maps.shape
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # of the CPU alone: that of a GPU stays as it is
         decoder = map_decoder(
             name, in_channels=width, num_levels=n_levels, num_classes=n_classes, patch_size=patch_size
         )
