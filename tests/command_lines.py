@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -83,6 +84,18 @@ def wait_for_lines(output, n, process, seconds=150):
         assert process.poll() is None, process.stdout.read().decode()[-3000:]
         time.sleep(0.05)
     raise AssertionError(f"no {n} lines in {log}")
+
+
+def kill_after_cells(process, cells, n, seconds=240):
+    """Kill a run when so many cells below a folder are finished; returns when each of these was written."""
+    deadline = time.time() + seconds
+    while len(list(cells.glob("*/cell.json"))) < n:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.time() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return {path: path.stat().st_mtime_ns for path in cells.glob("*/cell.json")}
 
 
 def check_one_killed_ends_both(process, victim):

@@ -1,12 +1,10 @@
 """The frozen-encoder benchmark by its commands: known answers, cached embeddings, pictures that cannot be read."""
 
 import json
-import signal
-import time
 
 import numpy as np
 import pytest
-from command_lines import BENCHMARK, run_bundle
+from command_lines import BENCHMARK, kill_after_cells, run_bundle
 from in_process import run_here
 from PIL import Image
 
@@ -162,14 +160,7 @@ def test_a_sweep_killed_on_its_way_computes_no_finished_cell_twice(tmp_path, sta
     }
     cells = tmp_path / "out" / "cells"
     process = start(["sweep"], settings, bundle=BENCHMARK)
-    deadline = time.time() + 240
-    while len(list(cells.glob("*/cell.json"))) < 4:
-        assert process.poll() is None, process.communicate()[0]
-        assert time.time() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    finished = {path: path.stat().st_mtime_ns for path in cells.glob("*/cell.json")}
+    finished = kill_after_cells(process, cells, 4)
     assert 4 <= len(finished) < 9
     run_bundle(["sweep"], settings, bundle=BENCHMARK)
     assert len(list(cells.glob("*/cell.json"))) == 9
