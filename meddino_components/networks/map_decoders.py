@@ -34,7 +34,7 @@ class LinearMapDecoder(nn.Module):
 
     def __init__(self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int) -> None:
         super().__init__()
-        self.patch_size = patch_size
+        self.patch_size, self.num_levels = patch_size, num_levels
         # maps come as they are: the first layer of every decoder brings channels to one scale
         self.layers = nn.Sequential(nn.BatchNorm3d(in_channels), nn.Conv3d(in_channels, num_classes, 1))
 
@@ -63,7 +63,7 @@ class ConvMapDecoder(nn.Module):
         self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int, width: int = 128
     ) -> None:
         super().__init__()
-        self.patch_size = patch_size
+        self.patch_size, self.num_levels = patch_size, num_levels
         self.project = nn.Sequential(nn.BatchNorm3d(in_channels), nn.Conv3d(in_channels, width, 1))
         self.stages = nn.ModuleList([_PlaneConvolution(width, width), _PlaneConvolution(width, width // 2)])
         self.classify = nn.Conv3d(width // 2, num_classes, 1)
@@ -105,7 +105,7 @@ class PseudoVolumeDecoder(nn.Module):
         self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int, width: int = 64
     ) -> None:
         super().__init__()
-        self.patch_size = patch_size
+        self.patch_size, self.num_levels = patch_size, num_levels
         n_doublings = max(1, patch_size.bit_length() - 1)
         widths = [max(8, width >> k) for k in range(n_doublings + 1)]
         self.normalize = nn.ModuleList([nn.BatchNorm3d(in_channels) for _ in range(num_levels)])
@@ -143,6 +143,11 @@ _DECODERS: dict[DecoderName, type[MapDecoder]] = {
     "conv_2d": ConvMapDecoder,
     "conv_3d": PseudoVolumeDecoder,
 }
+
+
+def levels_read(name: DecoderName, num_levels: int) -> int:
+    """How many of an encoder's levels, counted from the last one, a decoder needs."""
+    return num_levels if name == "conv_3d" else 1
 
 
 def map_decoder(

@@ -122,6 +122,16 @@ def test_a_class_that_no_training_case_of_a_fold_shows_is_refused(tmp_path):
     assert not (tmp_path / "out" / "segmentation.json").exists()
 
 
+def test_a_label_without_a_name_is_refused_and_its_case_not_left_out(tmp_path):
+    root = msd(tmp_path / "toy", n=4)
+    labels = np.zeros((32, 24, 6), np.uint8)
+    labels[5:9, 5:9] = 3
+    save_nifti(root / "labelsTr" / "c_0.nii.gz", labels, (2, 2, 3))
+    with pytest.raises(RuntimeError) as error:
+        segment(tmp_path / "out", dataset_dir=str(root), n_folds=2)
+    assert "c_0.nii.gz: label 3, but there are names for 0 to 2 only" in input_error(error.value)
+
+
 def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
     root = msd(tmp_path / "toy", n=2)
     cases = [

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
-from monai.data import ThreadBuffer
+from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ...losses import DiceCrossEntropyLoss
-from ...networks.map_decoders import DecoderName, MapDecoder, map_decoder
+from ...networks.map_decoders import DecoderName, MapDecoder, levels_read, map_decoder
 from .map_crops import MapCrops, MappedCase
 
 
@@ -63,12 +65,16 @@ def train_decoder(
         amp: multiply in bfloat16.
         seed: of the first weights and the crops; the global random states are not touched.
         on_step: gets the loss after each step.
+
+    Raises:
+        FloatingPointError: the loss is not finite.
     """
-    _, n_levels, _, width = cases[0].maps.shape
+    _, n_levels, _, width = cases[0].maps().shape
+    last_levels = levels_read(name, n_levels)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # of the CPU alone: that of a GPU stays as it is
         decoder = map_decoder(
-            name, in_channels=width, num_levels=n_levels, num_classes=n_classes, patch_size=patch_size
+            name, in_channels=width, num_levels=last_levels, num_classes=n_classes, patch_size=patch_size
         )
     device = torch.device(device)
     decoder.to(device).train()
@@ -79,12 +85,12 @@ def train_decoder(
         depth=training.depth,
         foreground_fraction=training.foreground_fraction,
         seed=seed,
+        last_levels=last_levels,
     )
     loss_function = DiceCrossEntropyLoss(num_classes=n_classes)
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
     schedule = CosineAnnealingLR(optimizer, training.iterations)
-    # the next batch is read while this one is computed
-    for maps, labels in ThreadBuffer((crops.batch(k) for k in range(training.iterations)), buffer_size=1):
+    for maps, labels in _read_ahead(crops, training.iterations):
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp):
             logits = decoder(maps.to(device).float())
         loss = loss_function(logits, labels.to(device))
@@ -92,5 +98,21 @@ def train_decoder(
         loss.backward()
         optimizer.step()
         schedule.step()
-        on_step(float(loss.detach()))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"decoder {name}: the loss is {value}; lower the learning rate, or set amp to false"
+            )
+        on_step(value)
     return decoder.eval()
+
+
+def _read_ahead(crops: MapCrops, n: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches in order; each is read while the one before is computed. MONAI's ThreadBuffer would lose its errors."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = reader.submit(crops.batch, 0)
+        for number in range(1, n + 1):
+            batch = ahead.result()
+            if number < n:
+                ahead = reader.submit(crops.batch, number)
+            yield batch

@@ -138,6 +138,8 @@ def evaluate_segmentation(
         "set": f"{set_name}, {len(folds)} folds" if len(folds) > 1 else set_name,
         "size_px": size_px,
         "classes": list(label_names),
+        # of how many blocks maps are known: conv_3d takes skips from the earlier ones
+        "levels": {name: cell.train[0].maps().shape[1] for (_, name, _), cell in cells.items()},
         "samples": {"train": max(len(cell.train) for cell in cells.values()), "test": len(tested)},
         "units": n_patients,
         "unit": "patients",

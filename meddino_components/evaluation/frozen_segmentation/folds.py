@@ -29,6 +29,22 @@ class Fold:
     train: tuple[Case, ...]
     test: tuple[Case, ...]
 
+    def __post_init__(self) -> None:
+        """Raises InputError where cases could be taken for each other, or an image is on both sides."""
+        files: dict[str, tuple[str, str]] = {}
+        for case in (*self.train, *self.test):
+            if missing := [key for key in ("image", "label", "case_id", "modality") if key not in case]:
+                raise InputError(f"{self.name}: the case {dict(case)} has no {', '.join(missing)}. Complete it.")
+            own, name = (str(case["image"]), str(case["label"])), str(case["case_id"])
+            if files.setdefault(name, own) != own:
+                raise InputError(
+                    f"{self.name}: case_id {name} stands for {files[name][0]} and for {own[0]}. Give each case one of "
+                    "its own."
+                )
+        shared = {str(case["image"]) for case in self.train} & {str(case["image"]) for case in self.test}
+        if shared:
+            raise InputError(f"{self.name}: {len(shared)} images are in training and test, such as {min(shared)}")
+
     def shared_patients(self) -> list[str]:
         """The patients that are on both sides, sorted."""
         return sorted({patient_of(case) for case in self.train} & {patient_of(case) for case in self.test})
@@ -63,8 +79,8 @@ def segmentation_folds(
         seed: of the split into folds.
 
     Raises:
-        InputError: neither or both of a data set and lists are given, an unknown layout, a fold that is not there, or
-            see the readers.
+        InputError: neither or both of a data set and lists are given, an unknown layout, a fold that is not there or
+            there twice, cases that lack something or share an id, an image on both sides, or see the readers.
     """
     if bool(dataset_dir) == bool(train_data or test_data) or bool(train_data) != bool(test_data):
         raise InputError(
@@ -74,10 +90,8 @@ def segmentation_folds(
     if train_data:
         return [Fold("held out", tuple(train_data), tuple(test_data))]
     numbers = range(n_folds) if folds is None else list(folds)
-    if n_folds < 2 or not set(numbers) <= set(range(n_folds)) or not numbers:
-        raise InputError(
-            f"folds is {folds} of n_folds {n_folds}; expected some of 0 to {n_folds - 1}, and two at least"
-        )
+    if n_folds < 2 or not set(numbers) <= set(range(n_folds)) or not numbers or len(set(numbers)) < len(numbers):
+        raise InputError(f"folds is {folds} of n_folds {n_folds}; expected some of 0 to {n_folds - 1}, each once")
     cases = _cases(dataset_dir, layout, dict(layout_options or {}))
     patients = sorted({patient_of(case) for case in cases})
     if len(patients) < n_folds:

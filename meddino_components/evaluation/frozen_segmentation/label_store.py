@@ -45,6 +45,10 @@ class CaseLabels:
     spacing_mm: tuple[float, float, float]
 
 
+class UnnamedLabelError(InputError):
+    """A label map holds a class that the settings do not name."""
+
+
 def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n_classes: int) -> CaseLabels:
     """Labels from the cache, or read, checked against the image's grid, and written there.
 
@@ -55,7 +59,8 @@ def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n
         n_classes: K.
 
     Raises:
-        InputError: a file that cannot be read, another grid than the image's, or a label beyond the classes.
+        InputError: a file that cannot be read, or another grid than the image's.
+        UnnamedLabelError: a label beyond the classes: not the file's fault alone, and no reason to leave it out.
     """
     folder = Path(cache_dir) / "labels"
     key = _key(case, size_px)
@@ -75,7 +80,7 @@ def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n
             )
     facts = json.loads(paths["json"].read_text(encoding="utf-8"))
     if facts["highest"] >= n_classes:
-        raise InputError(
+        raise UnnamedLabelError(
             f"{case['label']}: label {facts['highest']}, but there are names for 0 to {n_classes - 1} only: correct "
             "the label map, or the label names"
         )

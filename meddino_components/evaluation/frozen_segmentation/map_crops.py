@@ -5,7 +5,7 @@ Shapes: B crops, L levels, C width, D slices of a case, d slices of a crop, P pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,27 +18,28 @@ from .label_store import CaseLabels
 
 @dataclass(frozen=True)
 class MappedCase:
-    """A case as a decoder sees it; maps and labels are views of files.
+    """A case as a decoder sees it.
 
     Attributes:
         case_id: of the case.
         patient: whose it is.
-        maps: patches of each slice, [D, L, P, C].
+        maps: gives the patches of each slice, [D, L, P, C], a view of a file that is open as long as it is held.
         labels: see `CaseLabels`.
     """
 
     case_id: str
     patient: str
-    maps: NDArray[np.float16]
+    maps: Callable[[], NDArray[np.float16]]
     labels: CaseLabels
 
     @property
     def n_slices(self) -> int:
-        return len(self.maps)
+        return len(self.labels.present)
 
-    def stack(self, first: int, last: int) -> Tensor:
-        """Maps [L, C, last - first, h, w] float16 of some slices."""
-        maps = torch.from_numpy(np.array(self.maps[first:last]))
+    def stack(self, first: int, last: int, *, last_levels: int | None = None) -> Tensor:
+        """Maps [L, C, last - first, h, w] float16 of some slices; of all levels, or so many of the last."""
+        chosen = self.maps()[first:last]
+        maps = torch.from_numpy(np.array(chosen if last_levels is None else chosen[:, -last_levels:]))
         side = round(maps.shape[2] ** 0.5)  # images are square
         return maps.unflatten(2, (side, side)).permute(1, 4, 0, 2, 3)
 
@@ -46,16 +47,18 @@ class MappedCase:
 class MapCrops:
     """Batches by number: each is a function of the seed and its number, whatever was drawn before.
 
-    A crop is ``depth`` neighbouring slices, or as many as the thinnest case has; the plane is always whole. A share of
-    the crops holds a slice with a class that is drawn first, so that rare classes are seen.
+    A crop is ``depth`` neighbouring slices; the plane is always whole. A share of the crops holds a slice with a class
+    that is drawn first, so that rare classes are seen. Crops of a batch are as thick as its first one: where that is
+    of a case with fewer slices, the others are as thin, and more.
 
     Args:
         cases: to draw from.
         n_classes: K.
         slices_per_batch: slices of a batch; it has as many crops as fit, one at least.
-        depth: slices of a crop at most.
+        depth: slices of a crop.
         foreground_fraction: share of crops that hold a drawn class.
         seed: of what is drawn; the global random states are not touched.
+        last_levels: of the maps, those that the decoder reads; None: all.
     """
 
     def __init__(
@@ -67,34 +70,48 @@ class MapCrops:
         depth: int,
         foreground_fraction: float,
         seed: int,
+        last_levels: int | None = None,
     ) -> None:
         self.cases, self.seed, self.foreground_fraction = list(cases), seed, foreground_fraction
-        self.depth = min(depth, *(case.n_slices for case in cases))
-        self.n_crops = max(1, slices_per_batch // self.depth)
-        shown = {
+        self.slices_per_batch, self.depth, self.last_levels = slices_per_batch, depth, last_levels
+        self._cases_with = {
             k: [number for number, case in enumerate(cases) if case.labels.present[:, k].any()]
             for k in range(1, n_classes)
         }
-        self._cases_with = {k: numbers for k, numbers in shown.items() if numbers}
+        self._thick: dict[int, tuple[list[int], dict[int, list[int]]]] = {}
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Maps [B, L, C, d, h, w] float16 and labels [B, 1, d, S, S] uint8."""
         rng = np.random.default_rng((self.seed, number))
+        case, slice_number = self._draw(rng, 1)
+        depth = min(self.depth, case.n_slices)
+        drawn = [(case, slice_number)]
+        drawn += [self._draw(rng, depth) for _ in range(self.slices_per_batch // depth - 1)]
         maps, labels = [], []
-        for _ in range(self.n_crops):
-            case, first = self._draw(rng)
-            last = first + self.depth
-            maps.append(case.stack(first, last))
-            labels.append(torch.from_numpy(np.array(case.labels.fitted[first:last]))[None])
+        for case, slice_number in drawn:
+            low, high = max(0, slice_number - depth + 1), min(slice_number, case.n_slices - depth)
+            first = int(rng.integers(low, high + 1))
+            maps.append(case.stack(first, first + depth, last_levels=self.last_levels))
+            labels.append(torch.from_numpy(np.array(case.labels.fitted[first : first + depth]))[None])
         return torch.stack(maps), torch.stack(labels)
 
-    def _draw(self, rng: np.random.Generator) -> tuple[MappedCase, int]:
-        if self._cases_with and rng.random() < self.foreground_fraction:
-            wanted = list(self._cases_with)[rng.integers(len(self._cases_with))]
-            case = self.cases[rng.choice(self._cases_with[wanted])]
-            middle = int(rng.choice(np.flatnonzero(case.labels.present[:, wanted])))
-            low, high = max(0, middle - self.depth + 1), min(middle, case.n_slices - self.depth)
-        else:
-            case = self.cases[rng.integers(len(self.cases))]
-            low, high = 0, case.n_slices - self.depth
-        return case, int(rng.integers(low, high + 1))
+    def _draw(self, rng: np.random.Generator, least_slices: int) -> tuple[MappedCase, int]:
+        """A case with so many slices, and a slice that the crop has to hold."""
+        thick, with_class = self._at_least(least_slices)
+        if with_class and rng.random() < self.foreground_fraction:
+            wanted = list(with_class)[rng.integers(len(with_class))]
+            case = self.cases[rng.choice(with_class[wanted])]
+            return case, int(rng.choice(np.flatnonzero(case.labels.present[:, wanted])))
+        case = self.cases[rng.choice(thick)]
+        return case, int(rng.integers(case.n_slices))
+
+    def _at_least(self, n_slices: int) -> tuple[list[int], dict[int, list[int]]]:
+        """Cases with so many slices, and those of them that show each class; classes without a case are left out."""
+        if n_slices not in self._thick:
+            is_thick = [case.n_slices >= n_slices for case in self.cases]
+            with_class = {k: [n for n in numbers if is_thick[n]] for k, numbers in self._cases_with.items()}
+            self._thick[n_slices] = (
+                [number for number, thick in enumerate(is_thick) if thick],
+                {k: numbers for k, numbers in with_class.items() if numbers},
+            )
+        return self._thick[n_slices]

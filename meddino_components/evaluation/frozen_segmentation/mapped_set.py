@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,7 +14,7 @@ from ...data.image_sets import Sample, Selection
 from ...embeddings import Embeddings, FrozenEncoder, embed
 from ...errors import InputError
 from .folds import Case, Fold, patient_of
-from .label_store import CaseLabels, labels_of
+from .label_store import CaseLabels, UnnamedLabelError, labels_of
 from .map_crops import MappedCase
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class MappedSet:
             MappedCase(
                 case_id=case_id,
                 patient=patient_of(case),
-                maps=self.maps[encoder].items(numbers[case_id], "levels"),
+                maps=partial(self.maps[encoder].items, numbers[case_id], "levels"),
                 labels=self.labels[case_id],
             )
             for case in cases
@@ -76,7 +77,8 @@ def map_cases(
         progress: show bars.
 
     Raises:
-        InputError: cases of several modalities, an encoder that does not take the size, or no case that can be read.
+        InputError: cases of several modalities, a label without a name, an encoder that does not take the size, or no
+            case that can be read.
     """
     found_cases = {str(case["case_id"]): case for fold in folds for case in (*fold.train, *fold.test)}
     # in an order of their own: whichever folds are asked for, the same maps are found again
@@ -87,6 +89,8 @@ def map_cases(
     for case_id, case in tqdm(cases.items(), desc="labels", unit="case", disable=not progress):
         try:
             labels[case_id] = labels_of(case, size_px=size_px, cache_dir=cache_dir, n_classes=n_classes)
+        except UnnamedLabelError:
+            raise  # without its cases the others would look better than they are
         except InputError as error:
             logger.warning("%s is left out: %s", case_id, error)
             unreadable[case_id] = str(error)

@@ -39,7 +39,8 @@ def predict_labels(
         stop = min(start + block_slices, case.n_slices)
         low, high = max(0, start - halo), min(case.n_slices, stop + halo)
         with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=amp):
-            logits = decoder(case.stack(low, high)[None].to(device).float())
+            maps = case.stack(low, high, last_levels=decoder.num_levels)
+            logits = decoder(maps[None].to(device).float())
         scores = logits[0, :, start - low : stop - low].float().transpose(0, 1)  # [slices, K, S, S]
         fitted[start:stop] = scores.argmax(1).byte().cpu().numpy()
         chunk = max(1, _PIXELS // (scores.shape[1] * height * width))

@@ -23,4 +23,5 @@ def planted_case(number, *, planted=True, slices=7, classes=3, channels=8):
     labels = of_patches.repeat(PATCH, 1).repeat(PATCH, 2)
     present = np.stack([np.bincount(s.ravel(), minlength=256) > 0 for s in labels])
     stored = CaseLabels(f"key{number}", labels, labels, present, (1.0, 1.0, 2.0))
-    return MappedCase(f"case{number}", f"patient{number}", maps.astype(np.float16), stored)
+    maps = maps.astype(np.float16)
+    return MappedCase(f"case{number}", f"patient{number}", lambda: maps, stored)

@@ -6,6 +6,7 @@ import torch
 from planted_cases import PATCH, planted_case
 
 from meddino_components.evaluation.frozen_segmentation.decoder_training import DecoderTraining, train_decoder
+from meddino_components.evaluation.frozen_segmentation.map_crops import MapCrops
 from meddino_components.evaluation.frozen_segmentation.prediction import predict_labels
 from meddino_components.evaluation.metrics import score_case
 
@@ -78,8 +79,31 @@ def test_the_learning_rate_falls_to_nothing_along_a_cosine():
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
 
 
-def test_the_size_of_blocks_changes_nothing():
-    decoder, case = trained("conv_3d", training=DecoderTraining(iterations=5, depth=4)), planted_case(100, slices=11)
+def test_the_size_of_blocks_changes_nothing_because_they_carry_their_neighbours():
+    decoder, case = trained("conv_3d"), planted_case(100, slices=11)
     whole, _ = predict_labels(decoder, case, device="cpu", block_slices=11)
+    assert len(np.unique(whole)) == 3
     for block in (1, 4):
         np.testing.assert_array_equal(predict_labels(decoder, case, device="cpu", block_slices=block)[0], whole)
+    decoder.halo_slices = 0
+    assert (predict_labels(decoder, case, device="cpu", block_slices=1)[0] != whole).any()
+
+
+def test_an_error_while_a_batch_is_read_ends_the_training(monkeypatch):
+    read = MapCrops.batch
+
+    def fail(self, number):
+        if number == 3:
+            raise OSError("disk is gone")
+        return read(self, number)
+
+    monkeypatch.setattr(MapCrops, "batch", fail)
+    losses = []
+    with pytest.raises(OSError, match="disk is gone"):
+        trained("linear", losses=losses)
+    assert len(losses) == 3
+
+
+def test_a_loss_that_is_not_finite_ends_the_training():
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        trained("linear", training=DecoderTraining(iterations=40, learning_rate=1e30, slices_per_batch=8, depth=4))

@@ -33,9 +33,20 @@ def test_maps_and_labels_are_of_the_same_slices():
     assert agree > 0.98
 
 
-def test_a_crop_is_no_thicker_than_the_thinnest_case():
-    crops = MapCrops([planted_case(0), planted_case(1, slices=5)], **{**SETTINGS, "depth": 6})
-    assert (crops.depth, crops.n_crops) == (5, 2)
+def test_a_thin_case_makes_its_own_batches_thin_and_no_others():
+    crops = MapCrops([planted_case(0), planted_case(1), planted_case(2, slices=5)], **{**SETTINGS, "depth": 6})
+    shapes = [tuple(crops.batch(k)[1].shape[:3]) for k in range(40)]
+    # 12 slices: two crops of six, or two of five
+    assert set(shapes) == {(2, 1, 6), (2, 1, 5)}
+    assert 0.1 < np.mean([shape[2] == 5 for shape in shapes]) < 0.6
+
+
+def test_the_last_levels_alone_where_a_decoder_reads_no_others():
+    cases = [planted_case(k) for k in range(3)]
+    everything, labels = MapCrops(cases, **SETTINGS).batch(3)
+    last, same_labels = MapCrops(cases, **SETTINGS, last_levels=1).batch(3)
+    assert torch.equal(last, everything[:, -1:])
+    assert torch.equal(labels, same_labels)
 
 
 def test_drawn_classes_are_in_their_crops():

@@ -10,6 +10,8 @@ from volume_files import ct_voxels, save_nifti
 from meddino_components.errors import InputError
 from meddino_components.evaluation import segmentation_folds, segmentation_label_names
 
+CASE = {"image": "a", "label": "b", "case_id": "x", "modality": "ct"}
+
 
 @pytest.fixture
 def msd(tmp_path):
@@ -64,9 +66,24 @@ def test_pictures_of_a_patient_stay_on_one_side(tmp_path):
 
 
 def test_two_lists_are_one_fold_that_knows_its_shared_patients():
-    case = {"image": "a", "label": "b", "case_id": "x", "modality": "ct"}
-    (fold,) = segmentation_folds(train_data=[case | {"patient": "p"}], test_data=[case | {"case_id": "p"}])
+    (fold,) = segmentation_folds(
+        train_data=[CASE | {"patient": "p"}], test_data=[CASE | {"case_id": "p", "image": "c"}]
+    )
     assert fold.shared_patients() == ["p"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"case_id": "y"}, "1 images are in training and test, such as a"),
+        ({"image": "c"}, "case_id x stands for a and for c"),
+        ({"case_id": "y", "image": "c", "modality": None}, "has no modality"),
+    ],
+)
+def test_cases_that_could_be_taken_for_each_other_are_refused(changes, message):
+    other = {key: value for key, value in {**CASE, **changes}.items() if value is not None}
+    with pytest.raises(InputError, match=message):
+        segmentation_folds(train_data=[CASE], test_data=[other])
 
 
 @pytest.mark.parametrize(
@@ -77,6 +94,7 @@ def test_two_lists_are_one_fold_that_knows_its_shared_patients():
         ({"train_data": [{}]}, "expected either"),
         ({"dataset_dir": "d", "folds": [5]}, "expected some of 0 to 4"),
         ({"dataset_dir": "d", "folds": []}, "expected some of 0 to 4"),
+        ({"dataset_dir": "d", "folds": [0, 0]}, "each once"),
         ({"dataset_dir": "d", "layout": "coco"}, "layout is 'coco'"),
         ({"dataset_dir": "d", "layout": "brats"}, "several sequences"),
         ({"dataset_dir": "d", "layout_options": {"labels": 1}}, "has no option labels"),
