@@ -135,6 +135,7 @@ def evaluate_classification(
         "samples": {split: len(targets) for split, targets in readable.targets.items()},
         "units": bootstrap.n_units,
         "unit": "patients",
+        "shown_by": bootstrap.shown_by(image_set.label_names),
         "unreadable": readable.left_out,
         "unreadable_samples": readable.reasons,
         "within_one_patient": bool(image_set.shared_patients()),

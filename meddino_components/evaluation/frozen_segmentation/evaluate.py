@@ -133,14 +133,14 @@ def evaluate_segmentation(
     }
     results = _run(cells, recipe.iterations, progress)
     tested = [case for fold in folds for case in fold.test if str(case["case_id"]) not in mapped.unreadable]
-    rows, n_patients = _rows(results, tested, encoders, controls, label_names[1:], n_resamples, seed)
+    rows, of_patients = _rows(results, tested, encoders, controls, label_names[1:], n_resamples, seed)
     facts = {
         "set": f"{set_name}, {len(folds)} folds" if len(folds) > 1 else set_name,
         "size_px": size_px,
         "classes": list(label_names),
         "samples": {"train": max(len(cell.train) for cell in cells.values()), "test": len(tested)},
-        "units": n_patients,
         "unit": "patients",
+        **of_patients,
         "unreadable": {"cases": len(mapped.unreadable)},
         "unreadable_samples": dict(mapped.unreadable),
         "within_one_patient": any(fold.shared_patients() for fold in folds),
@@ -181,8 +181,8 @@ def _rows(
     classes: Sequence[str],
     n_resamples: int,
     seed: int,
-) -> tuple[list[Row], int]:
-    """Rows, and the number of patients."""
+) -> tuple[list[Row], dict[str, Any]]:
+    """Rows, and "units" and "shown_by" for `write_tables`."""
     bootstrap = BootstrappedDice([patient_of(case) for case in tested], n_resamples=n_resamples, seed=seed)
     dice: dict[tuple[str, str], Tensor] = {}
     for _, encoder, decoder in results:
@@ -216,7 +216,8 @@ def _rows(
         for encoder in [encoder.name for encoder in (*encoders, *controls)]
         for decoder in dict.fromkeys(decoder for _, _, decoder in results)
     ]
-    return rows, bootstrap.n_units
+    # the reference's classes: the same under every encoder and decoder
+    return rows, {"units": bootstrap.n_units, "shown_by": bootstrap.shown_by(next(iter(dice.values())), classes)}
 
 
 def _check_patients(folds: Sequence[Fold], allow_same_patient: bool) -> None:

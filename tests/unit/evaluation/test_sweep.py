@@ -119,6 +119,20 @@ def test_sets_with_and_without_attention_in_one_table(tmp_path):
         assert of_set["| volumes"].count("0.750 (0.400 to 0.900) | 0.500 |") == 2
 
 
+@pytest.mark.parametrize(
+    "interval",
+    [Interval(0.5, float("nan"), float("nan")), Interval(0.3, 0.3 + 1e-16, 0.3)],
+)
+def test_values_without_an_interval_and_bounds_off_by_rounding_are_drawn(tmp_path, interval):
+    rows = [
+        Row("m", False, "knn", {"AUC": interval}, {}),
+        Row("raw pixels", True, "knn", {"AUC": interval}, {}),
+    ]
+    write_sweep(tmp_path, [Cell("set", "AUC", "m", 32, 1, 1, tuple(rows))])
+    assert (tmp_path / "sweep_set.png").stat().st_size > 10_000
+    assert f"| {interval.text()} |" in (tmp_path / "sweep.md").read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def masks(tmp_path):
     """Pictures in which the structure is bright."""
