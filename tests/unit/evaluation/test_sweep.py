@@ -70,6 +70,18 @@ def test_tables_hold_every_cell_and_its_cost(tmp_path, source):
     assert (tmp_path / "out" / "sweep_toy.png").stat().st_size > 10_000
 
 
+def test_flops_are_those_of_every_matrix_product(tmp_path, source):
+    """Two a multiply-add: tokens with weights, and tokens with tokens as keys and as values."""
+    (cell,) = sweep_all(tmp_path, source, MODELS[1:], (512,))
+    depth, width, patches = 2, 192, (512 // 16) ** 2
+    tokens = patches + 5  # CLS and four storage tokens
+    weights = depth * 12 * width**2  # query, key, value, projection: 4; feed-forward: 8
+    attention = depth * 2 * tokens**2 * width
+    embedding = patches * 3 * 16**2 * width
+    assert cell.flops == 2 * (tokens * weights + attention + embedding)
+    assert attention > 0.2 * cell.flops / 2
+
+
 def test_finished_cells_are_not_computed_again_unless_something_changed(tmp_path, source, computed):
     first = sweep_all(tmp_path, source)
     assert len(computed) == 4
