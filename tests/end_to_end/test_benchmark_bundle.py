@@ -98,6 +98,7 @@ def test_a_corrupt_picture_is_named_counted_and_left_out(tmp_path):
     assert "030" in sample
     assert "030.png" in reason
     assert sum(found["samples"].values()) == 59
+    assert sum(found["positives"].values()) == found["samples"]["test"]
     assert "1 samples unreadable and left out" in (tmp_path / "out" / "classification.md").read_text(encoding="utf-8")
 
 
