@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from inspect import signature
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tqdm import tqdm
 from ..embeddings import FrozenEncoder, frozen_backbone, raw_pixels, with_weights
 from ..errors import InputError
 from ..networks import DinoVisionTransformer, vit_backbone
+from .classification import evaluate_classification
 from .finished_cells import cell_identity, finish_cell, finished_cell
 from .sweep_report import Cell, write_sweep
 from .sweep_tasks import SweepTask, classification_task, segmentation_task
@@ -64,14 +66,16 @@ def run_sweep(
         n_resamples: of the bootstraps.
         seed: of random weights, probes, decoders and bootstraps.
         progress: show bars.
-        settings: others of `evaluate_classification`.
+        settings: others of `evaluate_classification`, for ``image_sets``.
 
     Returns:
         the cells, in the order of sets, models and sizes.
 
     Raises:
-        InputError: nothing to sweep, names that recur, or see `evaluate_classification` and `evaluate_segmentation`.
+        InputError: nothing to sweep, names that recur, a setting that `evaluate_classification` does not
+            have, or see `evaluate_classification` and `evaluate_segmentation`.
     """
+    _check_settings(settings)
     named = {str(model.get("name", model.get("backbone", "?"))): dict(model) for model in models}
     shared = {"n_resamples": n_resamples, "seed": seed}
     tasks = [
@@ -134,6 +138,14 @@ def run_sweep(
     write_sweep(folder, cells)
     logger.info("%d cells; tables and plots in %s", len(cells), folder)
     return cells
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    """Also where there are no ``image_sets``, so that nothing would take them."""
+    given_by_cells = {"image_set", "encoders", "controls", "size_px"}
+    known = set(signature(evaluate_classification).parameters) - set(signature(run_sweep).parameters) - given_by_cells
+    if unknown := sorted(set(settings) - known):
+        raise InputError(f"a sweep has no setting {', '.join(unknown)}; others known are {', '.join(sorted(known))}")
 
 
 def _encoder(

@@ -122,6 +122,13 @@ def test_a_class_that_no_training_case_of_a_fold_shows_is_refused(tmp_path):
     assert not (tmp_path / "out" / "segmentation.json").exists()
 
 
+def test_a_decoder_that_there_is_not_is_refused_before_anything_is_encoded(tmp_path):
+    with pytest.raises(RuntimeError) as error:
+        segment(tmp_path / "out", dataset_dir=str(msd(tmp_path / "set")), n_folds=2, decoders=["linear", "conv3d"])
+    assert "expected a list of some of linear, conv_2d, conv_3d" in input_error(error.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
     root = msd(tmp_path / "toy", n=2)
     cases = [

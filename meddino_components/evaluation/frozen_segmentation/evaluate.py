@@ -6,7 +6,7 @@ import csv
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -89,12 +89,13 @@ def evaluate_segmentation(
         a row for each encoder or control, and decoder.
 
     Raises:
-        InputError: names of encoders that recur, patients on both sides of a fold, a class that no training case of a
-            fold shows, a fold without a readable case, or see `map_cases`.
+        InputError: names of encoders that recur, a decoder that there is not, patients on both sides of a
+            fold, a class that no training case of a fold shows, a fold without a readable case, or see `map_cases`.
     """
     everyone = encoders_and_controls(encoders, controls)
     for encoder in everyone:
         check_size(encoder, size_px)
+    check_decoders(decoders or ())
     _check_patients(folds, allow_same_patient)
     mapped = map_cases(
         folds,
@@ -152,6 +153,13 @@ def evaluate_segmentation(
         _draw(folder, cells, mapped, tested, n_pictures, label_names, size_px)
     logger.info("%s\n%s", heading, plain(rows, main=_MAIN))
     return rows
+
+
+def check_decoders(names: Sequence[str]) -> None:
+    """Raises InputError where one is no `DecoderName`."""
+    known = get_args(DecoderName)
+    if isinstance(names, str) or not set(names) <= set(known):
+        raise InputError(f"decoders is {names!r}; expected a list of some of {', '.join(known)}")
 
 
 Key = tuple[str, str, DecoderName]  # fold, encoder, decoder

@@ -205,3 +205,19 @@ def test_a_segmentation_set_that_is_not_understood(tmp_path, source, masks):
         sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "iteration": 4}})
     with pytest.raises(InputError, match="a name of its own for each model and set"):
         sweep_all(tmp_path, source, segmentation_sets={"toy": masks})
+    with pytest.raises(InputError, match=r"decoders is \['conv_4d'\]; expected a list of some of linear, conv_2d"):
+        sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "decoders": ["conv_4d"]}})
+    with pytest.raises(InputError, match="iterations is 0, expected 1 or more"):
+        sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "iterations": 0}})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("sets", ["image_sets", "segmentation_sets"])
+def test_a_setting_that_nothing_reads_is_refused(tmp_path, source, masks, sets):
+    of_sets = {"image_sets": {"toy": source}, "segmentation_sets": {"masks": masks}}
+    folders = {"output_dir": tmp_path / "out", "cache_dir": tmp_path / "cache"}
+    with pytest.raises(InputError, match=r"a sweep has no setting n_neighbors; others known are .*n_neighbours"):
+        run_sweep(models=MODELS, sizes_px=(16,), **{sets: of_sets[sets]}, **folders, **QUIET, n_neighbors=3)
+    # the cells give it
+    with pytest.raises(InputError, match="a sweep has no setting size_px"):
+        run_sweep(models=MODELS, sizes_px=(16,), **{sets: of_sets[sets]}, **folders, **QUIET, size_px=3)

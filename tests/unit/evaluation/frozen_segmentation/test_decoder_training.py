@@ -5,6 +5,7 @@ import pytest
 import torch
 from planted_cases import PATCH, planted_case
 
+from meddino_components.errors import InputError
 from meddino_components.evaluation.frozen_segmentation.decoder_training import DecoderTraining, train_decoder
 from meddino_components.evaluation.frozen_segmentation.prediction import predict_labels
 from meddino_components.evaluation.metrics import score_case
@@ -83,3 +84,22 @@ def test_the_size_of_blocks_changes_nothing():
     whole, _ = predict_labels(decoder, case, device="cpu", block_slices=11)
     for block in (1, 4):
         np.testing.assert_array_equal(predict_labels(decoder, case, device="cpu", block_slices=block)[0], whole)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("iterations", 0, "1 or more"),
+        ("slices_per_batch", 0, "1 or more"),
+        ("depth", -1, "1 or more"),
+        ("learning_rate", 0.0, "above 0"),
+        ("learning_rate", float("nan"), "above 0"),
+        ("weight_decay", -0.1, "0 or more"),
+        ("foreground_fraction", 1.5, "0 to 1"),
+        ("foreground_fraction", -0.5, "0 to 1"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(setting, value, expected):
+    with pytest.raises(InputError, match=f"{setting} is {value}, expected {expected}"):
+        DecoderTraining(**{setting: value})
+    DecoderTraining(iterations=1, slices_per_batch=1, depth=1, weight_decay=0, foreground_fraction=1)
