@@ -146,6 +146,15 @@ def test_patches_of_other_patients(phantoms, tmp_path):
     assert "set allow_same_patient to true" in input_error(error.value)
 
 
+def test_the_laptops_sweep_needs_no_weights(tmp_path):
+    source = {"root": str(medmnist(tmp_path / "set.npz", planted=True)), "layout": "medmnist"}
+    settings = {key: SMALL[key] for key in ("batch_size", "num_workers", "progress", "n_resamples", "amp")}
+    settings |= {"image_sets": {"toy": source}, "sizes_px": [32], "output_dir": str(tmp_path / "out")}
+    run_here(["sweep", "laptop"], settings, bundle=BENCHMARK)
+    cells = {path.parent.name for path in (tmp_path / "out" / "cells").glob("*/cell.json")}
+    assert cells == {"toy__vit_mini__32", "toy__vit_tiny__32"}
+
+
 @pytest.mark.slow
 def test_a_sweep_killed_on_its_way_computes_no_finished_cell_twice(tmp_path, start):
     medmnist(tmp_path / "set.npz", planted=True)
