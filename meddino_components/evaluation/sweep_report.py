@@ -161,7 +161,7 @@ def _draw(figure: Figure, cells: Sequence[Cell], title: str) -> None:
                 axes.minorticks_off()
                 axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
             axes.spines[["top", "right"]].set_visible(False)
-            if line is panels[0]:
+            if probe == probes[0]:
                 axes.legend(fontsize=6, frameon=False)
         line[0].set_ylabel(f"{cells[0].main}, {probe}", fontsize=8)
     figure.suptitle(f"{title}: {cells[0].main} with 95 % intervals", fontsize=9)

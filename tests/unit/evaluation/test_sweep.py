@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from meddino_components.blank_figure import blank_figure
 from meddino_components.errors import InputError
-from meddino_components.evaluation import run_sweep, sweep_tasks
+from meddino_components.evaluation import run_sweep, sweep_report, sweep_tasks
 from meddino_components.evaluation.intervals import Interval
 from meddino_components.evaluation.score_tables import Row
 from meddino_components.evaluation.sweep_report import Cell, write_sweep
@@ -143,6 +144,24 @@ def test_values_without_an_interval_and_bounds_off_by_rounding_are_drawn(tmp_pat
     write_sweep(tmp_path, [Cell("set", "AUC", "m", 32, 1, 1, tuple(rows))])
     assert (tmp_path / "sweep_set.png").stat().st_size > 10_000
     assert f"| {interval.text()} |" in (tmp_path / "sweep.md").read_text(encoding="utf-8")
+
+
+def test_lines_of_the_plots_are_named(tmp_path, monkeypatch):
+    figures = []
+
+    def keep(*args, **kwargs):
+        figures.append(blank_figure(*args, **kwargs))
+        return figures[-1]
+
+    monkeypatch.setattr(sweep_report, "blank_figure", keep)
+    score = {"AUC": Interval(0.5, 0.4, 0.6)}
+    rows = [Row(name, name == "raw pixels", p, score, {}) for name in ("m", "raw pixels") for p in ("knn", "linear")]
+    write_sweep(tmp_path, [Cell("set", "AUC", "m", size, 1, size, tuple(rows)) for size in (32, 64)])
+    (figure,) = figures
+    legends = [axes.get_legend() for axes in figure.axes]
+    names = [{text.get_text() for text in legend.get_texts()} for legend in legends[:3]]
+    assert names == [{"32 px", "64 px", "raw pixels"}, {"m", "raw pixels"}, {"m", "raw pixels"}]
+    assert legends[3:] == [None] * 3
 
 
 @pytest.fixture
