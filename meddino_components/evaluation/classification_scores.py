@@ -30,7 +30,7 @@ class BootstrappedScores:
     - ``F1``: averaged over the classes or labels that have an example.
 
     A resample without an example of some class (for the AUC: or a counterexample) has no AUC and F1, and where more
-    than half of the resamples have none there is no interval: see `resampling` for the reason.
+    than a quarter of the resamples have none there is no interval: see `resampling` for the reason.
 
     Args:
         targets: class numbers [N], or 0 and 1 [N, K].

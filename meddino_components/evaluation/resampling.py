@@ -4,9 +4,13 @@ A score that is a mean over classes has to be one over the same classes in every
 would take its mean over the others and so estimate something else, on one side of the score where rare classes are the
 hard ones. Given that a class is drawn, however often, the units that show it are drawn alike, so that its mean over the
 resamples is that over the samples. Resamples that lack a class which the samples show are therefore dropped
-(`mean_over_classes`); they are NaN, alike under all that is compared. A class of m units is missing from exp(-m) of the
-resamples. Where fewer than half of them are left, those that are left tell of luck more than of spread, all the more as
-a class of one unit has none: then there is a value and no interval (`percentile_interval`).
+(`mean_over_classes`); they are NaN, alike under all that is compared.
+
+A class of m units is missing from about exp(-m) of the resamples. Where fewer than three quarters of them are left
+there is a value and no interval (`percentile_interval`). That is so for a class of one among three units or more,
+which has no spread to draw from: in simulated sets of 30 patients, one of whom shows the class, a nominal interval of
+95 % covered the truth in 23 %. Few units stay a weakness of the bootstrap: with a class of two patients it covered
+the truth in 64 %, of three in 80 %, with four classes of five patients each in 94 %.
 
 Shapes: N samples, K classes, U units that are drawn as a whole (patients, slabs), R resamples.
 """
@@ -20,7 +24,7 @@ from torch import Tensor
 from .intervals import Interval
 
 # of the resamples, that an interval needs
-MIN_SHARE = 0.5
+MIN_SHARE = 0.75
 
 
 def resampled_units(n_units: int, *, n_resamples: int, seed: int) -> Tensor:
@@ -61,7 +65,7 @@ def units_that_show(shown: Tensor, units: Tensor) -> Tensor:
 def percentile_interval(values: Tensor, *, confidence: float = 0.95) -> Interval:
     """Of values [1 + R], such as a metric under each row of `resampled_units` or the difference of two.
 
-    Resamples that are NaN do not count; where more than half are, the bounds are NaN.
+    Resamples that are NaN do not count; where more than a quarter are, the bounds are NaN.
     """
     resampled = values[1:][values[1:].isfinite()].numpy()
     tail, enough = (1 - confidence) / 2, len(resampled) >= max(1, MIN_SHARE * (len(values) - 1))

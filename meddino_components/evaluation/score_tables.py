@@ -124,7 +124,7 @@ def _why_no_interval(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
         return f"no interval of {', '.join(names)}: nothing to resample"
     shown_by = sorted((n, name) for name, n in facts.get("shown_by", {}).items() if n)
     rarest = ", ".join(f"{name} {n}" for n, name in shown_by[:_RAREST])
-    return f"no interval of {', '.join(names)}: most resamples lack a class; rarest, by {facts['unit']}: {rarest}"
+    return f"no interval of {', '.join(names)}: too many resamples lack a class; rarest, by {facts['unit']}: {rarest}"
 
 
 def _as_data(row: Row) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from ..resampling import mean_over_classes, percentile_interval, resampled_units
 class BootstrappedDice:
     """Mean Dice of several decoders on the same cases, all under the same resamples of the patients.
 
-    A resample in which no patient shows some class has no mean, and where more than half of the resamples have none
-    there is no interval: see `resampling` for the reason.
+    A resample in which no patient shows some class has no mean, and where more than a quarter of the resamples have
+    none there is no interval: see `resampling` for the reason.
 
     Args:
         patients: of each case.

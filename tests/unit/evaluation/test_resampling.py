@@ -40,8 +40,8 @@ def test_percentiles_of_the_resamples_with_the_value_of_the_first_row():
     assert np.isnan([alone.low, alone.high]).all()
 
 
-def test_half_of_the_resamples_give_an_interval_and_fewer_do_not():
-    values = torch.cat((torch.tensor([2.0]), torch.arange(5.0), torch.full((5,), torch.nan)))
+def test_three_quarters_of_the_resamples_give_an_interval_and_fewer_do_not():
+    values = torch.cat((torch.tensor([2.0]), torch.arange(9.0), torch.full((3,), torch.nan)))
     assert percentile_interval(values).has_bounds
     values[1] = torch.nan
     found = percentile_interval(values)

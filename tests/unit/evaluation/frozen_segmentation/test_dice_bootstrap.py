@@ -55,7 +55,7 @@ def test_a_resample_that_lacks_a_class_is_dropped():
     assert bootstrap.shown_by(dice, ["often", "rare"]) == {"often": 10, "rare": 2}
 
 
-def test_where_most_resamples_lack_a_class_there_is_no_interval():
+def test_where_too_many_resamples_lack_a_class_there_is_no_interval():
     """Ten classes of one patient each are hardly ever drawn together; the mean of the others excluded the value."""
     dice = torch.full((30, 11), NAN)
     dice[:, 0] = 0.4 + 0.2 * torch.rand(30, generator=torch.Generator().manual_seed(0))
@@ -68,6 +68,16 @@ def test_where_most_resamples_lack_a_class_there_is_no_interval():
     gain = bootstrap.interval(bootstrap.means(dice) - bootstrap.means(dice / 2))
     assert gain.value > 0
     assert not gain.has_bounds
+
+
+def test_a_class_of_one_patient_leaves_no_interval():
+    """It has no spread to draw from."""
+    dice = torch.rand(30, 2, generator=torch.Generator().manual_seed(0))
+    dice[1:, 1] = NAN
+    bootstrap = BootstrappedDice([str(k) for k in range(30)])
+    assert not bootstrap.interval(bootstrap.means(dice)).has_bounds
+    dice[1:5, 1] = 0.5
+    assert bootstrap.interval(bootstrap.means(dice)).has_bounds
 
 
 def test_classes_that_every_resample_shows_have_the_mean_over_all_of_them():
