@@ -82,7 +82,8 @@ def evaluate_classification(
         a row for each encoder or control, and probe.
 
     Raises:
-        InputError: no encoder, names that recur, nothing left of a split after unreadable samples, or see `embed`.
+        InputError: no encoder, names that recur, nothing left of a split or, in training, of a class after unreadable
+            samples, or see `embed`.
     """
     everyone = encoders_and_controls(encoders, controls)
     embeddings = {
@@ -135,10 +136,11 @@ def evaluate_classification(
         "samples": {split: len(targets) for split, targets in readable.targets.items()},
         "units": bootstrap.n_units,
         "unit": "patients",
+        "shown_by": bootstrap.shown_by(image_set.label_names),
         "unreadable": readable.left_out,
         "unreadable_samples": readable.reasons,
         "within_one_patient": bool(image_set.shared_patients()),
-        "positives": dict(zip(image_set.label_names, image_set.of("test").positives().tolist(), strict=True)),
+        "positives": dict(zip(image_set.label_names, readable.test_positives, strict=True)),
     }
     write_tables(Path(output_dir), "classification", rows, facts, main="AUC")
     return rows

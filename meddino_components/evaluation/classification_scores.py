@@ -5,13 +5,14 @@ Shapes: N samples, K classes (or labels), U units that are resampled as a whole 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from .intervals import Interval
-from .resampling import percentile_interval, resampled_units
+from .resampling import mean_over_classes, percentile_interval, resampled_units, units_that_show
 
 Metric = Literal["AUC", "accuracy", "F1"]
 METRICS: tuple[Metric, ...] = ("AUC", "accuracy", "F1")
@@ -27,6 +28,9 @@ class BootstrappedScores:
     - ``accuracy``: share of the samples whose class has the highest score; of labels, the share of right answers at
       0.5, averaged over labels.
     - ``F1``: averaged over the classes or labels that have an example.
+
+    A resample without an example of some class (for the AUC: or a counterexample) has no AUC and F1, and where more
+    than a quarter of the resamples have none there is no interval: see `resampling` for the reason.
 
     Args:
         targets: class numbers [N], or 0 and 1 [N, K].
@@ -69,20 +73,26 @@ class BootstrappedScores:
         parts: dict[Metric, list[Tensor]] = {metric: [] for metric in METRICS}
         for weights in self._weights.split(max(1, _CHUNK // len(scores))):
             of_samples = weights[:, self._units].double()
-            parts["AUC"].append(_auc(scores, truth, of_samples))
-            parts["F1"].append(_f1(predicted, truth, of_samples))
+            parts["AUC"].append(_aucs(scores, truth, of_samples))
+            parts["F1"].append(_f1s(predicted, truth, of_samples))
             right = (predicted == truth).double()
             right = right.all(1).double() if self.targets.ndim == 1 else right.mean(1)
-            parts["accuracy"].append(of_samples @ right / of_samples.sum(1))
-        return {metric: torch.cat(values) for metric, values in parts.items()}
+            parts["accuracy"].append((of_samples @ right / of_samples.sum(1))[:, None])
+        return {metric: mean_over_classes(torch.cat(values)) for metric, values in parts.items()}
 
     def interval(self, values: Tensor) -> Interval:
         """Of values [1 + R], such as a metric or the difference of one between two classifiers."""
         return percentile_interval(values, confidence=self.confidence)
 
+    def shown_by(self, names: Sequence[str]) -> dict[str, int]:
+        """How many units have an example of each class or label, or a counterexample where fewer have one."""
+        truth = torch.nn.functional.one_hot(self.targets, len(names)) if self.targets.ndim == 1 else self.targets
+        shown = torch.minimum(units_that_show(truth > 0, self._units), units_that_show(truth == 0, self._units))
+        return dict(zip(names, shown.tolist(), strict=True))
 
-def _auc(scores: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
-    """[R] from scores [N, K], 0 and 1 [N, K] and sample weights [R, N]."""
+
+def _aucs(scores: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """[R, K] from scores [N, K], 0 and 1 [N, K] and sample weights [R, N]."""
     of_classes = []
     for score, positive in zip(scores.T, truth.T, strict=True):
         order = score.argsort()
@@ -93,10 +103,10 @@ def _auc(scores: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
         positives, negatives = (torch.diff(c, dim=1, prepend=c.new_zeros(len(c), 1)) for c in up_to)
         below = up_to[1] - negatives / 2
         of_classes.append((positives * below).sum(1) / (up_to[0][:, -1] * up_to[1][:, -1]))
-    auc = torch.stack(of_classes, 1)
-    return torch.where(auc.isfinite(), auc, torch.nan).nanmean(1)
+    return torch.stack(of_classes, 1)
 
 
-def _f1(predicted: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+def _f1s(predicted: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """[R, K], NaN where a class has no example."""
     hits, found, actual = (weights @ table.double() for table in (predicted * truth, predicted, truth))
-    return torch.where(actual > 0, 2 * hits / (found + actual), torch.nan).nanmean(1)
+    return torch.where(actual > 0, 2 * hits / (found + actual), torch.nan)

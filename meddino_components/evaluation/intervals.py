@@ -15,6 +15,10 @@ class Interval:
     high: float
 
     @property
+    def has_bounds(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
     def excludes_zero(self) -> bool:
         return self.low > 0 or self.high < 0
 

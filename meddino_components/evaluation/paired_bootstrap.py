@@ -5,12 +5,12 @@ Shapes: U units, R resamples, K classes.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .intervals import Interval
 from .probe_metrics import ClassCounts, Score
+from .resampling import percentile_interval, resampled_units
 
 
 def bootstrap(
@@ -21,8 +21,8 @@ def bootstrap(
     Raises:
         ValueError: fewer than two units.
     """
-    resampled = score(counts.weighted(_weights(len(counts.actual), n_resamples, seed)))
-    return _interval(float(score(counts.total())), resampled, confidence)
+    resampled = _resampled_scores(counts, score, n_resamples, seed)
+    return _interval(score(counts.total()), resampled, confidence)
 
 
 def paired_bootstrap(
@@ -37,7 +37,8 @@ def paired_bootstrap(
     """The gain of a over b with its percentile interval, both resampled alike.
 
     Patches of a slice, and neighbouring slices, are not independent: a unit should be a slice or, better, a slab. Every
-    resample draws as many units as there are, with replacement, and scores the sum of their counts.
+    resample draws as many units as there are, with replacement, and scores the sum of their counts. A resample that
+    lacks a class does not count, see `resampling`.
 
     Args:
         a: counts [U, K] of one set of features.
@@ -54,23 +55,17 @@ def paired_bootstrap(
     """
     if a.actual.shape != b.actual.shape or not torch.equal(a.actual, b.actual):
         raise ValueError("a paired bootstrap needs both features' counts on the same samples")
-    weights = _weights(len(a.actual), n_resamples, seed)
-    gain = float(score(a.total()) - score(b.total()))
-    return _interval(gain, score(a.weighted(weights)) - score(b.weighted(weights)), confidence)
+    of_a, of_b = (_resampled_scores(counts, score, n_resamples, seed) for counts in (a, b))
+    return _interval(score(a.total()) - score(b.total()), of_a - of_b, confidence)
 
 
-def _weights(n_units: int, n_resamples: int, seed: int) -> Tensor:
-    """[R, U]: how often each resample draws each unit."""
-    if n_units < 2:
-        raise ValueError(f"{n_units} unit to resample: at least two slices or slabs are needed")
-    draws = np.random.default_rng(seed).integers(n_units, size=(n_resamples, n_units))
-    weights = torch.zeros(n_resamples, n_units, dtype=torch.float64)
-    return weights.scatter_add_(1, torch.from_numpy(draws), torch.ones(draws.shape, dtype=torch.float64))
+def _resampled_scores(counts: ClassCounts, score: Score, n_resamples: int, seed: int) -> Tensor:
+    """[R], NaN for a resample that lacks a class which the samples show."""
+    draws = resampled_units(len(counts.actual), n_resamples=n_resamples, seed=seed)[1:]
+    drawn, total = counts.weighted(draws.double()), counts.total()
+    complete = ((drawn.actual > 0) | (total.actual == 0)).all(1)
+    return torch.where(complete, score(drawn), torch.nan)
 
 
-def _interval(value: float, resampled: Tensor, confidence: float) -> Interval:
-    tail = (1 - confidence) / 2
-    # a resample without any class has no score
-    finite = resampled[resampled.isfinite()].numpy()
-    low, high = np.quantile(finite, (tail, 1 - tail)) if len(finite) else (float("nan"), float("nan"))
-    return Interval(value, float(low), float(high))
+def _interval(value: Tensor, resampled: Tensor, confidence: float) -> Interval:
+    return percentile_interval(torch.cat((value[None].double(), resampled)), confidence=confidence)

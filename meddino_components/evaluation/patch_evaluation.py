@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..data.intensity import Modality
 from ..embeddings import FrozenEncoder, for_scans
 from ..embeddings.encoders import check_size, encoders_and_controls
@@ -14,6 +16,7 @@ from ..errors import InputError
 from .feature_map_sheet import evenly_spaced, write_feature_maps
 from .patch_features import SliceFeatures, extract_features
 from .patch_rows import SplitFeatures, patch_rows
+from .resampling import units_that_show
 from .score_tables import Row, plain, write_tables
 
 logger = logging.getLogger(__name__)
@@ -103,7 +106,8 @@ def evaluate_patches(
         seed=seed,
     )
     folder = Path(output_dir)
-    _, _, units = found[everyone[0].name].test.labelled_patches()
+    _, labels, units = found[everyone[0].name].test.labelled_patches()
+    shown = units_that_show(labels[:, None] == torch.arange(len(label_names)), units)
     facts = {
         "set": "patches of labelled slices",
         "size_px": size_px,
@@ -112,6 +116,7 @@ def evaluate_patches(
         # those with a labelled patch
         "units": len(units.unique()),
         "unit": "slabs",
+        "shown_by": dict(zip(label_names, shown.tolist(), strict=True)),
         "within_one_patient": bool(shared),
     }
     heading = write_tables(folder, "patches", rows, facts, main="organ score")

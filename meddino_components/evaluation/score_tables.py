@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from .text_tables import csv_text, latex, markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_RAREST = 3  # classes that are named
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def write_tables(folder: Path, stem: str, rows: Sequence[Row], facts: Mapping[st
         stem: of the files' names.
         rows: in the order of the tables, all with the same scores.
         facts: what the scores are of: "set", "size_px", "samples" of "train" and "test", "units" that were resampled
-            and the "unit"'s name, "unreadable" numbers by split, "within_one_patient"; more goes to the JSON.
+            and the "unit"'s name, how many units each class is "shown_by", "unreadable" numbers by split,
+            "within_one_patient"; more goes to the JSON.
         main: the score that is drawn, and that gains are of.
 
     Returns:
@@ -55,6 +59,8 @@ def write_tables(folder: Path, stem: str, rows: Sequence[Row], facts: Mapping[st
     Raises:
         InputError: matplotlib is not installed.
     """
+    if reason := _why_no_interval(rows, facts):
+        facts = {**facts, "no_interval": reason}
     heading = _heading(facts)
     figure = blank_figure("the picture of the scores", dpi=150, constrained=True)
     _draw(figure, rows, heading, main)
@@ -104,7 +110,21 @@ def _heading(facts: Mapping[str, Any]) -> str:
         parts.append(f"{n} samples unreadable and left out")
     if facts["within_one_patient"]:
         parts.append("WITHIN ONE PATIENT: training and test share patients")
+    if "no_interval" in facts:
+        parts.append(facts["no_interval"])
     return "; ".join(parts)
+
+
+def _why_no_interval(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
+    """Which scores have none, and why; empty where all have one."""
+    names = [n for n in rows[0].scores if any(isfinite(r.scores[n].value) and not r.scores[n].has_bounds for r in rows)]
+    if not names:
+        return ""
+    if facts["units"] < 2:
+        return f"no interval of {', '.join(names)}: nothing to resample"
+    shown_by = sorted((n, name) for name, n in facts.get("shown_by", {}).items() if n)
+    rarest = ", ".join(f"{name} {n}" for n, name in shown_by[:_RAREST])
+    return f"no interval of {', '.join(names)}: too many resamples lack a class; rarest, by {facts['unit']}: {rarest}"
 
 
 def _as_data(row: Row) -> dict[str, Any]:
@@ -153,4 +173,4 @@ def _draw(figure: Figure, rows: Sequence[Row], heading: str, main: str) -> None:
         axes.tick_params(axis="x", labelsize=7)
         axes.grid(axis="x", color="0.92")
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(heading, fontsize=8)
+    figure.suptitle(heading, fontsize=8, wrap=True)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from inspect import signature
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from ..embeddings import FrozenEncoder, frozen_backbone, raw_pixels, with_weights
 from ..errors import InputError
 from ..networks import DinoVisionTransformer, vit_backbone
+from .classification import evaluate_classification
 from .finished_cells import cell_identity, finish_cell, finished_cell
 from .sweep_report import Cell, write_sweep
 from .sweep_tasks import SweepTask, classification_task, segmentation_task
@@ -63,14 +66,16 @@ def run_sweep(
         n_resamples: of the bootstraps.
         seed: of random weights, probes, decoders and bootstraps.
         progress: show bars.
-        settings: others of `evaluate_classification`.
+        settings: others of `evaluate_classification`, for ``image_sets``.
 
     Returns:
         the cells, in the order of sets, models and sizes.
 
     Raises:
-        InputError: nothing to sweep, names that recur, or see `evaluate_classification` and `evaluate_segmentation`.
+        InputError: nothing to sweep, names that recur, a setting that `evaluate_classification` does not
+            have, or see `evaluate_classification` and `evaluate_segmentation`.
     """
+    _check_settings(settings)
     named = {str(model.get("name", model.get("backbone", "?"))): dict(model) for model in models}
     shared = {"n_resamples": n_resamples, "seed": seed}
     tasks = [
@@ -135,6 +140,14 @@ def run_sweep(
     return cells
 
 
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    """Also where there are no ``image_sets``, so that nothing would take them."""
+    given_by_cells = {"image_set", "encoders", "controls", "size_px"}
+    known = set(signature(evaluate_classification).parameters) - set(signature(run_sweep).parameters) - given_by_cells
+    if unknown := sorted(set(settings) - known):
+        raise InputError(f"a sweep has no setting {', '.join(unknown)}; others known are {', '.join(sorted(known))}")
+
+
 def _encoder(
     name: str, weights: str, model: Mapping[str, Any], device: torch.device | str, amp: bool, seed: int
 ) -> FrozenEncoder:
@@ -153,8 +166,12 @@ def _parameters(model: Mapping[str, Any]) -> int:
 
 @torch.no_grad()
 def _flops(encoder: FrozenEncoder, size_px: int) -> int:
-    """Of one image: matrix products and convolutions, two a multiply-add, as torch counts them."""
-    with FlopCounterMode(display=False) as counter:
+    """Of one image: matrix products, those of attention too, and convolutions, two a multiply-add, as torch counts.
+
+    Attention is computed as plain matrix products: torch counts its fused kernels of some devices only, and on the CPU
+    would leave it out.
+    """
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         encoder.encode(torch.zeros(1, 3, size_px, size_px))
     return counter.get_total_flops()
 

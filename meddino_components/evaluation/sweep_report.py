@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..atomic_files import AtomicFiles
 from ..blank_figure import blank_figure
 from .intervals import Interval
@@ -145,7 +147,8 @@ def _draw(figure: Figure, cells: Sequence[Cell], title: str) -> None:
             for group in dict.fromkeys(map(group_of, cells)):
                 of_group = sorted((cell for cell in cells if group_of(cell) == group), key=x_of)
                 points = [(x_of(cell), s) for cell in of_group for s in _scores(cell, probe, cell.model)]
-                errors = [[s.value - s.low for _, s in points], [s.high - s.value for _, s in points]]
+                # rounding may put a bound beyond its value; NaN, no interval, stays and draws none
+                errors = np.maximum([[s.value - s.low for _, s in points], [s.high - s.value for _, s in points]], 0)
                 values = [s.value for _, s in points]
                 axes.errorbar([x for x, _ in points], values, yerr=errors, fmt="o-", ms=4, capsize=2, label=group)
             if pixels:
@@ -158,7 +161,7 @@ def _draw(figure: Figure, cells: Sequence[Cell], title: str) -> None:
                 axes.minorticks_off()
                 axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
             axes.spines[["top", "right"]].set_visible(False)
-            if line is panels[0]:
+            if probe == probes[0]:
                 axes.legend(fontsize=6, frameon=False)
         line[0].set_ylabel(f"{cells[0].main}, {probe}", fontsize=8)
     figure.suptitle(f"{title}: {cells[0].main} with 95 % intervals", fontsize=9)

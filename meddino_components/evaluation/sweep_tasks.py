@@ -18,6 +18,7 @@ from .frozen_segmentation import (
     segmentation_folds,
     segmentation_label_names,
 )
+from .frozen_segmentation.evaluate import check_decoders
 from .score_tables import Row
 
 # of a set in the configuration; the rest says how decoders are trained
@@ -78,12 +79,14 @@ def segmentation_task(name: str, source: Mapping[str, Any], settings: Mapping[st
         settings: of `evaluate_segmentation`.
 
     Raises:
-        InputError: something else in ``source``.
+        InputError: something else in ``source``, a decoder that there is not, or see `DecoderTraining`.
     """
-    training = {key: value for key, value in source.items() if key in DecoderTraining.__dataclass_fields__}
     known = {*_OF_FOLDS, "label_names", "decoders", "allow_same_patient", *DecoderTraining.__dataclass_fields__}
     if unknown := sorted(set(source) - known):
         raise InputError(f"segmentation set {name}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    # before the cells of other sets are computed
+    check_decoders(source.get("decoders") or ())
+    training = DecoderTraining(**{k: value for k, value in source.items() if k in DecoderTraining.__dataclass_fields__})
 
     @cache
     def folds() -> list[Fold]:
@@ -100,7 +103,7 @@ def segmentation_task(name: str, source: Mapping[str, Any], settings: Mapping[st
             ),
             set_name=name,
             decoders=source.get("decoders"),
-            training=DecoderTraining(**training),
+            training=training,
             allow_same_patient=source.get("allow_same_patient", False),
             **settings,
             **run,

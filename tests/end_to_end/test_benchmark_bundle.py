@@ -98,6 +98,7 @@ def test_a_corrupt_picture_is_named_counted_and_left_out(tmp_path):
     assert "030" in sample
     assert "030.png" in reason
     assert sum(found["samples"].values()) == 59
+    assert sum(found["positives"].values()) == found["samples"]["test"]
     assert "1 samples unreadable and left out" in (tmp_path / "out" / "classification.md").read_text(encoding="utf-8")
 
 
@@ -143,6 +144,15 @@ def test_patches_of_other_patients(phantoms, tmp_path):
     with pytest.raises(RuntimeError) as error:
         run_here(["patches", "laptop"], {**settings, "test_data": [], "slab_gap": 1}, bundle=BENCHMARK)
     assert "set allow_same_patient to true" in input_error(error.value)
+
+
+def test_the_laptops_sweep_needs_no_weights(tmp_path):
+    source = {"root": str(medmnist(tmp_path / "set.npz", planted=True)), "layout": "medmnist"}
+    settings = {key: SMALL[key] for key in ("batch_size", "num_workers", "progress", "n_resamples", "amp")}
+    settings |= {"image_sets": {"toy": source}, "sizes_px": [32], "output_dir": str(tmp_path / "out")}
+    run_here(["sweep", "laptop"], settings, bundle=BENCHMARK)
+    cells = {path.parent.name for path in (tmp_path / "out" / "cells").glob("*/cell.json")}
+    assert cells == {"toy__vit_mini__32", "toy__vit_tiny__32"}
 
 
 @pytest.mark.slow

@@ -132,6 +132,13 @@ def test_a_label_without_a_name_is_refused_and_its_case_not_left_out(tmp_path):
     assert "c_0.nii.gz: label 3, but there are names for 0 to 2 only" in input_error(error.value)
 
 
+def test_a_decoder_that_there_is_not_is_refused_before_anything_is_encoded(tmp_path):
+    with pytest.raises(RuntimeError) as error:
+        segment(tmp_path / "out", dataset_dir=str(msd(tmp_path / "set")), n_folds=2, decoders=["linear", "conv3d"])
+    assert "expected a list of some of linear, conv_2d, conv_3d" in input_error(error.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
     root = msd(tmp_path / "toy", n=2)
     cases = [

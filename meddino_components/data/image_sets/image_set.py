@@ -80,6 +80,11 @@ class Selection:
         targets = self.targets()
         return targets.sum(axis=0) if self.multi_label else np.bincount(targets, minlength=len(self.label_names))
 
+    def one_sided(self) -> list[str]:
+        """Names of the classes or labels without an example, or, of labels, without a counterexample."""
+        nothing_said = (0, len(self)) if self.multi_label else (0,)
+        return [name for name, n in zip(self.label_names, self.positives(), strict=True) if n in nothing_said]
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSet(Selection):
@@ -168,8 +173,7 @@ class ImageSet(Selection):
                     f"{self.name}: no sample in split '{split}'. Expected samples in train (the probe), val (its "
                     "settings) and test (its score): give each a share."
                 )
-            positives, names = part.positives(), self.label_names
-            alike = [name for name, n in zip(names, positives, strict=True) if n in self._one_sided(len(part))]
+            alike, names = part.one_sided(), self.label_names
             if alike and split == "train":
                 raise InputError(
                     f"{self.name}: {len(alike)} of {len(names)} labels have no example, or no counterexample, in "
@@ -182,7 +186,3 @@ class ImageSet(Selection):
                     f"'{split}' and so no score there: {first_few(alike)}",
                     stacklevel=4,
                 )
-
-    def _one_sided(self, n_samples: int) -> tuple[int, ...]:
-        """Numbers of positives that say nothing about a label: none, and for one among several labels all."""
-        return (0, n_samples) if self.multi_label else (0,)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from ...errors import InputError
 from ...losses import DiceCrossEntropyLoss
 from ...networks.map_decoders import DecoderName, MapDecoder, levels_read, map_decoder
 from .map_crops import MapCrops, MappedCase
@@ -30,6 +31,9 @@ class DecoderTraining:
         depth: slices of a crop.
         foreground_fraction: share of crops drawn for a class.
 
+    Raises:
+        InputError: a count below 1, a learning rate of 0 or less, a weight decay below 0, or a share beyond 0..1.
+
     Reference: arXiv 2509.06467, 3D segmentation.
     """
 
@@ -39,6 +43,19 @@ class DecoderTraining:
     slices_per_batch: int = 32
     depth: int = 16
     foreground_fraction: float = 0.5
+
+    def __post_init__(self) -> None:
+        expected = {
+            name: ("1 or more", getattr(self, name) >= 1) for name in ("iterations", "slices_per_batch", "depth")
+        }
+        expected["learning_rate"] = ("above 0", self.learning_rate > 0)
+        expected["weight_decay"] = ("0 or more", self.weight_decay >= 0)
+        expected["foreground_fraction"] = ("0 to 1", 0 <= self.foreground_fraction <= 1)
+        # `not`, so that NaN does not pass
+        if wrong := [
+            f"{k} is {getattr(self, k)}, expected {text}" for k, (text, holds) in expected.items() if not holds
+        ]:
+            raise InputError(f"training of decoders: {'; '.join(wrong)}")
 
 
 def train_decoder(

@@ -6,7 +6,7 @@ import csv
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -89,12 +89,13 @@ def evaluate_segmentation(
         a row for each encoder or control, and decoder.
 
     Raises:
-        InputError: names of encoders that recur, patients on both sides of a fold, a class that no training case of a
-            fold shows, a fold without a readable case, or see `map_cases`.
+        InputError: names of encoders that recur, a decoder that there is not, patients on both sides of a
+            fold, a class that no training case of a fold shows, a fold without a readable case, or see `map_cases`.
     """
     everyone = encoders_and_controls(encoders, controls)
     for encoder in everyone:
         check_size(encoder, size_px)
+    check_decoders(decoders or ())
     _check_patients(folds, allow_same_patient)
     mapped = map_cases(
         folds,
@@ -133,7 +134,7 @@ def evaluate_segmentation(
     }
     results = _run(cells, recipe.iterations, progress)
     tested = [case for fold in folds for case in fold.test if str(case["case_id"]) not in mapped.unreadable]
-    rows, n_patients = _rows(results, tested, encoders, controls, label_names[1:], n_resamples, seed)
+    rows, of_patients = _rows(results, tested, encoders, controls, label_names[1:], n_resamples, seed)
     facts = {
         "set": f"{set_name}, {len(folds)} folds" if len(folds) > 1 else set_name,
         "size_px": size_px,
@@ -141,8 +142,8 @@ def evaluate_segmentation(
         # of how many blocks maps are known: conv_3d takes skips from the earlier ones
         "levels": {name: cell.train[0].maps().shape[1] for (_, name, _), cell in cells.items()},
         "samples": {"train": max(len(cell.train) for cell in cells.values()), "test": len(tested)},
-        "units": n_patients,
         "unit": "patients",
+        **of_patients,
         "unreadable": {"cases": len(mapped.unreadable)},
         "unreadable_samples": dict(mapped.unreadable),
         "within_one_patient": any(fold.shared_patients() for fold in folds),
@@ -154,6 +155,13 @@ def evaluate_segmentation(
         _draw(folder, cells, mapped, tested, n_pictures, label_names, size_px)
     logger.info("%s\n%s", heading, plain(rows, main=_MAIN))
     return rows
+
+
+def check_decoders(names: Sequence[str]) -> None:
+    """Raises InputError where one is no `DecoderName`."""
+    known = get_args(DecoderName)
+    if isinstance(names, str) or not set(names) <= set(known):
+        raise InputError(f"decoders is {names!r}; expected a list of some of {', '.join(known)}")
 
 
 Key = tuple[str, str, DecoderName]  # fold, encoder, decoder
@@ -183,8 +191,8 @@ def _rows(
     classes: Sequence[str],
     n_resamples: int,
     seed: int,
-) -> tuple[list[Row], int]:
-    """Rows, and the number of patients."""
+) -> tuple[list[Row], dict[str, Any]]:
+    """Rows, and "units" and "shown_by" for `write_tables`."""
     bootstrap = BootstrappedDice([patient_of(case) for case in tested], n_resamples=n_resamples, seed=seed)
     dice: dict[tuple[str, str], Tensor] = {}
     for _, encoder, decoder in results:
@@ -218,7 +226,8 @@ def _rows(
         for encoder in [encoder.name for encoder in (*encoders, *controls)]
         for decoder in dict.fromkeys(decoder for _, _, decoder in results)
     ]
-    return rows, bootstrap.n_units
+    # the reference's classes: the same under every encoder and decoder
+    return rows, {"units": bootstrap.n_units, "shown_by": bootstrap.shown_by(next(iter(dice.values())), classes)}
 
 
 def _check_patients(folds: Sequence[Fold], allow_same_patient: bool) -> None:

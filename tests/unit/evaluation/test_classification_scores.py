@@ -84,6 +84,55 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     assert 0.90 <= covered / 200 <= 0.98
 
 
+def rare_labels(n_positive, n=40, n_labels=8):
+    """Labels of few positives each, found badly, beside one of half of the samples, found well."""
+    targets = torch.zeros(n, 1 + n_labels, dtype=torch.long)
+    targets[::2, 0] = 1
+    for k in range(n_labels):
+        targets[torch.arange(n_positive) * n_labels + k, 1 + k] = 1
+    scores = torch.rand(n, 1 + n_labels, generator=torch.Generator().manual_seed(0))
+    return torch.where(targets > 0, scores * 0.2, scores) + torch.nn.functional.pad(
+        targets[:, :1], (0, n_labels)
+    ), targets
+
+
+def test_labels_of_one_patient_each_leave_no_interval_of_what_is_averaged_over_them():
+    scores, targets = rare_labels(1)
+    bootstrap = BootstrappedScores(targets, one_unit_each(targets))
+    found = bootstrap.metrics(scores)
+    auc, f1, accuracy = (bootstrap.interval(found[metric]) for metric in ("AUC", "F1", "accuracy"))
+    expected = np.mean([roc_auc_score(t, s) for t, s in zip(targets.T, scores.T, strict=True)])
+    assert auc.value == pytest.approx(expected, abs=1e-6)
+    assert not auc.has_bounds
+    assert not f1.has_bounds
+    assert accuracy.low < accuracy.value < accuracy.high
+    assert bootstrap.shown_by(list("abcdefghi")) == {"a": 20, **dict.fromkeys("bcdefghi", 1)}
+    gain = bootstrap.interval(found["AUC"] - bootstrap.metrics(1 - scores)["AUC"])
+    assert not gain.has_bounds
+
+
+@pytest.mark.parametrize("metric", ["AUC", "F1"])
+def test_a_value_lies_in_its_interval_where_labels_are_rare(metric):
+    scores, targets = rare_labels(4)
+    bootstrap = BootstrappedScores(targets, one_unit_each(targets))
+    values = bootstrap.metrics(scores)[metric]
+    # a resample lacks each of the eight with (1 - 4 / 40) ** 40
+    assert float(values.isnan().double().mean()) == pytest.approx(1 - (1 - 0.9**40) ** 8, abs=0.05)
+    interval = bootstrap.interval(values)
+    assert interval.low < interval.value < interval.high
+
+
+def test_one_class_of_two_may_be_the_rare_one():
+    targets = torch.zeros(30, dtype=torch.long)
+    targets[0] = 1
+    scores = torch.rand(30, 2, generator=torch.Generator().manual_seed(0))
+    bootstrap = BootstrappedScores(targets, one_unit_each(targets), n_resamples=500)
+    assert bootstrap.shown_by(["healthy", "ill"]) == {"healthy": 1, "ill": 1}
+    values = bootstrap.metrics(scores)["AUC"]
+    # the others all show both
+    assert float(values.isnan().double().mean()) == pytest.approx((29 / 30) ** 30, abs=0.06)
+
+
 def test_what_does_not_fit_is_refused():
     targets = torch.tensor([0, 1, 1])
     with pytest.raises(ValueError, match="1 unit"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from meddino_components.evaluation.paired_bootstrap import bootstrap, paired_bootstrap
-from meddino_components.evaluation.probe_metrics import balanced_accuracy, count_classes
+from meddino_components.evaluation.probe_metrics import balanced_accuracy, count_classes, organ_score
 
 
 def counts(accuracy, seed, n_units=20, per_unit=60):
@@ -47,6 +47,31 @@ def test_is_paired_and_repeatable():
     state = torch.get_rng_state()
     assert paired_bootstrap(a, b, score=balanced_accuracy) == paired_bootstrap(a, b, score=balanced_accuracy)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_resample_without_a_class_does_not_count():
+    """Found always, but for rare classes."""
+    actual = torch.zeros(20, 10, dtype=torch.long)
+    actual[:, 5:] = 1
+    units = torch.arange(20).repeat_interleave(10)
+    one_rare = actual.clone()
+    one_rare[:3, 9] = 2
+    counted = [
+        count_classes(torch.where(found, one_rare, 0).flatten(), one_rare.flatten(), n_classes=3, units=units)
+        for found in (one_rare < 2, torch.zeros_like(one_rare).bool())
+    ]
+    # 4 in 100 resamples lack the rare class, and would be 1; the others are the mean of 1 and 0
+    score = bootstrap(counted[0], score=organ_score, n_resamples=1000)
+    assert (score.value, score.low, score.high) == (0.5, 0.5, 0.5)
+    gain = paired_bootstrap(*counted, score=organ_score, n_resamples=1000)
+    assert (gain.value, gain.low, gain.high) == (0.5, 0.5, 0.5)
+    many = actual.clone()
+    many[torch.arange(8), 9] = 2 + torch.arange(8)
+    score = bootstrap(
+        count_classes(actual.flatten(), many.flatten(), n_classes=10, units=units), score=organ_score, n_resamples=1000
+    )
+    assert 0 < score.value < 0.2
+    assert not score.has_bounds
 
 
 def test_what_cannot_be_resampled():

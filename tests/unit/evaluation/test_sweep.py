@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from meddino_components.blank_figure import blank_figure
 from meddino_components.errors import InputError
-from meddino_components.evaluation import run_sweep, sweep_tasks
+from meddino_components.evaluation import run_sweep, sweep_report, sweep_tasks
 from meddino_components.evaluation.intervals import Interval
 from meddino_components.evaluation.score_tables import Row
 from meddino_components.evaluation.sweep_report import Cell, write_sweep
@@ -70,6 +71,18 @@ def test_tables_hold_every_cell_and_its_cost(tmp_path, source):
     assert (tmp_path / "out" / "sweep_toy.png").stat().st_size > 10_000
 
 
+def test_flops_are_those_of_every_matrix_product(tmp_path, source):
+    """Two a multiply-add: tokens with weights, and tokens with tokens as keys and as values."""
+    (cell,) = sweep_all(tmp_path, source, MODELS[1:], (512,))
+    depth, width, patches = 2, 192, (512 // 16) ** 2
+    tokens = patches + 5  # CLS and four storage tokens
+    weights = depth * 12 * width**2  # query, key, value, projection: 4; feed-forward: 8
+    attention = depth * 2 * tokens**2 * width
+    embedding = patches * 3 * 16**2 * width
+    assert cell.flops == 2 * (tokens * weights + attention + embedding)
+    assert attention > 0.2 * cell.flops / 2
+
+
 def test_finished_cells_are_not_computed_again_unless_something_changed(tmp_path, source, computed):
     first = sweep_all(tmp_path, source)
     assert len(computed) == 4
@@ -117,6 +130,38 @@ def test_sets_with_and_without_attention_in_one_table(tmp_path):
         of_set = {line.split(" | ")[0]: line for line in lines}
         assert of_set["| pictures"].endswith("| 0.750 (0.400 to 0.900) | 0.500 |  |  |")
         assert of_set["| volumes"].count("0.750 (0.400 to 0.900) | 0.500 |") == 2
+
+
+@pytest.mark.parametrize(
+    "interval",
+    [Interval(0.5, float("nan"), float("nan")), Interval(0.3, 0.3 + 1e-16, 0.3)],
+)
+def test_values_without_an_interval_and_bounds_off_by_rounding_are_drawn(tmp_path, interval):
+    rows = [
+        Row("m", False, "knn", {"AUC": interval}, {}),
+        Row("raw pixels", True, "knn", {"AUC": interval}, {}),
+    ]
+    write_sweep(tmp_path, [Cell("set", "AUC", "m", 32, 1, 1, tuple(rows))])
+    assert (tmp_path / "sweep_set.png").stat().st_size > 10_000
+    assert f"| {interval.text()} |" in (tmp_path / "sweep.md").read_text(encoding="utf-8")
+
+
+def test_lines_of_the_plots_are_named(tmp_path, monkeypatch):
+    figures = []
+
+    def keep(*args, **kwargs):
+        figures.append(blank_figure(*args, **kwargs))
+        return figures[-1]
+
+    monkeypatch.setattr(sweep_report, "blank_figure", keep)
+    score = {"AUC": Interval(0.5, 0.4, 0.6)}
+    rows = [Row(name, name == "raw pixels", p, score, {}) for name in ("m", "raw pixels") for p in ("knn", "linear")]
+    write_sweep(tmp_path, [Cell("set", "AUC", "m", size, 1, size, tuple(rows)) for size in (32, 64)])
+    (figure,) = figures
+    legends = [axes.get_legend() for axes in figure.axes]
+    names = [{text.get_text() for text in legend.get_texts()} for legend in legends[:3]]
+    assert names == [{"32 px", "64 px", "raw pixels"}, {"m", "raw pixels"}, {"m", "raw pixels"}]
+    assert legends[3:] == [None] * 3
 
 
 @pytest.fixture
@@ -179,3 +224,19 @@ def test_a_segmentation_set_that_is_not_understood(tmp_path, source, masks):
         sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "iteration": 4}})
     with pytest.raises(InputError, match="a name of its own for each model and set"):
         sweep_all(tmp_path, source, segmentation_sets={"toy": masks})
+    with pytest.raises(InputError, match=r"decoders is \['conv_4d'\]; expected a list of some of linear, conv_2d"):
+        sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "decoders": ["conv_4d"]}})
+    with pytest.raises(InputError, match="iterations is 0, expected 1 or more"):
+        sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "iterations": 0}})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("sets", ["image_sets", "segmentation_sets"])
+def test_a_setting_that_nothing_reads_is_refused(tmp_path, source, masks, sets):
+    of_sets = {"image_sets": {"toy": source}, "segmentation_sets": {"masks": masks}}
+    folders = {"output_dir": tmp_path / "out", "cache_dir": tmp_path / "cache"}
+    with pytest.raises(InputError, match=r"a sweep has no setting n_neighbors; others known are .*n_neighbours"):
+        run_sweep(models=MODELS, sizes_px=(16,), **{sets: of_sets[sets]}, **folders, **QUIET, n_neighbors=3)
+    # the cells give it
+    with pytest.raises(InputError, match="a sweep has no setting size_px"):
+        run_sweep(models=MODELS, sizes_px=(16,), **{sets: of_sets[sets]}, **folders, **QUIET, size_px=3)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from planted_cases import PATCH, planted_case
 
+from meddino_components.errors import InputError
 from meddino_components.evaluation.frozen_segmentation.decoder_training import DecoderTraining, train_decoder
 from meddino_components.evaluation.frozen_segmentation.map_crops import MapCrops
 from meddino_components.evaluation.frozen_segmentation.prediction import predict_labels
@@ -107,3 +108,22 @@ def test_an_error_while_a_batch_is_read_ends_the_training(monkeypatch):
 def test_a_loss_that_is_not_finite_ends_the_training():
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         trained("linear", training=DecoderTraining(iterations=40, learning_rate=1e30, slices_per_batch=8, depth=4))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("iterations", 0, "1 or more"),
+        ("slices_per_batch", 0, "1 or more"),
+        ("depth", -1, "1 or more"),
+        ("learning_rate", 0.0, "above 0"),
+        ("learning_rate", float("nan"), "above 0"),
+        ("weight_decay", -0.1, "0 or more"),
+        ("foreground_fraction", 1.5, "0 to 1"),
+        ("foreground_fraction", -0.5, "0 to 1"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(setting, value, expected):
+    with pytest.raises(InputError, match=f"{setting} is {value}, expected {expected}"):
+        DecoderTraining(**{setting: value})
+    DecoderTraining(iterations=1, slices_per_batch=1, depth=1, weight_decay=0, foreground_fraction=1)
