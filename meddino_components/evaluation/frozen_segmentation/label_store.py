@@ -17,6 +17,7 @@ import torch
 from monai.transforms import Compose, Orientationd
 from numpy.typing import NDArray
 
+from ...array_files import ArrayFile
 from ...atomic_files import AtomicFiles
 from ...data.geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, fit_to_square, in_plane_spacing
 from ...data.image_sets import Sample, load_picture
@@ -28,21 +29,30 @@ _LAYOUT = 1  # of what is written here; in the key
 
 @dataclass(frozen=True)
 class CaseLabels:
-    """The labels of a case; arrays are views of files.
+    """The labels of a case.
 
     Attributes:
         key: changes with the files of the case and the size.
-        native: [D, H, W] in canonical orientation.
-        fitted: [D, S, S], as `fit_to_square` brings the image to the encoder.
-        present: which label a slice of ``fitted`` shows, boolean [D, 256].
+        stored_native, stored_fitted: where `native` and `fitted` are: in files, or in memory.
+        present: which label a slice of `fitted` shows, boolean [D, 256]; in memory.
         spacing_mm: of rows, columns and slices; 1 for pictures.
     """
 
     key: str
-    native: NDArray[np.uint8]
-    fitted: NDArray[np.uint8]
+    stored_native: ArrayFile | NDArray[np.uint8]
+    stored_fitted: ArrayFile | NDArray[np.uint8]
     present: NDArray[np.bool_]
     spacing_mm: tuple[float, float, float]
+
+    @property
+    def native(self) -> NDArray[np.uint8]:
+        """[D, H, W] in canonical orientation; a view of the file."""
+        return self.stored_native.mapped() if isinstance(self.stored_native, ArrayFile) else self.stored_native
+
+    @property
+    def fitted(self) -> NDArray[np.uint8]:
+        """[D, S, S], as `fit_to_square` brings the image to the encoder; a view of the file."""
+        return self.stored_fitted.mapped() if isinstance(self.stored_fitted, ArrayFile) else self.stored_fitted
 
 
 def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n_classes: int) -> CaseLabels:
@@ -79,9 +89,14 @@ def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n
             f"{case['label']}: label {facts['highest']}, but there are names for 0 to {n_classes - 1} only: correct "
             "the label map, or the label names"
         )
-    native, fitted, present = (np.load(paths[f"{what}.npy"], mmap_mode="r") for what in ("native", "fitted", "present"))
     row_mm, column_mm, slice_mm = facts["spacing_mm"]
-    return CaseLabels(key, native, fitted, present, (row_mm, column_mm, slice_mm))
+    return CaseLabels(
+        key=key,
+        stored_native=ArrayFile.of(paths["native.npy"]),
+        stored_fitted=ArrayFile.of(paths["fitted.npy"]),
+        present=np.load(paths["present.npy"]),
+        spacing_mm=(row_mm, column_mm, slice_mm),
+    )
 
 
 def _key(case: Mapping[str, Any], size_px: int) -> str:

@@ -1,5 +1,8 @@
 """Labels on disk: in canonical orientation, on the image's grid, read once."""
 
+import subprocess
+import sys
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -84,3 +87,26 @@ def test_a_mask_has_to_be_of_its_picture(tmp_path):
     Image.fromarray(mask[:, :10]).save(tmp_path / "m.png")
     with pytest.raises(InputError, match=r"m.png: \(8, 10\) pixels, but .*a.png has \(8, 12\)"):
         labels_of(case, size_px=24, cache_dir=tmp_path, n_classes=2)
+
+
+def test_more_cases_than_a_process_may_open_files(tmp_path):
+    """A hundred cases with 64 file descriptors."""
+    pytest.importorskip("resource")
+    program = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from meddino_components.evaluation.frozen_segmentation.label_store import labels_of
+folder, every = Path(sys.argv[1]), []
+for k in range(100):
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / f"{k}.png")
+    Image.fromarray(np.full((8, 8), k, np.uint8)).save(folder / f"{k}_mask.png")
+    files = {"image": str(folder / f"{k}.png"), "label": str(folder / f"{k}_mask.png")}
+    case = {**files, "case_id": str(k), "modality": "picture"}
+    every.append(labels_of(case, size_px=8, cache_dir=folder, n_classes=100))
+for k, labels in enumerate(every):
+    assert (labels.native == k).all() and (labels.fitted == k).all() and labels.present[0].nonzero()[0].tolist() == [k]
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
