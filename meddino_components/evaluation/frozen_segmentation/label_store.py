@@ -23,6 +23,7 @@ from ...data.geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, fit
 from ...data.image_sets import Sample, load_picture
 from ...data.image_sets.picture_masks import load_mask
 from ...errors import InputError
+from ...file_stamps import file_stamp
 
 _LAYOUT = 1  # of what is written here; in the key
 
@@ -100,10 +101,7 @@ def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n
 
 
 def _key(case: Mapping[str, Any], size_px: int) -> str:
-    stamps = []
-    for path in (Path(case["image"]), Path(case["label"])):
-        found = path.stat() if path.exists() else None
-        stamps.append([str(path), None if found is None else (found.st_size, found.st_mtime_ns)])
+    stamps = [[str(case[kind]), file_stamp(case[kind])] for kind in ("image", "label")]
     text = json.dumps([_LAYOUT, stamps, case["modality"], size_px])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
-from volume_files import ct_voxels, save_nifti
+from volume_files import ct_voxels, save_nifti, write_dicom_series
 
 from meddino_components.errors import InputError
 from meddino_components.evaluation.frozen_segmentation import label_store
@@ -62,6 +62,15 @@ def test_what_was_read_is_not_read_again_until_a_file_changes(case, tmp_path, mo
     assert len(calls) == 2
     assert changed.key != first.key
     assert (changed.native == 1).all()
+
+
+def test_an_image_in_a_folder_that_changes_in_place(case, tmp_path):
+    """Of a DICOM series: the labels are checked against its grid again."""
+    folder = write_dicom_series(tmp_path / "series", ct_voxels())
+    key = label_store._key({**case, "image": str(folder)}, 32)
+    with open(folder / "003.dcm", "ab") as file:
+        file.write(b"  ")
+    assert label_store._key({**case, "image": str(folder)}, 32) != key
 
 
 def test_another_grid_and_a_label_without_a_name_are_refused(case, tmp_path):
