@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from ..data.image_sets import SPLITS, ImageSet, Selection, Split
 from ..errors import InputError
-from ..file_stamps import Stamp, file_stamp
 from .encoder_pass import Encoded, encoded
 from .encoders import FrozenEncoder, check_size
 from .prepared_images import PREPARATION, PreparedImages
@@ -133,11 +132,9 @@ def _identity(samples: Selection, encoder: FrozenEncoder, size_px: int) -> dict[
 
 def _images_digest(samples: Selection) -> str:
     """SHA-256 of which image each sample is, in order, and of the stamp of its file or folder."""
-    stamps: dict[str, Stamp] = {}
+    stamps = samples.stamps()
     digest = hashlib.sha256()
     for sample in samples.samples:
-        if sample.image not in stamps:
-            stamps[sample.image] = file_stamp(sample.image)
         digest.update(f"{sample.image}\0{sample.split}\0{sample.index}\0{stamps[sample.image]}\n".encode())
     return digest.hexdigest()
 

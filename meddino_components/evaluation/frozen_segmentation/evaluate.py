@@ -108,7 +108,6 @@ def evaluate_segmentation(
         progress=progress,
     )
     _check_classes(folds, mapped, label_names)
-    is_picture = any(case["modality"] == "picture" for case in mapped.cases.values())
     recipe = training or DecoderTraining()
     folder = Path(output_dir)
     # with AMX, the backward pass of a 1 x 1 x 1 convolution in bfloat16 writes beyond its memory (oneDNN of torch
@@ -129,7 +128,7 @@ def evaluate_segmentation(
         )
         for fold in folds
         for encoder in everyone
-        for decoder in decoders or (_OF_PICTURES if is_picture else _OF_VOLUMES)
+        for decoder in decoders or suitable_decoders(folds)
     }
     results = _run(cells, recipe.iterations, progress)
     tested = [case for fold in folds for case in fold.test if str(case["case_id"]) not in mapped.unreadable]
@@ -152,6 +151,12 @@ def evaluate_segmentation(
         _draw(folder, cells, mapped, tested, n_pictures, label_names, size_px)
     logger.info("%s\n%s", heading, plain(rows, main=_MAIN))
     return rows
+
+
+def suitable_decoders(folds: Sequence[Fold]) -> tuple[DecoderName, ...]:
+    """Those that are trained where none are named: of pictures all but the one that looks at neighbouring slices."""
+    is_picture = any(case["modality"] == "picture" for fold in folds for case in (*fold.train, *fold.test))
+    return _OF_PICTURES if is_picture else _OF_VOLUMES
 
 
 Key = tuple[str, str, DecoderName]  # fold, encoder, decoder
