@@ -20,7 +20,7 @@ from ..embeddings.weights import RANDOM
 from ..errors import InputError
 from ..file_stamps import file_stamp
 from ..networks import DinoVisionTransformer, vit_backbone
-from .finished_cells import cell_identity, finish_cell, finished_cell
+from .finished_cells import cell_folder, cell_identity, finish_cell, finished_cell
 from .sweep_report import Cell, write_sweep
 from .sweep_tasks import SweepTask, classification_task, segmentation_task
 
@@ -128,7 +128,7 @@ def run_sweep(
     numbers = list(product(tasks, named, sizes_px))
     for task, model_name, size_px in (bar := tqdm(numbers, unit="cell", disable=not progress)):
         bar.set_description(f"{task.name}, {model_name}, {size_px} px")
-        place = folder / "cells" / f"{task.name}__{model_name}__{size_px}".replace("/", "_")
+        place = folder / "cells" / cell_folder(task.name, model_name, str(size_px))
         identity = _identity(task, named[model_name], size_px, amp)
         if (found := finished_cell(place, identity)) is None:
             cells.append(compute(task, model_name, size_px, place))

@@ -18,6 +18,7 @@ from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
 from ...networks.map_decoders import DecoderName
 from ..feature_map_sheet import evenly_spaced
+from ..finished_cells import cell_folder
 from ..score_tables import Row, plain, write_tables
 from .cells import DecodedFold, DecoderCell
 from .decoder_training import DecoderTraining
@@ -115,7 +116,7 @@ def evaluate_segmentation(
     on_gpu = torch.device(device).type == "cuda"
     cells = {
         (fold.name, encoder.name, decoder): DecoderCell(
-            place=folder / "cells" / f"{fold.name}__{encoder.name}__{decoder}".replace("/", "_").replace(" ", "_"),
+            place=folder / "cells" / cell_folder(fold.name, encoder.name, decoder),
             encoder=encoder,
             decoder=decoder,
             train=mapped.of(encoder.name, fold.train),
