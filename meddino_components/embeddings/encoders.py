@@ -6,6 +6,7 @@ Shapes: B images, C channels, H rows, W columns, P patches, D width, L levels.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -27,6 +28,18 @@ LevelEncoder = Callable[[Tensor], Tensor]
 Intensity = Literal["scan", "picture"]
 
 Made = TypeVar("Made")
+
+_PLAIN = (bool, int, float, str, tuple, type(None))
+# attributes of a network's modules
+_OF_TRAINING = (
+    "training",
+    "drop_path_rate",
+    "activation_checkpointing",
+    "shift_coords",
+    "jitter_coords",
+    "rescale_coords",
+    "untie_global_and_local_cls_norm",
+)
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -92,7 +105,7 @@ def frozen_backbone(
         name: for tables.
         backbone: weights loaded, on its device; put into evaluation mode here.
         intensity: "scan" for weights trained on normalised scans, "picture" for the public DINOv3 weights.
-        amp: encode in bfloat16; recorded in the digest.
+        amp: encode in bfloat16; recorded in the digest, beside weights, settings of the network and blocks of levels.
     """
     backbone.eval()
     encode, encode_levels = backbone_encoder(backbone), level_encoder(backbone)
@@ -100,7 +113,10 @@ def frozen_backbone(
         name=name,
         encode=in_bfloat16(encode, backbone) if amp else encode,
         patch_size=backbone.patch_size,
-        digest=weights_digest(backbone, extra=f"{intensity}/{'bf16' if amp else 'fp32'}"),
+        digest=weights_digest(
+            backbone,
+            extra=f"{intensity}/{'bf16' if amp else 'fp32'}/{level_blocks(backbone)}/{network_settings(backbone)}",
+        ),
         intensity=intensity,
         encode_levels=in_bfloat16(encode_levels, backbone) if amp else encode_levels,
     )
@@ -169,14 +185,19 @@ def backbone_encoder(
     return encode
 
 
-def level_encoder(backbone: DinoVisionTransformer, *, n_levels: int = 4) -> LevelEncoder:
-    """Patch tokens after evenly spaced blocks, the last one among them, each after the final norm.
+def level_blocks(backbone: DinoVisionTransformer, *, n_levels: int = 4) -> list[int]:
+    """Numbers of evenly spaced blocks, from 0, the last one among them.
 
     Args:
         backbone: the network.
         n_levels: L; of 12 blocks the third, sixth, ninth and twelfth, as the published segmentation takes them.
     """
-    blocks = sorted({max(0, backbone.depth * (k + 1) // n_levels - 1) for k in range(n_levels)})
+    return sorted({max(0, backbone.depth * (k + 1) // n_levels - 1) for k in range(n_levels)})
+
+
+def level_encoder(backbone: DinoVisionTransformer, *, n_levels: int = 4) -> LevelEncoder:
+    """Patch tokens after the blocks of `level_blocks`, each after the final norm."""
+    blocks = level_blocks(backbone, n_levels=n_levels)
 
     def encode(images: Tensor) -> Tensor:
         return torch.stack(backbone.get_intermediate_layers(_as_input(images, backbone), n=blocks), 1)
@@ -217,6 +238,23 @@ def weights_digest(network: nn.Module, *, extra: str = "") -> str:
         # as bytes: numpy has no bfloat16
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def network_settings(network: nn.Module) -> str:
+    """Class and plain attributes of every module: what a forward pass depends on beside the state.
+
+    The state of two networks can be the same where their features are not: heads, eps of norms and the precision of
+    the rotation are in no tensor. What counts in training alone is left out.
+    """
+    facts = []
+    for name, module in network.named_modules():
+        plain = {
+            key: value if isinstance(value, _PLAIN) else str(value)
+            for key, value in vars(module).items()
+            if isinstance(value, (*_PLAIN, torch.dtype)) and not key.startswith("_") and key not in _OF_TRAINING
+        }
+        facts.append([name, type(module).__qualname__, plain])
+    return json.dumps(facts, sort_keys=True)
 
 
 def in_bfloat16(encode: Callable[[Tensor], Made], network: nn.Module) -> Callable[[Tensor], Made]:

@@ -39,8 +39,9 @@ def embed(
 ) -> Embeddings:
     """Embeddings of all samples, from disk where they are there already.
 
-    The store's key holds the encoder's digest, the size, and for every sample its file's name, size and time. A pass
-    that was stopped goes on at the first part that is missing. A slide is a sample with its tiles as items.
+    The store's key holds the encoder's digest, the size, and for every sample the path and stamp of its file or folder,
+    see `file_stamp`. A pass that was stopped goes on at the first part that is missing. A slide is a sample with its
+    tiles as items.
 
     Args:
         samples: what to encode.
@@ -130,15 +131,11 @@ def _identity(samples: Selection, encoder: FrozenEncoder, size_px: int) -> dict[
 
 
 def _images_digest(samples: Selection) -> str:
-    """SHA-256 of which image each sample is, in order, and of size and time of its file."""
-    facts: dict[str, tuple[int, int] | None] = {}
+    """SHA-256 of which image each sample is, in order, and of the stamp of its file or folder."""
+    stamps = samples.stamps()
     digest = hashlib.sha256()
     for sample in samples.samples:
-        if sample.image not in facts:
-            path = Path(sample.image)
-            found = path.stat() if path.exists() else None
-            facts[sample.image] = None if found is None else (found.st_size, found.st_mtime_ns)
-        digest.update(f"{sample.image}\0{sample.split}\0{sample.index}\0{facts[sample.image]}\n".encode())
+        digest.update(f"{sample.image}\0{sample.split}\0{sample.index}\0{stamps[sample.image]}\n".encode())
     return digest.hexdigest()
 
 

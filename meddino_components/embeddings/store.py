@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..array_files import ArrayFile
 from ..atomic_files import AtomicFiles
 
 _LAYOUT = 1  # of the files; in the key, so that another one is never read
@@ -98,13 +99,13 @@ class EmbeddingStore:
             raise ValueError(f"{self.folder}: {len(missing)} of {self.n_parts} parts are not encoded yet")
         lengths: list[int] = []
         unreadable: dict[str, str] = {}
-        arrays: dict[Kind, list[NDArray[Any]]] = {kind: [] for kind in self.kinds}
+        arrays: dict[Kind, list[ArrayFile]] = {kind: [] for kind in self.kinds}
         for number in range(self.n_parts):
             facts = json.loads(self._path(number, "json").read_text(encoding="utf-8"))
             lengths += facts["items"]
             unreadable |= facts["unreadable"]
             for kind in self.kinds if any(facts["items"]) else ():
-                arrays[kind].append(np.load(self._path(number, f"{kind}.npy"), mmap_mode="r"))
+                arrays[kind].append(ArrayFile.of(self._path(number, f"{kind}.npy")))
         return Embeddings(self.sample_ids, np.array(lengths, dtype=np.int64), arrays, unreadable)
 
     def _path(self, number: int, what: str) -> Path:
@@ -124,7 +125,7 @@ class Embeddings:
         self,
         sample_ids: Sequence[str],
         lengths: NDArray[np.int64],
-        arrays: Mapping[Kind, Sequence[NDArray[Any]]],
+        arrays: Mapping[Kind, Sequence[ArrayFile]],
         unreadable: Mapping[str, str],
     ) -> None:
         self.sample_ids, self.lengths, self.unreadable = list(sample_ids), lengths, dict(unreadable)
@@ -132,7 +133,7 @@ class Embeddings:
         # first item of each sample among all, and first item of each part
         self._starts = np.concatenate(([0], np.cumsum(lengths)))
         parts = next(iter(arrays.values()))
-        self._part_starts = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
+        self._part_starts = np.concatenate(([0], np.cumsum([part.shape[0] for part in parts]))).astype(np.int64)
 
     def items(self, sample: int, kind: Kind = "cls") -> NDArray[Any]:
         """[n, D] or [n, P, D] of one sample, in 16 bits; a view of the file."""
@@ -141,9 +142,15 @@ class Embeddings:
             return np.zeros((0, *(self._arrays[kind][0].shape[1:] if self._arrays[kind] else (0,))), dtype=np.float16)
         part = int(np.searchsorted(self._part_starts, first, side="right")) - 1
         offset = int(self._part_starts[part])
-        return self._arrays[kind][part][first - offset : last - offset]
+        return self._arrays[kind][part].mapped()[first - offset : last - offset]
 
     def all_items(self, kind: Kind = "cls") -> NDArray[Any]:
         """Items of all samples one after the other, [sum of n, D] or [sum of n, P, D], in memory."""
         parts = self._arrays[kind]
-        return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float16)
+        if not parts:
+            return np.zeros((0, 0), dtype=np.float16)
+        items = np.empty((int(self._part_starts[-1]), *parts[0].shape[1:]), parts[0].dtype)
+        # one after the other: together they would all be open
+        for part, start in zip(parts, self._part_starts, strict=False):
+            items[start : start + part.shape[0]] = part.mapped()
+        return items

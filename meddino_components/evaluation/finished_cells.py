@@ -17,6 +17,15 @@ def cell_identity(asked: object) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def cell_folder(*names: str) -> str:
+    """A folder's name that can be read, and is of these names alone: ``a/b`` and ``a_b`` get two.
+
+    It holds no hash of the identity, so that a cell whose identity changed replaces the earlier one.
+    """
+    digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]
+    return f"{'__'.join(names)}__{digest}".replace("/", "_").replace(" ", "_")
+
+
 def finished_cell(place: Path, identity: str) -> Any:
     """What `finish_cell` wrote for this identity; None if the cell is not finished, or was of something else."""
     path = place / _NAME

@@ -16,10 +16,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from ..embeddings import FrozenEncoder, frozen_backbone, raw_pixels, with_weights
+from ..embeddings.encoders import level_blocks, network_settings
+from ..embeddings.prepared_images import PREPARATION
+from ..embeddings.weights import RANDOM
 from ..errors import InputError
+from ..file_stamps import file_stamp
 from ..networks import DinoVisionTransformer, vit_backbone
 from .classification import evaluate_classification
-from .finished_cells import cell_identity, finish_cell, finished_cell
+from .finished_cells import cell_folder, cell_identity, finish_cell, finished_cell
 from .sweep_report import Cell, write_sweep
 from .sweep_tasks import SweepTask, classification_task, segmentation_task
 
@@ -49,7 +53,8 @@ def run_sweep(
     """Score every model at every size on every set, beside random weights of its size and raw pixels.
 
     A cell is a folder below ``output_dir/cells``; its file of scores is written last, so that a sweep that was killed
-    does not compute a finished cell again. A cell is computed anew where its model, weights, set or settings changed.
+    does not compute a finished cell again. A cell is computed anew where its model, weights, settings, images or labels
+    changed; weights on the hub count by their name alone.
 
     Args:
         models: ``{"backbone": preset, "weights": source or "random"}`` and, where wanted, "name", "intensity" and
@@ -128,7 +133,7 @@ def run_sweep(
     numbers = list(product(tasks, named, sizes_px))
     for task, model_name, size_px in (bar := tqdm(numbers, unit="cell", disable=not progress)):
         bar.set_description(f"{task.name}, {model_name}, {size_px} px")
-        place = folder / "cells" / f"{task.name}__{model_name}__{size_px}".replace("/", "_")
+        place = folder / "cells" / cell_folder(task.name, model_name, str(size_px))
         identity = _identity(task, named[model_name], size_px, amp)
         if (found := finished_cell(place, identity)) is None:
             cells.append(compute(task, model_name, size_px, place))
@@ -177,8 +182,22 @@ def _flops(encoder: FrozenEncoder, size_px: int) -> int:
 
 
 def _identity(task: SweepTask, model: Mapping[str, Any], size_px: int, amp: bool) -> str:
-    """Changes with everything that is asked for, and with the files that are named."""
-    files = [Path(str(path)) for path in (model.get("weights", ""), task.source.get("root", ""))]
-    stamps = [(path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else None for path in files]
-    asked = {"model": model, "source": task.source, "size_px": size_px, "settings": task.settings, "amp": amp}
-    return cell_identity([asked, stamps])
+    """Changes with everything that decides a cell's rows: the task, the preparation of images, and the encoders.
+
+    Weights are not loaded, so that a finished cell costs nothing: a file counts by its stamp, weights on the hub by
+    their name alone. Whoever uploads others under the same name has to remove the cells.
+    """
+    with torch.device("meta"):
+        backbone = _backbone(model)
+    weights = str(model.get("weights", RANDOM))
+    asked = {
+        "task": task.identity(),
+        "model": model,
+        "network": [network_settings(backbone), level_blocks(backbone)],
+        "weights": [] if weights == RANDOM else file_stamp(Path(weights).expanduser()),
+        "pixels": raw_pixels(patch_size=backbone.patch_size).digest,
+        "preparation": PREPARATION,
+        "size_px": size_px,
+        "amp": amp,
+    }
+    return cell_identity(asked)

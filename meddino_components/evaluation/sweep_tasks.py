@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
 from ..data.image_sets import ImageSet, read_image_set
 from ..embeddings import FrozenEncoder
 from ..errors import InputError
+from ..file_stamps import file_stamp
 from .classification import evaluate_classification
 from .frozen_segmentation import (
     DecoderTraining,
@@ -18,8 +20,22 @@ from .frozen_segmentation import (
     segmentation_folds,
     segmentation_label_names,
 )
-from .frozen_segmentation.evaluate import check_decoders
+from .frozen_segmentation.evaluate import check_decoders, suitable_decoders
+from .frozen_segmentation.folds import patient_of
 from .score_tables import Row
+
+_SCORING = 1  # raised with every change of probes, decoders or bootstraps that changes a row; in the identity of cells
+# these change no row
+_OF_A_RUN = ("batch_size", "num_workers", "device", "progress")
+
+
+def _defaults(evaluate: Callable[..., list[Row]]) -> dict[str, Any]:
+    parameters = inspect.signature(evaluate).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name not in _OF_A_RUN}
+
+
+_OF_CLASSIFICATION = _defaults(evaluate_classification)
+_OF_SEGMENTATION = _defaults(evaluate_segmentation)
 
 # of a set in the configuration; the rest says how decoders are trained
 _OF_FOLDS = ("dataset_dir", "layout", "layout_options", "n_folds", "folds", "train_data", "test_data")
@@ -32,15 +48,15 @@ class SweepTask:
     Attributes:
         name: of the set.
         main: the score of its tables.
-        source: where its data is; plain data.
-        settings: what else changes its rows; plain data.
+        identity: plain data that changes with everything that decides its rows but the encoder and the size: samples or
+            cases with the stamps of their files, labels and splits, settings with the defaults of those not given, and
+            the version of the scoring. The set is read for it.
         evaluate: encoder, its controls, side of the images, folder and what changes no row (devices, batches) to rows.
     """
 
     name: str
     main: str
-    source: Mapping[str, Any]
-    settings: Mapping[str, Any]
+    identity: Callable[[], dict[str, Any]]
     evaluate: Callable[..., list[Row]]
 
 
@@ -53,9 +69,13 @@ def classification_task(name: str, source: Mapping[str, Any], settings: Mapping[
         settings: of `evaluate_classification`.
     """
 
-    @cache  # read where the first cell is computed
+    @cache  # read once for all cells
     def image_set() -> ImageSet:
         return read_image_set(**source)
+
+    @cache
+    def identity() -> dict[str, Any]:
+        return {"scoring": _SCORING, "set": image_set().digest(), "settings": {**_OF_CLASSIFICATION, **settings}}
 
     def evaluate(*, encoder: FrozenEncoder, controls: list[FrozenEncoder], **run: Any) -> list[Row]:
         return evaluate_classification(
@@ -66,7 +86,7 @@ def classification_task(name: str, source: Mapping[str, Any], settings: Mapping[
             **run,
         )
 
-    return SweepTask(name=name, main="AUC", source=source, settings=settings, evaluate=evaluate)
+    return SweepTask(name=name, main="AUC", identity=identity, evaluate=evaluate)
 
 
 def segmentation_task(name: str, source: Mapping[str, Any], settings: Mapping[str, Any]) -> SweepTask:
@@ -93,20 +113,47 @@ def segmentation_task(name: str, source: Mapping[str, Any], settings: Mapping[st
         asked = {key: value for key, value in source.items() if key in _OF_FOLDS}
         return segmentation_folds(**asked, seed=settings["seed"])
 
-    def evaluate(*, encoder: FrozenEncoder, controls: list[FrozenEncoder], **run: Any) -> list[Row]:
-        return evaluate_segmentation(
-            folds=folds(),
-            encoders=[encoder],
-            controls=controls,
-            label_names=segmentation_label_names(
+    @cache
+    def asked() -> dict[str, Any]:
+        return {
+            "label_names": segmentation_label_names(
                 source.get("label_names", ()), source.get("dataset_dir", ""), source.get("layout", "msd")
             ),
-            set_name=name,
-            decoders=source.get("decoders"),
-            training=training,
-            allow_same_patient=source.get("allow_same_patient", False),
+            "set_name": name,
+            "decoders": list(source.get("decoders") or suitable_decoders(folds())),
+            "training": training,
+            "allow_same_patient": source.get("allow_same_patient", False),
             **settings,
-            **run,
-        )
+        }
 
-    return SweepTask(name=name, main="Dice", source=source, settings=settings, evaluate=evaluate)
+    @cache
+    def identity() -> dict[str, Any]:
+        return {
+            "scoring": _SCORING,
+            "set": _facts_of(folds()),
+            "settings": {**_OF_SEGMENTATION, **asked(), "training": asdict(training)},
+        }
+
+    def evaluate(*, encoder: FrozenEncoder, controls: list[FrozenEncoder], **run: Any) -> list[Row]:
+        return evaluate_segmentation(folds=folds(), encoders=[encoder], controls=controls, **asked(), **run)
+
+    return SweepTask(name=name, main="Dice", identity=identity, evaluate=evaluate)
+
+
+def _facts_of(folds: Sequence[Fold]) -> dict[str, Any]:
+    """Which cases are on which side of each fold, and each case with the stamps of its files."""
+    cases = {str(case["case_id"]): case for fold in folds for case in (*fold.train, *fold.test)}
+    return {
+        "cases": {
+            case_id: {
+                "patient": patient_of(case),
+                "modality": str(case["modality"]),
+                **{kind: [str(case[kind]), file_stamp(case[kind])] for kind in ("image", "label")},
+            }
+            for case_id, case in cases.items()
+        },
+        "folds": [
+            [fold.name, *([str(case["case_id"]) for case in side] for side in (fold.train, fold.test))]
+            for fold in folds
+        ],
+    }

@@ -5,15 +5,18 @@ N samples, K labels.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import warnings
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
+from ...file_stamps import Stamp, file_stamp
 from .naming import first_few
 from .tiling import Tiling
 
@@ -84,6 +87,20 @@ class Selection:
         """Names of the classes or labels without an example, or, of labels, without a counterexample."""
         nothing_said = (0, len(self)) if self.multi_label else (0,)
         return [name for name, n in zip(self.label_names, self.positives(), strict=True) if n in nothing_said]
+
+    def stamps(self) -> dict[str, Stamp]:
+        """Path of every file or folder of images, as samples name it, to its stamp; see `file_stamp`."""
+        return {path: file_stamp(path) for path in dict.fromkeys(sample.image for sample in self.samples)}
+
+    def digest(self) -> str:
+        """SHA-256 of all samples with their labels, splits and the stamps of their files, and of what the set says."""
+        stamps = self.stamps()
+        tiling = asdict(self.tiling) if self.tiling else None
+        facts = [self.name, self.label_names, self.multi_label, self.dimensions, self.modality, tiling]
+        digest = hashlib.sha256(json.dumps(facts).encode())
+        for sample in self.samples:
+            digest.update(json.dumps([asdict(sample), stamps[sample.image]], sort_keys=True).encode())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ and is unpacked once into a temporary file that is mapped instead.
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
 import tempfile
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
+from ...file_stamps import Stamp, file_stamp
 from ..file_checks import check_claimed_size, check_is_image_file
 from .naming import first_few
 
@@ -67,13 +67,11 @@ def packed_array(path: str | Path, name: str) -> npt.NDArray[Any]:
     Raises:
         InputError: see `array_headers`; no array of that name; damaged data; no room to unpack.
     """
-    status = os.stat(path) if os.path.exists(path) else None
-    version = (status.st_mtime_ns, status.st_size) if status else None
-    return _mapped(str(path), name, version)
+    return _mapped(str(path), name, file_stamp(path))
 
 
 @lru_cache(maxsize=_OPEN_ARRAYS)
-def _mapped(path: str, name: str, version: tuple[int, int] | None) -> npt.NDArray[Any]:
+def _mapped(path: str, name: str, version: Stamp) -> npt.NDArray[Any]:
     file = Path(path)
     with _opened(file) as archive:
         try:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...atomic_files import AtomicFiles
 from ...embeddings import FrozenEncoder
+from ...embeddings.prepared_images import PREPARATION
 from ...networks.map_decoders import DecoderName
 from ..finished_cells import cell_identity, finish_cell, finished_cell
 from ..metrics import score_case
@@ -130,6 +131,7 @@ class DecoderCell:
             "version": _VERSION,
             "encoder": self.encoder.digest,
             "input": [self.encoder.intensity, self.encoder.mean, self.encoder.std],
+            "preparation": PREPARATION,
             "decoder": self.decoder,
             # the key of a case's labels tells its files, too
             "cases": [[case.labels.key for case in side] for side in (self.train, self.test)],

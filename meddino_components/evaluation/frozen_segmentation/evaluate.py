@@ -18,6 +18,7 @@ from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
 from ...networks.map_decoders import DecoderName
 from ..feature_map_sheet import evenly_spaced
+from ..finished_cells import cell_folder
 from ..score_tables import Row, plain, write_tables
 from .cells import DecodedFold, DecoderCell
 from .decoder_training import DecoderTraining
@@ -109,7 +110,6 @@ def evaluate_segmentation(
         progress=progress,
     )
     _check_classes(folds, mapped, label_names)
-    is_picture = any(case["modality"] == "picture" for case in mapped.cases.values())
     recipe = training or DecoderTraining()
     folder = Path(output_dir)
     # with AMX, the backward pass of a 1 x 1 x 1 convolution in bfloat16 writes beyond its memory (oneDNN of torch
@@ -117,7 +117,7 @@ def evaluate_segmentation(
     on_gpu = torch.device(device).type == "cuda"
     cells = {
         (fold.name, encoder.name, decoder): DecoderCell(
-            place=folder / "cells" / f"{fold.name}__{encoder.name}__{decoder}".replace("/", "_").replace(" ", "_"),
+            place=folder / "cells" / cell_folder(fold.name, encoder.name, decoder),
             encoder=encoder,
             decoder=decoder,
             train=mapped.of(encoder.name, fold.train),
@@ -130,7 +130,7 @@ def evaluate_segmentation(
         )
         for fold in folds
         for encoder in everyone
-        for decoder in decoders or (_OF_PICTURES if is_picture else _OF_VOLUMES)
+        for decoder in decoders or suitable_decoders(folds)
     }
     results = _run(cells, recipe.iterations, progress)
     tested = [case for fold in folds for case in fold.test if str(case["case_id"]) not in mapped.unreadable]
@@ -162,6 +162,12 @@ def check_decoders(names: Sequence[str]) -> None:
     known = get_args(DecoderName)
     if isinstance(names, str) or not set(names) <= set(known):
         raise InputError(f"decoders is {names!r}; expected a list of some of {', '.join(known)}")
+
+
+def suitable_decoders(folds: Sequence[Fold]) -> tuple[DecoderName, ...]:
+    """Those that are trained where none are named: of pictures all but the one that looks at neighbouring slices."""
+    is_picture = any(case["modality"] == "picture" for fold in folds for case in (*fold.train, *fold.test))
+    return _OF_PICTURES if is_picture else _OF_VOLUMES
 
 
 Key = tuple[str, str, DecoderName]  # fold, encoder, decoder

@@ -17,32 +17,43 @@ import torch
 from monai.transforms import Compose, Orientationd
 from numpy.typing import NDArray
 
+from ...array_files import ArrayFile
 from ...atomic_files import AtomicFiles
 from ...data.geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, fit_to_square, in_plane_spacing
 from ...data.image_sets import Sample, load_picture
 from ...data.image_sets.picture_masks import load_mask
 from ...errors import InputError
+from ...file_stamps import file_stamp
 
 _LAYOUT = 1  # of what is written here; in the key
 
 
 @dataclass(frozen=True)
 class CaseLabels:
-    """The labels of a case; arrays are views of files.
+    """The labels of a case.
 
     Attributes:
         key: changes with the files of the case and the size.
-        native: [D, H, W] in canonical orientation.
-        fitted: [D, S, S], as `fit_to_square` brings the image to the encoder.
-        present: which label a slice of ``fitted`` shows, boolean [D, 256].
+        stored_native, stored_fitted: where `native` and `fitted` are: in files, or in memory.
+        present: which label a slice of `fitted` shows, boolean [D, 256]; in memory.
         spacing_mm: of rows, columns and slices; 1 for pictures.
     """
 
     key: str
-    native: NDArray[np.uint8]
-    fitted: NDArray[np.uint8]
+    stored_native: ArrayFile | NDArray[np.uint8]
+    stored_fitted: ArrayFile | NDArray[np.uint8]
     present: NDArray[np.bool_]
     spacing_mm: tuple[float, float, float]
+
+    @property
+    def native(self) -> NDArray[np.uint8]:
+        """[D, H, W] in canonical orientation; a view of the file."""
+        return self.stored_native.mapped() if isinstance(self.stored_native, ArrayFile) else self.stored_native
+
+    @property
+    def fitted(self) -> NDArray[np.uint8]:
+        """[D, S, S], as `fit_to_square` brings the image to the encoder; a view of the file."""
+        return self.stored_fitted.mapped() if isinstance(self.stored_fitted, ArrayFile) else self.stored_fitted
 
 
 class UnnamedLabelError(InputError):
@@ -84,16 +95,18 @@ def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n
             f"{case['label']}: label {facts['highest']}, but there are names for 0 to {n_classes - 1} only: correct "
             "the label map, or the label names"
         )
-    native, fitted, present = (np.load(paths[f"{what}.npy"], mmap_mode="r") for what in ("native", "fitted", "present"))
     row_mm, column_mm, slice_mm = facts["spacing_mm"]
-    return CaseLabels(key, native, fitted, present, (row_mm, column_mm, slice_mm))
+    return CaseLabels(
+        key=key,
+        stored_native=ArrayFile.of(paths["native.npy"]),
+        stored_fitted=ArrayFile.of(paths["fitted.npy"]),
+        present=np.load(paths["present.npy"]),
+        spacing_mm=(row_mm, column_mm, slice_mm),
+    )
 
 
 def _key(case: Mapping[str, Any], size_px: int) -> str:
-    stamps = []
-    for path in (Path(case["image"]), Path(case["label"])):
-        found = path.stat() if path.exists() else None
-        stamps.append([str(path), None if found is None else (found.st_size, found.st_mtime_ns)])
+    stamps = [[str(case[kind]), file_stamp(case[kind])] for kind in ("image", "label")]
     text = json.dumps([_LAYOUT, stamps, case["modality"], size_px])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

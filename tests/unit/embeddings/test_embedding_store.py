@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -63,6 +65,28 @@ def test_items_are_views_of_the_file(tmp_path):
         base = base.base
     assert isinstance(base, np.memmap)
     assert not items.flags.writeable
+
+
+def test_more_parts_than_a_process_may_open_files(tmp_path):
+    """A hundred parts of two kinds, and views of some that are held, with 64 file descriptors."""
+    pytest.importorskip("resource")
+    program = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+import numpy as np
+from meddino_components.embeddings import EmbeddingStore
+opened = EmbeddingStore(sys.argv[1], identity={}, sample_ids=[f"s{k}" for k in range(100)], part_samples=1)
+for part in opened.missing_parts():
+    opened.write_part(part, [{"cls": np.full((2, 4), part), "mean_patch": np.full((2, 4), -part)}])
+found = opened.read()
+held = found.items(7)
+for k in range(100):
+    assert (found.items(k) == k).all() and (found.items(k, "mean_patch") == -k).all()
+assert (found.all_items()[:, 0] == np.arange(200) // 2).all()
+assert (held == 7).all()
+assert np.shares_memory(held, found.items(7))
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
 
 
 def test_a_pass_that_was_killed_goes_on(tmp_path):

@@ -7,8 +7,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from meddino_components.embeddings import FrozenEncoder, for_scans, frozen_backbone, raw_pixels, weights_digest
-from meddino_components.networks import DinoVisionTransformer
+from meddino_components.embeddings import (
+    FrozenEncoder,
+    encoders,
+    for_scans,
+    frozen_backbone,
+    raw_pixels,
+    weights_digest,
+)
+from meddino_components.networks import DinoVisionTransformer, vit_backbone
 
 
 def backbone(seed=0, **settings):
@@ -72,6 +79,49 @@ def test_the_digest_changes_with_what_changes_an_embedding():
     ]
     assert len(set(digests)) == 5
     assert frozen_backbone("another name", backbone()).digest == digests[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"norm_layer": "layernorm"}, {"norm_layer": "layernormbf16"}),
+        ({"pos_embed_rope_dtype": "fp32"}, {"pos_embed_rope_dtype": "bf16"}),
+        ({"pos_embed_rope_normalize_coords": "separate"}, {"pos_embed_rope_normalize_coords": "max"}),
+        ({"num_heads": 2}, {"num_heads": 4}),
+    ],
+)
+def test_settings_that_are_in_no_tensor_are_in_the_digest(one, other):
+    networks = [backbone(**settings) for settings in (one, other)]
+    # each keeps its own rotary periods
+    networks[1].load_state_dict({**networks[0].state_dict(), "rope_embed.periods": networks[1].rope_embed.periods})
+    one_frozen, other_frozen = (frozen_backbone("a", network) for network in networks)
+    pictures = images(side=48)[..., :32, :]
+    with torch.no_grad():
+        features, other_features = (frozen.encode(pictures)[1] for frozen in (one_frozen, other_frozen))
+    assert not torch.equal(features, other_features)
+    assert one_frozen.digest != other_frozen.digest
+    assert frozen_backbone("a", backbone(**one)).digest == one_frozen.digest
+
+
+def test_the_blocks_of_levels_are_in_the_digest(monkeypatch):
+    digest = frozen_backbone("a", backbone()).digest
+    monkeypatch.setattr(encoders, "level_blocks", lambda network, n_levels=4: [1])
+    assert frozen_backbone("a", backbone()).digest != digest
+
+
+def test_settings_of_training_are_not_in_the_digest():
+    of_training = {"drop_path_rate": 0.3, "activation_checkpointing": True, "pos_embed_rope_jitter_coords": 1.2}
+    assert frozen_backbone("a", backbone(**of_training)).digest == frozen_backbone("a", backbone()).digest
+
+
+def test_the_settings_of_a_network_are_the_same_in_another_process():
+    program = (
+        "from meddino_components.embeddings.encoders import network_settings;"
+        "from meddino_components.networks import vit_backbone;"
+        "print(network_settings(vit_backbone('vit_tiny', depth=1)))"
+    )
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert output.splitlines()[-1] == encoders.network_settings(vit_backbone("vit_tiny", depth=1))
 
 
 def test_the_digest_knows_names_shapes_types_and_values():

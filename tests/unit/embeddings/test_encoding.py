@@ -10,7 +10,7 @@ import pytest
 import torch
 from monai.transforms import Compose, Orientationd
 from PIL import Image
-from volume_files import ct_voxels, save_nifti
+from volume_files import ct_voxels, save_nifti, write_dicom_series
 
 from meddino_components.data.geometry import CANONICAL_AXCODES, LoadVolumed
 from meddino_components.data.image_sets import Sample, Selection, load_picture
@@ -271,6 +271,18 @@ def test_a_torn_volume_is_named(volumes, tmp_path, caplog):
     found = run(volumes, Counting(intensity="scan").frozen, tmp_path / "cache")
     assert found.lengths.tolist() == [3, 0, 7]
     assert path in found.unreadable["s1"]
+
+
+def test_a_dicom_slice_that_is_repaired_in_place_is_read_again(volumes, tmp_path):
+    folder = write_dicom_series(tmp_path / "series", ct_voxels())
+    samples = selection([volumes.samples[0].image, folder], modality="ct", dimensions=3)
+    whole = (folder / "002.dcm").read_bytes()
+    (folder / "002.dcm").write_bytes(whole[:-200])
+    assert list(run(samples, Counting(intensity="scan").frozen, tmp_path / "cache").unreadable) == ["s1"]
+    (folder / "002.dcm").write_bytes(whole)
+    found = run(samples, Counting(intensity="scan").frozen, tmp_path / "cache")
+    assert found.unreadable == {}
+    assert found.lengths.tolist() == [3, 5]
 
 
 def test_errors_of_the_machine_are_not_blamed_on_a_file(volumes, tmp_path, monkeypatch):

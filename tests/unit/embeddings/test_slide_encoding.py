@@ -143,6 +143,18 @@ def test_slides_that_cannot_be_read_are_named_and_left_out(slides, tmp_path, cap
     np.testing.assert_array_equal(found.items(4), whole.items(2))
 
 
+def test_a_tile_that_is_repaired_in_place_is_read_again(tmp_path):
+    folder = write_tiles(tmp_path / "a", {f"{k}.png": np.full((9, 9, 3), 30 * k, np.uint8) for k in range(4)})
+    other = write_tiles(tmp_path / "b", {"0.png": np.full((9, 9, 3), 7, np.uint8)})
+    whole = (folder / "2.png").read_bytes()
+    (folder / "2.png").write_bytes(whole[:50])
+    assert list(run(selection([folder, other]), tmp_path / "cache").unreadable) == ["s0"]
+    (folder / "2.png").write_bytes(whole)
+    found = run(selection([folder, other]), tmp_path / "cache")
+    assert found.unreadable == {}
+    assert found.lengths.tolist() == [4, 1]
+
+
 def test_a_missing_library_is_not_recorded_against_the_slides(slides, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openslide", None)
     with pytest.raises(InputError, match="needs OpenSlide"):

@@ -4,14 +4,16 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from meddino_components.blank_figure import blank_figure
 from meddino_components.errors import InputError
-from meddino_components.evaluation import run_sweep, sweep_report, sweep_tasks
+from meddino_components.evaluation import run_sweep, sweep, sweep_report, sweep_tasks
 from meddino_components.evaluation.intervals import Interval
 from meddino_components.evaluation.score_tables import Row
 from meddino_components.evaluation.sweep_report import Cell, write_sweep
+from meddino_components.networks import vit_backbone
 
 MODELS = [
     {"name": "one block", "backbone": "vit_tiny", "depth": 1, "weights": "random"},
@@ -96,7 +98,8 @@ def test_finished_cells_are_not_computed_again_unless_something_changed(tmp_path
 
 def test_a_cell_without_its_last_file_is_computed_again(tmp_path, source, computed):
     sweep_all(tmp_path, source)
-    (tmp_path / "out" / "cells" / "toy__one block__32" / "cell.json").unlink()
+    (written,) = (tmp_path / "out" / "cells").glob("toy__one_block__32__*/cell.json")
+    written.unlink()
     sweep_all(tmp_path, source)
     assert computed[4:] == [("one block", 32)]
 
@@ -217,6 +220,103 @@ def test_classification_and_segmentation_in_one_sweep(tmp_path, source, masks, m
     assert sweep_all(tmp_path, source, MODELS[:1], (16, 32), **again) == cells
     with pytest.raises(AssertionError, match="computed again"):
         sweep_all(tmp_path, source, MODELS[:1], (16, 32), segmentation_sets={"masks": {**masks, "iterations": 4}})
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """Main scores of the cells that are computed, by probes that cost nothing."""
+    cells = []
+
+    def scores(main, probe):
+        def evaluate(*, encoders, controls, **settings):
+            cells.append(main)
+            names = [encoder.name for encoder in (*encoders, *controls)]
+            return [Row(name, name != names[0], probe, {main: Interval(0.75, 0.4, 0.9)}, {}) for name in names]
+
+        return evaluate
+
+    monkeypatch.setattr(sweep_tasks, "evaluate_classification", scores("AUC", "knn"))
+    monkeypatch.setattr(sweep_tasks, "evaluate_segmentation", scores("Dice", "linear"))
+    return cells
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A set of a CSV file; and what writes it with some of its labels changed."""
+    folder = tmp_path / "table"
+    folder.mkdir()
+    for k in range(12):
+        Image.fromarray(np.full((8, 8), 20 * k, np.uint8)).save(folder / f"{k}.png")
+
+    def write(changed=0):
+        rows = [
+            f"{k}.png,{'ab'[(k + (k < changed)) % 2]},{split}"
+            for split, numbers in (("train", range(6)), ("val", range(6, 8)), ("test", range(8, 12)))
+            for k in numbers
+        ]
+        (folder / "labels.csv").write_text("\n".join(["path,class,split", *rows]) + "\n", encoding="utf-8")
+
+    write()
+    columns = {"path_column": "path", "class_column": "class", "split_column": "split"}
+    source = {"root": str(folder), "layout": "table", "options": {"table": "labels.csv", **columns}}
+    return source, write, folder
+
+
+def test_a_cell_is_computed_again_where_labels_or_images_changed(tmp_path, table, scored):
+    source, write, folder = table
+    sweep_all(tmp_path, source, MODELS[:1], (16,))
+    write()
+    sweep_all(tmp_path, source, MODELS[:1], (16,))
+    assert scored == ["AUC"]
+    write(changed=6)
+    sweep_all(tmp_path, source, MODELS[:1], (16,))
+    assert scored == ["AUC"] * 2
+    Image.fromarray(np.full((8, 8), 9, np.uint8)).save(folder / "3.png")
+    sweep_all(tmp_path, source, MODELS[:1], (16,))
+    sweep_all(tmp_path, source, MODELS[:1], (16,))
+    assert scored == ["AUC"] * 3
+
+
+def test_a_cell_is_computed_again_where_a_mask_was_corrected(tmp_path, table, masks, scored):
+    settings = {"models": MODELS[:1], "sizes_px": (16,), "segmentation_sets": {"masks": masks}}
+    sweep_all(tmp_path, table[0], **settings)
+    assert scored == ["AUC", "Dice"]
+    Image.fromarray(np.eye(24, dtype=np.uint8)).save(tmp_path / "2_mask.png")
+    sweep_all(tmp_path, table[0], **settings)
+    sweep_all(tmp_path, table[0], **settings)
+    assert scored == ["AUC", "Dice", "Dice"]
+    # what is asked for in words is what would be done without
+    masks = {**masks, "depth": 16, "allow_same_patient": False}
+    sweep_all(tmp_path, table[0], **{**settings, "segmentation_sets": {"masks": masks}})
+    assert scored == ["AUC", "Dice", "Dice"]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (sweep_tasks, "_SCORING", -1),
+        (sweep_tasks, "_OF_CLASSIFICATION", {**sweep_tasks._OF_CLASSIFICATION, "n_neighbours": 5}),
+        (sweep, "PREPARATION", -1),
+        (sweep, "level_blocks", lambda backbone: [7]),
+    ],
+)
+def test_a_cell_is_computed_again_where_this_package_changed(tmp_path, table, scored, monkeypatch, module, name, value):
+    sweep_all(tmp_path, table[0], MODELS[:1], (16,))
+    sweep_all(tmp_path, table[0], MODELS[:1], (16,), n_neighbours=20)
+    assert scored == ["AUC"]
+    monkeypatch.setattr(module, name, value)
+    sweep_all(tmp_path, table[0], MODELS[:1], (16,))
+    assert scored == ["AUC"] * 2
+
+
+def test_a_cell_is_computed_again_where_weights_changed(tmp_path, table, scored):
+    network = vit_backbone("vit_tiny", depth=1)
+    models = [{**MODELS[0], "weights": str(tmp_path / "weights.pt")}]
+    for n_computed in (1, 2):
+        torch.save(network.state_dict(), tmp_path / "weights.pt")
+        for _ in range(2):
+            sweep_all(tmp_path, table[0], models, (16,))
+            assert scored == ["AUC"] * n_computed
 
 
 def test_a_segmentation_set_that_is_not_understood(tmp_path, source, masks):

@@ -1,9 +1,10 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from meddino_components.data.image_sets import ImageSet, Sample
+from meddino_components.data.image_sets import ImageSet, Sample, Tiling
 from meddino_components.errors import InputError
 
 SPLITS = ("train", "train", "train", "val", "val", "test", "test")
@@ -82,3 +83,28 @@ def test_patients_on_both_sides_are_refused_or_marked():
     assert allowed.allow_same_patient
     assert allowed.shared_patients() == ("p0", "p1")
     assert image_set().shared_patients() == ()
+
+
+def test_the_digest_changes_with_samples_labels_and_files(tmp_path):
+    members = [replace(sample, image=str(tmp_path / f"{k}.png")) for k, sample in enumerate(samples())]
+    for sample in members:
+        Path(sample.image).write_bytes(b"1")
+    made = image_set(tuple(members))
+    changes = [
+        {"label_names": ("cold", "warm")},
+        {"name": "another"},
+        {"tiling": Tiling(tile_px=32)},
+        {"samples": tuple(members[:-1])},
+        {"samples": tuple(members[::-1])},
+        *(
+            {"samples": (members[0], replace(members[1], **change), *members[2:])}
+            for change in ({"sample_id": "t"}, {"patient": "q"}, {"labels": (0,)}, {"split": "val"}, {"index": 0})
+        ),
+    ]
+    digests = {made.digest(), *(replace(made, **change).digest() for change in changes)}
+    assert len(digests) == 1 + len(changes)
+    assert image_set(tuple(members)).digest() == made.digest()
+    assert made.of("test").digest() != made.digest()
+    before = made.digest()
+    Path(members[3].image).write_bytes(b"22")
+    assert made.digest() != before

@@ -1,10 +1,13 @@
 """Labels on disk: in canonical orientation, on the image's grid, read once."""
 
+import subprocess
+import sys
+
 import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
-from volume_files import ct_voxels, save_nifti
+from volume_files import ct_voxels, save_nifti, write_dicom_series
 
 from meddino_components.errors import InputError
 from meddino_components.evaluation.frozen_segmentation import label_store
@@ -61,6 +64,15 @@ def test_what_was_read_is_not_read_again_until_a_file_changes(case, tmp_path, mo
     assert (changed.native == 1).all()
 
 
+def test_an_image_in_a_folder_that_changes_in_place(case, tmp_path):
+    """Of a DICOM series: the labels are checked against its grid again."""
+    folder = write_dicom_series(tmp_path / "series", ct_voxels())
+    key = label_store._key({**case, "image": str(folder)}, 32)
+    with open(folder / "003.dcm", "ab") as file:
+        file.write(b"  ")
+    assert label_store._key({**case, "image": str(folder)}, 32) != key
+
+
 def test_another_grid_and_a_label_without_a_name_are_refused(case, tmp_path):
     with pytest.raises(InputError, match=r"label.nii.gz: label 2, but there are names for 0 to 1"):
         labels_of(case, size_px=32, cache_dir=tmp_path, n_classes=2)
@@ -84,3 +96,26 @@ def test_a_mask_has_to_be_of_its_picture(tmp_path):
     Image.fromarray(mask[:, :10]).save(tmp_path / "m.png")
     with pytest.raises(InputError, match=r"m.png: \(8, 10\) pixels, but .*a.png has \(8, 12\)"):
         labels_of(case, size_px=24, cache_dir=tmp_path, n_classes=2)
+
+
+def test_more_cases_than_a_process_may_open_files(tmp_path):
+    """A hundred cases with 64 file descriptors."""
+    pytest.importorskip("resource")
+    program = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from meddino_components.evaluation.frozen_segmentation.label_store import labels_of
+folder, every = Path(sys.argv[1]), []
+for k in range(100):
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / f"{k}.png")
+    Image.fromarray(np.full((8, 8), k, np.uint8)).save(folder / f"{k}_mask.png")
+    files = {"image": str(folder / f"{k}.png"), "label": str(folder / f"{k}_mask.png")}
+    case = {**files, "case_id": str(k), "modality": "picture"}
+    every.append(labels_of(case, size_px=8, cache_dir=folder, n_classes=100))
+for k, labels in enumerate(every):
+    assert (labels.native == k).all() and (labels.fitted == k).all() and labels.present[0].nonzero()[0].tolist() == [k]
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)

@@ -1,0 +1,46 @@
+"""What tells a file or folder from its earlier self without reading it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# name, size and time in nanoseconds of each file
+Stamp = tuple[tuple[str, int, int], ...]
+
+# headers that name a file with the values, and how that file is commonly called
+_HEADERS = (".mhd", ".nhdr")
+_VALUES = (".raw", ".zraw", ".raw.gz", ".gz")
+
+
+def file_stamp(path: str | Path) -> Stamp:
+    """Changes when a file, or any file in a folder, is written, added, removed or renamed.
+
+    A folder's own time does not change when one of its files is written in place, so that all of them are looked at;
+    folders in it are not, since the readers of tiles and DICOM series pass them over. With a MetaImage or NRRD header
+    goes the file of its values, with a MIRAX slide (``.mrxs``) the folder beside it.
+
+    Args:
+        path: of a file or folder.
+
+    Returns:
+        plain data in an order of its own; empty where there is nothing, or nothing that may be looked at.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return _of_folder(path)
+        status = path.stat()
+        own = ((path.name, status.st_size, status.st_mtime_ns),)
+        suffix = path.suffix.lower()
+        if suffix in _HEADERS:
+            return own + tuple(entry for end in _VALUES for entry in file_stamp(path.with_suffix(end)))
+        return own + file_stamp(path.with_suffix("")) if suffix == ".mrxs" else own
+    except OSError:
+        return ()
+
+
+def _of_folder(path: Path) -> Stamp:
+    with os.scandir(path) as entries:
+        files = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+    return tuple(sorted((name, status.st_size, status.st_mtime_ns) for name, status in files))
