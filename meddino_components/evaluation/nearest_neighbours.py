@@ -70,10 +70,11 @@ def nearest_neighbour_scores(
     for rows in test_features.split(_TEST_CHUNK):
         similarity, neighbours = _nearest(_prepared(rows, metric), training_features, k, metric)
         votes = _votes(similarity, weights, metric, temperature)
-        # divided at the end: sums of whole votes are exact, so that classes with as many of them have the same score
-        parts.append(
-            torch.einsum("nk,nkc->nc", votes, targets[neighbours].to(votes.dtype)) / votes.sum(1, keepdim=True)
-        )
+        of_classes = torch.einsum("nk,nkc->nc", votes, targets[neighbours].to(votes.dtype))
+        # divided at the end, and by what the classes got: sums of whole votes are exact, and a class that got all votes
+        # has exactly 1. Rounding would break such ties by chance, and the area under a ROC curve counts every one
+        total = votes.sum(1, keepdim=True) if training_labels.ndim == 2 else of_classes.sum(1, keepdim=True)
+        parts.append(of_classes / total)
     dtype = torch.promote_types(test_features.dtype, torch.float32)
     return torch.cat(parts) if parts else torch.zeros(0, n_classes, dtype=dtype, device=test_features.device)
 

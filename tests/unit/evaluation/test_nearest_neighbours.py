@@ -49,6 +49,13 @@ def test_classes_with_as_many_whole_votes_have_the_same_score():
     assert scores.unique().tolist() == [0.5]
 
 
+@pytest.mark.parametrize("weights", ["softmax", "distance", "uniform"])
+def test_a_class_that_got_all_votes_has_exactly_1(weights):
+    train, labels, test = blobs(n_train=400, n_test=200, n_classes=2, dtype=torch.float32)
+    scores = nearest_neighbour_scores(train, labels * 0, test, n_classes=2, n_neighbours=37, weights=weights)
+    assert scores.unique().tolist() == [0, 1]
+
+
 def test_chunks_change_nothing(monkeypatch):
     train, labels, test = blobs()
     whole = nearest_neighbour_scores(train, labels, test, n_classes=4, n_neighbours=9)
