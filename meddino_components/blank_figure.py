@@ -1,8 +1,9 @@
-"""A figure of matplotlib to draw on, which is an extra."""
+"""A figure of matplotlib to draw on, which is an extra, and its file."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from .errors import InputError
 
@@ -41,3 +42,32 @@ def blank_figure(
     figure = Figure(figsize=inches, dpi=dpi, layout="constrained" if constrained else None, facecolor=facecolor)
     FigureCanvasAgg(figure)
     return figure
+
+
+def save_figure(figure: Figure, target: Path | IO[bytes], **options: Any) -> None:
+    """Write a figure in which every text stands as it is.
+
+    Names of cases, files and labels are the user's: between two dollar signs matplotlib would read a formula, and stop
+    at one that it does not know. Numbers along an axis, which matplotlib writes itself, stay formulas.
+
+    Args:
+        figure: of `blank_figure`.
+        target: a path, whose suffix says the format, or an open file.
+        options: of matplotlib's ``savefig``.
+    """
+    from matplotlib.axis import Axis
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter
+
+    written_by_matplotlib = {
+        label
+        for axis in figure.findobj(Axis)
+        for label in axis.get_ticklabels(which="both")
+        if not isinstance(axis.get_major_formatter(), FixedFormatter)
+    }
+    for text in figure.findobj(Text):
+        if text not in written_by_matplotlib:
+            text.set_parse_math(False)
+            # what is no UTF-8, in a name of a file, no font can draw
+            text.set_text(text.get_text().encode("utf-8", "backslashreplace").decode("utf-8"))
+    figure.savefig(target, **options)

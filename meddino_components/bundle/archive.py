@@ -11,8 +11,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from ..checkpoints import sha256_of
 from ..errors import InputError
+from ..files import sha256_of
 
 # the earliest date that a zip can hold: archives must not tell when they were made
 _DATE = (1980, 1, 1, 0, 0, 0)

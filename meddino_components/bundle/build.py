@@ -12,7 +12,7 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from ..atomic_files import AtomicFiles
+from ..files import AtomicFiles, write_text
 from ..errors import InputError
 from .checks import list_keys
 
@@ -39,7 +39,7 @@ def build(bundle_dir: str | Path) -> list[Path]:
         path.parent.mkdir(exist_ok=True)
         with AtomicFiles() as files:
             text = json.dumps(config, indent=4, ensure_ascii=False) + "\n"
-            files.path(path).write_text(text, encoding="utf-8")
+            write_text(files.path(path), text)
         written.append(path)
     return written
 

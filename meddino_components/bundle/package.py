@@ -10,9 +10,8 @@ import yaml
 
 import meddino_components
 
-from ..atomic_files import AtomicFiles
-from ..checkpoints import sha256_of
 from ..errors import InputError
+from ..files import OutputFolder, sha256_of, write_text
 from .archive import sha1_of, unpack, write_archive
 from .release_checks import check_release
 
@@ -50,7 +49,8 @@ def package(
         The zip.
 
     Raises:
-        InputError: no bundle, or one that breaks a rule, see `check_release`; nothing is left then.
+        InputError: no bundle, or one that breaks a rule, see `check_release`; a file of the user's or another process in
+            ``output_dir``. Nothing is left then.
     """
     root = Path(bundle_dir).resolve()
     if not (root / "configs" / "metadata.json").is_file():
@@ -60,14 +60,20 @@ def package(
     target = Path(output_dir) / f"{name}.zip"
     with tempfile.TemporaryDirectory() as folder:
         files = _shipped_files(root, Path(folder), None if model is None else Path(model), model_url)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with AtomicFiles() as atomic:
+        dist = OutputFolder(target.parent)
+        with dist.held((target.name, _sha256_name(target), MODEL_INFO)), dist.files() as atomic:
             draft = atomic.path(target)
             sha256 = write_archive({f"{metadata['name']}/{member}": path for member, path in files.items()}, draft)
             # what is checked is what a user unpacks
             check_release(unpack(draft, Path(folder) / "unpacked"))
-    _record(target, sha256, f"{releases.rstrip('/')}/{target.name}")
+            write_text(atomic.path(target.with_name(_sha256_name(target))), f"{sha256}  {target.name}\n")
+            known = _with_entry(target, sha1_of(draft), f"{releases.rstrip('/')}/{target.name}")
+            write_text(atomic.path(target.with_name(MODEL_INFO)), known)
     return target
+
+
+def _sha256_name(archive: Path) -> str:
+    return f"{archive.name}.sha256"
 
 
 def _shipped_files(root: Path, scratch: Path, model: Path | None, model_url: str | None) -> dict[str, Path]:
@@ -96,12 +102,9 @@ def _shipped_files(root: Path, scratch: Path, model: Path | None, model_url: str
     return files
 
 
-def _record(archive: Path, sha256: str, source: str) -> None:
+def _with_entry(archive: Path, checksum: str, source: str) -> str:
+    """``model_info.json`` with this archive among those that are in it."""
     path = archive.with_name(MODEL_INFO)
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    known[archive.stem] = {"checksum": sha1_of(archive), "source": source}
-    with AtomicFiles() as files:
-        files.path(path).write_text(json.dumps(dict(sorted(known.items())), indent=4) + "\n", encoding="utf-8")
-        files.path(archive.with_name(f"{archive.name}.sha256")).write_text(
-            f"{sha256}  {archive.name}\n", encoding="utf-8"
-        )
+    known[archive.stem] = {"checksum": checksum, "source": source}
+    return json.dumps(dict(sorted(known.items())), indent=4) + "\n"

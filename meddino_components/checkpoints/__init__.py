@@ -1,5 +1,7 @@
 """One importer for every weight format, one writer."""
 
+from meddino_components.files import sha256_of
+
 from .importer import (
     BackboneWeights,
     LoadReport,
@@ -10,7 +12,7 @@ from .importer import (
 )
 from .patch_embedding import adapt_patch_embedding
 from .reader import read_payload
-from .source import resolve, sha256_of, verified_sha256
+from .source import resolve, verified_sha256
 from .writer import AtomicSaver, write_weights
 
 __all__ = [

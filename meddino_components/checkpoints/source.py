@@ -1,12 +1,12 @@
 """Where weights come from: a file, a folder, or a repository of the Hugging Face hub; and its SHA-256."""
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from meddino_components.errors import InputError
+from meddino_components.files import sha256_of
 
 HUB_PREFIX = "hf://"
 _HUB_SOURCE = re.compile(r"hf://(?P<repo>[^/\s]+/[^/\s]+)(?:/(?P<file>\S.*))?")
@@ -120,15 +120,6 @@ def _hub_error(source: str, error: Exception) -> InputError:
     else:
         message += "; check the connection and HF_ENDPOINT, unset HF_HUB_OFFLINE, or give the path of a downloaded file"
     return InputError(message)
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with open(path, "rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def verified_sha256(path: Path, expected: str | None = None) -> str:

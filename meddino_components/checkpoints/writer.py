@@ -1,23 +1,18 @@
 """Write weights and training checkpoints so that a file is either whole or not there."""
 
 import os
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from ignite.handlers.checkpoint import BaseSaveHandler
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch.serialization import get_unsafe_globals_in_checkpoint
 
 from meddino_components.errors import InputError
+from meddino_components.files import remove_dead_temporaries, write_atomically
 from meddino_components.processes import rank_and_size
-
-from .source import sha256_of
-
-_PARTIAL = ".partial"
 
 
 def write_weights(
@@ -35,8 +30,8 @@ def write_weights(
         The SHA-256 of the file.
 
     Raises:
-        InputError: the suffix is another one, or the file cannot be written (full disk, no permission); what was there
-            before is then as it was.
+        InputError: the suffix is another one, the file cannot be written (full disk, no permission), or one that this
+            project did not write is there, or that was edited since; what was there before is then as it was.
         TypeError: a value of the state dict is no tensor.
     """
     target = Path(path)
@@ -50,44 +45,6 @@ def write_weights(
         content = {"model": tensors, "metadata": dict(metadata)} if metadata else tensors
         return write_atomically(target, lambda partial: _save_plain(content, partial))
     raise InputError(f"{target}: weights are written as .safetensors, .pt or .pth")
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> str:
-    """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path`` and write ``<path>.sha256``.
-
-    The data are on the disk before the rename. The old ``.sha256`` goes first, so that a process killed at any moment
-    leaves the old file, or the new one, and never a SHA-256 that belongs to the other.
-
-    Returns:
-        The SHA-256 of the file.
-
-    Raises:
-        InputError: the file cannot be written; what was there before is as it was, and no temporary file is left.
-    """
-    sidecar = Path(f"{path}.sha256")
-    token = secrets.token_hex(4)
-    partial, partial_sidecar = (item.with_name(f".{item.name}.{token}{_PARTIAL}") for item in (path, sidecar))
-    try:
-        write(partial)
-        _flush(partial)
-        digest = sha256_of(partial)
-        partial_sidecar.write_text(f"{digest}  {path.name}\n")
-        _flush(partial_sidecar)
-        sidecar.unlink(missing_ok=True)
-        os.replace(partial, path)
-        os.replace(partial_sidecar, sidecar)
-        _flush(path.parent)
-    # torch reports a failed write as RuntimeError
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"{path}: cannot be written ({reason}); check the folder, its permissions and the free space. "
-            "A file of this name that was there before is unchanged"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-        partial_sidecar.unlink(missing_ok=True)
-    return digest
 
 
 class AtomicSaver(BaseSaveHandler):
@@ -104,8 +61,7 @@ class AtomicSaver(BaseSaveHandler):
         self.dirname = Path(dirname).expanduser()
         if rank_and_size()[0] == 0:
             self.dirname.mkdir(parents=True, exist_ok=True)
-            for left_over in self.dirname.glob(f".*{_PARTIAL}"):
-                left_over.unlink(missing_ok=True)
+            remove_dead_temporaries(self.dirname)
 
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
         """Write ``checkpoint`` on the first process; ``metadata`` is ignite's own and not stored."""
@@ -121,7 +77,9 @@ class AtomicSaver(BaseSaveHandler):
 
 def _save_plain(content: Mapping[str, Any], path: Path) -> None:
     """Save with torch and make sure that ``weights_only=True`` reads it back."""
-    torch.save(dict(content), path)
+    # an open file, since torch puts a path's name, which is a random one here, into the archive
+    with path.open("wb") as file:
+        torch.save(dict(content), file)
     unsafe = get_unsafe_globals_in_checkpoint(path)
     if unsafe:
         raise TypeError(
@@ -141,12 +99,3 @@ def _independent(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tens
         storages.add(tensor.untyped_storage().data_ptr())
         tensors[key] = tensor
     return tensors
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file's data, or a folder's entries, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -25,7 +25,7 @@ import yaml
 from monai.utils import ensure_tuple_rep
 from nibabel import orientations
 
-from ..atomic_files import AtomicFiles
+from ..files import ResultFiles, check_results, write_text
 from ..errors import InputError
 from .datasets import Case, Layout, read_datalist
 from .file_checks import read_header
@@ -59,7 +59,8 @@ def plan(
         "percentile_99_5", "mean", "std"} or None}, as written.
 
     Raises:
-        InputError: the data set cannot be read, no voxel is labelled, or `output` has another suffix.
+        InputError: the data set cannot be read, no voxel is labelled, `output` has another suffix, or a file is there
+            that this project did not write or that was edited since.
     """
     path = None if output is None else _checked_output(Path(output).expanduser())
     roi = [int(n) for n in ensure_tuple_rep(roi_size, 2)]
@@ -133,10 +134,11 @@ def _checked_output(path: Path) -> Path:
         raise InputError(f"{path}: expected a name that ends in .yaml, .yml or .json.")
     if not path.parent.is_dir():
         raise InputError(f"{path.parent}: no such folder. Create it, or choose another output.")
+    check_results([path])
     return path
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     text = json.dumps(content, indent=2) if path.suffix == ".json" else yaml.safe_dump(content, sort_keys=False)
-    with AtomicFiles() as files:
-        files.path(path).write_text(text, encoding="utf-8")
+    with ResultFiles() as files:
+        write_text(files.path(path), text)

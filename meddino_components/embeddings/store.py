@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..array_files import ArrayFile
-from ..atomic_files import AtomicFiles
+from ..files import AtomicFiles, write_text
 
 _LAYOUT = 1  # of the files; in the key, so that another one is never read
 Kind = Literal["cls", "mean_patch", "patches", "levels", "origin"]
@@ -27,7 +27,7 @@ class EmbeddingStore:
 
     A part holds ``part_samples`` samples: an array ``00000.<kind>.npy`` of all their items one after the other, and
     ``00000.json`` with the number of items of each sample and why a sample has none. A part is written as a whole or
-    not at all, so that a pass that was killed goes on where it stopped.
+    not at all, so that a pass that was killed goes on where it stopped; any number of processes may write the same one.
 
     Args:
         root: folder of all stores; each has a folder of its own below it, named by the hash of ``identity`` and ids.
@@ -51,11 +51,11 @@ class EmbeddingStore:
         self.kinds = tuple(kinds)
         described = {"layout": _LAYOUT, "identity": self.identity, "kinds": self.kinds, "part_samples": part_samples}
         text = json.dumps(described, sort_keys=True)
-        ids = hashlib.sha256("\n".join(self.sample_ids).encode()).hexdigest()
+        ids = hashlib.sha256("\n".join(self.sample_ids).encode("utf-8", "surrogateescape")).hexdigest()
         self.folder = Path(root) / hashlib.sha256(f"{text}\n{ids}".encode()).hexdigest()[:32]
         self.folder.mkdir(parents=True, exist_ok=True)
         with AtomicFiles() as files:
-            files.path(self.folder / "store.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+            write_text(files.path(self.folder / "store.json"), json.dumps(described, indent=2) + "\n")
 
     @property
     def n_parts(self) -> int:
@@ -85,9 +85,8 @@ class EmbeddingStore:
             for kind in self.kinds if there else ():
                 np.save(files.path(self._path(number, f"{kind}.npy")), np.concatenate([e[kind] for e in there]))
             # last: where it is, the part is complete
-            files.path(self._path(number, "json")).write_text(
-                json.dumps({"items": lengths, "unreadable": reasons}, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            facts = {"items": lengths, "unreadable": reasons}
+            write_text(files.path(self._path(number, "json")), json.dumps(facts, ensure_ascii=False) + "\n")
 
     def read(self) -> Embeddings:
         """What was written.

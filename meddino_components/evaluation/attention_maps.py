@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..atomic_files import AtomicFiles
-from ..blank_figure import blank_figure
+from ..files import ResultFiles
+from ..blank_figure import blank_figure, save_figure
 from ..data.image_sets import Origins, Sample, Selection, Slide, Tiling, WholeSlide, slide_of
 from ..errors import InputError
 from .attention_probe import BagScores, LabelledBags
@@ -97,8 +97,8 @@ def _write(path: Path, sample: Sample, tiling: Tiling, origins: Origins, attenti
         _draw_slide(parts[0], slide, origins, relative)
     _draw_tiles(parts[-1], slide, origins, relative, rows)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with AtomicFiles() as files:
-        figure.savefig(files.path(path))
+    with ResultFiles() as files:
+        save_figure(figure, files.path(path))
 
 
 def _draw_slide(part: SubFigure, slide: WholeSlide, origins: Origins, relative: FloatArray) -> None:

@@ -16,17 +16,19 @@ from torch import Tensor
 from ..data.image_sets import SPLITS, ImageSet, Split
 from ..embeddings import Embeddings, FrozenEncoder, embed_image_set
 from ..embeddings.encoders import encoders_and_controls
+from ..files import writes_results
 from .attention_maps import write_attention_maps
 from .attention_probe import LabelledBags, attention_probe
 from .classification_scores import METRICS, BootstrappedScores
 from .readable_samples import ReadableSamples, readable_samples
-from .score_tables import Row, write_tables
+from .score_tables import TABLE_SUFFIXES, Row, write_tables
 from .vector_probes import score_vectors
 
 Vector = Literal["cls", "mean_patch"]
 Pooling = Literal["mean", "max"]
 
 
+@writes_results(*(f"classification.{suffix}" for suffix in TABLE_SUFFIXES))
 def evaluate_classification(
     *,
     image_set: ImageSet,
@@ -83,7 +85,7 @@ def evaluate_classification(
 
     Raises:
         InputError: no encoder, names that recur, nothing left of a split or, in training, of a class after unreadable
-            samples, or see `embed`.
+            samples, a file of the user's or another process in ``output_dir``, or see `embed`.
     """
     everyone = encoders_and_controls(encoders, controls)
     embeddings = {

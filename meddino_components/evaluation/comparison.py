@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..blank_figure import blank_figure
+from ..blank_figure import blank_figure, save_figure
 from ..inference import overlay
 from ..inference.slice_choice import choose_slices, label_areas
 
@@ -95,7 +95,7 @@ def write_comparison(
     note = "white outline: the reference; absent: no voxel in it. Automatic; for research only"
     figure.text(0.0125, middle, title, color=overlay.TEXT, fontsize=12, weight="bold", va="center")
     figure.text(0.99, middle, note, color=overlay.FAINT, fontsize=8, ha="right", va="center")
-    figure.savefig(path, facecolor=overlay.PAGE)
+    save_figure(figure, path, facecolor=overlay.PAGE)
 
 
 def draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ..blank_figure import blank_figure
+from ..blank_figure import blank_figure, save_figure
 from ..inference.overlay import FAINT, PAGE, TEXT, grey_window
 from .feature_maps import PrincipalColours, choose_points, cosine_maps, foreground_patches, principal_colours
 
@@ -155,7 +155,7 @@ def _draw_sheet(path: Path, rows: Sequence[SheetRow], *, title: str, note: str, 
         bar.ax.tick_params(labelsize=7, colors=FAINT, length=2)
         bar.outline.set_visible(False)
         figure.text(0.86, 0.41 / inches[1], "cosine similarity", color=FAINT, fontsize=8, va="center")
-    figure.savefig(path, facecolor=PAGE)
+    save_figure(figure, path, facecolor=PAGE)
 
 
 def _draw_row(tiles: Sequence[Any], row: SheetRow, window: tuple[float, float], scale: Any) -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..atomic_files import AtomicFiles
+from ..files import AtomicFiles, write_text
 
 _NAME = "cell.json"
 
@@ -40,4 +40,4 @@ def finish_cell(place: Path, identity: str, cell: Any) -> None:
     place.mkdir(parents=True, exist_ok=True)
     with AtomicFiles() as files:
         text = json.dumps({"identity": identity, "cell": cell}, indent=2)
-        files.path(place / _NAME).write_text(text + "\n", encoding="utf-8")
+        write_text(files.path(place / _NAME), text + "\n")

@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..blank_figure import blank_figure
+from ..blank_figure import blank_figure, save_figure
 from .metrics import OrganScore
 
 _INK = "#1c2733"
@@ -120,5 +120,5 @@ def _png(figure: Figure, *axes: Axes) -> bytes:
         each.spines[["top", "right"]].set_visible(False)
         each.tick_params(labelsize=9, colors=_INK)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    save_figure(figure, buffer, format="png")
     return buffer.getvalue()

@@ -6,16 +6,23 @@ import csv
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from ..atomic_files import AtomicFiles
+from ..files import ResultFiles
 from ..errors import InputError
 from .metrics import OrganScore
 
 COLUMNS = ("case", "organ", "dice", "hd95_mm", "surface_dice_1mm", "reference_ml", "prediction_ml")
 
 
-def write_scores(path: Path, scores: Iterable[OrganScore]) -> None:
-    """Write one row an organ and case; ``nan``: does not count, ``inf``: missed altogether."""
-    with AtomicFiles() as files, files.path(path).open("w", newline="", encoding="utf-8") as file:
+def write_scores(path: Path, scores: Iterable[OrganScore], *, overwrite: bool | None = None) -> None:
+    """Write one row an organ and case; ``nan``: does not count, ``inf``: missed altogether.
+
+    Raises:
+        InputError: a file of the user's is there, or one that was edited since and ``overwrite`` is not true.
+    """
+    with (
+        ResultFiles(overwrite=overwrite) as files,
+        files.path(path).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for s in scores:

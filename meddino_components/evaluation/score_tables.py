@@ -9,14 +9,15 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic_files import AtomicFiles
-from ..blank_figure import blank_figure
+from ..files import ResultFiles, write_text
+from ..blank_figure import blank_figure, save_figure
 from .intervals import Interval
 from .text_tables import csv_text, latex, markdown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+TABLE_SUFFIXES = ("json", "csv", "md", "tex", "png")  # of what `write_tables` writes
 _RAREST = 3  # classes that are named
 
 
@@ -67,15 +68,15 @@ def write_tables(folder: Path, stem: str, rows: Sequence[Row], facts: Mapping[st
     folder.mkdir(parents=True, exist_ok=True)
     data = {**facts, "main_score": main, "rows": [_as_data(row) for row in rows]}
     table, caption = _table(rows, main), f"{heading}. In brackets: 95 % intervals."
-    with AtomicFiles() as files:
+    with ResultFiles() as files:
         for suffix, text in (
             ("json", json.dumps(data, indent=2, ensure_ascii=False) + "\n"),
             ("csv", csv_text(_score_columns(rows))),
             ("md", markdown(table, heading=caption)),
             ("tex", latex(table, heading=caption, columns="ll" + "c" * (len(table[0]) - 2))),
         ):
-            files.path(folder / f"{stem}.{suffix}").write_text(text, encoding="utf-8")
-        figure.savefig(files.path(folder / f"{stem}.png"))
+            write_text(files.path(folder / f"{stem}.{suffix}"), text)
+        save_figure(figure, files.path(folder / f"{stem}.png"))
     return heading
 
 

@@ -20,7 +20,7 @@ from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..atomic_files import AtomicFiles
+from ..files import OutputFolder, write_text
 from ..data.geometry import CANONICAL_AXCODES
 from ..data.regions import Regions
 from ..errors import InputError
@@ -30,6 +30,8 @@ from ..inference.writers import label_path, shown_numbers
 from .metrics import HAUSDORFF_PERCENTILE, SURFACE_TOLERANCE_MM, WORST_DISTANCE_MM, OrganScore, score_case
 from .score_table import read_scores, write_scores
 from .summary import ScoreSummary, case_means, summarize
+
+_FILES = ("metrics.csv", "metrics.json", "report.html")
 
 _logger = logging.getLogger(__name__)
 
@@ -67,9 +69,11 @@ class SegmentationReport:
         channel_names: names of the image's channels.
         shown_channels: those that are drawn; None draws the first.
         background: value of the image outside the patient, drawn black.
+        overwrite: replace results that were edited since, too.
 
     Raises:
-        InputError: matplotlib or jinja2 is not installed, names recur; for a case: no label, class scores in place of
+        InputError: matplotlib or jinja2 is not installed, names recur; at the start: a file there may not be replaced;
+            for a case: no label, class scores in place of
             labels, another grid or orientation than the canonical one, a label without a name.
     """
 
@@ -87,6 +91,7 @@ class SegmentationReport:
         channel_names: Sequence[str] = ("image",),
         shown_channels: Sequence[str] | None = None,
         background: float | None = None,
+        overwrite: bool = False,
     ) -> None:
         missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
         if missing:
@@ -100,6 +105,7 @@ class SegmentationReport:
         ):
             raise InputError(f"label_names is {self.label_names}; expected background and organs, each once")
         self.output_dir = Path(output_dir)
+        self.folder = OutputFolder(output_dir, overwrite=overwrite)
         self.distance_metrics = distance_metrics
         self.title = title
         self.model_sha256 = model_sha256
@@ -119,6 +125,9 @@ class SegmentationReport:
 
     def _start(self, engine: Engine) -> None:
         self._scores, self._earlier = {}, {}
+        cases = getattr(getattr(engine, "dataset", None), "data", [])
+        pictures = [self._picture_path(str(case["case_id"])).relative_to(self.output_dir) for case in cases]
+        self.folder.check([*_FILES, *map(str, pictures)])
         if getattr(engine, "skip_existing", False):
             for score in read_scores(self.output_dir / "metrics.csv", self.label_names):
                 self._earlier.setdefault(score.case_id, []).append(score)
@@ -155,7 +164,7 @@ class SegmentationReport:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._draw(picture, image, reference, prediction, spacing_mm, scores)
         self._scores[case_id] = scores
-        write_scores(self.output_dir / "metrics.csv", _flat({**self._earlier, **self._scores}))
+        write_scores(self.output_dir / "metrics.csv", _flat({**self._earlier, **self._scores}), overwrite=self.folder.overwrite)
 
     def _picture_path(self, case_id: str) -> Path:
         folder = self.output_dir / "comparisons"
@@ -182,7 +191,7 @@ class SegmentationReport:
             found = [(label, s) for label, s in enumerate(scores, start=1) if s.reference_ml or s.prediction_ml]
             organs = [((label,), s.organ, s.dice) for label, s in found]
         path.parent.mkdir(exist_ok=True)
-        with AtomicFiles() as files:
+        with self.folder.files() as files:
             write_comparison(
                 files.path(path),
                 image={name: image[k] for name, k in self.channels.items()} if len(self.channels) > 1 else image[0],
@@ -224,11 +233,11 @@ class SegmentationReport:
         document |= {"settings": facts.settings, "software": facts.software, "model_sha256": facts.model_sha256}
         page = render_report(scores, summary, facts, pictures, self.n_pictures)
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        write_scores(self.output_dir / "metrics.csv", scores)
-        with AtomicFiles() as files:
+        write_scores(self.output_dir / "metrics.csv", scores, overwrite=self.folder.overwrite)
+        with self.folder.files() as files:
             text = json.dumps(document, indent=2, ensure_ascii=False)
-            files.path(self.output_dir / "metrics.json").write_text(text + "\n", encoding="utf-8")
-            files.path(self.output_dir / "report.html").write_text(page, encoding="utf-8")
+            write_text(files.path(self.output_dir / "metrics.json"), text + "\n")
+            write_text(files.path(self.output_dir / "report.html"), page)
         _logger.info("mean Dice %.4f over %d cases; %s", summary.mean_dice, len(final), self.output_dir / "report.html")
 
     def _final(self, engine: Engine) -> dict[str, list[OrganScore]]:

@@ -20,11 +20,11 @@ from ..embeddings.encoders import level_blocks, network_settings
 from ..embeddings.prepared_images import PREPARATION
 from ..embeddings.weights import RANDOM
 from ..errors import InputError
-from ..file_stamps import file_stamp
+from ..files import OutputFolder, file_stamp, writes_results
 from ..networks import DinoVisionTransformer, vit_backbone
 from .classification import evaluate_classification
 from .finished_cells import cell_folder, cell_identity, finish_cell, finished_cell
-from .sweep_report import Cell, write_sweep
+from .sweep_report import Cell, plot_name, write_sweep
 from .sweep_tasks import SweepTask, classification_task, segmentation_task
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _OWN_KEYS = ("name", "backbone", "weights", "intensity")
 
 
+@writes_results("sweep.csv", "sweep.md", "sweep.tex")
 def run_sweep(
     *,
     models: Sequence[Mapping[str, Any]],
@@ -78,7 +79,7 @@ def run_sweep(
 
     Raises:
         InputError: nothing to sweep, names that recur, a setting that `evaluate_classification` does not
-            have, or see `evaluate_classification` and `evaluate_segmentation`.
+            have, a file of the user's or another process in ``output_dir``, or see `evaluate_classification` and `evaluate_segmentation`.
     """
     _check_settings(settings)
     named = {str(model.get("name", model.get("backbone", "?"))): dict(model) for model in models}
@@ -97,6 +98,7 @@ def run_sweep(
             "each model and set"
         )
     folder = Path(output_dir)
+    OutputFolder(folder).check([plot_name(task.name) for task in tasks])
     # these change no score
     run = {"batch_size": batch_size, "num_workers": num_workers, "device": device, "progress": progress}
 

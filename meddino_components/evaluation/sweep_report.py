@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atomic_files import AtomicFiles
-from ..blank_figure import blank_figure
+from ..files import ResultFiles, write_text
+from ..blank_figure import blank_figure, save_figure
 from .intervals import Interval
 from .score_tables import Row
 from .text_tables import csv_text, latex, markdown
@@ -79,15 +79,20 @@ def write_sweep(folder: Path, cells: Sequence[Cell]) -> None:
         f"{main}; in brackets: 95 % intervals.": _table(cells, main) for main in dict.fromkeys(c.main for c in cells)
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with AtomicFiles() as files:
+    with ResultFiles() as files:
         for suffix, text in (
             ("csv", csv_text(_columns(cells))),
             ("md", "\n".join(markdown(table, heading=caption) for caption, table in tables.items())),
             ("tex", "\n".join(_latex(table, caption) for caption, table in tables.items())),
         ):
-            files.path(folder / f"sweep.{suffix}").write_text(text, encoding="utf-8")
+            write_text(files.path(folder / f"sweep.{suffix}"), text)
         for task, figure in drawings.items():
-            figure.savefig(files.path(folder / f"sweep_{task.replace('/', '_')}.png"))
+            save_figure(figure, files.path(folder / plot_name(task)))
+
+
+def plot_name(task: str) -> str:
+    """The file that shows a set's scores."""
+    return f"sweep_{task.replace('/', '_')}.png"
 
 
 def _columns(cells: Sequence[Cell]) -> list[list[str]]:

@@ -11,7 +11,7 @@ from typing import Any
 from ..data.image_sets import ImageSet, read_image_set
 from ..embeddings import FrozenEncoder
 from ..errors import InputError
-from ..file_stamps import file_stamp
+from ..files import file_stamp
 from .classification import evaluate_classification
 from .frozen_segmentation import (
     DecoderTraining,

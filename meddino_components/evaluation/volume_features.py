@@ -13,7 +13,7 @@ from monai.transforms import Compose
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from ..atomic_files import AtomicFiles
+from ..files import ResultFiles
 from ..embeddings import backbone_encoder
 from ..errors import InputError
 from ..networks import DinoVisionTransformer
@@ -91,7 +91,7 @@ def _write_case(
         "patches": features.patches.unflatten(1, features.grid).to(torch.float16).contiguous(),
     }
     facts = {"case_id": target.stem, "size_px": slices[0]["image"].shape[-1], "patch_size": backbone.patch_size}
-    with AtomicFiles() as files:
+    with ResultFiles() as files:
         save_file(tensors, files.path(target), {name: json.dumps(value) for name, value in facts.items()})
         if n_pictures:
             chosen = evenly_spaced(len(slices), n_pictures)

@@ -8,8 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..atomic_files import AtomicFiles
-from ..checkpoints import sha256_of
+from ..files import ResultFiles, check_results, sha256_of, write_text
 from ..errors import InputError
 from ..networks import MedDinoSegmenter
 from .agreement import Agreement, compare
@@ -40,13 +39,15 @@ def write_checked(
         independent: as in `compare`.
 
     Raises:
-        InputError: the two disagree, or the file cannot be written. What was there before is as it was.
+        InputError: the two disagree, the file cannot be written, or one that may not be replaced is there. What was there before is as it was.
     """
     shapes = _checked_shapes(network, roi_size)
+    record_path = Path(f"{path}.json")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with AtomicFiles() as files:
-            partial, report = files.path(path), files.path(Path(f"{path}.json"))
+        check_results([path, record_path])
+        with ResultFiles() as files:
+            partial, report = files.path(path), files.path(record_path)
             write_exported(export_program(network), partial, description)
             exported = ExportedNetwork(source=partial)
             checks = compare(network, exported, shapes, independent=independent)
@@ -63,7 +64,7 @@ def write_checked(
                 "tolerance": tolerance,
                 "checks": [asdict(check) for check in checks],
             }
-            report.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_text(report, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error}). Give a file in a writable folder") from error
     return checks

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints import sha256_of
+from ..files import sha256_of
 from .formats import read_exported
 
 

@@ -18,8 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic_files import AtomicFiles
-from ..blank_figure import blank_figure
+from ..files import ResultFiles, check_results
+from ..blank_figure import blank_figure, save_figure
 from ..errors import InputError
 from .scan_slice import Box, ScanSlice
 
@@ -105,12 +105,13 @@ def check_format(path: Path) -> Path:
     """The path, if a figure can be written there.
 
     Raises:
-        InputError: another suffix, or no such folder.
+        InputError: another suffix, no such folder, or a file is there that may not be replaced.
     """
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path}: figures are written as {', '.join(FORMATS)}. Give the output such a suffix")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}. Make it first")
+    check_results([path])
     return path
 
 
@@ -138,8 +139,8 @@ def draw(path: Path, sheet: Sheet, *, dpi: int = 300) -> None:
         _write_labels(figure, page)
         if page.has_bar:
             _draw_bar(figure, page)
-        with AtomicFiles() as files:
-            figure.savefig(files.path(path), facecolor="white", metadata=_metadata(path))
+        with ResultFiles() as files:
+            save_figure(figure, files.path(path), facecolor="white", metadata=_metadata(path))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -18,13 +19,15 @@ from monai.inferers import Inferer
 from monai.transforms import Compose
 from monai.utils.enums import CommonKeys
 
-from ..atomic_files import AtomicFiles
 from ..data.cases import check_unique
+from ..data.datasets import case_files
 from ..errors import InputError
+from ..files import OutputFolder, ResultFiles, printable
+from .case_record import source_digest
 from .probability_file import ProbabilityFile
-from .run_summary import CaseRecord, RunSummary
+from .run_summary import SUMMARY_FILES, CaseRecord, RunSummary
 from .volume_inferer import VolumeInferer
-from .writers import is_complete, label_path
+from .writers import WriteCased, label_path
 
 _logger = logging.getLogger(__name__)
 
@@ -36,6 +39,9 @@ class CaseEvaluator(Evaluator):
     and ``state.output`` are lists with one dict (decollated, as handlers expect), empty after a failure; metrics see
     the cases that succeeded. At the end a summary is printed and written to ``summary.json`` and ``summary.csv``.
 
+    One process at a time writes to ``output_dir``. Before the first case it is checked that no file of the user's would
+    be replaced.
+
     In a bundle: ``"run": ["$@evaluator.run()", "$@evaluator.exit_if_failed()"]``.
 
     Args:
@@ -44,17 +50,18 @@ class CaseEvaluator(Evaluator):
             ``transform`` the preprocessing.
         network: put into eval mode while a case runs.
         inferer: (image [1, C, H, W, D], network) -> prediction [1, ...].
-        output_dir: for the summary, for what ``skip_existing`` looks for, and for probabilities.
+        output_dir: for the summary and for probabilities; the writer's is the same.
         postprocessing: transform of the dict with ``image``, ``pred``, ``case_id``, ``seconds``.
-        writer: called with what the postprocessing gave; apart from it, so that others, such as MONAI Label, can run
-            the postprocessing without writing.
+        writer: gets what the postprocessing gave; apart from it, so that others, such as MONAI Label, can run the
+            postprocessing without writing. None writes no labels.
         val_handlers: handlers to attach.
         key_val_metric: metric by name, as in ``monai.engines.Evaluator``.
         additional_metrics: further metrics by name.
-        skip_existing: pass over cases whose label map (and DICOM SEG, where wanted) is already in ``output_dir``.
+        skip_existing: pass over cases that the writer's weights and settings have already given, see
+            `WriteCased.is_complete`.
+        overwrite: replace results that were edited since, too.
         probabilities: stream float16 class probabilities [K, X, Y, Z], on the source's grid, to ``<case_id>.npy``;
             needs a ``VolumeInferer``.
-        dicom_seg: whether the writer makes a DICOM SEG of DICOM series, for ``skip_existing``.
     """
 
     def __init__(
@@ -66,13 +73,13 @@ class CaseEvaluator(Evaluator):
         inferer: Inferer,
         output_dir: str | Path,
         postprocessing: Callable[[Any], Any] | None = None,
-        writer: Callable[[Any], Any] | None = None,
+        writer: WriteCased | None = None,
         val_handlers: Sequence[Any] | None = None,
         key_val_metric: dict[str, Any] | None = None,
         additional_metrics: dict[str, Any] | None = None,
         skip_existing: bool = False,
+        overwrite: bool = False,
         probabilities: bool = False,
-        dicom_seg: bool = False,
     ) -> None:
         if probabilities and not isinstance(inferer, VolumeInferer):
             raise ValueError("probabilities need a VolumeInferer")
@@ -92,31 +99,53 @@ class CaseEvaluator(Evaluator):
         self.output_dir = Path(output_dir)
         self.skip_existing = skip_existing
         self.probabilities = probabilities
-        self.dicom_seg = dicom_seg
+        self.writer = writer
+        self.folder = OutputFolder(output_dir, overwrite=overwrite)
+        self._complete: set[str] = set()
         self.summary = RunSummary()
 
     def run(self, global_epoch: int = 1) -> None:
         """Run all cases, then print and write the summary (also when interrupted).
 
         Raises:
-            InputError: there is no case, two have one id, or the output folder cannot be made.
+            InputError: there is no case, two have one id, the output folder cannot be made or written to, another
+                process writes to it, or a file there may not be replaced.
         """
         cases: Sequence[Mapping[str, Any]] = self.dataset.data
         if not cases:
             raise InputError("there is no case to run: the data list is empty")
         check_unique([_case_id(case) for case in cases], [str(case.get("image")) for case in cases])
-        try:
-            self.output_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{self.output_dir}: cannot be made ({error}). Set output_dir to a writable folder"
-            ) from error
         self.summary = RunSummary()
-        try:
-            super().run(global_epoch)
-        finally:
-            print(self.summary.text())
-            self.summary.write(self.output_dir)
+        with self.folder.held(SUMMARY_FILES):
+            self._check_outputs(cases)
+            try:
+                super().run(global_epoch)
+            finally:
+                # nothing was done where a handler refused to begin
+                if self.summary.cases:
+                    self.summary.write(self.folder)
+                    print(printable(self.summary.text()))
+
+    def _check_outputs(self, cases: Sequence[Mapping[str, Any]]) -> None:
+        """Note which cases are complete, and refuse files in the way of the others before anything is computed."""
+        names: list[str] = []
+        inputs = {os.path.realpath(path): path for case in cases for path in _input_files(case)}
+        self._complete = set()
+        for case in cases:
+            case_id = _case_id(case)
+            labels = label_path(self.output_dir, case_id)
+            more = [f"{case_id}.npy"] if self.probabilities else []
+            if self.skip_existing and self.writer is not None and self.writer.is_complete(case, *more):
+                self._complete.add(case_id)
+                continue
+            own = [*(self.writer.names(case) if self.writer is not None else []), *more]
+            if taken := [name for name in own if os.path.realpath(labels.with_name(name)) in inputs]:
+                raise InputError(
+                    f"{labels.with_name(taken[0])}: is an input of this run, which the result would replace. Give "
+                    "another output folder"
+                )
+            names += own
+        self.folder.check(names)
 
     def exit_if_failed(self) -> None:
         """End the process with status 1 when any case failed."""
@@ -138,7 +167,7 @@ class CaseEvaluator(Evaluator):
         started = perf_counter()
         engine.state.output = []  # the last case's volumes go before the next are read
         engine.state.batch = []
-        if self.skip_existing and is_complete(self.output_dir, case, dicom_seg=self.dicom_seg):
+        if case_id in self._complete:
             self.summary.cases.append(CaseRecord(case_id, "skipped", 0.0))
             return []
         try:
@@ -159,7 +188,7 @@ class CaseEvaluator(Evaluator):
         case = self.dataset[number]
         engine.state.batch = [case]
         image = case[CommonKeys.IMAGE]
-        files: AbstractContextManager[AtomicFiles | None] = AtomicFiles() if self.probabilities else nullcontext()
+        files: AbstractContextManager[ResultFiles | None] = self.folder.files() if self.probabilities else nullcontext()
         with self.mode(self.network), files as open_files:
             arguments: dict[str, Any] = {"inputs": image[None], "network": self.network}
             if open_files is not None:
@@ -170,6 +199,9 @@ class CaseEvaluator(Evaluator):
             output = {CommonKeys.IMAGE: image, CommonKeys.PRED: prediction, "seconds": perf_counter() - started}
             if CommonKeys.LABEL in case:
                 output[CommonKeys.LABEL] = case[CommonKeys.LABEL]
+            output["source"] = source_digest(self.dataset.data[number])
+            if open_files is not None:
+                output["files"] = open_files
             engine.state.output = [output]
             engine.fire_event(IterationEvents.FORWARD_COMPLETED)
             engine.fire_event(IterationEvents.MODEL_COMPLETED)  # runs the postprocessing
@@ -179,6 +211,10 @@ def _case_id(case: Mapping[str, Any]) -> str:
     if "case_id" not in case:
         raise InputError(f"case {case.get('image', '?')}: has no 'case_id', by which its outputs are named")
     return str(case["case_id"])
+
+
+def _input_files(case: Mapping[str, Any]) -> list[str]:
+    return [str(path) for path in case_files(case)] if "image" in case else []
 
 
 def _reason(error: BaseException) -> str:

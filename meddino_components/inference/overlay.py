@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..blank_figure import blank_figure
+from ..blank_figure import blank_figure, save_figure
 from .slice_choice import choose_slices, label_areas
 
 _ROWS, _COLUMNS = 3, 4  # of axial tiles
@@ -111,7 +111,7 @@ def write_overlay(
     middle = (1 + top) / 2
     figure.text(0.01, middle, title, color=TEXT, fontsize=13, weight="bold", va="center")
     figure.text(0.99, middle, note, color=FAINT, fontsize=9, ha="right", va="center")
-    figure.savefig(path, facecolor=PAGE)
+    save_figure(figure, path, facecolor=PAGE)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Literal
 
-from ..atomic_files import AtomicFiles
+from ..files import OutputFolder, write_text
 
+SUMMARY_FILES = ("summary.json", "summary.csv")
 _MAX_ROWS = 50  # of a table that one still reads
 
 
@@ -43,15 +43,17 @@ class RunSummary:
         lines += [f"  {c.case_id:{width}}  {c.status:7}  {c.seconds:7.1f} s  {c.error}".rstrip() for c in shown]
         return "\n".join(lines)
 
-    def write(self, folder: Path) -> None:
-        """Write ``summary.json`` and ``summary.csv``."""
+    def write(self, folder: OutputFolder) -> None:
+        """Write `SUMMARY_FILES`."""
         rows = [asdict(case) for case in self.cases]
         totals = {status: self.count(status) for status in ("ok", "failed", "skipped")}
         totals_seconds = round(sum(case.seconds for case in self.cases), 3)
-        with AtomicFiles() as files:
+        with folder.files() as files:
             text = json.dumps({**totals, "seconds": totals_seconds, "cases": rows}, indent=2, ensure_ascii=False)
-            files.path(folder / "summary.json").write_text(text + "\n", encoding="utf-8")
-            with files.path(folder / "summary.csv").open("w", newline="", encoding="utf-8") as file:
+            write_text(files.path(folder.path / "summary.json"), text + "\n")
+            with files.path(folder.path / "summary.csv").open(
+                "w", newline="", encoding="utf-8", errors="backslashreplace"
+            ) as file:
                 writer = csv.DictWriter(file, ["case_id", "status", "seconds", "error"])
                 writer.writeheader()
                 writer.writerows(rows)

@@ -17,9 +17,10 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..atomic_files import AtomicFiles
+from ..files import OutputFolder, ResultFiles, write_text
 from ..data.regions import Regions
 from ..errors import InputError
+from .case_record import is_complete, provenance, source_digest
 from .dicom_segmentation import require_highdicom, write_dicom_segmentation
 from .grids import TOLERANCE_MM, as_on_grid
 from .overlay import region_labels, write_overlay
@@ -40,16 +41,6 @@ def label_path(output_dir: str | Path, case_id: str) -> Path:
     return Path(output_dir) / f"{case_id}{LABEL_SUFFIX}"
 
 
-def is_complete(output_dir: str | Path, case: Mapping[str, Any], *, dicom_seg: bool) -> bool:
-    """Whether a case's outputs are there: the label map and, of a DICOM series where it is wanted, the DICOM SEG."""
-    labels = label_path(output_dir, str(case["case_id"]))
-    image = case.get("image", "")
-    # of several sequences, the first is the one whose grid the outputs have
-    first = next(iter(image.values()), "") if isinstance(image, Mapping) else image
-    is_dicom = dicom_seg and Path(str(first)).is_dir()
-    return labels.exists() and (not is_dicom or labels.with_name(f"{case['case_id']}{SEGMENTATION_SUFFIX}").exists())
-
-
 class WriteCased(Transform):
     """Write a case's labels on the input's own grid, the organs' volumes, and a sheet to look at.
 
@@ -57,6 +48,9 @@ class WriteCased(Transform):
     (sform, qform, units) less the free text and extensions, which may name the patient. A prediction that is still in
     the canonical orientation is brought back here, one that was inverted before (``Invertd``) is left as it is. The
     files appear together or, after an error, not at all. Only the DICOM SEG holds anything of the patient's.
+
+    ``<case_id>.json`` is written last; it holds the SHA-256 of the other files, of the weights and of the settings.
+    Results of an earlier run are replaced, other files never (see `OutputFolder`).
 
     Args:
         output_dir: made when missing.
@@ -67,6 +61,8 @@ class WriteCased(Transform):
         overlay: write the PNG (needs matplotlib).
         window: (low, high) grey window in the units of the preprocessed image; None is taken from the labelled voxels.
         model_sha256: recorded in the JSON.
+        settings: plain data that decides the labels, recorded in the JSON.
+        overwrite: replace results that were edited since, too.
         regions: what the labels make up together; their volumes are written and drawn, too.
         channel_names: names of the image's channels, for the PNG.
         shown_channels: those that are drawn; None draws the first.
@@ -89,6 +85,8 @@ class WriteCased(Transform):
         overlay: bool = True,
         window: Sequence[float] | None = None,
         model_sha256: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
         regions: Regions | None = None,
         channel_names: Sequence[str] = ("image",),
         shown_channels: Sequence[str] | None = None,
@@ -104,6 +102,8 @@ class WriteCased(Transform):
         self.overlay = overlay
         self.window = None if window is None else (float(window[0]), float(window[1]))
         self.model_sha256 = model_sha256
+        self.settings = dict(settings or {})
+        self.folder = OutputFolder(output_dir, overwrite=overwrite)
         self.regions, self.background = regions, background
         self.channels = shown_numbers(channel_names, shown_channels)
         self.codes = None
@@ -111,8 +111,33 @@ class WriteCased(Transform):
             require_highdicom()
             self.codes = codes_of(self.label_names, segment_codes)
 
+    def names(self, case: Mapping[str, Any]) -> list[str]:
+        """The files that the case, as it is listed, will get."""
+        labels = label_path(self.output_dir, str(case["case_id"])).name
+        image = case.get("image", "")
+        # of several sequences, the first is the one whose grid the outputs have
+        first = next(iter(image.values()), "") if isinstance(image, Mapping) else image
+        suffixes = [".json"] + [".png"] * self.overlay
+        suffixes += [SEGMENTATION_SUFFIX] * (self.codes is not None and Path(str(first)).is_dir())
+        return [labels, *(f"{case['case_id']}{suffix}" for suffix in suffixes)]
+
+    def is_complete(self, case: Mapping[str, Any], *more: str) -> bool:
+        """Whether an earlier run with these weights and settings wrote the case, and the files ``more``, as a whole."""
+        report = self.output_dir / f"{case['case_id']}.json"
+        return is_complete(
+            report,
+            {*self.names(case), *more} - {report.name},
+            source=source_digest(case),
+            model_sha256=self.model_sha256,
+            settings=self.settings,
+        )
+
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
-        """Write the case and return it unchanged. Read besides the keys: ``case_id`` and, when there, ``seconds``."""
+        """Write the case and return it unchanged.
+
+        Read besides the keys: ``case_id`` and, when there, ``seconds``, ``source`` (`source_digest`) and ``files`` (an
+        open block, whose files are published with these).
+        """
         image, prediction, case_id = data[self.image_key], data[self.key], str(data["case_id"])
         final = label_path(self.output_dir, case_id)
         source_affine = np.asarray(image.meta["original_affine"], dtype=np.float64)
@@ -127,7 +152,6 @@ class WriteCased(Transform):
             "shape": list(labels.shape),
             "spacing_mm": [round(float(s), 6) for s in spacing_mm],
             "seconds": None if data.get("seconds") is None else round(float(data["seconds"]), 3),
-            "model_sha256": self.model_sha256,
             "software": {
                 "meddino": __version__,
                 "monai": monai.__version__,
@@ -135,9 +159,9 @@ class WriteCased(Transform):
             },
         }
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        with AtomicFiles() as files:
-            text = json.dumps(report, indent=2, ensure_ascii=False)
-            files.path(final.with_name(f"{case_id}.json")).write_text(text + "\n", encoding="utf-8")
+        files: ResultFiles = data.get("files") or self.folder.files()
+        with files:
+            nib.save(nifti_like_source(labels, source_affine, _source_file(image)), files.path(final))
             if self.overlay:
                 self._write_overlay(files.path(final.with_name(f"{case_id}.png")), image, labels, source_affine, report)
             if self.codes is not None and "dicom_files" in image.meta:
@@ -151,8 +175,15 @@ class WriteCased(Transform):
                     resampled=bool(image.meta["dicom_resampled"]),
                     model_sha256=self.model_sha256,
                 )
-            # last: where the label map exists, the case is complete
-            nib.save(nifti_like_source(labels, source_affine, _source_file(image)), files.path(final))
+            report |= provenance(
+                files.written(),
+                source=data.get("source"),
+                model_sha256=self.model_sha256,
+                settings=self.settings,
+            )
+            # last: where it is, and the hashes in it are right, the case is complete
+            text = json.dumps(report, indent=2, ensure_ascii=False)
+            write_text(files.path(final.with_name(f"{case_id}.json")), text + "\n")
         return data
 
     @staticmethod

@@ -15,7 +15,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 
-from ..atomic_files import AtomicFiles
+from ..files import ResultFiles
 from ..embeddings import Encoder, backbone_encoder
 from ..evaluation.feature_map_sheet import evenly_spaced, write_feature_maps
 from ..evaluation.feature_scores import feature_scores
@@ -162,7 +162,7 @@ class FeatureEvaluation:
         note = ", ".join(f"{name.replace('_', ' ')} {score:.3f}" for name, score in scores.items() if "organ" in name)
         self.maps_dir.mkdir(parents=True, exist_ok=True)
         name = f"iteration_{iteration:06d}"
-        with AtomicFiles() as files:
+        with ResultFiles() as files:
             colours = write_feature_maps(
                 files.path(self.maps_dir / f"{name}.png"),
                 slices=[self.test_slices[k] for k in chosen],

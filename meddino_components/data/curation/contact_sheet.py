@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...atomic_files import AtomicFiles
-from ...blank_figure import blank_figure
+from ...files import ResultFiles
+from ...blank_figure import blank_figure, save_figure
 from ...errors import InputError
 from ..slice_store.store import SliceStore
 
@@ -61,8 +61,8 @@ def write_contact_sheet(path: Path, store: SliceStore) -> list[int]:
     figure.text(0.01, middle, title, color=_TEXT, fontsize=12, weight="bold", va="center")
     note = "CT: -160 to 240 HU; R: the patient's right"
     figure.text(0.99, middle, note, color=_FAINT, fontsize=8, ha="right", va="center")
-    with AtomicFiles() as files:
-        figure.savefig(files.path(path), facecolor=_PAGE)
+    with ResultFiles() as files:
+        save_figure(figure, files.path(path), facecolor=_PAGE)
     return chosen
 
 

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...atomic_files import AtomicFiles
+from ...files import ResultFiles, write_text
 from ..slice_store.store import VolumeRecord
 from .sources import SourceCase
 
 
+REPORT_FILES = ("report.json", "report.txt")
+
+
 class CurationReport:
-    """Collects cases and writes ``report.json`` and ``report.txt``.
+    """Collects cases and writes `REPORT_FILES`.
 
     Attributes:
         warnings: what was odd about cases that were taken nevertheless.
@@ -73,11 +76,9 @@ class CurationReport:
         }
         summary = self._summary()
         text = "\n\n".join([summary, *self._tables()])
-        with AtomicFiles() as files:
-            files.path(root / "report.json").write_text(
-                json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
-            files.path(root / "report.txt").write_text(text + "\n", encoding="utf-8")
+        with ResultFiles() as files:
+            write_text(files.path(root / "report.json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+            write_text(files.path(root / "report.txt"), text + "\n")
         return f"{summary}\nreport: {root / 'report.txt'}"
 
     def _summary(self) -> str:

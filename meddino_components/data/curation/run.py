@@ -18,18 +18,20 @@ from typing import Any
 from tqdm import tqdm
 
 from ...errors import InputError
+from ...files import AtomicFiles, OutputFolder, is_empty_folder, remove_dead_temporaries, write_text
 from ..dicom import GantryTilt
 from ..file_checks import last_line
 from ..slice_store.store import STORE_FILE, SliceStore, VolumeRecord, require_blosc2
-from ..slice_store.writer import PARTIAL, StoredVolume, store_volume, write_index, write_whole
+from ..slice_store.writer import StoredVolume, store_volume, write_index
 from .case import CuratedVolume, Refused, read_case
 from .contact_sheet import require_matplotlib, write_contact_sheet
 from .exclusion_list import ExclusionList
-from .report import CurationReport
+from .report import REPORT_FILES, CurationReport
 from .sources import SourceCase, Sources, list_source_cases
 from .workers import map_locally, map_on_ray
 
 NOTES = ".curation"
+CONTACT_SHEET = "contact_sheet.png"
 # part of a note's name: bump when a case would be stored differently
 _RECIPE = 1
 
@@ -88,7 +90,7 @@ def curate(
 
     Raises:
         InputError: the sources or the exclusion list cannot be read, ``output`` is something else or cannot be written,
-            a package is missing, or no case could be taken.
+            another process writes to it or a report in it was edited, a package is missing, or no case could be taken.
     """
     require_blosc2()
     if contact_sheet:
@@ -103,15 +105,18 @@ def curate(
             report.skip(case, "excluded", f"named by '{line}' of the exclusion list")
         else:
             wanted.append(case)
-    _prepare_output(root, cases)
-    notes = _read_missing(wanted, root, num_workers, ray, Reading(check_modality, gantry_tilt), retry_skipped, progress)
-    taken = _write_store(root, wanted, notes, exclusions, report)
-    report.unused_exclusions = exclusions.unused()
-    summary = report.write(root)
-    if not taken:
-        raise InputError(f"no case of {len(cases)} could be taken; {root / 'report.txt'} says why.\n{summary}")
-    if contact_sheet:
-        write_contact_sheet(root / "contact_sheet.png", SliceStore(root))
+    _check_output(root)
+    with OutputFolder(root).held((STORE_FILE, *REPORT_FILES, *([CONTACT_SHEET] if contact_sheet else []))):
+        _prepare_output(root, cases)
+        reading = Reading(check_modality, gantry_tilt)
+        notes = _read_missing(wanted, root, num_workers, ray, reading, retry_skipped, progress)
+        taken = _write_store(root, wanted, notes, exclusions, report)
+        report.unused_exclusions = exclusions.unused()
+        summary = report.write(root)
+        if not taken:
+            raise InputError(f"no case of {len(cases)} could be taken; {root / 'report.txt'} says why.\n{summary}")
+        if contact_sheet:
+            write_contact_sheet(root / CONTACT_SHEET, SliceStore(root))
     return summary
 
 
@@ -149,8 +154,13 @@ def curate_case(case: SourceCase, root: Path, reading: Reading) -> str:
     text = json.dumps(note, ensure_ascii=False)
     # without a note it is tried again: a missing file may come, memory may be there next time
     if key is not None and note.get("skipped") not in ("too large", "failed"):
-        write_whole(root / NOTES / f"{key}.json", text.encode())
+        _write_note(root / NOTES / f"{key}.json", text)
     return text
+
+
+def _write_note(path: Path, text: str) -> None:
+    with AtomicFiles() as files:
+        write_text(files.path(path), text)
 
 
 def _store_volume(case: SourceCase, volume: CuratedVolume, root: Path) -> dict[str, Any]:
@@ -255,11 +265,15 @@ def _write_store(
     return taken
 
 
-def _prepare_output(root: Path, cases: list[SourceCase]) -> None:
-    """Make the folder, refuse one that is something else, clear what a killed run left half written."""
+def _check_output(root: Path) -> None:
+    """Refuse a folder that is something else."""
     known = (root / NOTES).is_dir() or (root / STORE_FILE).is_file()
-    if root.exists() and not known and (not root.is_dir() or any(root.iterdir())):
+    if root.exists() and not known and not is_empty_folder(root):
         raise InputError(f"{root}: exists and is not a slice store. Choose a new folder as output.")
+
+
+def _prepare_output(root: Path, cases: list[SourceCase]) -> None:
+    """Refuse a store of other sources, clear what a killed run left half written."""
     listing = root / NOTES / "sources.txt"
     names = sorted({case.source_set for case in cases})
     before = set(listing.read_text(encoding="utf-8").splitlines()) if listing.is_file() else set()
@@ -271,8 +285,7 @@ def _prepare_output(root: Path, cases: list[SourceCase]) -> None:
     try:
         (root / NOTES).mkdir(parents=True, exist_ok=True)
         for folder in (root / NOTES, *root.glob("volumes/??")):
-            for path in folder.glob(f"{PARTIAL}*"):
-                path.unlink(missing_ok=True)
-        write_whole(listing, "".join(f"{name}\n" for name in names).encode())
+            remove_dead_temporaries(folder)
+        _write_note(listing, "".join(f"{name}\n" for name in names))
     except OSError as error:
         raise InputError(f"{root}: cannot be written ({error}). Choose another output.") from error

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
-from ...file_stamps import Stamp, file_stamp
+from ...files import Stamp, file_stamp
 from ..file_checks import check_claimed_size, check_is_image_file
 from .naming import first_few
 

@@ -12,7 +12,7 @@ from nibabel import orientations
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from ...atomic_files import AtomicFiles
+from ...files import OutputFolder, ResultFiles, is_empty_folder, write_text
 from ...errors import InputError
 from ..datasets import AMOS_LABELS
 from ..geometry import CANONICAL_AXCODES
@@ -60,7 +60,8 @@ def write_phantoms(
         The folder.
 
     Raises:
-        InputError: the folder holds something else, or a number is out of range.
+        InputError: the folder holds something else, a case in it was edited, another process writes to it, or a number
+            is out of range.
     """
     if n_ct + n_val_ct > 499 or min(n_ct, n_mr, n_val_ct, n_val_mr, seed) < 0 or n_ct + n_mr + n_val_ct + n_val_mr < 1:
         raise InputError(
@@ -82,11 +83,14 @@ def write_phantoms(
                 name = f"amos_{number:04d}.nii.gz"
                 cases.planned.append((modality, number, folder))
                 content[section].append({"image": f"./images{folder}/{name}", "label": f"./labels{folder}/{name}"})
-    workers = DataLoader(cases, batch_size=None, num_workers=num_workers)
-    for _ in tqdm(workers, desc="phantoms", unit="case"):
-        pass
     content |= {"numTraining": len(content["training"]), "numValidation": len(content["validation"])}
-    _write_text(root / "dataset.json", json.dumps(content, indent=1))
+    listed = [entry[kind] for entry in content["training"] + content["validation"] for kind in ("image", "label")]
+    with OutputFolder(root).held(["dataset.json", *listed]):
+        workers = DataLoader(cases, batch_size=None, num_workers=num_workers)
+        for _ in tqdm(workers, desc="phantoms", unit="case"):
+            pass
+        with ResultFiles() as files:
+            write_text(files.path(root / "dataset.json"), json.dumps(content, indent=1))
     return root
 
 
@@ -112,7 +116,7 @@ class _Cases(Dataset[str]):
 def _claim_folder(root: Path) -> None:
     if root.exists() and not root.is_dir():
         raise InputError(f"{root}: is a file; expected a folder. Choose another output_dir.")
-    if root.is_dir() and any(root.iterdir()) and not (root / _MARKER).is_file():
+    if root.is_dir() and not is_empty_folder(root) and not (root / _MARKER).is_file():
         raise InputError(
             f"{root}: holds files that are not a phantom data set, and would be mixed with it. Choose a new folder."
         )
@@ -161,10 +165,6 @@ def _write_nifti(voxels: np.ndarray[Any, Any], affine: np.ndarray[Any, Any], axc
     image = image.as_reoriented(orientations.ornt_transform(start, orientations.axcodes2ornt(axcodes)))
     image.set_qform(image.affine, code=1)
     image.set_sform(image.affine, code=1)
-    with AtomicFiles() as files:
+    with ResultFiles() as files:
         nib.save(image, files.path(path))
 
-
-def _write_text(path: Path, text: str) -> None:
-    with AtomicFiles() as files:
-        files.path(path).write_text(text, encoding="utf-8")

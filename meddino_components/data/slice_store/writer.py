@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...atomic_files import AtomicFiles
+from ...files import AtomicFiles, ResultFiles, is_unchanged, write_text
 from .store import (
     SLICE_DTYPE,
     STORE_FILE,
@@ -29,7 +27,6 @@ from .store import (
     require_blosc2,
 )
 
-PARTIAL = ".partial-"
 _LEVEL = 5
 _BLOCK_BYTES = 32 * 1024
 _CHUNK_HEADER_BYTES = 32
@@ -164,18 +161,8 @@ def write_volume(root: Path, data_file: str, content: bytes) -> None:
     """
     path = root / data_file
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a name that no other process chooses, and rename it."""
-    temporary = path.with_name(f"{PARTIAL}{uuid.uuid4().hex}{path.suffix}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with AtomicFiles() as files:
+        files.path(path).write_bytes(content)
 
 
 def write_index(root: Path, volumes: Sequence[StoredVolume]) -> None:
@@ -183,8 +170,11 @@ def write_index(root: Path, volumes: Sequence[StoredVolume]) -> None:
 
     Index files are named by their content and ``store.json`` names them: replacing that one file turns an old store
     into the new one, also under the eyes of a reader.
+
+    Raises:
+        InputError: a file of the user's has one of these names.
     """
-    table = "".join(f"{volume.record.to_json()}\n" for volume in volumes).encode()
+    table = "".join(f"{volume.record.to_json()}\n" for volume in volumes).encode("utf-8", "backslashreplace")
     rows = index_rows(volumes)
     names = {
         "volumes": f"volumes-{hashlib.sha256(table).hexdigest()[:16]}.jsonl",
@@ -198,10 +188,10 @@ def write_index(root: Path, volumes: Sequence[StoredVolume]) -> None:
         **names,
     }
     root.mkdir(parents=True, exist_ok=True)
-    with AtomicFiles() as files:
+    with ResultFiles() as files:
         files.path(root / names["volumes"]).write_bytes(table)
         np.save(files.path(root / names["slices"]), rows)
-        files.path(root / STORE_FILE).write_text(json.dumps(header, indent=2) + "\n")
+        write_text(files.path(root / STORE_FILE), json.dumps(header, indent=2) + "\n")
     _remove_others(root, set(names.values()), {volume.record.data_file for volume in volumes})
 
 
@@ -220,7 +210,7 @@ def index_rows(volumes: Sequence[StoredVolume]) -> NDArray[Any]:
 def _remove_others(root: Path, index_files: set[str], data_files: set[str]) -> None:
     """Remove what the store no longer names, such as the voxels of a case excluded since."""
     for path in [*root.glob("volumes-*.jsonl"), *root.glob("slices-*.npy")]:
-        if path.name not in index_files:
+        if path.name not in index_files and is_unchanged(path):
             path.unlink()
     for path in root.glob("volumes/??/*.b2nd"):
         if path.relative_to(root).as_posix() not in data_files:

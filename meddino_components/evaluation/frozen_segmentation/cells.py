@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...atomic_files import AtomicFiles
+from ...files import AtomicFiles
 from ...embeddings import FrozenEncoder
 from ...embeddings.prepared_images import PREPARATION
 from ...networks.map_decoders import DecoderName

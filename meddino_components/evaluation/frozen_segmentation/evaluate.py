@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ...atomic_files import AtomicFiles
+from ...files import ResultFiles, writes_results
 from ...embeddings import FrozenEncoder
 from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
 from ...networks.map_decoders import DecoderName
 from ..feature_map_sheet import evenly_spaced
 from ..finished_cells import cell_folder
-from ..score_tables import Row, plain, write_tables
+from ..score_tables import TABLE_SUFFIXES, Row, plain, write_tables
 from .cells import DecodedFold, DecoderCell
 from .decoder_training import DecoderTraining
 from .dice_bootstrap import BootstrappedDice
@@ -35,6 +35,12 @@ _OF_VOLUMES: tuple[DecoderName, ...] = (*_OF_PICTURES, "conv_3d")
 _MAIN = "Dice"
 
 
+@writes_results(
+    *(f"segmentation.{suffix}" for suffix in TABLE_SUFFIXES),
+    "segmentation_cases.csv",
+    "segmentation_loss.png",
+    *(f"predictions_{decoder}.png" for decoder in get_args(DecoderName)),
+)
 def evaluate_segmentation(
     *,
     folds: Sequence[Fold],
@@ -91,7 +97,8 @@ def evaluate_segmentation(
 
     Raises:
         InputError: names of encoders that recur, a decoder that there is not, patients on both sides of a
-            fold, a class that no training case of a fold shows, a fold without a readable case, or see `map_cases`.
+            fold, a class that no training case of a fold shows, a fold without a readable case, a file of the user's or
+            another process in ``output_dir``, or see `map_cases`.
     """
     everyone = encoders_and_controls(encoders, controls)
     for encoder in everyone:
@@ -267,7 +274,7 @@ def _check_classes(folds: Sequence[Fold], mapped: MappedSet, label_names: Sequen
 
 
 def _write_cases(path: Path, results: Mapping[Key, DecodedFold], mapped: MappedSet, classes: Sequence[str]) -> None:
-    with AtomicFiles() as files, files.path(path).open("w", newline="", encoding="utf-8") as file:
+    with ResultFiles() as files, files.path(path).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["fold", "encoder", "decoder", "case", "patient", *classes])
         for key, result in results.items():

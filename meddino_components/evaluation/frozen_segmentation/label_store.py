@@ -18,12 +18,11 @@ from monai.transforms import Compose, Orientationd
 from numpy.typing import NDArray
 
 from ...array_files import ArrayFile
-from ...atomic_files import AtomicFiles
+from ...files import AtomicFiles, file_stamp, write_text
 from ...data.geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, fit_to_square, in_plane_spacing
 from ...data.image_sets import Sample, load_picture
 from ...data.image_sets.picture_masks import load_mask
 from ...errors import InputError
-from ...file_stamps import file_stamp
 
 _LAYOUT = 1  # of what is written here; in the key
 
@@ -86,9 +85,8 @@ def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n
             for what, array in (("native.npy", native), ("fitted.npy", fitted), ("present.npy", present)):
                 np.save(files.path(paths[what]), array)
             # last: where it is, the others are complete
-            files.path(paths["json"]).write_text(
-                json.dumps({"spacing_mm": spacing_mm, "highest": int(native.max())}) + "\n", encoding="utf-8"
-            )
+            facts = {"spacing_mm": spacing_mm, "highest": int(native.max())}
+            write_text(files.path(paths["json"]), json.dumps(facts) + "\n")
     facts = json.loads(paths["json"].read_text(encoding="utf-8"))
     if facts["highest"] >= n_classes:
         raise UnnamedLabelError(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...atomic_files import AtomicFiles
-from ...blank_figure import blank_figure
+from ...files import ResultFiles
+from ...blank_figure import blank_figure, save_figure
 
 
 def write_loss_curves(path: Path, losses: Mapping[tuple[str, str, str], Sequence[float]]) -> None:
@@ -37,5 +37,5 @@ def write_loss_curves(path: Path, losses: Mapping[tuple[str, str, str], Sequence
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("Dice + cross-entropy", fontsize=8)
     panels[-1].legend(fontsize=7, frameon=False)
-    with AtomicFiles() as files:
-        figure.savefig(files.path(path))
+    with ResultFiles() as files:
+        save_figure(figure, files.path(path))

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...atomic_files import AtomicFiles
-from ...blank_figure import blank_figure
+from ...files import ResultFiles
+from ...blank_figure import blank_figure, save_figure
 from ...data.image_sets import load_picture
 from ...embeddings import raw_pixels
 from ...embeddings.prepared_images import PreparedImages
@@ -86,8 +86,8 @@ def write_prediction_sheet(
     figure.text(0.01, middle, title, color=overlay.TEXT, fontsize=11, weight="bold", va="center")
     note = "white outline: the reference. Automatic; for research only"
     figure.text(0.99, middle, note, color=overlay.FAINT, fontsize=8, ha="right", va="center")
-    with AtomicFiles() as files:
-        figure.savefig(files.path(path), facecolor=overlay.PAGE)
+    with ResultFiles() as files:
+        save_figure(figure, files.path(path), facecolor=overlay.PAGE)
 
 
 def _image(case: Mapping[str, Any], k: int, size_px: int) -> tuple[NDArray[np.float32], bool]:

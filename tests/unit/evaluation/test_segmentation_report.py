@@ -56,7 +56,7 @@ def save_case(folder: Path, case_id: str, shift: int, axes: str = "RAS") -> dict
 def evaluator(cases: list[dict[str, str]], out: Path, *, invert: bool = False, **extra: Any) -> CaseEvaluator:
     before = Compose([LoadVolumed(KEYS), CheckSameGridd(KEYS), Orientationd(KEYS, axcodes="PLS", labels=None)])
     inverse = [Invertd("pred", before, "image", nearest_interp=True)] if invert else []
-    writers = [WriteCased(output_dir=out, label_names=NAMES, overlay=False)]
+    writes = WriteCased(output_dir=out, label_names=NAMES, overlay=False)
     report = SegmentationReport(output_dir=out, label_names=NAMES, title="A & B", n_pictures=1)
     settings: dict[str, Any] = {"val_handlers": [report]}
     return CaseEvaluator(
@@ -65,7 +65,8 @@ def evaluator(cases: list[dict[str, str]], out: Path, *, invert: bool = False, *
         network=torch.nn.Identity(),
         inferer=Thresholds(),
         output_dir=out,
-        postprocessing=Compose([*inverse, *writers]),
+        postprocessing=Compose(inverse),
+        writer=writes,
         **(settings | extra),
     )
 

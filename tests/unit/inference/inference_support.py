@@ -82,14 +82,15 @@ def evaluator(
     **extra: Any,
 ) -> CaseEvaluator:
     before = Compose([LoadVolumed("image"), Orientationd("image", axcodes=CANONICAL_AXCODES, labels=None)])
-    writers = [WriteCased(output_dir=output_dir, label_names=NAMES, **{"overlay": False, **(writer or {})})]
+    writes = WriteCased(output_dir=output_dir, label_names=NAMES, **{"overlay": False, **(writer or {})})
     inverse = [Invertd("pred", before, "image", nearest_interp=True)] if invert else []
     settings: dict[str, Any] = {
         "device": "cpu",
         "dataset": Dataset(cases, before),
         "network": Thresholds(),
         "inferer": VolumeInferer(roi_size=(16, 16)),
-        "postprocessing": Compose([*inverse, *writers]),
+        "postprocessing": Compose(inverse),
+        "writer": writes,
         "output_dir": output_dir,
     }
     return CaseEvaluator(**{**settings, **extra})

@@ -1,0 +1,32 @@
+"""Writing files: whole or not at all, never over a user's file, one writer of a folder at a time."""
+
+from .atomic import AtomicFiles
+from .hashing import sha256_of
+from .lock import held_lock
+from .output_folder import OutputFolder, is_empty_folder, writes_results
+from .results import ResultFiles, adopt, append_to, check_results, is_unchanged
+from .stamps import Stamp, file_stamp
+from .temporaries import remove_dead_temporaries, temporary_beside
+from .text import printable, write_text
+from .with_sha256 import write_atomically
+
+__all__ = [
+    "AtomicFiles",
+    "OutputFolder",
+    "ResultFiles",
+    "Stamp",
+    "adopt",
+    "append_to",
+    "check_results",
+    "file_stamp",
+    "held_lock",
+    "is_empty_folder",
+    "is_unchanged",
+    "printable",
+    "remove_dead_temporaries",
+    "sha256_of",
+    "temporary_beside",
+    "write_atomically",
+    "write_text",
+    "writes_results",
+]

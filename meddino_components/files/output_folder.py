@@ -1,0 +1,114 @@
+"""The folder that a run writes to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from ..errors import InputError
+from .ledger import HIDDEN
+from .lock import held_lock, take_lock
+from .results import ResultFiles, check_results
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class OutputFolder:
+    """A folder with one writer at a time, in which nothing is replaced but unedited results of this project.
+
+    Args:
+        path: of the folder; made when it is first needed.
+        overwrite: replace results that were edited since, too; None where the user has no such option.
+    """
+
+    def __init__(self, path: str | Path, *, overwrite: bool | None = None) -> None:
+        self.path = Path(path).expanduser()
+        self.overwrite = overwrite
+
+    @contextmanager
+    def held(self, names: Iterable[str] = ()) -> Iterator[OutputFolder]:
+        """Make the folder, take its lock for the time of the block, and check the names of what will be written.
+
+        Raises:
+            InputError: the folder cannot be made or written to, another process writes to it, or see `check`.
+        """
+        self._make()
+        with held_lock(self.path):
+            self.check(names)
+            yield self
+
+    def take(self) -> Path:
+        """Take the lock without a block; `files.lock.release_lock` gives it back. Raises as `held`."""
+        self._make()
+        return take_lock(self.path)
+
+    def check(self, names: Iterable[str]) -> None:
+        """Refuse names, which may lead to folders below, before anything is computed.
+
+        Raises:
+            InputError: one is of a file that this project did not write, or of a result that was edited since and
+                ``overwrite`` is not true; one is too long; two are one file here.
+        """
+        paths = [self.path / name for name in names]
+        check_results(paths, overwrite=self.overwrite)
+        if _ignores_case(self.path):
+            seen: dict[str, Path] = {}
+            for path in paths:
+                other = seen.setdefault(str(path).casefold(), path)
+                if other != path:
+                    raise InputError(f"{path} and {other.name} are one file on this file system: rename one")
+
+    def files(self) -> ResultFiles:
+        """A block in which several files of this folder, and of those below, are written together."""
+        return ResultFiles(overwrite=self.overwrite)
+
+    def _make(self) -> None:
+        hidden = self.path / HIDDEN
+        try:
+            hidden.mkdir(parents=True, exist_ok=True)
+            writable = os.access(hidden, os.W_OK | os.X_OK) and os.access(self.path, os.W_OK | os.X_OK)
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot be made or written to ({error.strerror}). Give a writable output folder"
+            ) from error
+        if not writable:
+            raise InputError(f"{self.path}: cannot be written to. Give a writable output folder")
+
+
+def writes_results(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator of functions with a keyword ``output_dir``: its lock is held during the call.
+
+    Args:
+        names: of files that the function will write there; they are checked before it begins.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            with OutputFolder(_output_dir(kwargs)).held(names):
+                return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def is_empty_folder(path: Path) -> bool:
+    """Whether a folder holds nothing but this project's record and lock."""
+    return path.is_dir() and all(entry.name == HIDDEN for entry in path.iterdir())
+
+
+def _output_dir(arguments: dict[str, Any]) -> str | Path:
+    folder: str | Path = arguments["output_dir"]
+    return folder
+
+
+def _ignores_case(folder: Path) -> bool:
+    return (folder / HIDDEN).exists() and (folder / HIDDEN.upper()).exists()
+
+

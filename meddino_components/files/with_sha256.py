@@ -1,0 +1,49 @@
+"""One file with its SHA-256 beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from ..errors import InputError
+from .hashing import sha256_of
+from .results import ResultFiles
+
+
+def write_atomically(path: Path, write: Callable[[Path], None], *, overwrite: bool | None = None) -> str:
+    """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path`` and write ``<path>.sha256``.
+
+    The data are on the disk before the rename. The old ``.sha256`` goes first, so that a process killed at any moment
+    leaves the old file, or the new one, and never a SHA-256 that belongs to the other.
+
+    Args:
+        path: of the file; its folder is there.
+        write: gets the temporary path.
+        overwrite: as of `ResultFiles`.
+
+    Returns:
+        The SHA-256 of the file.
+
+    Raises:
+        InputError: the file cannot be written, or one that may not be replaced is there; what was there before is as it
+            was, and no temporary file is left.
+    """
+    sidecar = Path(f"{path}.sha256")
+    try:
+        with ResultFiles(overwrite=overwrite) as files:
+            partial = files.path(path)
+            write(partial)
+            digest = sha256_of(partial)
+            files.path(sidecar).write_text(f"{digest}  {path.name}\n", encoding="utf-8", errors="surrogateescape")
+            files.remove_first(sidecar)
+    except InputError:
+        raise
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch reports a failed write as RuntimeError
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"{path}: cannot be written ({reason}); check the folder, its permissions and the free space. "
+            "A file of this name that was there before is unchanged"
+        ) from error
+    return digest
