@@ -8,6 +8,7 @@ from pathlib import Path
 
 from meddino_components.data import label_names, read_datalist
 from meddino_components.evaluation import control_table_text, evaluate_controls
+from meddino_components.files import ResultFiles, write_text
 
 
 def main(dataset_dir: str, metrics_file: str) -> None:
@@ -19,7 +20,8 @@ def main(dataset_dir: str, metrics_file: str) -> None:
         list(label_names(dataset_dir, "amos").values()),
         network_dice={organ: values["dice"]["mean"] for organ, values in metrics["organs"].items()},
     )
-    Path(metrics_file).with_name("controls.json").write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    with ResultFiles() as files:
+        write_text(files.path(Path(metrics_file).with_name("controls.json")), json.dumps(table, indent=2) + "\n")
     print(control_table_text(table))
 
 

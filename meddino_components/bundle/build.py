@@ -12,8 +12,8 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from ..files import AtomicFiles, write_text
 from ..errors import InputError
+from ..files import AtomicFiles, write_text
 from .checks import list_keys
 
 # the key under which a complete configuration checks itself

@@ -21,7 +21,7 @@ _MODEL = "models/model.pt"
 # of the components; nothing else of the package's folder is shipped
 _COMPONENT_SUFFIXES = {".py", ".typed", ".html", ".json"}
 # hand-written layers need the other bundles' shared ones, so the JSON made of them is shipped
-_NOT_SHIPPED = {"sources", "models", "eval", "output", "__pycache__"}
+_NOT_SHIPPED = {"sources", "models", "eval", "output", "__pycache__", ".meddino"}
 
 
 def package(
@@ -49,8 +49,8 @@ def package(
         The zip.
 
     Raises:
-        InputError: no bundle, or one that breaks a rule, see `check_release`; a file of the user's or another process in
-            ``output_dir``. Nothing is left then.
+        InputError: no bundle, or one that breaks a rule, see `check_release`; a file of the user's or another process
+            in ``output_dir``. No zip is left then.
     """
     root = Path(bundle_dir).resolve()
     if not (root / "configs" / "metadata.json").is_file():

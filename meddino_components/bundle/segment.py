@@ -23,6 +23,7 @@ def segment(
     model: str | Path | None = None,
     overlay_config: str | None = None,
     skip_existing: bool = False,
+    overwrite: bool = False,
     series_uid: str | Sequence[str] | None = None,
     gantry_tilt: str | None = None,
     dicom_seg: bool = False,
@@ -38,7 +39,8 @@ def segment(
         modality: ``ct`` or ``mr``, never guessed; may be left out where DICOM files or the bundle say it.
         model: weights, or an exported ``.onnx`` or ``.pt2``; the bundle's ``models/model.pt`` if left out.
         overlay_config: a second configuration the network was trained with, such as ``laptop``.
-        skip_existing: pass over cases that have an output.
+        skip_existing: pass over cases that these weights and settings have already given.
+        overwrite: replace results that were edited since, too; a file of yours is never replaced.
         series_uid: which series of a DICOM folder that holds several (``series FOLDER`` lists them).
         gantry_tilt: ``resample`` to have tilted DICOM series interpolated onto a rectangular grid.
         dicom_seg: write ``<case>.dcm``, too, a DICOM SEG, for DICOM input; it holds the patient's name and ids.
@@ -65,6 +67,7 @@ def segment(
             dataset_dir=str(source) if isinstance(source, (str, Path)) else [str(path) for path in source],
             output_dir=str(output_dir),
             skip_existing=skip_existing,
+            overwrite=overwrite,
             **{key: value for key, value in given.items() if value is not None},
         )
     except SystemExit as end:

@@ -25,8 +25,8 @@ import yaml
 from monai.utils import ensure_tuple_rep
 from nibabel import orientations
 
-from ..files import ResultFiles, check_results, write_text
 from ..errors import InputError
+from ..files import ResultFiles, check_results, write_text
 from .datasets import Case, Layout, read_datalist
 from .file_checks import read_header
 from .geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, in_plane_spacing

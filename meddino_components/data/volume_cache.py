@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from ..errors import InputError
+from ..files import flush, temporary_beside
 from ..processes import rank_and_size
 from .datasets import case_files
 
@@ -123,11 +123,14 @@ class VolumeCache(Dataset[CachedCase]):
                 "correct the label map, or label_names of the data set"
             )
         self.cache_dir.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=self.cache_dir, prefix=".writing-"))
+        temporary = temporary_beside(folder)
         try:
+            temporary.mkdir()
             np.save(temporary / "image.npy", np.ascontiguousarray(image))
             np.save(temporary / "label.npy", np.ascontiguousarray(label))
             np.savez(temporary / "foreground.npz", **self._sample_foreground(label))  # type: ignore[arg-type]
+            for path in temporary.iterdir():
+                flush(path)
             try:
                 temporary.rename(folder)
             except OSError:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..files import ResultFiles
 from ..blank_figure import blank_figure, save_figure
 from ..data.image_sets import Origins, Sample, Selection, Slide, Tiling, WholeSlide, slide_of
 from ..errors import InputError
+from ..files import ResultFiles
 from .attention_probe import BagScores, LabelledBags
 
 if TYPE_CHECKING:

@@ -13,15 +13,17 @@ from ..data.intensity import Modality
 from ..embeddings import FrozenEncoder, for_scans
 from ..embeddings.encoders import check_size, encoders_and_controls
 from ..errors import InputError
+from ..files import writes_results
 from .feature_map_sheet import evenly_spaced, write_feature_maps
 from .patch_features import SliceFeatures, extract_features
 from .patch_rows import SplitFeatures, patch_rows
 from .resampling import units_that_show
-from .score_tables import Row, plain, write_tables
+from .score_tables import TABLE_SUFFIXES, Row, plain, write_tables
 
 logger = logging.getLogger(__name__)
 
 
+@writes_results(*(f"patches.{suffix}" for suffix in TABLE_SUFFIXES), "feature_maps.png")
 def evaluate_patches(
     *,
     encoders: Sequence[FrozenEncoder],

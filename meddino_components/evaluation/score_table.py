@@ -6,8 +6,8 @@ import csv
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from ..files import ResultFiles
 from ..errors import InputError
+from ..files import ResultFiles
 from .metrics import OrganScore
 
 COLUMNS = ("case", "organ", "dice", "hd95_mm", "surface_dice_1mm", "reference_ml", "prediction_ml")

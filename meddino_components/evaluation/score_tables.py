@@ -9,8 +9,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files import ResultFiles, write_text
 from ..blank_figure import blank_figure, save_figure
+from ..files import ResultFiles, write_text
 from .intervals import Interval
 from .text_tables import csv_text, latex, markdown
 

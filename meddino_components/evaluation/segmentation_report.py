@@ -20,10 +20,10 @@ from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..files import OutputFolder, write_text
 from ..data.geometry import CANONICAL_AXCODES
 from ..data.regions import Regions
 from ..errors import InputError
+from ..files import OutputFolder, write_text
 from ..inference.grids import as_on_grid
 from ..inference.overlay import region_labels
 from ..inference.writers import label_path, shown_numbers
@@ -164,7 +164,9 @@ class SegmentationReport:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._draw(picture, image, reference, prediction, spacing_mm, scores)
         self._scores[case_id] = scores
-        write_scores(self.output_dir / "metrics.csv", _flat({**self._earlier, **self._scores}), overwrite=self.folder.overwrite)
+        write_scores(
+            self.output_dir / "metrics.csv", _flat({**self._earlier, **self._scores}), overwrite=self.folder.overwrite
+        )
 
     def _picture_path(self, case_id: str) -> Path:
         folder = self.output_dir / "comparisons"

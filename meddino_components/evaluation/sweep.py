@@ -79,7 +79,8 @@ def run_sweep(
 
     Raises:
         InputError: nothing to sweep, names that recur, a setting that `evaluate_classification` does not
-            have, a file of the user's or another process in ``output_dir``, or see `evaluate_classification` and `evaluate_segmentation`.
+            have, a file of the user's or another process in ``output_dir``, or see `evaluate_classification` and
+            `evaluate_segmentation`.
     """
     _check_settings(settings)
     named = {str(model.get("name", model.get("backbone", "?"))): dict(model) for model in models}

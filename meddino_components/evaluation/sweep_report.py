@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..files import ResultFiles, write_text
 from ..blank_figure import blank_figure, save_figure
+from ..files import ResultFiles, write_text
 from .intervals import Interval
 from .score_tables import Row
 from .text_tables import csv_text, latex, markdown

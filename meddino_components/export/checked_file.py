@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..files import ResultFiles, check_results, sha256_of, write_text
 from ..errors import InputError
+from ..files import ResultFiles, check_results, sha256_of, write_text
 from ..networks import MedDinoSegmenter
 from .agreement import Agreement, compare
 from .exported_network import ExportedNetwork
@@ -39,7 +39,8 @@ def write_checked(
         independent: as in `compare`.
 
     Raises:
-        InputError: the two disagree, the file cannot be written, or one that may not be replaced is there. What was there before is as it was.
+        InputError: the two disagree, the file cannot be written, or one that may not be replaced is there. What was
+            there before is as it was.
     """
     shapes = _checked_shapes(network, roi_size)
     record_path = Path(f"{path}.json")

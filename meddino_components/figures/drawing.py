@@ -18,9 +18,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import ResultFiles, check_results
 from ..blank_figure import blank_figure, save_figure
 from ..errors import InputError
+from ..files import ResultFiles, check_results
 from .scan_slice import Box, ScanSlice
 
 FORMATS = (".png", ".pdf", ".svg")

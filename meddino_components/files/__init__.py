@@ -1,8 +1,8 @@
 """Writing files: whole or not at all, never over a user's file, one writer of a folder at a time."""
 
 from .atomic import AtomicFiles
-from .hashing import sha256_of
-from .lock import held_lock
+from .hashing import flush, sha256_of
+from .lock import held_lock, release_lock
 from .output_folder import OutputFolder, is_empty_folder, writes_results
 from .results import ResultFiles, adopt, append_to, check_results, is_unchanged
 from .stamps import Stamp, file_stamp
@@ -19,10 +19,12 @@ __all__ = [
     "append_to",
     "check_results",
     "file_stamp",
+    "flush",
     "held_lock",
     "is_empty_folder",
     "is_unchanged",
     "printable",
+    "release_lock",
     "remove_dead_temporaries",
     "sha256_of",
     "temporary_beside",

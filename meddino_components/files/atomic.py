@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from .hashing import flush
 from .temporaries import temporary_beside
 
+Self = TypeVar("Self", bound="AtomicFiles")  # typing has it from Python 3.11 on
+
 
 class AtomicFiles:
-    """Write several files under temporary names beside their own and rename them all at the end, in the order of asking.
+    """Write several files under temporary names beside their own and rename them at the end, in the order of asking.
 
     The data are on the disk before the first rename, and the renames when the block ends. On an error the temporary
     files are removed and what existed is left as it was. After a kill they stay, hidden, until the next process that
@@ -37,7 +40,7 @@ class AtomicFiles:
         """The temporary paths of what was asked for so far, by final path."""
         return {final: temporary for temporary, final in self._renames}
 
-    def __enter__(self) -> AtomicFiles:
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -13,6 +12,7 @@ from ..errors import InputError
 from .ledger import HIDDEN
 from .lock import held_lock, take_lock
 from .results import ResultFiles, check_results
+from .temporaries import temporary_beside
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,15 +37,31 @@ class OutputFolder:
         Raises:
             InputError: the folder cannot be made or written to, another process writes to it, or see `check`.
         """
-        self._make()
+        self.probe()
         with held_lock(self.path):
             self.check(names)
             yield self
 
     def take(self) -> Path:
         """Take the lock without a block; `files.lock.release_lock` gives it back. Raises as `held`."""
-        self._make()
+        self.probe()
         return take_lock(self.path)
+
+    def probe(self) -> None:
+        """Make the folder and write a byte to it.
+
+        Raises:
+            InputError: that is not possible.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            trial = temporary_beside(self.path / "trial")
+            trial.write_bytes(b"0")
+            trial.unlink()
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot be made or written to ({error.strerror}). Give a writable folder"
+            ) from error
 
     def check(self, names: Iterable[str]) -> None:
         """Refuse names, which may lead to folders below, before anything is computed.
@@ -66,18 +82,6 @@ class OutputFolder:
     def files(self) -> ResultFiles:
         """A block in which several files of this folder, and of those below, are written together."""
         return ResultFiles(overwrite=self.overwrite)
-
-    def _make(self) -> None:
-        hidden = self.path / HIDDEN
-        try:
-            hidden.mkdir(parents=True, exist_ok=True)
-            writable = os.access(hidden, os.W_OK | os.X_OK) and os.access(self.path, os.W_OK | os.X_OK)
-        except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be made or written to ({error.strerror}). Give a writable output folder"
-            ) from error
-        if not writable:
-            raise InputError(f"{self.path}: cannot be written to. Give a writable output folder")
 
 
 def writes_results(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -110,5 +114,3 @@ def _output_dir(arguments: dict[str, Any]) -> str | Path:
 
 def _ignores_case(folder: Path) -> bool:
     return (folder / HIDDEN).exists() and (folder / HIDDEN.upper()).exists()
-
-

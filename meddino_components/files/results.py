@@ -123,8 +123,8 @@ def _refuse(states: dict[Path, State], overwrite: bool | None) -> None:
     if edited and not overwrite:
         option = "" if overwrite is None else ", or set --overwrite to replace it"
         raise InputError(
-            f"{_listed(edited)}: edited since meddino wrote it, so not replaced. Give another output folder or name, or "
-            f"move what is there{option}"
+            f"{_listed(edited)}: edited since meddino wrote it, so not replaced. Give another output folder or name, "
+            f"or move what is there{option}"
         )
 
 
@@ -158,5 +158,3 @@ def _put_new(temporary: Path, final: Path) -> None:
         os.replace(temporary, final)
     else:
         temporary.unlink()
-
-

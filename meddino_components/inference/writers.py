@@ -17,9 +17,9 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..files import OutputFolder, ResultFiles, write_text
 from ..data.regions import Regions
 from ..errors import InputError
+from ..files import OutputFolder, ResultFiles, write_text
 from .case_record import is_complete, provenance, source_digest
 from .dicom_segmentation import require_highdicom, write_dicom_segmentation
 from .grids import TOLERANCE_MM, as_on_grid

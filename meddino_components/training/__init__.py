@@ -13,6 +13,7 @@ from .objective import SelfDistillationObjective
 from .param_groups import parameter_groups, self_distillation_groups
 from .placement import on_device, unwrap
 from .progress import RunProgress
+from .run_folder import RunFolder
 from .schedule_handler import ScheduleHandler
 from .schedules import Schedules, constant_schedule, warmup_cosine_schedule
 from .sharding import shard
@@ -33,6 +34,7 @@ __all__ = [
     "GramTeacherRefresh",
     "JsonLog",
     "LastModel",
+    "RunFolder",
     "RunProgress",
     "ScheduleHandler",
     "Schedules",

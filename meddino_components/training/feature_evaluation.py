@@ -15,11 +15,11 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 
-from ..files import ResultFiles
 from ..embeddings import Encoder, backbone_encoder
 from ..evaluation.feature_map_sheet import evenly_spaced, write_feature_maps
 from ..evaluation.feature_scores import feature_scores
 from ..evaluation.patch_features import SliceFeatures, extract_features
+from ..files import ResultFiles
 from ..networks import DinoVisionTransformer
 from ..processes import rank_and_size
 from .iteration_lines import IterationLines

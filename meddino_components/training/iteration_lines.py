@@ -7,26 +7,40 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..files import AtomicFiles, append_to, write_text
+
 
 class IterationLines:
     """Append lines; drop those of iterations that a resumed run will go through again.
 
     Args:
         path: the file; its folder is made.
+
+    Raises:
+        InputError: at the first line, where the file is the user's.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._entered = False
 
     def append(self, iteration: int, values: Mapping[str, Any]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._enter()
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"iteration": iteration, **values}) + "\n")
 
     def drop_after(self, iteration: int) -> None:
         if self.path.exists():
+            self._enter()
             # a kill can leave half a line at the end
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]
             kept = [line for line in whole if json.loads(line)["iteration"] <= iteration]
-            self.path.write_text("".join(kept), encoding="utf-8")
+            with AtomicFiles() as files:
+                write_text(files.path(self.path), "".join(kept))
+
+    def _enter(self) -> None:
+        if not self._entered:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            append_to(self.path)
+            self._entered = True

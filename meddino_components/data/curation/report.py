@@ -12,7 +12,6 @@ from ...files import ResultFiles, write_text
 from ..slice_store.store import VolumeRecord
 from .sources import SourceCase
 
-
 REPORT_FILES = ("report.json", "report.txt")
 
 

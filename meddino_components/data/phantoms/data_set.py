@@ -12,8 +12,8 @@ from nibabel import orientations
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from ...files import OutputFolder, ResultFiles, is_empty_folder, write_text
 from ...errors import InputError
+from ...files import OutputFolder, ResultFiles, is_empty_folder, write_text
 from ..datasets import AMOS_LABELS
 from ..geometry import CANONICAL_AXCODES
 from ..intensity import Modality
@@ -167,4 +167,3 @@ def _write_nifti(voxels: np.ndarray[Any, Any], affine: np.ndarray[Any, Any], axc
     image.set_sform(image.affine, code=1)
     with ResultFiles() as files:
         nib.save(image, files.path(path))
-

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...files import AtomicFiles
 from ...embeddings import FrozenEncoder
 from ...embeddings.prepared_images import PREPARATION
+from ...files import AtomicFiles
 from ...networks.map_decoders import DecoderName
 from ..finished_cells import cell_identity, finish_cell, finished_cell
 from ..metrics import score_case

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ...files import ResultFiles, writes_results
 from ...embeddings import FrozenEncoder
 from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
+from ...files import ResultFiles, writes_results
 from ...networks.map_decoders import DecoderName
 from ..feature_map_sheet import evenly_spaced
 from ..finished_cells import cell_folder
@@ -274,7 +274,10 @@ def _check_classes(folds: Sequence[Fold], mapped: MappedSet, label_names: Sequen
 
 
 def _write_cases(path: Path, results: Mapping[Key, DecodedFold], mapped: MappedSet, classes: Sequence[str]) -> None:
-    with ResultFiles() as files, files.path(path).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+    with (
+        ResultFiles() as files,
+        files.path(path).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["fold", "encoder", "decoder", "case", "patient", *classes])
         for key, result in results.items():

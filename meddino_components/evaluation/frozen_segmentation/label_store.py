@@ -18,11 +18,11 @@ from monai.transforms import Compose, Orientationd
 from numpy.typing import NDArray
 
 from ...array_files import ArrayFile
-from ...files import AtomicFiles, file_stamp, write_text
 from ...data.geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, fit_to_square, in_plane_spacing
 from ...data.image_sets import Sample, load_picture
 from ...data.image_sets.picture_masks import load_mask
 from ...errors import InputError
+from ...files import AtomicFiles, file_stamp, write_text
 
 _LAYOUT = 1  # of what is written here; in the key
 

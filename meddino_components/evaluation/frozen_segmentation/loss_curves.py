@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...files import ResultFiles
 from ...blank_figure import blank_figure, save_figure
+from ...files import ResultFiles
 
 
 def write_loss_curves(path: Path, losses: Mapping[tuple[str, str, str], Sequence[float]]) -> None:

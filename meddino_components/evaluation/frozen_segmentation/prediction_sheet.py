@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...files import ResultFiles
 from ...blank_figure import blank_figure, save_figure
 from ...data.image_sets import load_picture
 from ...embeddings import raw_pixels
 from ...embeddings.prepared_images import PreparedImages
+from ...files import ResultFiles
 from ...inference import overlay
 from ..comparison import draw_outline
 from .mapped_set import selection_of
