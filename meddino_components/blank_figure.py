@@ -57,17 +57,22 @@ def save_figure(figure: Figure, target: Path | IO[bytes], **options: Any) -> Non
     """
     from matplotlib.axis import Axis
     from matplotlib.text import Text
-    from matplotlib.ticker import FixedFormatter
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
 
-    written_by_matplotlib = {
-        label
-        for axis in figure.findobj(Axis)
-        for label in axis.get_ticklabels(which="both")
-        if not isinstance(axis.get_major_formatter(), FixedFormatter)
-    }
+    numbers = set()
+    for axis in figure.findobj(Axis):
+        if isinstance(axis.get_major_formatter(), (FixedFormatter, FuncFormatter)):
+            # drawing takes the text from the formatter again
+            axis.set_ticks(axis.get_ticklocs(), [_drawable(label.get_text()) for label in axis.get_ticklabels()])
+        else:
+            numbers.update(axis.get_ticklabels(which="both"))
     for text in figure.findobj(Text):
-        if text not in written_by_matplotlib:
+        if text not in numbers:
             text.set_parse_math(False)
-            # what is no UTF-8, in a name of a file, no font can draw
-            text.set_text(text.get_text().encode("utf-8", "backslashreplace").decode("utf-8"))
+            text.set_text(_drawable(text.get_text()))
     figure.savefig(target, **options)
+
+
+def _drawable(text: str) -> str:
+    """What is no UTF-8, in the name of a file, no font can draw."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -41,7 +41,9 @@ def images_of(phantoms):
 
 
 def listing(folder):
-    return {str(path.relative_to(folder)) for path in Path(folder).rglob("*")}
+    """What a user sees: without the hidden record and lock."""
+    paths = (path.relative_to(folder) for path in Path(folder).rglob("*"))
+    return {str(path) for path in paths if ".meddino" not in path.parts}
 
 
 def test_a_folder_with_good_and_bad_cases(phantoms, mr_phantom, model, tmp_path, capsys):

@@ -12,6 +12,7 @@ from command_lines import AMOS
 from meddino_components.bundle import package
 from meddino_components.checkpoints import sha256_of, write_weights
 from meddino_components.errors import InputError
+from meddino_components.files import ResultFiles
 
 
 @pytest.fixture
@@ -65,7 +66,8 @@ def test_weights_inside_or_named_with_their_hash(tmp_path, model):
 
 @pytest.mark.usefixtures("without_monai")
 def test_model_info_lists_all_bundles_of_the_folder(tmp_path):
-    (tmp_path / "model_info.json").write_text('{"zebra_v1.0.0": {"checksum": "0", "source": "x"}}')
+    with ResultFiles() as files:
+        files.path(tmp_path / "model_info.json").write_text('{"zebra_v1.0.0": {"checksum": "0", "source": "x"}}')
     archive = package(AMOS, tmp_path, releases="https://example.org/files/")
     info = json.loads((tmp_path / "model_info.json").read_text(encoding="utf-8"))
     assert list(info) == [archive.stem, "zebra_v1.0.0"]
@@ -78,7 +80,7 @@ def test_a_bundle_that_breaks_a_rule_leaves_nothing(tmp_path):
     (copy / "configs" / "evil.json").write_text('{"x": "$open(1)"}')
     with pytest.raises(InputError, match=r"configs/evil\.json: the expression '\$open\(1\)' uses open"):
         package(copy, tmp_path / "dist")
-    assert not list((tmp_path / "dist").iterdir())
+    assert [path.name for path in (tmp_path / "dist").iterdir()] == [".meddino"]
 
 
 def test_names_what_is_missing(tmp_path):

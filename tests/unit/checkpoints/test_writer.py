@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def leftovers(folder):
-    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+    return [path.name for path in folder.rglob("*") if ".partial" in path.name]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.pt", "model.pth"])
@@ -142,7 +142,7 @@ def test_as_save_handler_of_ignite(tmp_path):
     trainer.add_event_handler(Events.EPOCH_COMPLETED, handler)
     trainer.run([0], max_epochs=4)
     names = ["checkpoint_3.pt", "checkpoint_3.pt.sha256", "checkpoint_4.pt", "checkpoint_4.pt.sha256"]
-    assert sorted(path.name for path in folder.iterdir()) == names
+    assert sorted(path.name for path in folder.iterdir()) == [".meddino", *names]
     content = torch.load(folder / "checkpoint_4.pt", weights_only=True)
     assert torch.equal(content["network"]["weight"], network.weight)
     Checkpoint.load_objects({"network": network, "optimizer": optimizer, "trainer": trainer}, checkpoint=content)
@@ -162,4 +162,4 @@ def test_remove_twice(tmp_path):
     saver({"iteration": 1}, "checkpoint.pt")
     saver.remove("checkpoint.pt")
     saver.remove("checkpoint.pt")
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.pt*"))

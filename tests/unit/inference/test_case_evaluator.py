@@ -19,7 +19,7 @@ from meddino_components.errors import InputError
 
 
 def outputs(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.iterdir() if not p.name.startswith("summary"))
+    return sorted(p.name for p in folder.iterdir() if not p.name.startswith(("summary", ".meddino")))
 
 
 def test_a_corrupt_case_is_recorded_and_the_others_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,110 @@
+"""One writer of a folder at a time, named to the others."""
+
+import fcntl
+import json
+import os
+import time
+
+import pytest
+from holding import exit_status, forked, holder_of
+
+from meddino_components.errors import InputError
+from meddino_components.files import OutputFolder, held_lock, is_empty_folder, lock, writes_results
+
+
+def test_a_second_process_is_refused_in_one_line_that_names_the_first(tmp_path):
+    with holder_of(tmp_path) as holder:
+        with pytest.raises(InputError) as refused, OutputFolder(tmp_path).held():
+            pass
+        message = str(refused.value)
+        assert "\n" not in message
+        assert f"process {holder.pid} on " in message
+        assert "Wait for it, or give another output folder" in message
+        # through a link it is the same folder
+        (tmp_path.parent / "link").symlink_to(tmp_path)
+        with pytest.raises(InputError, match=f"process {holder.pid} on"), held_lock(tmp_path.parent / "link"):
+            pass
+
+
+def test_a_lock_of_a_dead_process_is_taken_over(tmp_path):
+    with holder_of(tmp_path) as holder:
+        holder.kill()
+        holder.join()
+        with held_lock(tmp_path):
+            assert json.loads((tmp_path / ".meddino" / "holder.json").read_text())["pid"] == os.getpid()
+    assert not (tmp_path / ".meddino" / "holder.json").exists()
+
+
+def test_the_parts_of_a_command_share_the_lock(tmp_path):
+    with OutputFolder(tmp_path).held(), OutputFolder(tmp_path).held():
+        pass
+    with holder_of(tmp_path):
+        pass
+
+
+def end_before_a_child(place):
+    """Take the lock as older versions of filelock do, whose forked children keep it, and leave such a child behind."""
+    (place / ".meddino").mkdir()
+    descriptor = os.open(place / ".meddino" / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    (place / ".meddino" / "holder.json").write_text(json.dumps(lock._this_process()))
+    if os.fork() == 0:
+        time.sleep(3)
+        os._exit(0)
+    return 0
+
+
+def test_children_of_a_dead_holder_are_waited_for(tmp_path):
+    assert exit_status(end_before_a_child, tmp_path) == 0
+    started = time.monotonic()
+    with held_lock(tmp_path):
+        assert time.monotonic() - started > 0.5
+
+
+def test_a_forked_process_neither_takes_nor_ends_the_lock_of_its_parent(tmp_path):
+    with held_lock(tmp_path):
+        process = forked.Process(target=held_and_given_back, args=(tmp_path,))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        assert (tmp_path / ".meddino" / "holder.json").exists()
+
+
+def held_and_given_back(folder):
+    with held_lock(folder):
+        pass
+
+
+def test_names_are_checked_under_the_lock(tmp_path):
+    (tmp_path / "table.csv").write_text("the user's")
+
+    @writes_results("table.csv", "table.md")
+    def make_table(*, output_dir):
+        raise AssertionError("computed for nothing")
+
+    with pytest.raises(InputError, match=r"table\.csv: not written by meddino"):
+        make_table(output_dir=tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_or_written_to(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be made or written to"), OutputFolder(tmp_path / "file" / "out").held():
+        pass
+    with pytest.raises(InputError, match="cannot be made or written to"), OutputFolder("/proc/out").held():
+        pass
+
+
+def test_a_folder_with_nothing_but_our_record_is_empty(tmp_path):
+    assert is_empty_folder(tmp_path)
+    with OutputFolder(tmp_path).held():
+        assert is_empty_folder(tmp_path)
+    (tmp_path / "a").write_text("")
+    assert not is_empty_folder(tmp_path)
+
+
+def test_names_that_one_file_system_does_not_tell_apart(tmp_path, monkeypatch):
+    folder = OutputFolder(tmp_path)
+    folder.check(["a.json", "A.json"])
+    monkeypatch.setattr("meddino_components.files.output_folder._ignores_case", lambda folder: True)
+    with pytest.raises(InputError, match="are one file"):
+        folder.check(["a.json", "A.json"])
