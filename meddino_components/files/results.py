@@ -52,7 +52,7 @@ class ResultFiles(AtomicFiles):
                 for temporary, final in folders[folder]:
                     # an edited file that is about to be replaced is not entered: after a kill it is still the user's
                     kept = [sha256_of(final)] if states[final] == "ours" else []
-                    ledger.enter(final.name, [sha256_of(temporary), *kept])
+                    ledger.enter(final.name, list(dict.fromkeys([sha256_of(temporary), *kept])))
                 ledger.write()
             removed, self._removed = self._removed, []
             for path in removed:

@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 from ignite.handlers import Checkpoint
 from safetensors import safe_open
 from safetensors.torch import load_file
+from visible_files import partial_files, visible
 
 from meddino_components.checkpoints import AtomicSaver, sha256_of, write_weights
 from meddino_components.checkpoints.source import verified_sha256
@@ -21,10 +22,6 @@ from meddino_components.errors import InputError
 
 STATE = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(3, dtype=torch.bfloat16)}
 ROOT = Path(__file__).parents[3]
-
-
-def leftovers(folder):
-    return [path.name for path in folder.rglob("*") if ".partial" in path.name]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.pt", "model.pth"])
@@ -36,7 +33,7 @@ def test_round_trip(tmp_path, name):
     assert all(torch.equal(loaded[key], STATE[key]) for key in STATE)
     assert (tmp_path / f"{name}.sha256").read_text(encoding="utf-8") == f"{digest}  {name}\n"
     assert digest == sha256_of(path)
-    assert not leftovers(tmp_path)
+    assert not partial_files(tmp_path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="uses sha256sum")
@@ -102,11 +99,13 @@ def test_no_room_on_the_disk(tmp_path, name):
     assert f"{path}: cannot be written" in done.stdout, done.stderr
     assert path.read_bytes() == before
     verified_sha256(path)
-    assert not leftovers(tmp_path)
+    assert not partial_files(tmp_path)
 
 
 WRITE_FOREVER = """
 import sys, torch
+from visible_files import partial_files, visible
+
 from meddino_components.checkpoints import AtomicSaver
 saver, state = AtomicSaver(dirname=sys.argv[1]), {"a": torch.zeros(4_000_000)}
 saver(state, "checkpoint.pt")
@@ -128,7 +127,7 @@ def test_killed_while_writing(tmp_path):
     assert values.eq(values[0]).all()
     verified_sha256(tmp_path / "checkpoint.pt")
     AtomicSaver(dirname=tmp_path)
-    assert not leftovers(tmp_path)
+    assert not partial_files(tmp_path)
 
 
 def test_as_save_handler_of_ignite(tmp_path):
@@ -142,7 +141,7 @@ def test_as_save_handler_of_ignite(tmp_path):
     trainer.add_event_handler(Events.EPOCH_COMPLETED, handler)
     trainer.run([0], max_epochs=4)
     names = ["checkpoint_3.pt", "checkpoint_3.pt.sha256", "checkpoint_4.pt", "checkpoint_4.pt.sha256"]
-    assert sorted(path.name for path in folder.iterdir()) == [".meddino", *names]
+    assert visible(folder) == names
     content = torch.load(folder / "checkpoint_4.pt", weights_only=True)
     assert torch.equal(content["network"]["weight"], network.weight)
     Checkpoint.load_objects({"network": network, "optimizer": optimizer, "trainer": trainer}, checkpoint=content)
@@ -154,7 +153,7 @@ def test_checkpoint_that_could_not_be_read_back(tmp_path):
     with pytest.raises(TypeError, match=r"weights_only=True refuses: numpy"):
         saver({"state": np.zeros(3)}, "checkpoint.pt")
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True) == {"iteration": 1}
-    assert not leftovers(tmp_path)
+    assert not partial_files(tmp_path)
 
 
 def test_remove_twice(tmp_path):

@@ -4,11 +4,13 @@ import json
 
 import pytest
 import torch
+from visible_files import visible
 
 from meddino_components.checkpoints import sha256_of
 from meddino_components.errors import InputError
 from meddino_components.export import ExportedNetwork, checked_file
 from meddino_components.export.checked_file import write_checked
+from meddino_components.files import ResultFiles
 
 DESCRIPTION = {"input": {"channels": 4, "multiple_of_px": 16}}
 
@@ -21,7 +23,7 @@ def traced_once(program, monkeypatch):
 def test_says_beside_the_file_what_was_checked(network, tmp_path):
     path = tmp_path / "new" / "model.pt2"
     checks = write_checked(network, path, DESCRIPTION, roi_size=(80, 64), tolerance=1e-4)
-    assert sorted(item.name for item in path.parent.iterdir()) == ["model.pt2", "model.pt2.json"]
+    assert visible(path.parent) == ["model.pt2", "model.pt2.json"]
     record = json.loads((path.parent / "model.pt2.json").read_text(encoding="utf-8"))
     assert record["sha256"] == sha256_of(path) == ExportedNetwork(source=path).sha256
     assert record["input"] == DESCRIPTION["input"]
@@ -35,11 +37,12 @@ def test_says_beside_the_file_what_was_checked(network, tmp_path):
 
 def test_one_that_disagrees_is_not_left(network, tmp_path):
     path = tmp_path / "model.pt2"
-    path.write_text("what was there before")
+    with ResultFiles() as files:
+        files.path(path).write_text("what was there before")
     other = type(network)(backbone=network.backbone, num_classes=3, in_channels=4, interaction_indices=[0]).eval()
     with pytest.raises(InputError, match=r"not written, the exported network differs .* allowed are 0\.01 of the"):
         write_checked(other, path, DESCRIPTION, roi_size=(64, 64), tolerance=0.01)
-    assert [item.name for item in tmp_path.iterdir()] == ["model.pt2"]
+    assert visible(tmp_path) == ["model.pt2"]
     assert path.read_text(encoding="utf-8") == "what was there before"
 
 

@@ -88,7 +88,10 @@ def test_names_are_checked_under_the_lock(tmp_path):
 
 def test_a_folder_that_cannot_be_made_or_written_to(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made or written to"), OutputFolder(tmp_path / "file" / "out").held():
+    with (
+        pytest.raises(InputError, match="cannot be made or written to"),
+        OutputFolder(tmp_path / "file" / "out").held(),
+    ):
         pass
     with pytest.raises(InputError, match="cannot be made or written to"), OutputFolder("/proc/out").held():
         pass

@@ -7,7 +7,16 @@ import pytest
 from holding import exit_status
 
 from meddino_components.errors import InputError
-from meddino_components.files import ResultFiles, adopt, append_to, check_results, is_unchanged, ledger, remove_dead_temporaries, sha256_of
+from meddino_components.files import (
+    ResultFiles,
+    adopt,
+    append_to,
+    check_results,
+    is_unchanged,
+    ledger,
+    remove_dead_temporaries,
+    sha256_of,
+)
 from meddino_components.files.with_sha256 import write_atomically
 
 

@@ -186,7 +186,7 @@ def test_the_writer_puts_it_beside_the_nifti_and_nothing_of_the_patient_elsewher
     levels = np.where(CT > -500, 1, 0) + np.where(CT > 100, 1, 0)
     folder = write_dicom_series(tmp_path / "in" / "s", levels.astype(np.int16))
     cases, out = list_cases(tmp_path / "in"), tmp_path / "out"
-    settings = {"writer": {"overlay": True, "dicom_seg": True}, "invert": invert, "dicom_seg": True}
+    settings = {"writer": {"overlay": True, "dicom_seg": True}, "invert": invert}
     engine = evaluator(cases, out, **settings)
     caplog.set_level("DEBUG")
     engine.run()

@@ -15,6 +15,7 @@ import pytest
 import torch
 from inference_support import all_orientations, evaluator, oblique_affine, phantom, reoriented, save
 from monai.data import MetaTensor
+from visible_files import visible
 
 from meddino_components.data import list_cases
 from meddino_components.errors import InputError
@@ -87,7 +88,8 @@ def test_report_holds_volumes(tmp_path: Path) -> None:
     np.testing.assert_allclose(report["spacing_mm"], [0.8, 1.1, 2.5], atol=1e-5)
     assert report["model_sha256"] == "abc"
     assert report["seconds"] > 0
-    assert set(report) == {"case_id", "organs", "shape", "spacing_mm", "seconds", "model_sha256", "software"}
+    described = {"case_id", "organs", "shape", "spacing_mm", "seconds", "software"}
+    assert set(report) == described | {"files", "source_digest", "model_sha256", "settings", "settings_digest"}
 
 
 @pytest.mark.parametrize("case_id", ["../a", "", ".hidden", "a/b", "a:b"])
@@ -143,7 +145,7 @@ def test_full_disk_leaves_nothing_half_written_and_goes_on(tmp_path: Path) -> No
     )
     assert done.returncode == 1, done.stderr[-2000:]
     assert "File too large" in done.stdout
-    assert sorted(p.name for p in out.iterdir()) == [
+    assert visible(out) == [
         "b_small.json", "b_small.nii.gz", "summary.csv", "summary.json"
     ]  # fmt: skip
 
@@ -163,4 +165,4 @@ def test_an_error_while_writing_keeps_what_existed(tmp_path: Path, monkeypatch: 
     engine.run()
     assert engine.summary.count("failed") == 1
     assert "No space left on device" in engine.summary.cases[0].error
-    assert {p.name: p.read_bytes() for p in out.iterdir() if not p.name.startswith("summary")} == before
+    assert {name: (out / name).read_bytes() for name in visible(out) if not name.startswith("summary")} == before

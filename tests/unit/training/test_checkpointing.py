@@ -7,6 +7,7 @@ import pytest
 import torch
 from ignite.engine import Engine
 from tiny_trainer import TinyRun
+from visible_files import partial_files, visible
 
 from meddino_components.checkpoints import sha256_of, writer
 from meddino_components.errors import InputError
@@ -115,11 +116,11 @@ def test_a_kill_during_the_write_leaves_the_old_file(tmp_path):
     process.start()
     process.join(60)
     assert process.exitcode == 9
-    assert len(list(tmp_path.glob(".c.pt.*"))) == 1  # the half
+    assert len(partial_files(tmp_path)) == 1  # the half
     assert path.read_bytes() == before
     assert (tmp_path / "c.pt.sha256").read_text(encoding="utf-8").split()[0] == sha256_of(path)
     assert torch.equal(train(path, epochs=3, resume=True, seed=7).weights, whole.weights)
-    assert not list(tmp_path.glob(".c.pt.*"))  # cleaned up by the next run
+    assert not partial_files(tmp_path)  # cleaned up by the next run
 
 
 def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, monkeypatch):
@@ -134,4 +135,4 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"c\.pt: cannot be written .*No space left"):
         train(tmp_path / "c.pt", epochs=2, resume=True)
     assert (tmp_path / "c.pt").read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.pt", "c.pt.sha256"]
+    assert visible(tmp_path) == ["c.pt", "c.pt.sha256"]

@@ -11,6 +11,7 @@ import torch.multiprocessing as mp
 from ignite.engine import Events
 from tiny_self_distillation import SeenMetrics, evaluation, labelled_slices, on_process, run
 from tiny_student_teacher import tiny_student_teacher
+from visible_files import visible
 
 from meddino_components.training.collapse_monitor import CollapseMonitor
 from meddino_components.training.feature_evaluation import FeatureEvaluation
@@ -30,7 +31,7 @@ def test_scores_and_pictures(tmp_path, unit, interval, expected):
     run(network, evaluation(network, tmp_path, unit=unit, interval=interval, n_pictures=2), SeenMetrics(seen))
     found = lines(tmp_path)
     assert [line["iteration"] for line in found] == expected
-    assert {p.name for p in (tmp_path / "feature_maps").iterdir()} == {
+    assert set(visible(tmp_path / "feature_maps")) == {
         f"iteration_{k:06d}.{suffix}" for k in expected for suffix in ("png", "npz")
     }
     scores = {line["iteration"]: {f"features/{k}": v for k, v in line.items() if k != "iteration"} for line in found}

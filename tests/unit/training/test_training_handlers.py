@@ -11,6 +11,7 @@ from tiny_trainer import TinyRun
 from torch import nn
 
 from meddino_components.checkpoints import sha256_of
+from meddino_components.files import append_to
 from meddino_components.training import BestModel, EarlyStopping, JsonLog, RunProgress, on_device
 
 
@@ -89,6 +90,7 @@ def test_log_has_a_line_for_each_iteration_and_validation(tmp_path):
 def test_log_drops_lines_after_the_checkpoint_and_half_ones(tmp_path, half):
     path = tmp_path / "log.jsonl"
     lines = [json.dumps({"iteration": i, "loss": 0.5}) for i in range(1, 6)]
+    append_to(path)
     path.write_text("\n".join(lines) + "\n" + half)
     run = TinyRun(epochs=4, epoch_length=1)
     log = JsonLog(path=path, optimizer=run.optimizer)
