@@ -20,10 +20,9 @@ from monai.transforms import Compose
 from monai.utils.enums import CommonKeys
 
 from ..data.cases import check_unique
-from ..data.datasets import case_files
 from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, printable
-from .case_record import source_digest
+from .case_record import input_files, source_digest
 from .probability_file import ProbabilityFile
 from .run_summary import SUMMARY_FILES, CaseRecord, RunSummary
 from .volume_inferer import VolumeInferer
@@ -129,7 +128,7 @@ class CaseEvaluator(Evaluator):
     def _check_outputs(self, cases: Sequence[Mapping[str, Any]]) -> None:
         """Note which cases are complete, and refuse files in the way of the others before anything is computed."""
         names: list[str] = []
-        inputs = {os.path.realpath(path): path for case in cases for path in _input_files(case)}
+        inputs = {os.path.realpath(path): path for case in cases for path in input_files(case)}
         self._complete = set()
         for case in cases:
             case_id = _case_id(case)
@@ -211,10 +210,6 @@ def _case_id(case: Mapping[str, Any]) -> str:
     if "case_id" not in case:
         raise InputError(f"case {case.get('image', '?')}: has no 'case_id', by which its outputs are named")
     return str(case["case_id"])
-
-
-def _input_files(case: Mapping[str, Any]) -> list[str]:
-    return [str(path) for path in case_files(case)] if "image" in case else []
 
 
 def _reason(error: BaseException) -> str:

@@ -36,7 +36,7 @@ def provenance(
 
 
 def is_complete(
-    report: Path, names: Iterable[str], *, source: str, model_sha256: str | None, settings: Mapping[str, Any]
+    report: Path, names: Iterable[str], *, source: str | None, model_sha256: str | None, settings: Mapping[str, Any]
 ) -> bool:
     """Whether a case's files are whole, unedited, and what this run would write.
 
@@ -49,7 +49,8 @@ def is_complete(
         content = json.loads(report.read_text(encoding="utf-8"))
         hashes: dict[str, str] = content["files"]
         same = (
-            content["source_digest"] == source
+            source is not None
+            and content["source_digest"] == source
             and content["model_sha256"] == model_sha256
             and content["settings_digest"] == settings_digest(settings)
         )
@@ -63,11 +64,23 @@ def is_complete(
         return False  # missing, torn, or another program's
 
 
-def source_digest(case: Mapping[str, Any]) -> str:
-    """Changes with the names, sizes and times of the files that a case is read from; says none of them."""
+def source_digest(case: Mapping[str, Any]) -> str | None:
+    """Changes with the names, sizes and times of the files that a case is read from; says none of them.
+
+    None for an image that is in memory: nothing tells two of them apart.
+    """
     series = case.get("series_uid")
-    stamps = [file_stamp(path) for path in case_files({"image": case["image"]})]
+    if not (files := input_files({"image": case.get("image")})):
+        return None
+    stamps = [file_stamp(path) for path in files]
     return hashlib.sha256(json.dumps([stamps, case.get("modality"), series]).encode("ascii")).hexdigest()
+
+
+def input_files(case: Mapping[str, Any]) -> list[str]:
+    """The files and folders that a case is read from; none for an image that is in memory."""
+    image = case.get("image")
+    images = image.values() if isinstance(image, Mapping) else [image]
+    return case_files(dict(case)) if all(isinstance(one, (str, Path)) for one in images) else []
 
 
 def settings_digest(settings: Mapping[str, Any]) -> str:

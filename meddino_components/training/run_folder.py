@@ -54,4 +54,7 @@ class RunFolder:
             raise
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.COMPLETED, self._release)
+        engine.add_event_handler(Events.COMPLETED, self._finish)
+
+    def _finish(self) -> None:
+        self._release()

@@ -12,6 +12,7 @@ import torch
 from brats_volumes import NAMES_2023, write_brats, write_brats_case
 from command_lines import BRATS, TINY, losses, run_bundle
 from in_process import cause, run_here, untouched_process
+from visible_files import visible
 
 from meddino_components.__main__ import main
 from meddino_components.errors import InputError
@@ -108,7 +109,7 @@ def test_the_segment_command_goes_on_after_an_incomplete_case(brains, trained, t
     assert "2 cases: 1 ok, 1 failed" in printed
     assert re.search(r"^  bad   failed .* case bad in ", printed, re.MULTILINE)
     assert "t2 missing; found bad_flair.nii.gz" in printed
-    names = {path.name for path in output.iterdir()}
+    names = set(visible(output))
     assert names == {"good.nii.gz", "good.json", "good.png", "summary.json", "summary.csv"}
     report = json.loads((output / "good.json").read_text(encoding="utf-8"))
     found = voxels(output / "good.nii.gz")

@@ -11,6 +11,7 @@ from brats_volumes import write_dicom_case
 from command_lines import AMOS, BRATS
 from dicom_segmentations import labels_of_segmentation
 from in_process import command, untouched_process, write_laptop_model
+from visible_files import visible
 from volume_files import PATIENT, SERIES_UID, ct_voxels, save_nifti, write_dicom_series
 
 from meddino_components.bundle import segment
@@ -44,7 +45,7 @@ def test_a_tree_of_series_and_files(model, tmp_path, capfd):
     np.testing.assert_allclose(labels.affine, volume.affine, atol=1e-5)
     np.testing.assert_array_equal(labels_of_segmentation(out / "regular.dcm", volume.affine, voxels.shape), voxels)
     assert voxels.any()
-    for path in out.iterdir():
+    for path in (out / name for name in visible(out)):
         content = str(nib.load(path).header).encode() if path.suffix == ".gz" else path.read_bytes()
         named = [value for value in PATIENT.values() if value.encode() in content]
         assert bool(named) == (path.suffix == ".dcm"), path.name

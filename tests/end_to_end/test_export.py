@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from command_lines import AMOS
 from in_process import run_here, untouched_process, write_laptop_model
+from visible_files import visible
 
 from meddino_components.__main__ import input_error, main
 from meddino_components.export import export
@@ -32,7 +33,7 @@ def error_of(*arguments):
 def test_wrong_input_is_one_line(tmp_path, capsys, name, options, said):
     error_of(tmp_path / name, *options)
     assert said in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
+    assert not visible(tmp_path)
 
 
 @pytest.mark.slow

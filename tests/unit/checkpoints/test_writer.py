@@ -104,8 +104,6 @@ def test_no_room_on_the_disk(tmp_path, name):
 
 WRITE_FOREVER = """
 import sys, torch
-from visible_files import partial_files, visible
-
 from meddino_components.checkpoints import AtomicSaver
 saver, state = AtomicSaver(dirname=sys.argv[1]), {"a": torch.zeros(4_000_000)}
 saver(state, "checkpoint.pt")

@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 from planted_slices import N_CLASSES, PATCH, planted_slices
+from visible_files import visible
 
 from meddino_components.embeddings import frozen_backbone, raw_pixels
 from meddino_components.errors import InputError
@@ -98,7 +99,7 @@ def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
     same = {"test_slices": of_case("a", planted_slices(8, seed=1))}
     with pytest.raises(InputError, match="1 cases have slices in training and test, such as a: "):
         evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], **same)
-    assert not list(tmp_path.iterdir())
+    assert not visible(tmp_path)
     evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], allow_same_patient=True, **same)
     assert "WITHIN ONE PATIENT" in (tmp_path / "patches.md").read_text(encoding="utf-8")
 
@@ -106,7 +107,7 @@ def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
 def test_patches_of_other_sizes_are_not_compared(tmp_path):
     with pytest.raises(InputError, match="of several sizes in pixels: raw pixels 16, fine 8"):
         evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [raw_pixels(patch_size=8, name="fine")])
-    assert not list(tmp_path.iterdir())
+    assert not visible(tmp_path)
 
 
 def test_encoders_need_names_of_their_own(tmp_path):

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+from visible_files import visible
 
 from meddino_components.errors import InputError
 from meddino_components.evaluation import OrganScore, summarize
@@ -63,7 +64,7 @@ def test_table_there_and_back(tmp_path: Path) -> None:
     header = path.read_text(encoding="utf-8").splitlines()[0]
     assert header == "case,organ,dice,hd95_mm,surface_dice_1mm,reference_ml,prediction_ml"
     assert repr(read_scores(path, ORGANS)) == repr(SCORES)  # NaN is not equal to itself
-    assert [p.name for p in tmp_path.iterdir()] == ["metrics.csv"]
+    assert visible(tmp_path) == ["metrics.csv"]
 
 
 def test_table_of_something_else(tmp_path: Path) -> None:
@@ -71,6 +72,7 @@ def test_table_of_something_else(tmp_path: Path) -> None:
     path.write_text("case,loss\na,1\n")
     with pytest.raises(InputError, match=r"metrics\.csv: is not a table of scores"):
         read_scores(path, ORGANS)
+    path.unlink()
     write_scores(path, SCORES)
     with pytest.raises(InputError, match="other organs"):
         read_scores(path, ["liver", "gall bladder"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from visible_files import visible
 
 from meddino_components.blank_figure import blank_figure
 from meddino_components.errors import InputError
@@ -328,7 +329,7 @@ def test_a_segmentation_set_that_is_not_understood(tmp_path, source, masks):
         sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "decoders": ["conv_4d"]}})
     with pytest.raises(InputError, match="iterations is 0, expected 1 or more"):
         sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "iterations": 0}})
-    assert not (tmp_path / "out").exists()
+    assert not visible(tmp_path / "out")
 
 
 @pytest.mark.parametrize("sets", ["image_sets", "segmentation_sets"])

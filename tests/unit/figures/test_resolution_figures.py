@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from planted_scans import grey_encoder, planted_slice
+from visible_files import partial_files
 
 from meddino_components.errors import InputError
 from meddino_components.figures import draw_resolutions, resolution_colours
@@ -80,7 +81,7 @@ def test_figures_are_written_whole(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     draw_resolutions(path, encoder=grey_encoder(), slices=[planted_slice(tmp_path)], sizes_px=[64, 128], dpi=60)
     first = path.read_bytes()
-    assert not list(tmp_path.glob(".*"))
+    assert not partial_files(tmp_path)
     if suffix == "svg":
         assert "128 px (4 mm a patch)" in first.decode()  # text, not outlines
     if suffix == "png":

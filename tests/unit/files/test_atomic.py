@@ -17,11 +17,11 @@ def hidden(folder):
 
 def test_nothing_is_there_before_the_end_and_nothing_after_an_error(tmp_path):
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(RuntimeError), AtomicFiles() as files:
-        files.path(tmp_path / "a.txt").write_text("new")
-        files.path(tmp_path / "b.txt").write_text("new")
-        assert (tmp_path / "a.txt").read_text() == "old"
-        raise RuntimeError
+    files = AtomicFiles()
+    files.path(tmp_path / "a.txt").write_text("new")
+    files.path(tmp_path / "b.txt").write_text("new")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    files.__exit__(RuntimeError, RuntimeError(), None)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
 

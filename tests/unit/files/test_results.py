@@ -30,9 +30,11 @@ def test_a_file_of_the_users_is_never_replaced(tmp_path, overwrite):
     (tmp_path / "a.txt").write_text("the user's")
     with pytest.raises(InputError, match=r"a\.txt: not written by meddino.*another output folder"):
         check_results([tmp_path / "b.txt", tmp_path / "a.txt"], overwrite=overwrite)
-    with pytest.raises(InputError, match=r"a\.txt: not written by meddino"), ResultFiles(overwrite=overwrite) as files:
-        files.path(tmp_path / "b.txt").write_text("new")
-        files.path(tmp_path / "a.txt").write_text("new")
+    files = ResultFiles(overwrite=overwrite)
+    for name in "ba":
+        files.path(tmp_path / f"{name}.txt").write_text("new")
+    with pytest.raises(InputError, match=r"a\.txt: not written by meddino"):
+        files.__exit__(None, None, None)
     assert (tmp_path / "a.txt").read_text() == "the user's"
     assert not (tmp_path / "b.txt").exists()
 
