@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "package": package,
         "unpack": unpack,
     }
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that its encoding lacks are no reason to fail
     try:
         result = fire.Fire(commands, command=arguments, name="meddino_components", serialize=_to_print)
     except Exception as error:
