@@ -68,6 +68,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> str:
     token = secrets.token_hex(4)
     partial, partial_sidecar = (item.with_name(f".{item.name}.{token}{_PARTIAL}") for item in (path, sidecar))
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
         _flush(partial)
         digest = sha256_of(partial)

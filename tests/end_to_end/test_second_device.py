@@ -55,7 +55,8 @@ def test_regions(tmp_path):
 def test_training_from_annotations(phantoms, tmp_path):
     """As MONAI Label starts it: cases without an id, of which some validate."""
     cases = [
-        {key: case[key] for key in ("image", "label", "modality")} for case in read_datalist(phantoms, "amos", section="training")
+        {key: case[key] for key in ("image", "label", "modality")}
+        for case in read_datalist(phantoms, "amos", section="training")
     ]
     torch.manual_seed(0)
     network = MedDinoSegmenter(
