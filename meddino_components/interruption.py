@@ -37,6 +37,7 @@ class _Answer:
         self.noted: signal.Signals | None = None
         self.at_once = True
         self.line = ""
+        self._depth = 0
         self._before: dict[int, Any] = {}
         self._process = 0
 
@@ -46,6 +47,21 @@ class _Answer:
             return
         self.noted, self._process = None, os.getpid()
         self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+
+    @contextmanager
+    def changed(self, *, at_once: bool, line: str) -> Iterator[None]:
+        """Another answer for a while; at the end of the outermost such while all is as it was before any."""
+        self.install()
+        before = self.at_once, self.line
+        self.at_once, self.line = at_once, line
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            self.at_once, self.line = before
+            if self._depth == 0:
+                self.restore()
 
     def restore(self) -> None:
         for number, before in self._before.items():
@@ -106,14 +122,8 @@ def exit_on_signal(line: str) -> None:
 @contextmanager
 def signals_noted() -> Iterator[NotedSignals]:
     """Within it signals are noted, and what runs looks at ``first`` where it can end; afterwards all is as before."""
-    _answer.install()
-    before = _answer.at_once, _answer.line
-    _answer.at_once, _answer.line = False, ""
-    try:
+    with _answer.changed(at_once=False, line=""):
         yield NotedSignals()
-    finally:
-        _answer.at_once, _answer.line = before
-        _answer.restore()
 
 
 @contextmanager
@@ -125,12 +135,8 @@ def ends_on_signal(line: str) -> Iterator[None]:
     Args:
         line: what is said of the run after the signal's name.
     """
-    _answer.install()
-    _answer.at_once, _answer.line = True, line
-    try:
+    with _answer.changed(at_once=True, line=line):
         yield
-    finally:
-        _answer.restore()
 
 
 def restore_signals() -> None:

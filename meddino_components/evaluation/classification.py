@@ -16,6 +16,7 @@ from torch import Tensor
 from ..data.image_sets import SPLITS, ImageSet, Split
 from ..embeddings import Embeddings, FrozenEncoder, embed_image_set
 from ..embeddings.encoders import encoders_and_controls
+from ..interruption import ends_on_signal
 from .attention_maps import write_attention_maps
 from .attention_probe import LabelledBags, attention_probe
 from .classification_scores import METRICS, BootstrappedScores
@@ -27,6 +28,7 @@ Vector = Literal["cls", "mean_patch"]
 Pooling = Literal["mean", "max"]
 
 
+@ends_on_signal("embeddings that are on disk stay there, the same command goes on from them")
 def evaluate_classification(
     *,
     image_set: ImageSet,

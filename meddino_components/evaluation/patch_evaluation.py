@@ -13,6 +13,7 @@ from ..data.intensity import Modality
 from ..embeddings import FrozenEncoder, for_scans
 from ..embeddings.encoders import check_size, encoders_and_controls
 from ..errors import InputError
+from ..interruption import ends_on_signal
 from .feature_map_sheet import evenly_spaced, write_feature_maps
 from .patch_features import SliceFeatures, extract_features
 from .patch_rows import SplitFeatures, patch_rows
@@ -22,6 +23,7 @@ from .score_tables import Row, plain, write_tables
 logger = logging.getLogger(__name__)
 
 
+@ends_on_signal("no table was written")
 def evaluate_patches(
     *,
     encoders: Sequence[FrozenEncoder],

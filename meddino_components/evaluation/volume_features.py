@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ..atomic_files import AtomicFiles
 from ..embeddings import backbone_encoder
 from ..errors import InputError
+from ..interruption import ends_on_signal
 from ..networks import DinoVisionTransformer
 from .feature_map_sheet import evenly_spaced, write_feature_maps
 from .patch_features import extract_features
@@ -24,6 +25,7 @@ from .reference_slices import ReferenceSlices
 logger = logging.getLogger(__name__)
 
 
+@ends_on_signal("finished volumes stay, --skip_existing True goes on with the others")
 def write_volume_features(
     *,
     backbone: DinoVisionTransformer,

@@ -21,6 +21,7 @@ from monai.utils.enums import CommonKeys
 from ..atomic_files import AtomicFiles
 from ..data.cases import check_unique
 from ..errors import InputError
+from ..interruption import Interrupted, NotedSignals, signals_noted
 from .probability_file import ProbabilityFile
 from .run_summary import CaseRecord, RunSummary
 from .volume_inferer import VolumeInferer
@@ -94,12 +95,14 @@ class CaseEvaluator(Evaluator):
         self.probabilities = probabilities
         self.dicom_seg = dicom_seg
         self.summary = RunSummary()
+        self._signals = NotedSignals()
 
     def run(self, global_epoch: int = 1) -> None:
         """Run all cases, then print and write the summary (also when interrupted).
 
         Raises:
             InputError: there is no case, two have one id, or the output folder cannot be made.
+            Interrupted: a signal came; the case that it came in is given up, and the summary says how many are done.
         """
         cases: Sequence[Mapping[str, Any]] = self.dataset.data
         if not cases:
@@ -111,12 +114,17 @@ class CaseEvaluator(Evaluator):
             raise InputError(
                 f"{self.output_dir}: cannot be made ({error}). Set output_dir to a writable folder"
             ) from error
-        self.summary = RunSummary()
-        try:
-            super().run(global_epoch)
-        finally:
-            print(self.summary.text())
-            self.summary.write(self.output_dir)
+        self.summary = RunSummary(n_cases=len(cases))
+        with signals_noted() as self._signals:
+            try:
+                super().run(global_epoch)
+            finally:
+                if len(self.summary.cases) < len(cases):
+                    self.summary.interrupted_by = self._signals.first
+                print(self.summary.text())
+                self.summary.write(self.output_dir)
+            if self.summary.interrupted_by is not None:
+                raise Interrupted(self.summary.interrupted_by)
 
     def exit_if_failed(self) -> None:
         """End the process with status 1 when any case failed."""
@@ -133,6 +141,9 @@ class CaseEvaluator(Evaluator):
 
     def _iteration(self, engine: Any, batchdata: int) -> list[dict[str, Any]]:
         """Run the case of this number; whatever it raises ends up in the summary."""
+        if self._signals.first is not None:
+            engine.terminate(skip_completed=True)
+            return []
         case = self.dataset.data[batchdata]
         case_id = _case_id(case)
         started = perf_counter()
@@ -142,7 +153,12 @@ class CaseEvaluator(Evaluator):
             self.summary.cases.append(CaseRecord(case_id, "skipped", 0.0))
             return []
         try:
-            self._run_case(engine, batchdata, case_id, started)
+            with self._signals.raised():
+                self._run_case(engine, batchdata, case_id, started)
+        except Interrupted:
+            engine.state.batch = engine.state.output = []
+            engine.terminate(skip_completed=True)
+            return []
         except Exception as error:
             engine.state.batch = engine.state.output = []
             record = CaseRecord(case_id, "failed", round(perf_counter() - started, 3), _reason(error))

@@ -50,7 +50,7 @@ class CheckpointFiles:
         self.newest = iteration
         before = self.before()
         past = [number for number in before if number < iteration]
-        staying = past[len(past) - self.kept + 1 :] if self.kept > 1 else []
+        staying = past[max(0, len(past) - self.kept + 1) :]
         for number, path in before.items():
             if number not in staying and (number >= iteration or not kept_every or number % kept_every):
                 path.unlink(missing_ok=True)

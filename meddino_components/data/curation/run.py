@@ -18,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ...errors import InputError
+from ...interruption import ends_on_signal
 from ..dicom import GantryTilt
 from ..file_checks import last_line
 from ..slice_store.store import STORE_FILE, SliceStore, VolumeRecord, require_blosc2
@@ -104,7 +105,9 @@ def curate(
         else:
             wanted.append(case)
     _prepare_output(root, cases)
-    notes = _read_missing(wanted, root, num_workers, ray, Reading(check_modality, gantry_tilt), retry_skipped, progress)
+    with ends_on_signal("cases that were read are kept, the same command goes on with the others"):
+        reading = Reading(check_modality, gantry_tilt)
+        notes = _read_missing(wanted, root, num_workers, ray, reading, retry_skipped, progress)
     taken = _write_store(root, wanted, notes, exclusions, report)
     report.unused_exclusions = exclusions.unused()
     summary = report.write(root)
