@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import torch.distributed as dist
 from torch import Tensor
+
+from .errors import InputError
+
+Result = TypeVar("Result")
 
 
 def rank_and_size() -> tuple[int, int]:
@@ -21,3 +28,45 @@ def reduce_over_processes(values: Tensor, operation: dist.ReduceOp.RedOpType = d
     if rank_and_size()[1] > 1:
         dist.all_reduce(values, operation)
     return values
+
+
+def gathered(value: Any) -> list[Any]:
+    """What each process gives, in their order; every process calls it."""
+    _, n_ranks = rank_and_size()
+    values: list[Any] = [value]
+    if n_ranks > 1:
+        values = [None] * n_ranks
+        dist.all_gather_object(values, value)
+    return values
+
+
+def first_process_decides(decide: Callable[[], Result]) -> Result:
+    """What ``decide`` gives in the first process, or the `InputError` that it raises there, in every process.
+
+    For what a process asks of a file system that the others may not share. Every process calls it.
+    """
+    rank, n_ranks = rank_and_size()
+    decision: list[Any] = [None, None]
+    if rank == 0:
+        try:
+            decision[0] = decide()
+        except InputError as error:
+            decision[1] = str(error)
+    if n_ranks > 1:
+        dist.broadcast_object_list(decision)
+    result, problem = decision
+    if problem is not None:
+        raise InputError(problem)
+    return result
+
+
+def on_all_processes(do: Callable[[], Result]) -> Result:
+    """What ``do`` gives in this process; an `InputError` of one process is raised in all, so that none waits for it."""
+    result, problem = None, None
+    try:
+        result = do()
+    except InputError as error:
+        problem = str(error)
+    if problems := [each for each in gathered(problem) if each is not None]:
+        raise InputError(problems[0])
+    return result  # type: ignore[return-value]

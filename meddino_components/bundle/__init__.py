@@ -5,7 +5,9 @@ from .build import build
 from .checks import check_overrides
 from .package import package
 from .root import config_files, find_bundle_root
+from .run_settings import run_settings
 from .segment import EXPORTED_SUFFIXES, segment
+from .trained_model import find_trained_model
 
 __all__ = [
     "EXPORTED_SUFFIXES",
@@ -13,7 +15,9 @@ __all__ = [
     "check_overrides",
     "config_files",
     "find_bundle_root",
+    "find_trained_model",
     "package",
+    "run_settings",
     "segment",
     "unpack",
 ]

@@ -13,6 +13,7 @@ from .importer import (
 from .patch_embedding import adapt_patch_embedding
 from .reader import read_payload
 from .source import resolve, verified_sha256
+from .whole_network import load_network_weights, load_starting_weights
 from .writer import AtomicSaver, write_weights
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "LoadReport",
     "adapt_patch_embedding",
     "load_backbone_weights",
+    "load_network_weights",
     "load_segmenter_weights",
+    "load_starting_weights",
     "load_tensors",
     "read_backbone_weights",
     "read_payload",

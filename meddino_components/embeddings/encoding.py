@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..data.image_sets import SPLITS, ImageSet, Selection, Split
 from ..errors import InputError
+from ..interruption import ends_on_signal
 from .encoder_pass import Encoded, encoded
 from .encoders import FrozenEncoder, check_size
 from .prepared_images import PREPARATION, PreparedImages
@@ -154,6 +155,7 @@ def _report(found: Embeddings, name: str) -> None:
     logger.warning("%s: %d of %d samples left out:\n  %s", name, len(reasons), len(found.sample_ids), listed)
 
 
+@ends_on_signal("embeddings that are on disk stay there, the same command goes on from them")
 def embed_image_set(
     image_set: ImageSet,
     encoder: FrozenEncoder,

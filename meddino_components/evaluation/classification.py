@@ -17,6 +17,7 @@ from ..data.image_sets import SPLITS, ImageSet, Split
 from ..embeddings import Embeddings, FrozenEncoder, embed_image_set
 from ..embeddings.encoders import encoders_and_controls
 from ..files import writes_results
+from ..interruption import ends_on_signal
 from .attention_maps import write_attention_maps
 from .attention_probe import LabelledBags, attention_probe
 from .classification_scores import METRICS, BootstrappedScores
@@ -28,6 +29,7 @@ Vector = Literal["cls", "mean_patch"]
 Pooling = Literal["mean", "max"]
 
 
+@ends_on_signal("embeddings that are on disk stay there, the same command goes on from them")
 @writes_results(*(f"classification.{suffix}" for suffix in TABLE_SUFFIXES))
 def evaluate_classification(
     *,

@@ -14,6 +14,7 @@ from ..embeddings import FrozenEncoder, for_scans
 from ..embeddings.encoders import check_size, encoders_and_controls
 from ..errors import InputError
 from ..files import writes_results
+from ..interruption import ends_on_signal
 from .feature_map_sheet import evenly_spaced, write_feature_maps
 from .patch_features import SliceFeatures, extract_features
 from .patch_rows import SplitFeatures, patch_rows
@@ -23,6 +24,7 @@ from .score_tables import TABLE_SUFFIXES, Row, plain, write_tables
 logger = logging.getLogger(__name__)
 
 
+@ends_on_signal("no table was written")
 @writes_results(*(f"patches.{suffix}" for suffix in TABLE_SUFFIXES), "feature_maps.png")
 def evaluate_patches(
     *,

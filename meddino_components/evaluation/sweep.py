@@ -21,6 +21,7 @@ from ..embeddings.prepared_images import PREPARATION
 from ..embeddings.weights import RANDOM
 from ..errors import InputError
 from ..files import OutputFolder, file_stamp, writes_results
+from ..interruption import ends_on_signal
 from ..networks import DinoVisionTransformer, vit_backbone
 from .classification import evaluate_classification
 from .finished_cells import cell_folder, cell_identity, finish_cell, finished_cell
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 _OWN_KEYS = ("name", "backbone", "weights", "intensity")
 
 
+@ends_on_signal("finished cells stay, the same command goes on with the others")
 @writes_results("sweep.csv", "sweep.md", "sweep.tex")
 def run_sweep(
     *,

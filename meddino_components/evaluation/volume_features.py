@@ -21,6 +21,7 @@ from ..embeddings.encoders import network_settings, weights_digest
 from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, is_unchanged
 from ..inference.case_record import source_digest
+from ..interruption import ends_on_signal
 from ..networks import DinoVisionTransformer
 from .feature_map_sheet import evenly_spaced, write_feature_maps
 from .patch_features import extract_features
@@ -29,6 +30,7 @@ from .reference_slices import ReferenceSlices
 logger = logging.getLogger(__name__)
 
 
+@ends_on_signal("finished volumes stay, --skip_existing True goes on with the others")
 def write_volume_features(
     *,
     backbone: DinoVisionTransformer,

@@ -18,7 +18,7 @@ def supports_bfloat16(device: torch.device | str) -> bool:
 
 
 class AutocastInferer(Inferer):
-    """Run a network under bf16 autocast and return fp32 logits.
+    """Run a network under bf16 autocast and return fp32 logits, or a list of them from a deeply supervised network.
 
     MONAI's engines autocast on CUDA alone and with a gradient scaler, which bf16 does not need.
 
@@ -29,6 +29,7 @@ class AutocastInferer(Inferer):
     def __init__(self, *, amp: bool) -> None:
         self.amp = amp
 
-    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.amp):
-            return network(inputs, *args, **kwargs).float()
+            logits = network(inputs, *args, **kwargs)
+        return [level.float() for level in logits] if isinstance(logits, list | tuple) else logits.float()

@@ -22,6 +22,7 @@ from monai.utils.enums import CommonKeys
 from ..data.cases import check_unique
 from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, printable
+from ..interruption import Interrupted, NotedSignals, signals_noted
 from .case_record import input_files, source_digest
 from .probability_file import ProbabilityFile
 from .run_summary import SUMMARY_FILES, CaseRecord, RunSummary
@@ -102,6 +103,7 @@ class CaseEvaluator(Evaluator):
         self.folder = OutputFolder(output_dir, overwrite=overwrite)
         self._complete: set[str] = set()
         self.summary = RunSummary()
+        self._signals = NotedSignals()
 
     def run(self, global_epoch: int = 1) -> None:
         """Run all cases, then print and write the summary (also when interrupted).
@@ -109,21 +111,26 @@ class CaseEvaluator(Evaluator):
         Raises:
             InputError: there is no case, two have one id, the output folder cannot be made or written to, another
                 process writes to it, or a file there may not be replaced.
+            Interrupted: a signal came; the case that it came in is given up, and the summary says how many are done.
         """
         cases: Sequence[Mapping[str, Any]] = self.dataset.data
         if not cases:
             raise InputError("there is no case to run: the data list is empty")
         check_unique([_case_id(case) for case in cases], [str(case.get("image")) for case in cases])
-        self.summary = RunSummary()
-        with self.folder.held(SUMMARY_FILES):
+        self.summary = RunSummary(n_cases=len(cases))
+        with signals_noted() as self._signals, self.folder.held(SUMMARY_FILES):
             self._check_outputs(cases)
             try:
                 super().run(global_epoch)
             finally:
+                if len(self.summary.cases) < len(cases):
+                    self.summary.interrupted_by = self._signals.first
                 # nothing was done where a handler refused to begin
-                if self.summary.cases:
+                if self.summary.cases or self.summary.interrupted_by is not None:
                     self.summary.write(self.folder)
                     print(printable(self.summary.text()))
+        if self.summary.interrupted_by is not None:
+            raise Interrupted(self.summary.interrupted_by)
 
     def _check_outputs(self, cases: Sequence[Mapping[str, Any]]) -> None:
         """Note which cases are complete, and refuse files in the way of the others before anything is computed."""
@@ -161,6 +168,9 @@ class CaseEvaluator(Evaluator):
 
     def _iteration(self, engine: Any, batchdata: int) -> list[dict[str, Any]]:
         """Run the case of this number; whatever it raises ends up in the summary."""
+        if self._signals.first is not None:
+            engine.terminate(skip_completed=True)
+            return []
         case = self.dataset.data[batchdata]
         case_id = _case_id(case)
         started = perf_counter()
@@ -170,7 +180,12 @@ class CaseEvaluator(Evaluator):
             self.summary.cases.append(CaseRecord(case_id, "skipped", 0.0))
             return []
         try:
-            self._run_case(engine, batchdata, case_id, started)
+            with self._signals.raised():
+                self._run_case(engine, batchdata, case_id, started)
+        except Interrupted:
+            engine.state.batch = engine.state.output = []
+            engine.terminate(skip_completed=True)
+            return []
         except Exception as error:
             engine.state.batch = engine.state.output = []
             record = CaseRecord(case_id, "failed", round(perf_counter() - started, 3), _reason(error))

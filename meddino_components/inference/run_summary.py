@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -25,9 +26,11 @@ class CaseRecord:
 
 @dataclass
 class RunSummary:
-    """The records of a run, and their two files."""
+    """The records of a run of ``n_cases``, and their two files; fewer records where a signal ended it."""
 
     cases: list[CaseRecord] = field(default_factory=list)
+    n_cases: int = 0
+    interrupted_by: signal.Signals | None = None
 
     def count(self, status: str) -> int:
         """Number of cases of this status."""
@@ -38,18 +41,29 @@ class RunSummary:
         seconds = sum(case.seconds for case in self.cases)
         counts = ", ".join(f"{self.count(status)} {status}" for status in ("ok", "failed", "skipped"))
         lines = [f"{len(self.cases)} cases: {counts}; {seconds:.1f} s"]
+        if self.interrupted_by is not None:
+            lines.insert(0, f"interrupted by {self.interrupted_by.name}, {self._progress}: go on by skip_existing")
         shown = [case for case in self.cases if case.status == "failed" or len(self.cases) <= _MAX_ROWS]
         width = max((len(case.case_id) for case in shown), default=0)
         lines += [f"  {c.case_id:{width}}  {c.status:7}  {c.seconds:7.1f} s  {c.error}".rstrip() for c in shown]
         return "\n".join(lines)
+
+    @property
+    def _progress(self) -> str:
+        return f"{len(self.cases)} of {self.n_cases}"
 
     def write(self, folder: OutputFolder) -> None:
         """Write `SUMMARY_FILES`."""
         rows = [asdict(case) for case in self.cases]
         totals = {status: self.count(status) for status in ("ok", "failed", "skipped")}
         totals_seconds = round(sum(case.seconds for case in self.cases), 3)
+        interrupted = None if self.interrupted_by is None else self._progress
         with folder.files() as files:
-            text = json.dumps({**totals, "seconds": totals_seconds, "cases": rows}, indent=2, ensure_ascii=False)
+            text = json.dumps(
+                {**totals, "interrupted": interrupted, "seconds": totals_seconds, "cases": rows},
+                indent=2,
+                ensure_ascii=False,
+            )
             write_text(files.path(folder.path / "summary.json"), text + "\n")
             with files.path(folder.path / "summary.csv").open(
                 "w", newline="", encoding="utf-8", errors="backslashreplace"

@@ -6,6 +6,7 @@ from .gram import GramLoss
 from .ibot import IBOTPatchLoss
 from .koleo import KoLeoLoss
 from .region_dice_cross_entropy import RegionDiceCrossEntropyLoss
+from .segmentation_loss import segmentation_loss
 from .sinkhorn_knopp import sinkhorn_knopp
 from .softmax_center import CenteredSoftmax
 
@@ -17,5 +18,6 @@ __all__ = [
     "IBOTPatchLoss",
     "KoLeoLoss",
     "RegionDiceCrossEntropyLoss",
+    "segmentation_loss",
     "sinkhorn_knopp",
 ]

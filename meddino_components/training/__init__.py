@@ -13,6 +13,7 @@ from .objective import SelfDistillationObjective
 from .param_groups import parameter_groups, self_distillation_groups
 from .placement import on_device, unwrap
 from .progress import RunProgress
+from .run import run_training
 from .run_folder import RunFolder
 from .schedule_handler import ScheduleHandler
 from .schedules import Schedules, constant_schedule, warmup_cosine_schedule
@@ -23,6 +24,7 @@ from .teacher_export import TeacherExport
 from .teacher_handlers import GramTeacherRefresh, TeacherUpdate
 from .throughput import Throughput
 from .trainer import SelfDistillationTrainer
+from .validation import Validation
 
 __all__ = [
     "BestModel",
@@ -46,10 +48,12 @@ __all__ = [
     "TeacherUpdate",
     "Throughput",
     "TrainingCheckpoint",
+    "Validation",
     "constant_schedule",
     "from_annotators",
     "on_device",
     "parameter_groups",
+    "run_training",
     "self_distillation_groups",
     "shard",
     "stage_manifest",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..checkpoints import write_weights
+from ..checkpoints import sha256_of, write_weights
 from ..processes import rank_and_size
 from .placement import unwrap
+from .writable import check_writable
 
 
 class LastModel:
@@ -18,17 +21,30 @@ class LastModel:
     Args:
         network: what is saved, bare of a DDP wrapper.
         path: file of the weights, replaced in one step; its SHA-256 lies beside it.
+        previous_dir: where the file that ``path`` was before this run is kept, under a name with its SHA-256; None
+            replaces it.
+
+    Raises:
+        InputError: ``path`` cannot be written, before the first step.
     """
 
-    def __init__(self, *, network: nn.Module, path: str | Path) -> None:
+    def __init__(self, *, network: nn.Module, path: str | Path, previous_dir: str | Path | None = None) -> None:
         self.network, self.path = network, Path(path)
+        self.previous_dir = None if previous_dir is None else Path(previous_dir)
+        self._writes_first = True
 
     def attach(self, engine: Engine) -> None:
+        if rank_and_size()[0] == 0:
+            check_writable(self.path)
         engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
-        if rank_and_size()[0] == 0:
-            write_weights(unwrap(self.network).state_dict(), self.path)
+        if rank_and_size()[0] > 0:
+            return
+        if self._writes_first and self.previous_dir is not None and self.path.is_file():
+            _keep(self.path, self.previous_dir)
+        write_weights(unwrap(self.network).state_dict(), self.path)
+        self._writes_first = False
 
 
 class BestModel(LastModel):
@@ -38,3 +54,15 @@ class BestModel(LastModel):
     def __call__(self, engine: Engine) -> None:
         if engine.state.best_metric_epoch == engine.state.epoch:
             super().__call__(engine)
+
+
+def _keep(path: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = sha256_of(path)
+    target = folder / f"{path.stem}_{digest[:12]}{path.suffix}"
+    if not target.exists():
+        try:
+            os.link(path, target)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(path, target)
+    Path(f"{target}.sha256").write_text(f"{digest}  {target.name}\n", encoding="utf-8")

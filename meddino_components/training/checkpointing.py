@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 
-from ..checkpoints import AtomicSaver
 from ..data.global_batch_sampler import GlobalBatchSampler
 from ..errors import InputError
-from ..processes import rank_and_size
+from ..processes import first_process_decides, gathered, on_all_processes, rank_and_size
+from .checkpoint_files import CheckpointFiles
 from .random_state import random_state, set_random_state
+from .resumed_settings import check_settings, keep_settings
+from .run_events import RunEvents, register
 from .sharding import load_whole_state, whole_state
 
 logger = logging.getLogger(__name__)
@@ -31,18 +31,26 @@ _BEST = ("best_metric", "best_metric_epoch")
 class TrainingCheckpoint:
     """Handler: save everything that decides the next iteration, and start from it.
 
+    Saved are ends of epochs (before the validation and after it), the end of the run, and the iteration after which a
+    signal ends it.
+
     Args:
         objects: what has ``state_dict`` and ``load_state_dict``: the ``network``, its ``optimizer``, schedule, early
             stopping, ... A network in DDP or sharded, and its optimiser, are saved as one process would have them.
         sampler: the batch sampler, which is moved to the saved iteration.
-        path: file of the checkpoint, written by the first process and replaced in one step.
+        path: file of the newest checkpoint, written by the first process and replaced in one step.
         evaluator: validation engine whose best value so far is kept, too.
-        interval: epochs between saves; the end of the run is always saved.
-        resume: start from ``path`` where it exists. Otherwise a run that would overwrite it is refused.
+        interval: epochs between saves.
+        kept: checkpoints that are kept, the newest included (`CheckpointFiles`).
+        kept_every: epochs; checkpoints of their multiples stay for good. None: no further ones.
+        resume: start from ``path`` where it exists, or from the checkpoint of this path. Otherwise a run that would
+            overwrite it is refused.
         manifest: plain facts to keep in the checkpoint (`stage_manifest`), which must be the same on resuming.
+        settings: of the run by their keys (`run_settings`), which must be the same on resuming, too.
+        changed: keys of settings that may differ from the checkpoint's all the same.
 
     Raises:
-        InputError: a checkpoint exists and ``resume`` is false; one of another run's settings.
+        InputError: a checkpoint exists and ``resume`` is false; one of another run's settings, or a damaged one.
     """
 
     def __init__(
@@ -53,80 +61,112 @@ class TrainingCheckpoint:
         path: str | Path,
         evaluator: Engine | None = None,
         interval: int = 1,
-        resume: bool = False,
+        kept: int = 3,
+        kept_every: int | None = None,
+        resume: bool | str | Path = False,
         manifest: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        changed: tuple[str, ...] | list[str] = (),
     ) -> None:
-        self.manifest = dict(manifest or {})
         self.objects, self.sampler, self.evaluator = objects, sampler, evaluator
-        self.path, self.interval, self.resume = Path(path), interval, resume
-        self._saved_at = -1
+        self.path, self.interval, self.kept_every, self.resume = Path(path), interval, kept_every, resume
+        self.manifest, self.settings, self.changed = dict(manifest or {}), dict(settings or {}), tuple(changed)
+        self.files = CheckpointFiles(self.path, kept=kept)
+        # iteration, and whether its validation was due, of the newest
+        self._saved: tuple[int, bool] | None = None
 
     def attach(self, engine: Engine) -> None:
+        register(engine)
+        engine.state.validation_due = False
+        engine.state.checkpoint_path = self.path
         engine.add_event_handler(Events.STARTED, self._start)
-        # at the end of an epoch and after its validation, whose result belongs to the state
+        # before the minutes that a validation takes, and after it, whose result belongs to the state
+        engine.add_event_handler(RunEvents.VALIDATION_DUE, self)
         engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
-        engine.add_event_handler(Events.COMPLETED, self._save_last)
-
-    def _save_last(self, engine: Engine) -> None:
-        if self._saved_at != engine.state.iteration:
-            self(engine)
+        engine.add_event_handler(Events.COMPLETED, self)
+        # a signal ends the run
+        engine.add_event_handler(Events.TERMINATE, self)
 
     def __call__(self, engine: Engine) -> None:
+        position = engine.state.iteration, engine.state.validation_due
+        if position == self._saved:
+            return
         rank, n_ranks = rank_and_size()
-        if n_ranks > 1:
-            states: list[Any] = [None] * n_ranks
-            dist.all_gather_object(states, random_state())
-        else:
-            states = [random_state()]
+        states = gathered(random_state())
         network = self.objects["network"]
         objects = {name: whole_state(item, network) for name, item in self.objects.items()}
         if rank == 0:
             payload = {
                 "manifest": self.manifest,
+                "settings": self.settings,
                 "iteration": engine.state.iteration,
                 "epoch_length": engine.state.epoch_length,
                 "batch_size": self.sampler.batch_size * n_ranks,
+                "validation_due": engine.state.validation_due,
                 "random_states": states,
                 "best": {name: getattr(self.evaluator.state, name) for name in _BEST} if self.evaluator else {},
                 **objects,
             }
-            AtomicSaver(dirname=self.path.parent)(payload, self.path.name)
-        self._saved_at = engine.state.iteration
+            every = self.kept_every * engine.state.epoch_length if self.kept_every else None
+            self.files.write(payload, engine.state.iteration, every)
+        self._saved = position
 
     def _start(self, engine: Engine) -> None:
-        if not self.path.exists():
-            if self.resume:
-                logger.warning("nothing to resume from at %s: training starts anew", self.path)
+        source = first_process_decides(self._source)
+        if source is None:
             return
-        if not self.resume:
+        payload = on_all_processes(lambda: self.files.read(source))
+        if len(set(gathered(payload["iteration"]))) > 1:
             raise InputError(
-                f"{self.path} holds a training run: go on with it by `--resume True`, or give another `--output_dir`"
+                f"{source}: is of another iteration for another process of this run; output_dir has to be one folder "
+                "that all of them see"
             )
-        payload = torch.load(self.path, map_location="cpu", weights_only=True)
-        self._check(payload, engine)
+        self._check(payload, engine, source)
         for name, item in self.objects.items():
-            load_whole_state(item, payload[name], self.objects["network"])
+            with keep_settings(item):
+                load_whole_state(item, payload[name], self.objects["network"])
         engine.state.iteration = payload["iteration"]
         engine.state.epoch = payload["iteration"] // payload["epoch_length"]
+        engine.state.validation_due = payload["validation_due"]
         for name, value in payload["best"].items():
             if self.evaluator is not None:
                 setattr(self.evaluator.state, name, value)
-        self.sampler.start_iteration = self._saved_at = payload["iteration"]
+        self.sampler.start_iteration = payload["iteration"]
+        if source == self.path:
+            self._saved = payload["iteration"], payload["validation_due"]
+            self.files.newest = payload["iteration"]
         rank, n_ranks = rank_and_size()
         if len(payload["random_states"]) == n_ranks:
             set_random_state(payload["random_states"][rank])
         else:
             logger.warning("resumed on %d processes instead of %d: random layers differ from an uninterrupted run",
                            n_ranks, len(payload["random_states"]))  # fmt: skip
-        logger.info("resumed from %s at iteration %d", self.path, payload["iteration"])
+        logger.info("resumed from %s at iteration %d", source, payload["iteration"])
 
-    def _check(self, payload: Mapping[str, Any], engine: Engine) -> None:
+    def _source(self) -> Path | None:
+        """The checkpoint to start from, whole; None begins anew."""
+        if not isinstance(self.resume, bool):
+            self.files.check(Path(self.resume))
+            return Path(self.resume)
+        if self.resume and self.path.exists():
+            self.files.check(self.path)
+            return self.path
+        if self.path.exists():
+            raise InputError(
+                f"{self.path} holds a training run: go on with it by `--resume True`, or give another `--output_dir`"
+            )
+        if self.resume:
+            logger.warning("nothing to resume from at %s: training starts anew", self.path)
+        return None
+
+    def _check(self, payload: Mapping[str, Any], engine: Engine, source: Path) -> None:
         if missing := sorted(set(self.objects) - set(payload)):
-            raise InputError(f"{self.path} is no checkpoint of this training: {', '.join(missing)} missing")
+            raise InputError(f"{source} is no checkpoint of this training: {', '.join(missing)} missing")
         for name, found, expected in (
             ("epoch_length", payload["epoch_length"], engine.state.epoch_length),
             ("batch_size x processes", payload["batch_size"], self.sampler.batch_size * rank_and_size()[1]),
             ("manifest", payload.get("manifest", {}), self.manifest),
         ):
             if found != expected:
-                raise InputError(f"{self.path} was written with {name} {found}, this run has {expected}: set it back")
+                raise InputError(f"{source} was written with {name} {found}, this run has {expected}: set it back")
+        check_settings(payload.get("settings", {}), self.settings, self.changed, source)

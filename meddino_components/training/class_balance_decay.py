@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ignite.engine import Engine, Events
+from typing import Any
 
-from ..losses import DiceCrossEntropyLoss, RegionDiceCrossEntropyLoss
+from ignite.engine import Engine, Events
 
 # share of the run after which the loss is the plain one, so that its end is trained as published
 _BALANCED_SHARE = 0.8
@@ -17,16 +17,19 @@ class ClassBalanceDecay:
     since a pixel of theirs weighs more than one of their surroundings.
 
     Args:
-        loss: whose exponent is set before each step; its value at the start is the highest.
+        loss: whose exponent is set before each step; its value at the start is the highest. One that has no
+            ``class_balance`` is left alone.
     """
 
-    def __init__(self, *, loss: DiceCrossEntropyLoss | RegionDiceCrossEntropyLoss) -> None:
+    def __init__(self, *, loss: Any) -> None:
         self.loss = loss
-        self.initial = loss.class_balance
+        self.initial = getattr(loss, "class_balance", None)
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.ITERATION_STARTED, self)
+        if self.initial is not None:
+            engine.add_event_handler(Events.ITERATION_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
+        assert self.initial is not None
         done = (engine.state.iteration - 1) / (engine.state.max_epochs * engine.state.epoch_length)
         self.loss.class_balance = self.initial * max(0.0, 1 - done / _BALANCED_SHARE)

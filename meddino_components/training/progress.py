@@ -31,6 +31,7 @@ class RunProgress:
         engine.add_event_handler(Events.EPOCH_STARTED, self._open)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self)
         engine.add_event_handler(Events.COMPLETED, self._close)
+        engine.add_event_handler(Events.TERMINATE, self._close)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._close_on_error)
 
     def _open(self, engine: Engine) -> None:

@@ -15,6 +15,7 @@ from ..checkpoints import write_weights
 from ..processes import rank_and_size
 from .placement import unwrap
 from .sharding import whole_state
+from .writable import check_writable
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ class TeacherExport:
         folder: for those kept.
         interval: iterations between those kept.
         manifest: see `stage_manifest`.
+
+    Raises:
+        InputError: ``path`` cannot be written, before the first step.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class TeacherExport:
         self.interval, self.manifest = interval, manifest
 
     def attach(self, engine: Engine) -> None:
+        if rank_and_size()[0] == 0:
+            check_writable(self.path)
         engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.interval), self._keep)
         engine.add_event_handler(Events.COMPLETED, self)
 

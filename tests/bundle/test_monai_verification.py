@@ -30,7 +30,7 @@ LABEL_NAMES = {
 NUM_OUTPUTS = {"meddinov3_seg_amos": 16, "meddinov3_seg_brats": 3}
 # what a bundle writes, and where
 WRITTEN = {
-    "meddinov3_pretrain": ("teacher_path", "models/"),
+    "meddinov3_pretrain": ("teacher_path", "output/stage1/"),
     "meddinov3_benchmark": ("output_dir", "output"),
 }
 SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
@@ -141,5 +141,5 @@ def test_runs_from_a_copy_elsewhere(bundle, tmp_path, monkeypatch):
     )
     workflow.initialize()
     assert workflow.bundle_root == str(copy)
-    written, below = WRITTEN.get(bundle.name, ("model_path", "models"))
+    written, below = WRITTEN.get(bundle.name, ("model_path", "output"))
     assert str(workflow.parser.get_parsed_content(written)).startswith(f"{copy}/{below}")

@@ -10,6 +10,7 @@ import torch
 from command_lines import AMOS
 from monai.bundle import ConfigParser
 
+from meddino_components import interruption
 from meddino_components.__main__ import main
 from meddino_components.checkpoints import write_weights
 
@@ -26,6 +27,7 @@ def untouched_process():
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)
         monai.utils.set_determinism(None)
+        interruption.restore_signals()
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic
 
 

@@ -47,11 +47,11 @@ STAGE_3_CROPS = {
     [
         ("train", {"max_epoch": 3}, "no key 'max_epoch': did you mean 'epochs'?"),
         ("stage2_gram", {"gram_wieght": 2.0}, "no key 'gram_wieght': did you mean 'gram_weight'?"),
-        ("stage2_gram", {}, "stage 2 starts from a checkpoint of stage 1, and none is given: run stage 1"),
+        ("stage2_gram", {}, "no such file, but stage 2 starts from a checkpoint of it: run stage 1"),
         (
             "stage3_highres",
             STAGE_3_CROPS,
-            "starts from a checkpoint of stage 2, and none is given: run stage 2",
+            "no such file, but stage 3 starts from a checkpoint of it: run stage 2",
         ),
         ("train", {"store": "nowhere"}, "nowhere"),
         ("train", {"weights": "lost.pth"}, "lost.pth"),
@@ -72,6 +72,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_spares_the_checkpoint(pretra
     checkpoint = tmp_path / "run" / "checkpoint.pt"
     before = sha256_of(checkpoint)
     absurd = {"learning_rate": 1e30, "resume": True, "freeze_last_layer_iterations": 0}
+    absurd["changed_on_resume"] = ["learning_rate", "freeze_last_layer_iterations"]
     with pytest.raises(RuntimeError, match="Failed to") as error:
         pretrain(["train"], {**pretraining_overrides, **absurd})
     assert isinstance(cause(error.value), FloatingPointError)

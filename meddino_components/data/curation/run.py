@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ...errors import InputError
 from ...files import AtomicFiles, OutputFolder, is_empty_folder, remove_dead_temporaries, write_text
+from ...interruption import ends_on_signal
 from ..dicom import GantryTilt
 from ..file_checks import last_line
 from ..slice_store.store import STORE_FILE, SliceStore, VolumeRecord, require_blosc2
@@ -106,7 +107,10 @@ def curate(
         else:
             wanted.append(case)
     _check_output(root)
-    with OutputFolder(root).held((STORE_FILE, *REPORT_FILES, *([CONTACT_SHEET] if contact_sheet else []))):
+    with (
+        ends_on_signal("cases that were read are kept, the same command goes on with the others"),
+        OutputFolder(root).held((STORE_FILE, *REPORT_FILES, *([CONTACT_SHEET] if contact_sheet else []))),
+    ):
         _prepare_output(root, cases)
         reading = Reading(check_modality, gantry_tilt)
         notes = _read_missing(wanted, root, num_workers, ray, reading, retry_skipped, progress)

@@ -16,6 +16,7 @@ upwards.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -153,6 +154,14 @@ class SliceStore:
     @property
     def n_volumes(self) -> int:
         return len(self._lines)
+
+    @property
+    def fingerprint(self) -> str:
+        """Number of slices, and a hash of which volumes they are of: the same wherever the store lies."""
+        content = hashlib.sha256(b"\n".join(sorted(self._lines)))
+        content.update(np.ascontiguousarray(self._slices["volume"]).tobytes())
+        content.update(np.ascontiguousarray(self._slices["slice"]).tobytes())
+        return f"{len(self)} of {self.n_volumes} volumes, SHA-256 {content.hexdigest()[:16]}"
 
     @property
     def slices(self) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from ...embeddings import FrozenEncoder
 from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
 from ...files import ResultFiles, writes_results
+from ...interruption import ends_on_signal
 from ...networks.map_decoders import DecoderName
 from ..feature_map_sheet import evenly_spaced
 from ..finished_cells import cell_folder
@@ -35,6 +36,7 @@ _OF_VOLUMES: tuple[DecoderName, ...] = (*_OF_PICTURES, "conv_3d")
 _MAIN = "Dice"
 
 
+@ends_on_signal("finished cells stay, the same command goes on with the others")
 @writes_results(
     *(f"segmentation.{suffix}" for suffix in TABLE_SUFFIXES),
     "segmentation_cases.csv",

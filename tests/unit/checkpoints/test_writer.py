@@ -70,8 +70,13 @@ def test_what_is_refused(tmp_path):
     with pytest.raises(TypeError, match="not a tensor: n"):
         write_weights({"n": 3}, tmp_path / "model.pt")
     with pytest.raises(InputError, match="cannot be written"):
-        write_weights(STATE, tmp_path / "nowhere" / "model.pt")
+        write_weights(STATE, Path(__file__) / "model.pt")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_is_made(tmp_path):
+    write_weights(STATE, tmp_path / "new" / "models" / "model.pt")
+    assert (tmp_path / "new" / "models" / "model.pt.sha256").is_file()
 
 
 FULL_DISK = """

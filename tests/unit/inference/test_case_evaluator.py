@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +175,33 @@ def test_dataset_without_transform_is_refused_in_one_line(tmp_path: Path) -> Non
     engine.run()
     assert engine.summary.count("failed") == 1
     assert "\n" not in engine.summary.cases[0].error
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_gives_up_the_case_and_the_summary_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals, status: int
+) -> None:
+    for name in "abcde":
+        save(tmp_path / "in" / f"{name}.nii.gz")
+
+    class Interrupting(Dataset):
+        def __getitem__(self, index: int) -> Any:
+            if index == 1:
+                os.kill(os.getpid(), number)
+            return super().__getitem__(index)
+
+    engine = evaluator(list_cases(tmp_path / "in", modality="ct"), tmp_path / "out")
+    engine.dataset = Interrupting(engine.dataset.data, engine.dataset.transform)
+    with pytest.raises(SystemExit) as end:
+        engine.run()
+    assert end.value.code == status
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["interrupted"], summary["ok"], summary["failed"]) == ("1 of 5", 1, 0)
+    assert outputs(tmp_path / "out") == ["a.json", "a.nii.gz"]
+    assert f"interrupted by {number.name}, 1 of 5" in capsys.readouterr().out
+
+
+def test_a_whole_run_was_not_interrupted(tmp_path: Path) -> None:
+    engine = evaluator(list_cases(save(tmp_path / "a.nii.gz"), modality="ct"), tmp_path / "out")
+    engine.run()
+    assert json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["interrupted"] is None

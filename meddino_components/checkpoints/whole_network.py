@@ -1,0 +1,78 @@
+"""Weights of a whole network under its own names, for networks that are not ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import InputError
+from ..networks.segmenter import MedDinoSegmenter
+from ..networks.vision_transformer import DinoVisionTransformer
+from .importer import LoadReport, load_backbone_weights, load_segmenter_weights, load_tensors
+from .reader import read_payload
+from .source import resolve, verified_sha256
+
+# where trainings keep the weights beside other things: ours, ignite, nnU-Net, Lightning
+_ENTRIES = ("model", "network", "state_dict", "network_weights", "net")
+
+
+def load_starting_weights(network: nn.Module, source: str | os.PathLike[str]) -> LoadReport:
+    """Load what a training begins from.
+
+    Args:
+        network: with a DINOv3 ``backbone``, which alone takes the weights; any other takes them whole.
+        source: a path or ``hf://owner/name[/file]``.
+
+    Raises:
+        InputError: see `load_backbone_weights` and `load_whole_weights`.
+    """
+    backbone = getattr(network, "backbone", None)
+    if isinstance(backbone, DinoVisionTransformer):
+        return load_backbone_weights(backbone, source)
+    return load_whole_weights(network, source)
+
+
+def load_network_weights(network: nn.Module, source: str | os.PathLike[str]) -> LoadReport:
+    """Load a trained network: ours from every format that is known for it, any other by its own names.
+
+    Raises:
+        InputError: see `load_segmenter_weights` and `load_whole_weights`.
+    """
+    if isinstance(network, MedDinoSegmenter):
+        return load_segmenter_weights(network, source)
+    return load_whole_weights(network, source)
+
+
+def load_whole_weights(network: nn.Module, source: str | os.PathLike[str]) -> LoadReport:
+    """Load a whole state dict, all of its tensors under the network's own names.
+
+    Raises:
+        InputError: the file cannot be read, or is not of this network.
+    """
+    path = resolve(source)
+    digest = verified_sha256(path)
+    where, tensors = _find_tensors(read_payload(path))
+    expected = set(network.state_dict())
+    if not expected & set(tensors):
+        raise InputError(
+            f"{source}: holds no tensor of {type(network).__name__}, which has no DINOv3 backbone to take an encoder's "
+            f"weights: train it with `--weights random`, or give a whole state dict of it"
+        )
+    load_tensors(network, tensors, source)
+    format = f"{type(network).__name__}'s names" + (f" under {where!r}" if where else "")
+    return LoadReport(os.fspath(source), format, digest, len(tensors), ())
+
+
+def _find_tensors(payload: Any) -> tuple[str, dict[str, Tensor]]:
+    """The entry that holds tensors, and these by name, without DDP's prefix."""
+    if not isinstance(payload, Mapping):
+        return "", {}
+    where = next((name for name in _ENTRIES if isinstance(payload.get(name), Mapping)), "")
+    content = payload[where] if where else payload
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if tensors and all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
+    return where, tensors

@@ -1,0 +1,51 @@
+"""Any loss in the place of the bundles' own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .dice_cross_entropy import DiceCrossEntropyLoss
+from .region_dice_cross_entropy import RegionDiceCrossEntropyLoss
+
+
+def segmentation_loss(
+    loss: nn.Module, *, regions: Sequence[Sequence[int]] | None = None, class_balance: float = 0.0
+) -> nn.Module:
+    """What a trainer calls with logits and label numbers [B, 1, ...].
+
+    The bundles' own losses take them as they are, and so do MONAI's with ``to_onehot_y`` for classes. A loss of others
+    gets a mask for each region where outputs are regions.
+
+    Args:
+        loss: of this package, of MONAI, or any module of (logits, labels).
+        regions: labels of each region; None: classes that exclude each other.
+        class_balance: what was asked of the loss.
+
+    Raises:
+        InputError: ``class_balance`` is not 0 and the loss knows none.
+    """
+    if isinstance(loss, DiceCrossEntropyLoss | RegionDiceCrossEntropyLoss):
+        return loss
+    if class_balance:
+        raise InputError(
+            f"class_balance is {class_balance}, but {type(loss).__name__} knows none: set --class_balance 0, and give "
+            "the loss weights of its own"
+        )
+    return loss if regions is None else _OfRegions(loss, regions)
+
+
+class _OfRegions(nn.Module):
+    """A loss of (logits [B, R, ...], masks [B, R, ...]) for labels [B, 1, ...]."""
+
+    def __init__(self, loss: nn.Module, regions: Sequence[Sequence[int]]) -> None:
+        super().__init__()
+        self.loss, self.regions = loss, [list(region) for region in regions]
+
+    def forward(self, logits: Tensor | Sequence[Tensor], labels: Tensor) -> Tensor:
+        masks = [torch.isin(labels, torch.tensor(region, device=labels.device)) for region in self.regions]
+        loss: Tensor = self.loss(logits, torch.cat(masks, dim=1).float())
+        return loss

@@ -1,0 +1,92 @@
+"""What a resumed run may change, and how it takes effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ..errors import InputError
+
+_MISSING = "nothing"
+_N_NAMED = 4
+# what of a schedule's state is where it stands; all else are its settings
+_POSITION = {"last_epoch", "_step_count", "_last_lr", "_get_lr_called_within_step", "_is_initial"}
+
+
+def check_settings(
+    found: Mapping[str, Any], expected: Mapping[str, Any], changed: Sequence[str], source: str | Path
+) -> None:
+    """Compare a checkpoint's settings with those of the run that goes on from it.
+
+    Args:
+        found: of the checkpoint, by key.
+        expected: of this run.
+        changed: keys (and all below them) that may differ.
+        source: the checkpoint, for the message.
+
+    Raises:
+        InputError: names each key that differs with both values.
+    """
+
+    def free(key: str) -> bool:
+        return any(key == name or key.startswith(f"{name}::") for name in changed)
+
+    keys = [key for key in dict.fromkeys((*expected, *found)) if found.get(key) != expected.get(key) and not free(key)]
+    if not keys:
+        return
+    keys.sort(key=lambda key: key.count("::"))
+    said = [f"{k} {_shown(found, k)} (this run: {_shown(expected, k)})" for k in keys[:_N_NAMED]]
+    more = [f"{len(keys) - _N_NAMED} more"] if len(keys) > _N_NAMED else []
+    raise InputError(
+        f"{source} was written with {', '.join(said + more)}: set it back, begin a new run in another --output_dir, or "
+        f"change it on purpose by --changed_on_resume \"['{keys[0]}']\""
+    )
+
+
+def _shown(settings: Mapping[str, Any], key: str) -> str:
+    text = str(settings.get(key, _MISSING))
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+@contextmanager
+def keep_settings(item: Any) -> Iterator[None]:
+    """While an optimiser's or a schedule's state is loaded, let it keep the settings that it was built with.
+
+    torch's states hold both where they stand and their settings, such as the length of a decay: with more epochs the
+    rate would stay at 0. Where the settings are those of the state, the values are the state's to the last bit.
+    """
+    if isinstance(item, Optimizer):
+        built = [{name: value for name, value in group.items() if name != "params"} for group in item.param_groups]
+        yield
+        for group, settings in zip(item.param_groups, built, strict=True):
+            rate = group["lr"]
+            group.update(settings)
+            group["lr"] = rate
+    elif isinstance(item, LRScheduler):
+        before = item.state_dict()
+        yield
+        loaded = item.state_dict()
+        settings = {name: value for name, value in before.items() if name not in _POSITION}
+        if any(loaded.get(name) != value for name, value in settings.items()):
+            _continue_with(item, settings)
+    else:
+        yield
+
+
+def _continue_with(schedule: LRScheduler, settings: Mapping[str, Any]) -> None:
+    vars(schedule).update(settings)
+    closed_form = getattr(schedule, "_get_closed_form_lr", None)
+    if closed_form is None:
+        raise InputError(
+            f"the schedule {type(schedule).__name__} cannot go on with other settings than the checkpoint's: set "
+            "epochs and rates back, or take a schedule such as PolynomialLR"
+        )
+    rates = closed_form()
+    for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    schedule._last_lr = list(rates)
