@@ -10,7 +10,7 @@ from .importer import (
 )
 from .patch_embedding import adapt_patch_embedding
 from .reader import read_payload
-from .source import resolve, sha256_of, verified_sha256
+from .source import check_stated_sha256, resolve, sha256_of, verified_sha256
 from .writer import AtomicSaver, write_weights
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "BackboneWeights",
     "LoadReport",
     "adapt_patch_embedding",
+    "check_stated_sha256",
     "load_backbone_weights",
     "load_segmenter_weights",
     "load_tensors",

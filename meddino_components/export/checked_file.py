@@ -29,7 +29,7 @@ def write_checked(
     tolerance: float,
     independent: bool = False,
 ) -> list[Agreement]:
-    """Export a network, run the file, and leave it, with ``<path>.json`` beside it, if it agrees with the network.
+    """Export a network, run the file, and leave it, with ``<path>.json`` and ``.sha256`` beside it, if the two agree.
 
     Args:
         network: on the CPU.
@@ -47,8 +47,10 @@ def write_checked(
         path.parent.mkdir(parents=True, exist_ok=True)
         with AtomicFiles() as files:
             partial, report = files.path(path), files.path(Path(f"{path}.json"))
+            sidecar = files.path(Path(f"{path}.sha256"))
             write_exported(export_program(network), partial, description)
-            exported = ExportedNetwork(source=partial)
+            sha256 = sha256_of(partial)
+            exported = ExportedNetwork(source=partial, sha256=sha256)
             checks = compare(network, exported, shapes, independent=independent)
             worst = max(checks, key=lambda check: check.relative_difference)
             if worst.relative_difference > tolerance:
@@ -58,11 +60,12 @@ def write_checked(
                 )
             record = {
                 "file": path.name,
-                "sha256": sha256_of(partial),
+                "sha256": sha256,
                 **description,
                 "tolerance": tolerance,
                 "checks": [asdict(check) for check in checks],
             }
+            sidecar.write_text(f"{sha256}  {path.name}\n", encoding="utf-8")
             report.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error}). Give a file in a writable folder") from error
