@@ -160,7 +160,7 @@ def check_stated_sha256(path: Path, stated: str | None) -> None:
     ``.sha256`` file beside it is no statement: whoever made the one can have made the other.
 
     Raises:
-        InputError: the file is missing or another one, what is stated is no SHA-256, or nothing is stated of a ``.pt2``.
+        InputError: the file is missing or another one, what is stated is no SHA-256, or of a ``.pt2`` none is.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")

@@ -76,8 +76,8 @@ def read_exported(
 
     Args:
         path: of the file.
-        sha256: of the file, as whoever gave it states. A ``.pt2`` file is not read without, see `check_stated_sha256`; an
-            ONNX file is a graph of known operators and needs none.
+        sha256: of the file, as whoever gave it states. A ``.pt2`` file is not read without, see `check_stated_sha256`;
+            an ONNX file is a graph of known operators and needs none.
 
     Raises:
         InputError: there is no such file, it is damaged, not the one that was stated, or not one that `write_exported`

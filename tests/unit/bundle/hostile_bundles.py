@@ -5,7 +5,7 @@ Whatever runs writes a file `ran` into the working directory.
 
 import json
 
-from command_lines import AMOS, REPOSITORY
+from command_lines import AMOS
 
 RUN = "open('ran', 'w')"
 CONFIG = "configs/laptop.json"
@@ -120,7 +120,7 @@ EXPRESSIONS = {
     "a call of an item": "$@device['a']('ran')",
     "a module": "$torch",
     "a module as an argument": "$dict([('a', torch)])",
-    "other letters": "$ｏｐｅｎ('ran', 'w')",
+    "other letters": "$\uff4f\uff50\uff45\uff4e('ran', 'w')",
     "a reference in quotes": "$'@device[0](open(1))'",
     "a relative reference": "$@##device",
     "a relative reference, old": "$'@#device'",
@@ -220,7 +220,7 @@ CONFIGURATIONS = {
 }  # fmt: skip
 # what is never read by `segment`, which runs a folder that is there
 CONTENTS = {
-    "file: deeper configuration": (with_file("configs/sub/x.json", '{"a": "$import os"}'), "configs/sub/x.json", "place"),
+    "file: deeper": (with_file("configs/sub/x.json", '{"a": "$import os"}'), "configs/sub/x.json", "no place"),
     "file: YAML configuration": (with_file("configs/x.yaml", "a: $import os"), "configs/x.yaml", "no place"),
     "file: YAML tag": (with_file("configs/x.yml", "!!python/object/apply:os.system [x]"), "configs/x.yml", "no place"),
     "file: JSON in docs": (with_file("docs/x.json", '{"a": "$import os"}'), "docs/x.json", "no place"),
@@ -249,7 +249,7 @@ CONTENTS = {
     "file: case": (with_file("docs/readme.md", "x"), "docs/readme.md", "every system keeps"),
     "component: more": (with_file("meddino_components/evil.py", RUN), "meddino_components/evil.py", "no file of"),
     "component: changed": (
-        with_file("meddino_components/errors.py", f"{RUN}\n" + (REPOSITORY / "meddino_components/errors.py").read_text()),
+        with_file("meddino_components/errors.py", RUN),
         "meddino_components/errors.py",
         "is not that of",
     ),

@@ -105,7 +105,7 @@ def test_hostile_archives_are_refused_as_a_whole(tmp_path, members, message):
 def test_an_archive_that_grows_without_end_is_refused(tmp_path):
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("b/zeros", bytes(30 * 2**20))
+        archive.writestr("b/models/zeros.pt", bytes(30 * 2**20))
     with pytest.raises(InputError, match="would unpack to"):
         unpack(path, tmp_path / "out")
 
@@ -121,7 +121,7 @@ def test_damage_and_other_files_are_named(files, tmp_path):
     (tmp_path / "b.zip").write_bytes(damaged)
     with pytest.raises(InputError, match="a damaged one"):
         unpack(tmp_path / "b.zip", tmp_path / "out")
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 def encrypted(path):
@@ -145,8 +145,7 @@ def twice(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("b/LICENSE", "x")
         with pytest.warns(UserWarning, match="Duplicate"):
-        archive.writestr("b/LICENSE", "x")
-        archive.writestr("b/LICENSE", "y")
+            archive.writestr("b/LICENSE", "y")
 
 
 def many(path):
@@ -170,7 +169,7 @@ def large(path):
         (many, "holds 5001 members, more than 5000"),
         (deep, "which lies 3001 folders deep, more than 12"),
         (large, "'b/docs/x.md', which has 17 MiB, more than 16"),
-        (lambda path: archive_of(path, [("b/docs/x.md", ""), ("b/docs/X.md", "")]), "docs/x.md: differs from 'docs/X.md'"),
+        (lambda path: archive_of(path, [("b/docs/x.md", ""), ("b/docs/X.md", "")]), "docs/x.md: differs from"),
         (lambda path: archive_of(path, [("../", ""), ("b/LICENSE", "")]), "would lie outside its folder"),
         (lambda path: archive_of(path, [(".ssh/LICENSE", "")]), "its folder is '.ssh'"),
         (lambda path: archive_of(path, [("b;touch ran/LICENSE", "")]), "its folder is 'b;touch ran'"),

@@ -124,8 +124,8 @@ def test_every_shipped_configuration_keeps_the_rules(tmp_path, bundle):
 
 @pytest.mark.parametrize(
     "target",
-    ["DiceFocalLoss", "monai.losses.DiceCELoss", "RandRotated", "monai.transforms.spatial.dictionary.RandZoomd", "DynUNet",
-     "monai.networks.nets.UNet", "SurfaceDiceMetric"],
+    ["DiceFocalLoss", "monai.losses.DiceCELoss", "RandRotated", "monai.transforms.spatial.dictionary.RandZoomd",
+     "DynUNet", "monai.networks.nets.UNet", "SurfaceDiceMetric"],
 )  # fmt: skip
 def test_parts_of_monai_that_compute_may_be_put_in(tmp_path, target):
     members = members_of()
