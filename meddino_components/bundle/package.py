@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
 import meddino_components
 
+from ..checkpoints import read_payload
 from ..errors import InputError
 from ..files import OutputFolder, sha256_of, write_text
 from .archive import sha1_of, unpack, write_archive
+from .contents import WEIGHTS, code_problems, content_problems, one_line
 from .release_checks import check_release
 
 RELEASES = "https://github.com/meddino/meddino/releases/download/bundles"
@@ -55,11 +58,11 @@ def package(
     root = Path(bundle_dir).resolve()
     if not (root / "configs" / "metadata.json").is_file():
         raise InputError(f"{bundle_dir}: no configs/metadata.json; give the folder of a bundle")
-    metadata = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8"))
-    name = f"{metadata['name']}_v{metadata['version']}"
-    target = Path(output_dir) / f"{name}.zip"
     with tempfile.TemporaryDirectory() as folder:
         files = _shipped_files(root, Path(folder), None if model is None else Path(model), model_url)
+        _check_before(root, files)
+        metadata = json.loads(files["configs/metadata.json"].read_text(encoding="utf-8"))
+        target = Path(output_dir) / f"{metadata['name']}_v{metadata['version']}.zip"
         dist = OutputFolder(target.parent)
         with dist.held((target.name, _sha256_name(target), MODEL_INFO)), dist.files() as atomic:
             draft = atomic.path(target)
@@ -76,12 +79,28 @@ def _sha256_name(archive: Path) -> str:
     return f"{archive.name}.sha256"
 
 
+def _check_before(root: Path, files: Mapping[str, Path]) -> None:
+    """Refuse what a bundle does not hold before any of it is copied, used as a name or run.
+
+    Raises:
+        InputError: names the file and what is wrong with it.
+    """
+
+    def read(member: str) -> bytes:
+        return files[member].read_bytes()
+
+    if problems := content_problems(files, read) or code_problems(files, read):
+        raise InputError(f"{root}: {one_line(problems)}: it cannot be packaged")
+    for path in files.values():
+        if path.suffix in WEIGHTS:
+            read_payload(path)
+
+
 def _shipped_files(root: Path, scratch: Path, model: Path | None, model_url: str | None) -> dict[str, Path]:
-    files = {
-        str(path.relative_to(root).as_posix()): path
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and not _NOT_SHIPPED & set(path.relative_to(root).parts)
-    }
+    members = [path for path in sorted(root.rglob("*")) if not _NOT_SHIPPED & set(path.relative_to(root).parts)]
+    if links := [path for path in members if path.is_symlink()]:
+        raise InputError(f"{links[0]}: is a link; the archive needs the file itself: copy it there")
+    files = {path.relative_to(root).as_posix(): path for path in members if path.is_file()}
     components = Path(meddino_components.__file__).parent
     for path in sorted(components.rglob("*")):
         if path.is_file() and path.suffix in _COMPONENT_SUFFIXES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -15,8 +14,9 @@ from typing import Any
 from monai.bundle.properties import InferProperties, TrainProperties
 from monai.utils import BundleProperty, BundlePropertyConfig
 
-from ..checkpoints import read_payload
+from ..checkpoints import read_payload, verified_sha256
 from ..errors import InputError
+from .contents import WEIGHTS, code_problems, content_problems
 
 REQUIRED_FILES = (
     "LICENSE",
@@ -26,26 +26,6 @@ REQUIRED_FILES = (
     "docs/data_license.txt",
     "docs/weights_license.txt",
 )
-# what a bundle may hold; pickles and compiled code are not among them. `.pt` is read with weights_only=True
-SUFFIXES = {".json", ".yml", ".conf", ".md", ".txt", ".png", ".py", ".typed", ".html", ".pt", ".sha256", ""}
-# components of a released configuration: ours, MONAI's by their short names, and these
-TARGETS = {
-    "ignite.handlers.ProgressBar",
-    "monai.handlers.IgniteMetricHandler",
-    "monai.metrics.DiceMetric",
-    "monai.optimizers.generate_param_groups",
-    "monai.utils.set_determinism",
-    "torch.Generator",
-    "torch.optim.AdamW",
-    "torch.optim.lr_scheduler.PolynomialLR",
-    "torch.utils.data.DataLoader",
-}
-_OUR_TARGETS = "meddino_components."
-# what no expression of a configuration has any use for
-_FORBIDDEN_NAMES = {"eval", "exec", "compile", "open", "__import__", "globals", "getattr", "setattr", "vars", "input"}
-_FORBIDDEN_MODULES = {"os", "sys", "subprocess", "shutil", "socket", "pickle", "importlib", "builtins", "ctypes"}
-# not what is appended to the bundle's own folder: `@bundle_root + '/models'`
-_ABSOLUTE_PATH = re.compile(r"(?:^|(?<!\+ )['\"]|[\s=(])(?:/(?!/)[\w.-]+/|~/|[A-Za-z]:[\\/]|file://)")
 _SCHEMA = Path(__file__).with_name("metadata_schema.json")
 
 
@@ -62,18 +42,9 @@ def check_release(root: Path, *, net_id: str = "network_def") -> list[str]:
     Raises:
         InputError: names every rule that is broken, with the file.
     """
-    metadata = _read_json(root / "configs" / "metadata.json")
-    checks = {
-        "files": _file_problems(root),
-        "metadata": _metadata_problems(root, metadata),
-        "keys": _key_problems(root, metadata),
-        "components": _target_problems(root),
-        "expressions": _expression_problems(root),
-        "paths": _path_problems(root),
-        "weights": _weight_problems(root),
-    }
+    checks = _problems(root)
     if found := [problem for problems in checks.values() for problem in problems]:
-        raise InputError(f"{root.name} cannot be released:\n- " + "\n- ".join(found))
+        raise InputError(f"{root.name} cannot be released: {'; '.join(found)}")
     done = [f"{name}: kept" for name in checks]
     # MONAI's own last: they run the bundle's code
     files = ["--meta_file", "configs/metadata.json"]
@@ -93,18 +64,27 @@ def check_release(root: Path, *, net_id: str = "network_def") -> list[str]:
     return [*done, "monai.bundle verify_metadata: passed", "monai.bundle verify_net_in_out: passed"]
 
 
-def _file_problems(root: Path) -> Iterator[str]:
-    for name in REQUIRED_FILES:
-        if not (root / name).is_file():
-            yield f"{name} is missing"
-    for path in sorted(root.rglob("*")):
-        if path.is_symlink():
-            yield f"{path.relative_to(root)} is a link: the archive needs the file itself"
-        elif path.is_file() and path.suffix not in SUFFIXES:
-            yield f"{path.relative_to(root)}: files of this kind have no place in a bundle"
-    # the zoo prefers .yaml where both are there, MONAI Label what it finds first
-    for path in sorted((root / "configs").glob("*.y*ml")):
-        yield f"configs/{path.name} lies beside the JSON that is run: keep one of them"
+def _problems(root: Path) -> dict[str, list[str]]:
+    paths = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*"))}
+    links = [name for name, path in paths.items() if path.is_symlink()]
+    plain = {name: path for name, path in paths.items() if name not in links and not path.is_dir()}
+    checks = {
+        "files": [
+            *(f"{name} is missing" for name in REQUIRED_FILES if name not in plain),
+            *(f"{name} is a link: the archive needs the file itself" for name in links),
+        ],
+        "contents": content_problems(plain, lambda name: plain[name].read_bytes()),
+        "components": code_problems(plain, lambda name: plain[name].read_bytes()),
+    }
+    if any(checks.values()):
+        return checks
+    metadata = _read_json(root / "configs" / "metadata.json")
+    return {
+        **checks,
+        "metadata": list(_metadata_problems(root, metadata)),
+        "keys": list(_key_problems(root, metadata)),
+        "weights": weight_problems(root),
+    }
 
 
 def _metadata_problems(root: Path, metadata: Mapping[str, Any]) -> Iterator[str]:
@@ -149,66 +129,16 @@ def _has(config: Any, keys: list[str]) -> bool:
     return True
 
 
-def _target_problems(root: Path) -> Iterator[str]:
-    for path, value in _values(root, "_target_"):
-        is_short = "." not in value and value.isidentifier()
-        if not (value.startswith(_OUR_TARGETS) or is_short or value in TARGETS):
-            yield f"{path}: the component {value} is not among those that a bundle may use"
-
-
-def _expression_problems(root: Path) -> Iterator[str]:
-    """Expressions do arithmetic and call components; what reaches for files, modules or processes is refused."""
-    for path, value in _values(root, None):
-        if not value.startswith("$"):
-            continue
-        # references are resolved before Python sees the text
-        text = re.sub(r"[@%][\w:.#-]*\w", "reference", value[1:])
+def weight_problems(root: Path) -> list[str]:
+    """What is wrong with the weights in an unpacked bundle, a line each. They are read without running any code."""
+    found = []
+    for path in sorted(path for path in (root / "models").glob("*") if path.suffix in WEIGHTS):
         try:
-            tree = ast.parse(text.strip())
-        except SyntaxError:
-            yield f"{path}: '{value}' is no Python expression"
-            continue
-        for node in ast.walk(tree):
-            name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-            is_import = isinstance(node, (ast.Import, ast.ImportFrom))
-            if is_import or name in _FORBIDDEN_NAMES | _FORBIDDEN_MODULES or name.startswith("__"):
-                yield f"{path}: the expression '{value}' uses {name or 'import'}"
-                break
-
-
-def _path_problems(root: Path) -> Iterator[str]:
-    for path, value in _values(root, None):
-        if _ABSOLUTE_PATH.search(value):
-            yield f"{path}: '{value}' names a path of one machine"
-
-
-def _weight_problems(root: Path) -> Iterator[str]:
-    for path in sorted((root / "models").glob("*.pt")):
-        try:
+            verified_sha256(path)
             read_payload(path)
         except InputError as error:
-            yield str(error)
-
-
-def _values(root: Path, key: str | None) -> Iterator[tuple[str, str]]:
-    """(file, text) of every text in the configurations, or of those under one key."""
-    for path in sorted((root / "configs").glob("*.json")):
-        if path.name != "metadata.json":
-            for name, value in _texts(_read_json(path)):
-                if key is None or name == key:
-                    yield f"configs/{path.name}", value
-
-
-def _texts(node: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key != "_desc_":
-                yield from _texts(value, key)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _texts(value, name)
-    elif isinstance(node, str):
-        yield name, node
+            found.append(str(error))
+    return found
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from monai.bundle import run
 
+from ..checkpoints import check_stated_sha256, resolve
+from .contents import check_what_runs
 from .root import config_files
 
 # of files that hold an exported network, which the overlay inference_exported puts in the network's place
@@ -27,6 +29,7 @@ def segment(
     series_uid: str | Sequence[str] | None = None,
     gantry_tilt: str | None = None,
     dicom_seg: bool = False,
+    model_sha256: str | None = None,
 ) -> dict[str, Any]:
     """Segment a volume, a case of several sequences, or all of a folder, with a bundle's inference configuration.
 
@@ -44,6 +47,7 @@ def segment(
         series_uid: which series of a DICOM folder that holds several (``series FOLDER`` lists them).
         gantry_tilt: ``resample`` to have tilted DICOM series interpolated onto a rectangular grid.
         dicom_seg: write ``<case>.dcm``, too, a DICOM SEG, for DICOM input; it holds the patient's name and ids.
+        model_sha256: of ``model``, from where you got it; needed for a ``.pt2`` file, which can run code.
 
     Returns:
         The summary: numbers of cases "ok", "failed" and "skipped", and "cases", each with the reason of a failure.
@@ -54,16 +58,21 @@ def segment(
     names = ["inference", *([overlay_config] if overlay_config else [])]
     if model and Path(model).suffix in EXPORTED_SUFFIXES:
         names.append("inference_exported")
+    files = config_files(bundle, *names)
+    check_what_runs(Path(bundle), map(Path, files))
+    if model_sha256 or "inference_exported" in names:
+        check_stated_sha256(resolve(model or Path(bundle) / "models" / "model.pt"), model_sha256)
     given = {
         "modality": modality,
         "model_path": str(model) if model else None,
         "series_uid": series_uid,
         "gantry_tilt": gantry_tilt,
         "dicom_seg": dicom_seg or None,
+        "model_sha256": model_sha256 if "inference_exported" in names else None,
     }
     try:
         run(
-            config_file=config_files(bundle, *names),
+            config_file=files,
             dataset_dir=str(source) if isinstance(source, (str, Path)) else [str(path) for path in source],
             output_dir=str(output_dir),
             skip_existing=skip_existing,

@@ -12,7 +12,7 @@ from .importer import (
 )
 from .patch_embedding import adapt_patch_embedding
 from .reader import read_payload
-from .source import resolve, verified_sha256
+from .source import check_stated_sha256, resolve, verified_sha256
 from .whole_network import load_network_weights, load_starting_weights
 from .writer import AtomicSaver, write_weights
 
@@ -21,6 +21,7 @@ __all__ = [
     "BackboneWeights",
     "LoadReport",
     "adapt_patch_embedding",
+    "check_stated_sha256",
     "load_backbone_weights",
     "load_network_weights",
     "load_segmenter_weights",

@@ -142,3 +142,30 @@ def verified_sha256(path: Path, expected: str | None = None) -> str:
                 "copy the file again, or delete the .sha256 file if you replaced the weights on purpose"
             )
     return found
+
+
+def check_stated_sha256(path: Path, stated: str | None) -> None:
+    """Compare a file with the SHA-256 that the user states.
+
+    A ``.pt2`` file needs one: torch unpickles what is in it, and a pickle can run any code (CVE-2026-4538). A
+    ``.sha256`` file beside it is no statement: whoever made the one can have made the other.
+
+    Raises:
+        InputError: the file is missing or another one, what is stated is no SHA-256, or of a ``.pt2`` none is.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if stated is None:
+        if path.suffix == ".pt2":
+            raise InputError(
+                f"{path}: refused, because reading a .pt2 file can run code: state the SHA-256 that `export` printed, "
+                "or that you got by another way than the file, as --model_sha256; or export to .onnx"
+            )
+        return
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", str(stated)):
+        raise InputError(f"{path}: the SHA-256 stated for it is {stated!r}; expected 64 hexadecimal digits")
+    if (found := sha256_of(path)) != stated.lower():
+        raise InputError(
+            f"{path}: SHA-256 is {found}, but {stated} is stated: it is damaged or another file; take it again from "
+            "where that number stands"
+        )

@@ -9,7 +9,7 @@ import torch
 
 from ..errors import InputError
 from .encoders import FrozenEncoder
-from .loaded_networks import LoadedNetwork, as_frozen_encoder
+from .loaded_networks import LoadedNetwork, as_frozen_encoder, tensors_only
 from .open_clip_networks import load_open_clip
 from .timm_networks import load_timm
 from .transformers_networks import load_transformers
@@ -65,15 +65,16 @@ def external_encoder(
         )
     if checkpoint is not None and not Path(checkpoint).is_file():
         raise InputError(f"{source}: there is no file {checkpoint}; give the path of its weights")
-    loaded: LoadedNetwork
-    if library == "timm":
-        loaded = load_timm(name, source=source, checkpoint=checkpoint)
-    elif library == "open_clip":
-        loaded = load_open_clip(name, source=source, checkpoint=checkpoint, size_px=size_px)
-    elif checkpoint is not None:
+    if library == "transformers" and checkpoint is not None:
         raise InputError(f"{source}: takes no checkpoint; give the folder that save_pretrained wrote as its name")
-    else:
-        loaded = load_transformers(name, source=source)
+    loaded: LoadedNetwork
+    with tensors_only():
+        if library == "timm":
+            loaded = load_timm(name, source=source, checkpoint=checkpoint)
+        elif library == "open_clip":
+            loaded = load_open_clip(name, source=source, checkpoint=checkpoint, size_px=size_px)
+        else:
+            loaded = load_transformers(name, source=source)
     return as_frozen_encoder(loaded, source=source, device=device, amp=amp, size_px=size_px)
 
 

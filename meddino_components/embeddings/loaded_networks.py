@@ -6,7 +6,9 @@ Shapes: B images, H rows, W columns, P patches, D width.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,9 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .encoders import Encoder, FrozenEncoder, in_bfloat16, weights_digest
 from .torchvision_pairing import import_torchvision
+
+# torch's own variable, read at each torch.load
+_WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,20 @@ def import_library(module: str, *, source: str) -> Any:
         raise InputError(
             f"{source}: {module} cannot be imported ({error}); install it with: pip install 'meddino[encoders]'"
         ) from error
+
+
+@contextmanager
+def tensors_only() -> Iterator[None]:
+    """Let torch read weights with ``weights_only=True``, whatever the library asks for; another file fails."""
+    before = os.environ.get(_WEIGHTS_ONLY)
+    os.environ[_WEIGHTS_ONLY] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_WEIGHTS_ONLY]
+        else:
+            os.environ[_WEIGHTS_ONLY] = before
 
 
 def not_loaded(source: str, error: Exception) -> InputError:

@@ -34,7 +34,10 @@ def load_transformers(name: str, *, source: str) -> LoadedNetwork:
     transformers = import_library("transformers", source=source)
     try:
         # in fp32 even where the file is in 16 bits
-        model, report = transformers.AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+        # code in the repository would be run at the press of a key
+        model, report = transformers.AutoModel.from_pretrained(
+            name, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
+        )
         processor, _ = transformers.ImageProcessingMixin.get_image_processor_dict(name)
     except Exception as error:
         raise not_loaded(source, error) from error

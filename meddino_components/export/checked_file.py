@@ -28,7 +28,7 @@ def write_checked(
     tolerance: float,
     independent: bool = False,
 ) -> list[Agreement]:
-    """Export a network, run the file, and leave it, with ``<path>.json`` beside it, if it agrees with the network.
+    """Export a network, run the file, and leave it, with ``<path>.json`` and ``.sha256`` beside it, if the two agree.
 
     Args:
         network: on the CPU.
@@ -46,11 +46,13 @@ def write_checked(
     record_path = Path(f"{path}.json")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        check_results([path, record_path])
+        sidecar_path = Path(f"{path}.sha256")
+        check_results([path, record_path, sidecar_path])
         with ResultFiles() as files:
-            partial, report = files.path(path), files.path(record_path)
+            partial, report, sidecar = (files.path(item) for item in (path, record_path, sidecar_path))
             write_exported(export_program(network), partial, description)
-            exported = ExportedNetwork(source=partial)
+            sha256 = sha256_of(partial)
+            exported = ExportedNetwork(source=partial, sha256=sha256)
             checks = compare(network, exported, shapes, independent=independent)
             worst = max(checks, key=lambda check: check.relative_difference)
             if worst.relative_difference > tolerance:
@@ -60,11 +62,12 @@ def write_checked(
                 )
             record = {
                 "file": path.name,
-                "sha256": sha256_of(partial),
+                "sha256": sha256,
                 **description,
                 "tolerance": tolerance,
                 "checks": [asdict(check) for check in checks],
             }
+            write_text(sidecar, f"{sha256}  {path.name}\n")
             write_text(report, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error}). Give a file in a writable folder") from error

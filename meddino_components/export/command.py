@@ -11,6 +11,7 @@ from monai.bundle import ConfigParser
 
 from .. import __version__
 from ..bundle import config_files
+from ..checkpoints import sha256_of
 from ..networks import MedDinoSegmenter
 from .checked_file import write_checked
 from .formats import INPUT, OUTPUT, suffix_of
@@ -27,7 +28,8 @@ def export(
     """Write a bundle's trained network as ONNX or as a torch.export program.
 
     Args:
-        output: ends in .onnx or .pt2; what was checked is written beside it, to <output>.json.
+        output: ends in .onnx or .pt2; what was checked is written beside it, to <output>.json, and its SHA-256 to
+            <output>.sha256.
         bundle: folder of the bundle.
         model: weights; the bundle's models/model.pt if left out.
         overlay_config: a second configuration the network was trained with, such as laptop.
@@ -66,7 +68,7 @@ def export(
         tolerance=tolerance,
         independent=parser.get("regions") is not None,
     )
-    return "\n".join([f"wrote {path}", *map(str, checks)])
+    return "\n".join([f"wrote {path}", *map(str, checks), f"SHA-256 {sha256_of(path)}"])
 
 
 def _configuration(bundle: Path, overlay_config: str | None, overrides: Mapping[str, Any]) -> ConfigParser:

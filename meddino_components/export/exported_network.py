@@ -19,19 +19,20 @@ class ExportedNetwork(nn.Module):
 
     Args:
         source: the file.
+        sha256: of the file, stated by its user; needed for ``.pt2``, see `read_exported`.
 
     Shape: [B, C, H, W] -> [B, K, H, W] on the device of the input.
 
     Raises:
-        InputError: the file is missing, damaged, or needs a package that is not installed.
+        InputError: the file is missing, damaged, not the one that was stated, or needs a package that is not installed.
         ValueError: an input that the network does not take, at the call.
     """
 
-    def __init__(self, *, source: str | os.PathLike[str]) -> None:
+    def __init__(self, *, source: str | os.PathLike[str], sha256: str | None = None) -> None:
         super().__init__()
         path = Path(source)
         # not a submodule: an exported program refuses train() and eval()
-        self._run, self.description = read_exported(path)
+        self._run, self.description = read_exported(path, sha256)
         self.sha256 = sha256_of(path)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 from torch.export import ExportedProgram
 
 from ..bundle import EXPORTED_SUFFIXES
+from ..checkpoints import check_stated_sha256
 from ..errors import InputError
 from .bfloat16 import without_bfloat16
 
@@ -20,6 +23,11 @@ DESCRIPTION = "meddino.json"
 INPUT, OUTPUT = "image", "logits"
 # a protobuf message, which an ONNX file is, ends at 2 GiB; some room is for the graph
 _ONNX_LIMIT = 2**31 - 2**26
+# members of a .pt2 archive, below its first folder; compiled code (data/aotinductor) is none of them
+_PT2_MEMBER = re.compile(
+    r"data/(?:weights|constants)/[\w.-]+|data/sample_inputs/model\.pt|models/model\.json|extra/[\w.-]+"
+    r"|archive_format|archive_version|\.data/version|byteorder|\.data/serialization_id"
+)
 # packages that reading and writing need
 _NEEDED = {".onnx": ("onnx", "onnxscript", "onnxruntime")}
 
@@ -61,15 +69,26 @@ def write_exported(program: ExportedProgram, path: Path, description: Mapping[st
     onnx_program.save(path, external_data=False)
 
 
-def read_exported(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], dict[str, Any]]:
+def read_exported(
+    path: Path, sha256: str | None = None
+) -> tuple[Callable[[torch.Tensor], torch.Tensor], dict[str, Any]]:
     """An exported network as a function of a batch [B, C, H, W] of fp32 on the CPU, and its description.
 
+    Args:
+        path: of the file.
+        sha256: of the file, as whoever gave it states. A ``.pt2`` file is not read without, see `check_stated_sha256`;
+            an ONNX file is a graph of known operators and needs none.
+
     Raises:
-        InputError: there is no such file, it is damaged, or not one that `write_exported` wrote.
+        InputError: there is no such file, it is damaged, not the one that was stated, or not one that `write_exported`
+            wrote; or a ``.pt2`` file of which no SHA-256 is stated.
     """
     suffix = suffix_of(path)
     if not path.is_file():
         raise InputError(f"{path} not found: export a network to it by `python -m meddino_components export`")
+    check_stated_sha256(path, sha256)
+    if suffix == ".pt2":
+        check_pt2(path)
     try:
         run, text = _read_pt2(path) if suffix == ".pt2" else _read_onnx(path)
         description = json.loads(text)
@@ -77,6 +96,23 @@ def read_exported(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], d
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: no network exported by this project, or a damaged one ({reason})") from error
     return run, description
+
+
+def check_pt2(path: Path) -> None:
+    """Look at the members of a ``.pt2`` archive without reading a pickle.
+
+    Raises:
+        InputError: it is no archive of one network with a description as `write_exported` writes it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.partition("/")[2] for name in archive.namelist()]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{path}: no network exported by this project, or a damaged one ({error})") from error
+    if strange := [name for name in names if not _PT2_MEMBER.fullmatch(name)]:
+        raise InputError(f"{path}: holds {strange[0]!r}, which no network exported by this project does: do not use it")
+    if missing := {"models/model.json", f"extra/{DESCRIPTION}"} - set(names):
+        raise InputError(f"{path}: no network exported by this project: it has no {min(missing)}")
 
 
 def _read_pt2(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], str]:

@@ -10,6 +10,7 @@ from in_process import run_here, untouched_process, write_laptop_model
 from visible_files import visible
 
 from meddino_components.__main__ import input_error, main
+from meddino_components.checkpoints import sha256_of
 from meddino_components.export import export
 
 LAPTOP = {"bundle": str(AMOS), "overlay_config": "laptop"}
@@ -46,6 +47,7 @@ def test_an_exported_network_segments_like_the_original(phantoms, tmp_path, suff
     with untouched_process():
         said = export(str(exported), model=str(weights), **LAPTOP)
     assert said.startswith(f"wrote {exported}\n1 x 1 x 128 x 128: logits differ by at most")
+    assert said.endswith(f"SHA-256 {sha256_of(exported)}")
     record = json.loads((tmp_path / f"model.{suffix}.json").read_text(encoding="utf-8"))
     assert record["bundle"] == "meddinov3_seg_amos"
     assert record["input"]["fixed_axes"] == ["channels"]
@@ -53,10 +55,11 @@ def test_an_exported_network_segments_like_the_original(phantoms, tmp_path, suff
     case = sorted((phantoms / "imagesTr").glob("*.nii.gz"))[0]
     labels = {}
     for model in (weights, exported):
+        stated = ["--model_sha256", sha256_of(model)] if model.suffix == ".pt2" else []
         output = tmp_path / f"output of {model.name}"
         with untouched_process():
             main(["segment", str(case), str(output), "--model", str(model), "--bundle", str(AMOS),
-                  "--overlay_config", "laptop", "--modality", "ct"])  # fmt: skip
+                  "--overlay_config", "laptop", "--modality", "ct", *stated])  # fmt: skip
         (written,) = output.glob("*.nii.gz")
         labels[model] = np.asarray(nib.load(written).dataobj)
         assert json.loads(next(output.glob("amos*.json")).read_text(encoding="utf-8"))["model_sha256"]

@@ -14,7 +14,7 @@ from meddino_components.errors import InputError
 @pytest.fixture
 def files(tmp_path):
     found = {}
-    for name, text in (("b/z.txt", "last"), ("b/a/configs.json", "{}"), ("b/LICENSE", "licence")):
+    for name, text in (("b/docs/z.txt", "last"), ("b/configs/a.json", "{}"), ("b/LICENSE", "licence")):
         path = tmp_path / "source" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -30,10 +30,10 @@ def test_same_files_give_the_same_bytes(files, tmp_path, monkeypatch):
     second = write_archive(dict(reversed(files.items())), tmp_path / "second.zip")
     assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
     assert first == second == sha256_of(tmp_path / "first.zip")
-    files["b/z.txt"].write_text("other")
+    files["b/docs/z.txt"].write_text("other")
     assert write_archive(files, tmp_path / "third.zip") != first
     with zipfile.ZipFile(tmp_path / "first.zip") as archive:
-        assert archive.namelist() == ["b/LICENSE", "b/a/configs.json", "b/z.txt"]
+        assert archive.namelist() == ["b/LICENSE", "b/configs/a.json", "b/docs/z.txt"]
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}
 
@@ -49,10 +49,10 @@ def test_unpacks_what_was_packed(files, tmp_path):
     assert folder == tmp_path / "out" / "b"
     assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
         "LICENSE",
-        "a/configs.json",
-        "z.txt",
+        "configs/a.json",
+        "docs/z.txt",
     ]
-    assert (folder / "z.txt").read_text(encoding="utf-8") == "last"
+    assert (folder / "docs" / "z.txt").read_text(encoding="utf-8") == "last"
     with pytest.raises(InputError, match="is already there: remove it"):
         unpack(tmp_path / "b.zip", tmp_path / "out")
 
@@ -105,7 +105,7 @@ def test_hostile_archives_are_refused_as_a_whole(tmp_path, members, message):
 def test_an_archive_that_grows_without_end_is_refused(tmp_path):
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("b/zeros", bytes(30 * 2**20))
+        archive.writestr("b/models/zeros.pt", bytes(30 * 2**20))
     with pytest.raises(InputError, match="would unpack to"):
         unpack(path, tmp_path / "out")
 
@@ -121,4 +121,66 @@ def test_damage_and_other_files_are_named(files, tmp_path):
     (tmp_path / "b.zip").write_bytes(damaged)
     with pytest.raises(InputError, match="a damaged one"):
         unpack(tmp_path / "b.zip", tmp_path / "out")
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
+
+
+def encrypted(path):
+    """A zip whose only member says that it is encrypted."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("b/LICENSE", "x")
+    data = path.read_bytes()
+    local, central = data.index(b"PK\x03\x04"), data.index(b"PK\x01\x02")
+    changed = bytearray(data)
+    changed[local + 6] |= 1
+    changed[central + 8] |= 1
+    path.write_bytes(changed)
+
+
+def compressed_otherwise(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("b/LICENSE", "x")
+
+
+def twice(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("b/LICENSE", "x")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("b/LICENSE", "y")
+
+
+def many(path):
+    archive_of(path, [(f"b/docs/{number}.md", "") for number in range(5001)])
+
+
+def deep(path):
+    archive_of(path, [("b/" + "a/" * 3000, "")])
+
+
+def large(path):
+    archive_of(path, [("b/docs/x.md", b" " * (17 * 2**20))])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (encrypted, "'b/LICENSE', which is encrypted"),
+        (compressed_otherwise, "'b/LICENSE', which is compressed by method 14"),
+        (twice, "'b/LICENSE' twice"),
+        (many, "holds 5001 members, more than 5000"),
+        (deep, "which lies 3001 folders deep, more than 12"),
+        (large, "'b/docs/x.md', which has 17 MiB, more than 16"),
+        (lambda path: archive_of(path, [("b/docs/x.md", ""), ("b/docs/X.md", "")]), "docs/x.md: differs from"),
+        (lambda path: archive_of(path, [("../", ""), ("b/LICENSE", "")]), "would lie outside its folder"),
+        (lambda path: archive_of(path, [(".ssh/LICENSE", "")]), "its folder is '.ssh'"),
+        (lambda path: archive_of(path, [("b;touch ran/LICENSE", "")]), "its folder is 'b;touch ran'"),
+        (lambda path: archive_of(path, [("b/LICENSE\n/x", "")]), r"LICENSE\n/x: has no place in a bundle"),
+    ],
+)  # fmt: skip
+def test_archives_that_a_bundle_never_is(tmp_path, make, message):
+    path = tmp_path / "hostile.zip"
+    make(path)
+    with pytest.raises(InputError) as error:
+        unpack(path, tmp_path / "out")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()

@@ -30,9 +30,9 @@ def change(path, **entries):
 def problems(root):
     with pytest.raises(InputError) as error:
         check_release(root)
-    first, *found = str(error.value).split("\n- ")
-    assert first == f"{root.name} cannot be released:"
-    return found
+    first, _, found = str(error.value).partition(" cannot be released: ")
+    assert first == root.name
+    return found.split("; ")
 
 
 def test_the_rules_are_kept_by_the_committed_bundle(bundle, monkeypatch):
@@ -40,23 +40,23 @@ def test_the_rules_are_kept_by_the_committed_bundle(bundle, monkeypatch):
     monkeypatch.setattr(
         "meddino_components.bundle.release_checks._run_monai", lambda root, *words: asked.append(words[0])
     )
-    assert len(check_release(bundle)) == 9
+    assert len(check_release(bundle)) == 8
     assert asked == ["verify_metadata", "verify_net_in_out"]
 
 
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("$__import__('os').remove('x')", "uses __import__"),
-        ("$open('x').read()", "uses open"),
-        ("$torch.os.system('x')", "uses os"),
-        ("$().__class__.__mro__", "uses __"),
-        ("$import os", "uses import"),
+        ("$__import__('os').remove('x')", "uses remove"),
+        ("$open('x').read()", "uses read"),
+        ("$torch.os.system('x')", "uses torch.os.system"),
+        ("$().__class__.__mro__", "uses __mro__"),
+        ("$import os", "is no Python expression"),
         ("$getattr(@network, 'x')", "uses getattr"),
-        ("$[eval(x) for x in @network]", "uses eval"),
+        ("$[eval(x) for x in @network]", "uses ListComp"),
         ("$1 +", "is no Python expression"),
         ("/home/someone/data", "names a path of one machine"),
-        ("$torch.load('/data/x/model.pt')", "names a path of one machine"),
+        ("$@bundle_root or '/data/x/model.pt'", "names a path of one machine"),
         ("~/data", "names a path of one machine"),
         ("C:\\data", "names a path of one machine"),
     ],
@@ -71,7 +71,7 @@ def test_expressions_and_paths(bundle, expression, message):
 @pytest.mark.parametrize("target", ["os.system", "torch.load", "torch.hub.load", "builtins.eval", "evil.Component"])
 def test_components(bundle, target):
     change(bundle / "configs" / "train.json", inferer={"_target_": target})
-    assert f"configs/train.json: the component {target} is not among those that a bundle may use" in problems(bundle)
+    assert f"configs/train.json: the component '{target}' is not among those that a bundle may use" in problems(bundle)
 
 
 def test_metadata(bundle):
@@ -95,8 +95,8 @@ def test_files(bundle):
     found = "\n".join(problems(bundle))
     for message in (
         "docs/weights_license.txt is missing",
-        "weights.pkl: files of this kind have no place",
-        "configs/train.yaml lies beside the JSON",
+        "weights.pkl: has no place",
+        "configs/train.yaml: has no place",
         "link.txt is a link",
     ):
         assert message in found

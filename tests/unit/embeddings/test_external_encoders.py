@@ -1,6 +1,8 @@
 """Names of encoders, and what is common to all libraries."""
 
 import importlib
+import os
+import pickle
 
 import pytest
 import torch
@@ -9,6 +11,25 @@ from torch.testing import assert_close
 
 from meddino_components.embeddings import external_encoder
 from meddino_components.errors import InputError
+
+
+class Harmful:
+    def __reduce__(self):
+        return open, ("ran", "w")
+
+
+def test_a_library_cannot_read_pickles_that_run_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(Harmful(), "weights.pth")
+
+    def load(name, *, source, checkpoint):
+        return torch.load(checkpoint, weights_only=False)
+
+    monkeypatch.setattr("meddino_components.embeddings.external_encoders.load_timm", load)
+    with pytest.raises(pickle.UnpicklingError):
+        external_encoder("timm:any", device="cpu", checkpoint="weights.pth")
+    assert not (tmp_path / "ran").exists()
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
 
 
 @pytest.mark.parametrize("source", ["vit_base", "keras:vit", "timm:", "", "open_clip"])

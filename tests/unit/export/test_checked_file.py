@@ -23,9 +23,10 @@ def traced_once(program, monkeypatch):
 def test_says_beside_the_file_what_was_checked(network, tmp_path):
     path = tmp_path / "new" / "model.pt2"
     checks = write_checked(network, path, DESCRIPTION, roi_size=(80, 64), tolerance=1e-4)
-    assert visible(path.parent) == ["model.pt2", "model.pt2.json"]
+    assert visible(path.parent) == ["model.pt2", "model.pt2.json", "model.pt2.sha256"]
     record = json.loads((path.parent / "model.pt2.json").read_text(encoding="utf-8"))
-    assert record["sha256"] == sha256_of(path) == ExportedNetwork(source=path).sha256
+    assert record["sha256"] == sha256_of(path) == ExportedNetwork(source=path, sha256=record["sha256"]).sha256
+    assert (path.parent / "model.pt2.sha256").read_text(encoding="utf-8") == f"{record['sha256']}  model.pt2\n"
     assert record["input"] == DESCRIPTION["input"]
     assert record["tolerance"] == 1e-4
     assert [tuple(check["shape"]) for check in record["checks"]] == [check.shape for check in checks]
@@ -55,7 +56,7 @@ def test_a_folder_that_is_a_file(network, tmp_path):
 def test_an_exported_network_says_what_it_takes(network, tmp_path):
     path = tmp_path / "model.pt2"
     write_checked(network, path, DESCRIPTION, roi_size=(32, 48), tolerance=1e-4)
-    exported = ExportedNetwork(source=path).eval()
+    exported = ExportedNetwork(source=path, sha256=sha256_of(path)).eval()
     assert exported(torch.zeros(1, 4, 32, 48, dtype=torch.float64)).shape == (1, 3, 32, 48)
     for shape in [(1, 3, 32, 32), (1, 4, 32, 40), (4, 32, 32)]:
         with pytest.raises(ValueError, match=r"takes \[B, 4, H, W\] with H and W multiples of 16"):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from meddino_components.checkpoints import sha256_of
 from meddino_components.errors import InputError
 from meddino_components.export import formats
 from meddino_components.export.formats import read_exported, suffix_of, write_exported
@@ -29,7 +30,7 @@ def test_a_missing_and_a_damaged_file(tmp_path):
         read_exported(path)
     path.write_bytes(b"no archive")
     with pytest.raises(InputError, match="or a damaged one"):
-        read_exported(path)
+        read_exported(path, sha256_of(path))
 
 
 def test_more_weights_than_an_onnx_file_holds(program, tmp_path, monkeypatch):
@@ -42,7 +43,7 @@ def test_more_weights_than_an_onnx_file_holds(program, tmp_path, monkeypatch):
 @torch.no_grad()
 def test_a_pt2_file_runs_and_says_what_it_is(network, program, tmp_path):
     write_exported(program, tmp_path / "model.pt2", DESCRIPTION)
-    run, description = read_exported(tmp_path / "model.pt2")
+    run, description = read_exported(tmp_path / "model.pt2", sha256_of(tmp_path / "model.pt2"))
     assert description == DESCRIPTION
     for shape in [(1, 4, 32, 48), (2, 4, 80, 64)]:
         slices = torch.randn(shape)
