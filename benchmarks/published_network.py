@@ -1,8 +1,8 @@
 """The published network trained as shipped: ``train.json`` of AMOS, ViT-B at 896 px, two iterations and a validation.
 
 Nothing of the configuration is changed but where data and weights lie, how long it runs, the batch (one slice) and the
-first weights: they are random, since what is measured does not depend on them and the hub may be out of reach. The command is the
-one that a user types; its log and the memory of its processes are watched from outside.
+first weights: they are random, since what is measured does not depend on them and the hub may be out of reach. The
+command is the one that a user types; its log and the memory of its processes are watched from outside.
 
 Run: ``OMP_NUM_THREADS=2 python benchmarks/published_network.py``; ``--help`` lists what can be made smaller.
 """
@@ -30,6 +30,7 @@ from meddino_components.inference import supports_bfloat16
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIG = REPOSITORY / "bundles" / "meddinov3_seg_amos" / "configs" / "train.json"
 N_CASES = 5  # one of each fold, so that one is held out
+SHORTENED = ("weights", "batch_size", "epochs", "iterations_per_epoch")
 POLL_SECONDS = 0.1
 
 
@@ -140,17 +141,19 @@ def main() -> None:
             "drop_path_rate": config["drop_path_rate"],
             "loader processes": config["num_workers"],
             "amp (bf16)": bool(supports_bfloat16("cpu")),
-            "changed": "weights random, batch_size 1, epochs 1, iterations_per_epoch " + str(args.iterations),
+            "changed": ", ".join(f"{key} {overrides[key]}" for key in SHORTENED)
+            + "; dataset_dir, output_dir and model_path lie in a temporary folder",
             "held-out volume": " x ".join(map(str, shape)),
             "threads": args.threads,
             "load before": round(load, 1),
         },
         packages=["torch", "monai", "pytorch-ignite"],
         notes=[
-            "A step holds forward, backward, clipping and AdamW in wall time; with a load before, other jobs took part of it.",
+            "A step is forward, backward, clipping and AdamW. Seconds are wall time; where the load before was above "
+            "0, other jobs took part of it.",
             f"At its peak the run's processes took {run.peak_bytes / 2**30:.2f} GiB together (proportional set size, "
             f"read every {POLL_SECONDS:g} s while they ran).",
-            "The encoder's weights are random: figures of time and memory do not depend on them, the Dice says nothing.",
+            "The encoder's weights are random: time and memory do not depend on them, the Dice says nothing.",
             "Files of the run, MiB: " + ", ".join(f"{name} {n / 2**20:.0f}" for name, n in sorted(sizes.items())) + ".",
         ],
         details={

@@ -57,7 +57,9 @@ def command_of(
         overrides |= dict.fromkeys(absent, True)
         overrides["extra_keys"] = [*overrides.get("extra_keys", []), *absent]
     listed = "[" + ",".join(f"'{file}'" for file in files) + "]"
-    words = [f"--{key}={value if isinstance(value, str) else value!r}" for key, value in overrides.items()]
+    words = []
+    for key, value in overrides.items():
+        words += [f"--{key}", value if isinstance(value, str) else repr(value)]
     return [*(launcher or (sys.executable, "-m")), "monai.bundle", "run", "--config_file", listed, *words]
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from meddino_components.data.crops.distortions import CropDistortions
+from meddino_components.data.crops.rendering import CropPlan, UnrenderedSample, collate_unrendered, render_batch
+from meddino_components.data.crops.store_intensity import Normalization
+
 from .check import Figures, Place, require
 
 _LIMIT = 1e-3  # of normalised values, which are about 1; sums run in another order
@@ -12,8 +16,6 @@ _LIMIT = 1e-3  # of normalised values, which are about 1; sums run in another or
 
 def check_crops(place: Place, figures: Figures) -> None:
     """A batch with all distortions, whatever TF32 and autocast are set to."""
-    from meddino_components.data.crops.rendering import collate_unrendered, render_batch
-
     torch.manual_seed(0)
     batch = collate_unrendered([_sample(seed, shape) for seed, shape in enumerate([(300, 280), (512, 512), (97, 410)])])
     expected = render_batch(batch, torch.device("cpu"))
@@ -27,11 +29,7 @@ def check_crops(place: Place, figures: Figures) -> None:
         require(apart <= _LIMIT, f"{kind}: a pixel is off by {apart:.3g}, allowed {_LIMIT:g}")
 
 
-def _sample(seed: int, shape: tuple[int, int]):  # noqa: ANN202
-    from meddino_components.data.crops.distortions import CropDistortions
-    from meddino_components.data.crops.rendering import CropPlan, UnrenderedSample
-    from meddino_components.data.crops.store_intensity import Normalization
-
+def _sample(seed: int, shape: tuple[int, int]) -> UnrenderedSample:
     rng = np.random.default_rng(seed)
     height, width = shape
     sizes = rng.integers(32, [height + 1, width + 1], (10, 2))

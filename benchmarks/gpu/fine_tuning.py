@@ -30,7 +30,9 @@ def check_fine_tuning(place: Place, figures: Figures) -> None:
     run(place, command_of(AMOS, ["train"], overrides), "fine_tuning")
     validations = [line["validation"]["val_mean_dice"] for line in read_log(output) if "validation" in line]
     figures |= {"losses": list(losses(output).values()), "validation_dice": validations}
-    require(sorted(losses(output)) == [1, 2, 3, 4, 5, 6], f"6 iterations were to be logged, got {sorted(losses(output))}")
+    require(
+        sorted(losses(output)) == [1, 2, 3, 4, 5, 6], f"6 iterations were to be logged, got {sorted(losses(output))}"
+    )
     require(all(map(isfinite, losses(output).values())), "a loss is no finite number")
     require(len(validations) == 2, f"2 validations were to be logged, got {len(validations)}")
     require(all(0 <= dice <= 1 for dice in validations), "a Dice is not within 0 and 1")
@@ -84,7 +86,7 @@ def _two_runs_apart(place: Place, name: str, changed: dict[str, Any]) -> float:
 
 
 def check_monai_label(place: Place, figures: Figures) -> None:
-    """Training as MONAI Label's server starts it: its lists of paths instead of cases, its loader of the old weights."""
+    """Training as MONAI Label's server starts it: lists of paths instead of cases, its own loader of the weights."""
     bundle = _unpacked(place)
     data = bundles.data_set(place)
     drawn = [{"image": str(path), "label": str(data / "labelsTr" / path.name)} for path in _images(data)]

@@ -1,4 +1,4 @@
-"""Pretraining by the shipped ``train.json``: alone, with DDP and with FSDP2 on one process (NCCL on CUDA, else Gloo)."""
+"""Pretraining by the shipped ``train.json``: alone, under DDP and FSDP2 with one process (NCCL on CUDA, else Gloo)."""
 
 from __future__ import annotations
 

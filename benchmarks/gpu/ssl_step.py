@@ -24,7 +24,9 @@ from .numbers import check_limits, full_precision, worst
 
 REFERENCE = REPOSITORY / "benchmarks" / "gpu_reference" / "ssl_step.json"
 CROPS = Crops(global_px=64, n_local=2, local_px=32)
-UPDATED = tuple(f"{network}.{part}" for network in ("student", "teacher") for part in ("backbone", "dino_head", "ibot_head"))
+UPDATED = tuple(
+    f"{network}.{part}" for network in ("student", "teacher") for part in ("backbone", "dino_head", "ibot_head")
+)
 LIMITS = {
     "inputs": 1e-6,
     "fp32, loss terms": 1e-4,

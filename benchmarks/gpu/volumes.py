@@ -114,9 +114,7 @@ def check_out_of_memory(place: Place, figures: Figures) -> None:
     backbone = vit_backbone("vit_small" if place.on_cuda else "vit_tiny", layerscale_init=1.0)
     network = MedDinoSegmenter(backbone=backbone, num_classes=16, in_channels=1).eval().to(place.device)
     volume = torch.randn(1, 1, side, side, n_slices, generator=torch.Generator().manual_seed(0))
-    inferer = VolumeInferer(
-        roi_size=(side, side), overlap=0.0, slice_batch_size=_SLICES_AT_ONCE, score_memory_mb=2**14
-    )
+    inferer = VolumeInferer(roi_size=(side, side), overlap=0.0, slice_batch_size=_SLICES_AT_ONCE, score_memory_mb=2**14)
     expected = inferer(volume, network)
     shortage = _limit_of_cuda(place, network, side) if place.on_cuda else _simulated_shortage
     short = _ShortOfMemory(network, shortage)

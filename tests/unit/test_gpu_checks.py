@@ -44,7 +44,9 @@ def test_numbers_agree_and_each_check_leaves_a_line(tmp_path):
         for figure in result["figures"].values():
             assert figure["relative_error"] < figure["limit"]
     # fp32 is no bf16
-    assert results["vit"]["figures"]["fp32"]["relative_error"] < 1e-5 < results["vit"]["figures"]["bf16"]["relative_error"]
+    assert (
+        results["vit"]["figures"]["fp32"]["relative_error"] < 1e-5 < results["vit"]["figures"]["bf16"]["relative_error"]
+    )
 
 
 def test_a_failing_check_stops_no_other(tmp_path):
