@@ -78,7 +78,7 @@ def _write(results: Sequence[Mapping[str, Any]], device: str) -> None:
         packages=["torch", "monai", "pytorch-ignite", "numpy"],
         notes=[
             f"{', '.join(counts)}; {sum(result['seconds'] for result in results):.0f} s.",
-            "The error of numbers is the norm of the difference over the norm of what is expected; fp32 is without TF32.",
+            "The error of numbers is the norm of the difference over that of what is expected; fp32 is without TF32.",
             "Every figure, limit and log is in the JSON file.",
         ],
         details={"results": list(results)},

@@ -20,6 +20,7 @@ from .check import Failed, Figures, Place, require
 
 # on CUDA sums by atomic additions come in any order; a few steps apart, losses of a sound run differ by less
 _CUDA_TOLERANCE = 1e-3
+_EPOCHS = 8  # of the run that is killed
 _DETERMINISTIC = "determinism::use_deterministic_algorithms"
 
 
@@ -42,7 +43,7 @@ def check_fine_tuning(place: Place, figures: Figures) -> None:
 
 def check_resume(place: Place, figures: Figures) -> None:
     """A run that is killed in its middle and goes on gives the losses of one that is not."""
-    settings: dict[str, Any] = {"epochs": 16, "iterations_per_epoch": 3, "validation_interval": 16}
+    settings: dict[str, Any] = {"epochs": _EPOCHS, "iterations_per_epoch": 3, "validation_interval": _EPOCHS}
     whole, killed = place.folder / "whole", place.folder / "killed"
     run(place, command_of(AMOS, ["train"], training_overrides(place, whole, **settings)), "whole")
     overrides = training_overrides(place, killed, **settings)
@@ -50,12 +51,12 @@ def check_resume(place: Place, figures: Figures) -> None:
         command = command_of(AMOS, ["train"], overrides)
         process = subprocess.Popen(command, cwd=place.folder, stdout=stream, stderr=subprocess.STDOUT)
         deadline = perf_counter() + 120
-        while len(losses(killed)) < 7 and process.poll() is None and perf_counter() < deadline:
+        while len(losses(killed)) < 5 and process.poll() is None and perf_counter() < deadline:
             sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
     figures["killed_after"] = n = len(losses(killed))
-    require(7 <= n < 48, f"the run was to be killed in its middle, not after {n} of 48 iterations")
+    require(5 <= n < 3 * _EPOCHS, f"the run was to be killed in its middle, not after {n} of {3 * _EPOCHS} iterations")
     run(place, command_of(AMOS, ["train"], {**overrides, "resume": True}), "resumed")
     figures["largest_difference"] = apart = bundles.largest_difference(losses(killed), losses(whole))
     allowed = _CUDA_TOLERANCE if place.on_cuda else 0.0
