@@ -40,7 +40,7 @@ class Check:
         name: on the command line and in the results.
         asks: what it asks, in words.
         run: fills figures; raises `Failed` or `Skipped`, or anything else, which is a failure too.
-        limit_s: seconds after which it is ended and has failed.
+        limit_s: seconds after which it is ended and has failed; on the CPU it may take longer.
     """
 
     name: str

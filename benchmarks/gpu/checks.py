@@ -36,7 +36,7 @@ _TABLE = (
     ("ddp", "pretraining", "check_ddp", "Are the losses the same under DDP?", 120),
     ("fsdp", "pretraining", "check_fsdp", "Are the losses the same under FSDP2?", 120),
     ("export_pt2", "exports", "check_pt2", "Does a torch.export file agree with its network?", 120),
-    ("export_onnx", "exports", "check_onnx", "Does an ONNX file agree with its network?", 240),
+    ("export_onnx", "exports", "check_onnx", "Does an ONNX file agree with its network?", 120),
     ("tensorrt", "exports", "check_tensorrt", "Does a TensorRT engine agree with its network?", 120),
 )
 CHECKS = {
