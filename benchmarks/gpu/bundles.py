@@ -28,7 +28,8 @@ TINY = {
     "progress": False,
     "amp": False,
 }
-_MISSING = re.compile(r"No module named '([\w.]+)'|needs the package (\w+)|This is optional: import ([\w.]+)")
+# as Python says it, and as this project does: "the report needs jinja2 and matplotlib: pip install ..."
+_MISSING = re.compile(r"No module named '(\w+)|import of (\w+) halted|needs (?:the package )?([\w, ]+): pip install")
 
 
 def data_set(place: Place) -> Path:
@@ -113,7 +114,7 @@ def failure_of(said: Path, name: str, status: int) -> Exception:
         if (found := _MISSING.search(line)) and not (missing := next(filter(None, found.groups()))).startswith(
             "meddino_components"
         ):
-            return Skipped(f"needs {missing.split('.')[0]}")
+            return Skipped(f"needs {missing}")
     last = (errors or lines or ["nothing was printed"])[-1]
     first = f", first: {errors[0][:300]}" if errors and errors[0] != last else ""
     return Failed(f"{name} ended with status {status}: {last[:500]}{first}", log=text[-4000:])
