@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import pytest
 from command_lines import REPOSITORY
 from safetensors.torch import load_file, save_file
 
@@ -74,3 +75,34 @@ def test_a_missing_package_is_named_and_itk_is_not_needed(tmp_path):
     assert status == 0, results
     assert (results["ddp"]["status"], results["ddp"]["error"]) == ("skipped", "needs blosc2")
     assert results["crops"]["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "message"),
+    [
+        (
+            "my.InputError: the report needs jinja2 and matplotlib: pip install x",
+            "Skipped",
+            "needs jinja2 and matplotlib",
+        ),
+        ("ModuleNotFoundError: No module named 'itk.support'", "Skipped", "needs itk"),
+        (
+            "ModuleNotFoundError: No module named 'meddino_components.none'",
+            "Failed",
+            "No module named 'meddino_components",
+        ),
+        (
+            "RuntimeError: mask on cuda:0, input on cpu\nRuntimeError: Failed",
+            "Failed",
+            "first: RuntimeError: mask on cuda",
+        ),
+    ],
+)
+def test_what_stopped_a_command_is_said(tmp_path, monkeypatch, said, kind, message):
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    from gpu.bundles import failure_of
+
+    (tmp_path / "said").write_text(f"Traceback\n{said}\n", encoding="utf-8")
+    failure = failure_of(tmp_path / "said", "train", 1)
+    assert type(failure).__name__ == kind
+    assert message in str(failure)
