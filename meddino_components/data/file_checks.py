@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import itk
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from monai.utils import optional_import
 from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from ..errors import InputError
+
+itk, _ = optional_import("itk")  # NIfTI needs none
 
 GRID_TOLERANCE_MM = 1e-3
 SHEAR_TOLERANCE = 1e-3  # of the cosine between two axes

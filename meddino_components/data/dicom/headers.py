@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import itk
 import numpy as np
 import numpy.typing as npt
+from monai.utils import optional_import
 
 from ...errors import InputError
+
+itk, _ = optional_import("itk")
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import itk
 import numpy as np
 import numpy.typing as npt
+from monai.utils import optional_import
 
 from ...errors import InputError
 from .checks import check_series
 from .headers import FloatArray
 from .series import DicomSeries, choose_series
+
+itk, _ = optional_import("itk")
 
 GantryTilt = Literal["refuse", "resample"]
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -9,12 +9,14 @@ import math
 from pathlib import Path
 from typing import Any
 
-import itk
 import numpy as np
 import numpy.typing as npt
+from monai.utils import optional_import
 
 from ...errors import InputError
 from ..file_checks import check_is_image_file
+
+itk, _ = optional_import("itk")
 
 FloatArray = npt.NDArray[np.float32]
 
