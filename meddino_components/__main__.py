@@ -81,14 +81,6 @@ def build_bundles(*bundles: str) -> list[str]:
     return [str(path) for folder in folders for path in build(folder)]
 
 
-def input_error(error: BaseException) -> InputError | None:
-    """The `InputError` behind an exception; MONAI wraps what a component raises."""
-    link: BaseException | None = error
-    while link is not None and not isinstance(link, InputError):
-        link = link.__cause__ or link.__context__
-    return link
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; wrong input ends with one line and status 2."""
     commands = {
