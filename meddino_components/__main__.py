@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import fire
-
 from .bundle import build, package, segment, unpack
 from .checkpoints import load_backbone_weights, write_weights
+from .command_line import Further, dispatch
 from .data import curate, list_series, plan, write_phantoms
 from .errors import InputError
 from .export import export
 from .figures import figure_checkpoints, figure_resolutions, figure_similarity
-from .networks import chosen_backbone
+from .last_line import STATUS, print_last_line
+from .networks import DinoVisionTransformer, chosen_backbone
 
 
 def series(folder: str) -> str:
@@ -100,14 +100,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "package": package,
         "unpack": unpack,
     }
+    # these hand what they do not know themselves to the backbone; `export` hands it to a configuration that checks it
+    of_backbone = (import_weights, figure_resolutions, figure_similarity, figure_checkpoints)
+    further: Further = {command: DinoVisionTransformer for command in of_backbone}
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        result = fire.Fire(commands, command=arguments, name="meddino_components", serialize=_to_print)
+        result = dispatch(commands, words, name="meddino_components", serialize=_to_print, further=further)
     except Exception as error:
-        found = input_error(error)
-        if found is None:
+        if not print_last_line(error):
             raise
-        print(f"error: {found}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise SystemExit(STATUS) from None
     if _is_summary(result) and result["failed"]:
         raise SystemExit(1)
 
@@ -117,7 +119,9 @@ def _is_summary(result: Any) -> bool:
 
 
 def _to_print(result: Any) -> Any:
-    """What a command returns, but for a run's summary, which is printed at its end."""
+    """What a command returns, but for a run's summary, which is printed at its end; any file name can be printed."""
+    if isinstance(result, (str, Path)):
+        return str(result).encode("utf-8", "backslashreplace").decode("utf-8")
     return None if _is_summary(result) else result
 
 

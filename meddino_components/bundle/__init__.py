@@ -3,11 +3,14 @@
 from .archive import unpack
 from .build import build
 from .checks import check_overrides
+from .own_files import CHECK_KEY
 from .package import package
 from .root import config_files, find_bundle_root
 from .segment import EXPORTED_SUFFIXES, segment
+from .verbatim import wrap
 
 __all__ = [
+    "CHECK_KEY",
     "EXPORTED_SUFFIXES",
     "build",
     "check_overrides",
@@ -16,4 +19,5 @@ __all__ = [
     "package",
     "segment",
     "unpack",
+    "wrap",
 ]

@@ -21,7 +21,7 @@ from ..last_line import install_last_line
 from .own_files import CHECK_KEY, EXTRA_KEYS_KEY, bundle_folder, entry_points_of_run, read_own_files, resolving_parser
 from .references import ENTRY_POINTS, keys_read
 from .typed_text import arguments_of_monai, restore_typed_text
-from .verbatim import unwrap_all
+from .verbatim import unwrap_all, value_of
 
 _SEPARATOR = "::"
 # what MONAI adds itself or with `--tracking`, and what MONAI Label sets in any bundle
@@ -55,7 +55,7 @@ def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
     if root is not None:
         check_components_version(root)
     own = read_own_files(config, configuration, overlays)
-    extra = config.get(EXTRA_KEYS_KEY, [])
+    extra = value_of(config.get(EXTRA_KEYS_KEY, []))
     check_keys(
         config,
         own,
@@ -177,7 +177,7 @@ def _unknown_nested(
 
 
 def _explain(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    close = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"the configuration reads no key '{key}': {hint}(--extra_keys \"['{key}']\" admits it)"
 

@@ -10,6 +10,7 @@ from typing import Any
 from monai.bundle import ConfigParser, ConfigWorkflow
 
 from .root import find_bundle_root
+from .verbatim import value_of
 
 # the key under which a complete configuration checks itself; an overlay marks itself as given below it
 CHECK_KEY = "check"
@@ -59,7 +60,7 @@ def read_own_files(config: Mapping[str, Any], configuration: str, overlays: Iter
 
 def bundle_folder(config: Mapping[str, Any]) -> Path | None:
     """Where ``bundle_root`` says the bundle lies; nothing that was typed for it is evaluated."""
-    root = config.get("bundle_root")
+    root = value_of(config.get("bundle_root"))
     if isinstance(root, Mapping) and isinstance(root.get("name"), str):
         return Path(find_bundle_root(root["name"]))
     return Path(root) if isinstance(root, str) else None

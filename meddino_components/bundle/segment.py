@@ -10,6 +10,7 @@ from typing import Any
 from monai.bundle import run
 
 from .root import config_files
+from .verbatim import wrap
 
 # of files that hold an exported network, which the overlay inference_exported puts in the network's place
 EXPORTED_SUFFIXES = (".onnx", ".pt2")
@@ -53,8 +54,10 @@ def segment(
     if model and Path(model).suffix in EXPORTED_SUFFIXES:
         names.append("inference_exported")
     given = {
+        "dataset_dir": source if isinstance(source, (str, Path)) else list(source),
+        "output_dir": output_dir,
         "modality": modality,
-        "model_path": str(model) if model else None,
+        "model_path": model or None,
         "series_uid": series_uid,
         "gantry_tilt": gantry_tilt,
         "dicom_seg": dicom_seg or None,
@@ -62,10 +65,8 @@ def segment(
     try:
         run(
             config_file=config_files(bundle, *names),
-            dataset_dir=str(source) if isinstance(source, (str, Path)) else [str(path) for path in source],
-            output_dir=str(output_dir),
             skip_existing=skip_existing,
-            **{key: value for key, value in given.items() if value is not None},
+            **wrap({key: value for key, value in given.items() if value is not None}),
         )
     except SystemExit as end:
         if end.code != 1:  # 1: a case failed, and the summary says which

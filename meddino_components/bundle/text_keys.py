@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -79,8 +80,8 @@ def _takes_text(component: Mapping[str, Any], argument: str) -> bool:
     target = ConfigComponent(dict(component)).resolve_module_name()
     found: Any = locate(target) if isinstance(target, str) else None
     try:
-        hints = typing.get_type_hints(found.__init__ if isinstance(found, type) else found)
-    except (TypeError, NameError, AttributeError):
+        hints = typing.get_type_hints(vars(found)["__init__"] if inspect.isclass(found) else found)
+    except (TypeError, NameError, KeyError):
         return False  # a component without annotations, or with some of a package that is not there
     return admits_text(hints.get(argument))
 

@@ -108,7 +108,9 @@ def _meant(key: str, text: str) -> Any:
                 f"--{key}: '{text}' looks like a list: write each text in quotes, \"['a', 'b']\""
             ) from None
         if not isinstance(value, str) and "#" in text:
-            raise InputError(f"--{key}: '{text}' is cut at its '#': write each text in quotes, \"['a', 'b']\"") from None
+            raise InputError(
+                f"--{key}: '{text}' is cut at its '#': write each text in quotes, \"['a', 'b']\""
+            ) from None
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -132,7 +134,9 @@ def _put(parser: ConfigParser, key: str, text: str, value: Any) -> None:
     if ID_SEP_KEY not in key:
         keep(parser, key, value)
     elif "#" in text:
-        raise InputError(f"--{key}: MONAI changes '#' in '{text}' to '::' there: rename it, or set a key of the top level")
+        raise InputError(
+            f"--{key}: MONAI changes '#' in '{text}' to '::' there: rename it, or set a key of the top level"
+        )
     else:
         parent, _, name = key.rpartition(ID_SEP_KEY)
         parser.get(parent)[name] = value

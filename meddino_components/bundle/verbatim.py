@@ -35,6 +35,11 @@ def wrap(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: Verbatim(_plain(value)) if _holds_text(value) else value for key, value in values.items()}
 
 
+def value_of(value: Any) -> Any:
+    """What a `Verbatim` holds; anything else is its own value."""
+    return value.value if isinstance(value, Verbatim) else value
+
+
 def unwrap_all(parser: ConfigParser) -> None:
     """Have the readers of each key that holds a `Verbatim` get its value; the parser must have parsed."""
     for key, value in list(parser.get().items()):
