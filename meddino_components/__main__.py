@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "unpack": unpack,
     }
     # these hand what they do not know themselves to the backbone; `export` hands it to a configuration that checks it
-    of_backbone = (import_weights, figure_resolutions, figure_similarity, figure_checkpoints)
-    further: Further = {command: DinoVisionTransformer for command in of_backbone}
+    backbone: Callable[..., Any] = DinoVisionTransformer
+    further: Further = {
+        import_weights: backbone,
+        figure_resolutions: backbone,
+        figure_similarity: backbone,
+        figure_checkpoints: backbone,
+    }
     words = sys.argv[1:] if arguments is None else arguments
     try:
         result = dispatch(commands, words, name="meddino_components", serialize=_to_print, further=further)

@@ -111,6 +111,8 @@ def _meant(key: str, text: str) -> Any:
             raise InputError(
                 f"--{key}: '{text}' is cut at its '#': write each text in quotes, \"['a', 'b']\""
             ) from None
+    if not isinstance(value, (str, list, tuple, dict)):
+        return text
     return list(value) if isinstance(value, tuple) else value
 
 
