@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import fire
-
 from .bundle import build, package, segment, unpack
 from .checkpoints import load_backbone_weights, write_weights
+from .command_line import Further, dispatch
 from .data import curate, list_series, plan, write_phantoms
 from .errors import InputError
 from .export import export
 from .figures import figure_checkpoints, figure_resolutions, figure_similarity
-from .networks import chosen_backbone
+from .last_line import STATUS, print_last_line
+from .networks import DinoVisionTransformer, chosen_backbone
 
 
 def series(folder: str) -> str:
@@ -82,14 +82,6 @@ def build_bundles(*bundles: str) -> list[str]:
     return [str(path) for folder in folders for path in build(folder)]
 
 
-def input_error(error: BaseException) -> InputError | None:
-    """The `InputError` behind an exception; MONAI wraps what a component raises."""
-    link: BaseException | None = error
-    while link is not None and not isinstance(link, InputError):
-        link = link.__cause__ or link.__context__
-    return link
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; wrong input ends with one line and status 2."""
     commands = {
@@ -111,14 +103,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that its encoding lacks are no reason to fail
+    # these hand what they do not know themselves to the backbone; `export` hands it to a configuration that checks it
+    backbone: Callable[..., Any] = DinoVisionTransformer
+    further: Further = {
+        import_weights: backbone,
+        figure_resolutions: backbone,
+        figure_similarity: backbone,
+        figure_checkpoints: backbone,
+    }
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        result = fire.Fire(commands, command=arguments, name="meddino_components", serialize=_to_print)
+        result = dispatch(commands, words, name="meddino_components", serialize=_to_print, further=further)
     except Exception as error:
-        found = input_error(error)
-        if found is None:
+        if not print_last_line(error):
             raise
-        print(f"error: {found}", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise SystemExit(STATUS) from None
     if _is_summary(result) and result["failed"]:
         raise SystemExit(1)
 
@@ -128,7 +127,9 @@ def _is_summary(result: Any) -> bool:
 
 
 def _to_print(result: Any) -> Any:
-    """What a command returns, but for a run's summary, which is printed at its end."""
+    """What a command returns, but for a run's summary, which is printed at its end; any file name can be printed."""
+    if isinstance(result, (str, Path)):
+        return str(result).encode("utf-8", "backslashreplace").decode("utf-8")
     return None if _is_summary(result) else result
 
 

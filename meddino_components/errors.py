@@ -1,5 +1,10 @@
 """The one error that a user can mend."""
 
+from __future__ import annotations
+
+# how torch begins the message of an error that a worker process of a loader raised; a traceback follows
+_OF_A_WORKER = "Caught InputError in "
+
 
 class InputError(ValueError):
     """Something the user gave is wrong.
@@ -7,3 +12,19 @@ class InputError(ValueError):
     The message names the file, what was found, what was expected and what to do. The command line prints it
     without a traceback and exits with status 2; a folder of cases goes on with the next case.
     """
+
+
+def input_error(error: BaseException) -> InputError | None:
+    """The `InputError` behind an exception; MONAI wraps what a component raises."""
+    link: BaseException | None = error
+    while link is not None and not isinstance(link, InputError):
+        link = link.__cause__ or link.__context__
+    return link
+
+
+def one_line(error: InputError) -> str:
+    """An error's message as one line, also where it lists things or comes with a worker process' traceback."""
+    text = str(error)
+    if text.startswith(_OF_A_WORKER):
+        text = text.rpartition(f"{InputError.__name__}: ")[2]
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())

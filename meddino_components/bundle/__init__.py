@@ -3,13 +3,16 @@
 from .archive import unpack
 from .build import build
 from .checks import check_overrides
+from .own_files import CHECK_KEY
 from .package import package
 from .root import config_files, find_bundle_root
 from .run_settings import run_settings
 from .segment import EXPORTED_SUFFIXES, segment
 from .trained_model import find_trained_model
+from .verbatim import wrap
 
 __all__ = [
+    "CHECK_KEY",
     "EXPORTED_SUFFIXES",
     "build",
     "check_overrides",
@@ -20,4 +23,5 @@ __all__ = [
     "run_settings",
     "segment",
     "unpack",
+    "wrap",
 ]

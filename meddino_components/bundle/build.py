@@ -1,7 +1,8 @@
 """Merge the hand-written YAML layers of a bundle into the flat JSON that MONAI, MONAI Label and the model zoo read.
 
 ``sources/layers.yaml`` of a bundle lists, for each configuration, the layers it is made of: ``complete`` ones run by
-themselves, ``overlays`` are given as a second ``--config_file``. Layers under ``_shared/`` serve several bundles.
+themselves, ``overlays`` are given as a second ``--config_file``. Layers under ``_shared/`` serve several bundles; what
+one of them sets that a complete configuration has no use for is named under ``unused`` and left out.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from monai.bundle import ConfigParser
 
 from ..errors import InputError
 from ..files import AtomicFiles, write_text
-from .checks import list_keys
-
-# the key under which a complete configuration checks itself
-CHECK_KEY = "check"
+from .own_files import CHECK_KEY, EXTRA_KEYS_KEY, OVERLAYS_KEY
+from .references import keys_read
 
 
 def build(bundle_dir: str | Path) -> list[Path]:
@@ -30,7 +29,8 @@ def build(bundle_dir: str | Path) -> list[Path]:
         The files, each replaced in one step.
 
     Raises:
-        InputError: a layer is missing, or an overlay sets a key that no complete configuration has.
+        InputError: a layer is missing; a complete configuration has a key that it does not read, or an overlay sets one
+            that no complete configuration has.
     """
     root = Path(bundle_dir)
     written = []
@@ -45,7 +45,7 @@ def build(bundle_dir: str | Path) -> list[Path]:
 
 
 def merge_layers(bundle_dir: Path) -> dict[str, dict[str, Any]]:
-    """The configurations of a bundle by name, complete ones with the list of keys they admit."""
+    """The configurations of a bundle by name; complete ones check themselves, overlays say that they were given."""
     sources = bundle_dir / "sources"
     manifest = _read(sources / "layers.yaml")
     complete = {name: _merge(sources, layers) for name, layers in manifest["complete"].items()}
@@ -54,7 +54,19 @@ def merge_layers(bundle_dir: Path) -> dict[str, dict[str, Any]]:
         name: {key: value for path in _paths(sources, layers) for key, value in _read(path).items()}
         for name, layers in manifest["overlays"].items()
     }
-    admitted = sorted({key for config in complete.values() for key in list_keys(config)})
+    for name, config in complete.items():
+        for key in manifest.get("unused", {}).get(name, []):
+            del config[key]
+        config[CHECK_KEY] = {
+            "_target_": "meddino_components.bundle.check_overrides",
+            "configuration": name,
+            "overlays": {},
+        }
+        if unread := sorted(set(config) - keys_read(config) - {EXTRA_KEYS_KEY}):
+            raise InputError(
+                f"{sources / name}: has {', '.join(unread)}, which nothing in it reads; correct the name or list it "
+                f"under unused in {sources / 'layers.yaml'}"
+            )
     for name, overlay in overlays.items():
         own_keys = {key.split("::")[0] for key in overlay} - set().union(*complete.values())
         if unknown := own_keys - set(manifest.get("overlay_keys", [])):
@@ -62,16 +74,7 @@ def merge_layers(bundle_dir: Path) -> dict[str, dict[str, Any]]:
                 f"{sources / name}: sets {', '.join(sorted(unknown))}, which no complete configuration has; correct "
                 f"the name or list it under overlay_keys in {sources / 'layers.yaml'}"
             )
-        admitted += list_keys(overlay)
-    for config in complete.values():
-        check: dict[str, Any] = {
-            "_target_": "meddino_components.bundle.check_overrides",
-            "bundle_root": "@bundle_root",
-            "extra_keys": "@extra_keys",
-        }
-        # an overlay may be combined with any of them, so all admit the keys of all
-        check["known_keys"] = sorted({*admitted, *list_keys({CHECK_KEY: {**check, "known_keys": []}})})
-        config[CHECK_KEY] = check
+        overlay[f"{OVERLAYS_KEY}::{name}"] = True
     return {**complete, **overlays}
 
 

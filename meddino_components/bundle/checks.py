@@ -1,55 +1,71 @@
-"""Refuse a configuration with keys that nothing reads.
+"""Refuse a configuration with keys that nothing reads, or with values that changed on their way here.
 
 MONAI's `run` takes any ``--key value`` and silently adds what is new, so ``--max_epoch 3`` would run with the default.
-The network of a complete configuration therefore requires `check_overrides` to have passed.
+What a complete configuration runs therefore requires `check_overrides` to have passed, before anything else is made.
 """
 
 from __future__ import annotations
 
 import difflib
-import inspect
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
-from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
+from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS, EXPR_KEY, ID_REF_KEY, MACRO_KEY
 
 from .. import __file__ as _COMPONENTS
 from .. import __version__
 from ..errors import InputError
+from ..last_line import install_last_line
+from .own_files import CHECK_KEY, EXTRA_KEYS_KEY, bundle_folder, entry_points_of_run, read_own_files, resolving_parser
+from .references import ENTRY_POINTS, keys_read, walk
+from .typed_text import arguments_of_monai, restore_typed_text
+from .verbatim import unwrap_all, value_of
 
 _SEPARATOR = "::"
 # what MONAI adds itself or with `--tracking`, and what MONAI Label sets in any bundle
 _ADMITTED = {"_meta_", "run", "initialize", "finalize", "imports", "bundle_root", "device", "network"}
-_ADMITTED |= {"use_click", "displayable_configs"}
+_ADMITTED |= {"use_click", "displayable_configs", EXTRA_KEYS_KEY, CHECK_KEY}
 _ADMITTED |= {key for settings in DEFAULT_EXP_MGMT_SETTINGS.values() for key in settings["configs"]}
 
 _WORDS = {"true": "True", "false": "False"}
 
 
-def list_keys(config: Mapping[str, Any]) -> list[str]:
-    """All keys of a configuration, nested ones as ``a::b``, components as ``a::_target_=package.Class``."""
-    return [f"{key}={value}" if key.endswith(f"{_SEPARATOR}_target_") else key for key, value in _walk(config)]
+def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
+    """Compare the configuration that is being resolved with the bundle's own files.
 
-
-def check_overrides(
-    known_keys: Sequence[str], extra_keys: Sequence[str] = (), bundle_root: str | Path | None = None
-) -> None:
-    """Compare the configuration that is being resolved with the keys and the components it was built with.
+    A key is admitted where the configuration reads it, see `check_keys`. Below the command line of `monai.bundle`,
+    paths and names arrive as typed (`restore_typed_text`), and an `InputError` anywhere is the last line on the screen.
 
     Args:
-        known_keys: what `list_keys` found when it was built.
-        extra_keys: further keys that the user admits.
-        bundle_root: the bundle's folder, see `check_components_version`.
+        configuration: name of the complete configuration that this stands in.
+        overlays: names of the bundle's overlays that were given with it; each marks itself.
 
     Raises:
-        InputError: names each unknown key and the known one most like it; the components are of another version.
+        InputError: names each key that nothing reads and the known one most like it; a value of another kind than its
+            default's, or one that was changed on its way here; the components are of another version than the bundle.
     """
-    if bundle_root is not None:
-        check_components_version(bundle_root)
-    check_keys(_configuration_being_resolved(), known_keys, extra_keys)
+    arguments = arguments_of_monai()
+    if arguments is not None:
+        install_last_line()
+    parser = resolving_parser()
+    config: dict[str, Any] = dict(parser.get())
+    root = bundle_folder(config)
+    if root is not None:
+        check_components_version(root)
+    own = read_own_files(config, configuration, overlays)
+    extra = value_of(config.get(EXTRA_KEYS_KEY, []))
+    check_keys(
+        config,
+        own,
+        [extra] if isinstance(extra, str) else extra,
+        entry_points={*ENTRY_POINTS, *entry_points_of_run()},
+        complete=not overlays,
+    )
+    if arguments is not None:
+        restore_typed_text(parser, own or config, arguments)
+    unwrap_all(parser)
 
 
 def check_components_version(bundle_root: str | Path) -> None:
@@ -75,63 +91,92 @@ def check_components_version(bundle_root: str | Path) -> None:
         )
 
 
-def _configuration_being_resolved() -> Mapping[str, Any]:
-    """The configuration of the `ConfigParser` that is instantiating this component.
+def check_keys(
+    config: Mapping[str, Any],
+    own: Mapping[str, Any] | None,
+    extra_keys: Sequence[str] = (),
+    *,
+    entry_points: set[str] | frozenset[str] = frozenset(ENTRY_POINTS),
+    complete: bool = True,
+) -> None:
+    """Compare a configuration, before it is resolved, with what it was before anything was overridden.
 
-    A component is handed no view of the configuration it stands in: the macro ``%`` copies it, but then the copy is
-    instantiated, too, and runs. So it is taken from the parser that is calling.
-    """
-    frame = inspect.currentframe()
-    while frame is not None:
-        caller = frame.f_locals.get("self")
-        if isinstance(caller, ConfigParser):
-            return dict(caller.config)
-        frame = frame.f_back
-    raise RuntimeError("check_overrides works as a component of a MONAI configuration only")
+    A top-level key has to be read by what is run; one that an overlay sets for other configurations may stay as it is.
+    A nested key has to be one of `own`. Lists are not looked into, nor values that were no mapping before (such as
+    null), nor the arguments of a component whose ``_target_`` was replaced.
 
-
-def check_keys(config: Mapping[str, Any], known_keys: Sequence[str], extra_keys: Sequence[str] = ()) -> None:
-    """Compare the keys of a configuration, before it is resolved, with those it was built with.
-
-    Lists are not looked into, nor values that were no mapping when it was built (such as null), nor the arguments of a
-    component whose ``_target_`` was replaced.
+    Args:
+        config: with everything that was overridden.
+        own: the bundle's files; None where they are not found: then nested keys are not looked at, nor, below an
+            overlay, top-level ones, since what it sets cannot be told from what was typed.
+        extra_keys: further keys that the user admits.
+        entry_points: what is run.
+        complete: there is no overlay.
 
     Raises:
         InputError: see `check_overrides`.
     """
-    known = {key.partition("=")[0] for key in known_keys} | set(extra_keys) | _ADMITTED
-    targets = set(known_keys)
-    # the metadata is no configuration; replaced components take other arguments
-    passed_over = [f"_meta_{_SEPARATOR}"]
-    unknown = []
-    for key, value in _walk(config):
-        if any(key.startswith(prefix) for prefix in passed_over):
-            continue
-        parent, _, name = key.rpartition(_SEPARATOR)
-        if name == "_target_":
-            if f"{key}={value}" not in targets:
-                passed_over.append(parent + _SEPARATOR)
-        elif key not in known and not (name.startswith("_") and name.endswith("_")):
-            unknown.append(key)
-        elif isinstance(value, Mapping) and not any(name.startswith(key + _SEPARATOR) for name in known):
-            passed_over.append(key + _SEPARATOR)
-        elif isinstance(value, str) and value.lower() in _WORDS:
-            # the command line reads Python's literals: "false" would be a text, and true
-            raise InputError(f"'{key}' is the text '{value}': write {_WORDS[value.lower()]}, with a capital")
+    admitted = {*extra_keys, *_ADMITTED, *entry_points}
+    read = keys_read(config, entry_points) | admitted
+    unread = [key for key, value in config.items() if key not in read and not _is_as_before(key, value, own)]
+    if own is None:
+        known, unknown = read - admitted, unread if complete else []
+    else:
+        known = {key for key, _ in walk(own) if key.partition(_SEPARATOR)[0] in read}
+        others = [key for key in config if key not in own or key not in read]
+        unknown = unread + _unknown_nested(config, own, known | admitted, passed_over=others)
     if unknown:
         raise InputError("; ".join(_explain(key, sorted(known)) for key in unknown))
+    for key, value in config.items():
+        check_kind(key, value, (own or {}).get(key))
+
+
+def check_kind(key: str, value: Any, default: Any) -> None:
+    """Refuse a text where the default is a number or a truth value.
+
+    Raises:
+        InputError: names the key, the text and what was expected.
+    """
+    if not isinstance(value, str) or value.startswith((EXPR_KEY, ID_REF_KEY, MACRO_KEY)):
+        return
+    if value.lower() in _WORDS and not isinstance(default, str):
+        # the command line reads Python's literals: "false" would be a text, and true
+        raise InputError(f"'{key}' is the text '{value}': write {_WORDS[value.lower()]}, with a capital")
+    if isinstance(default, bool):
+        raise InputError(f"'{key}' is '{value}'; expected True or False")
+    if isinstance(default, (int, float)):
+        raise InputError(f"'{key}' is the text '{value}'; expected a number, such as {default}")
+
+
+def _is_as_before(key: str, value: Any, own: Mapping[str, Any] | None) -> bool:
+    return own is not None and key in own and bool(own[key] == value)
+
+
+def _unknown_nested(
+    config: Mapping[str, Any], own: Mapping[str, Any], known: set[str], passed_over: Sequence[str]
+) -> list[str]:
+    """Keys below the top level that `own` has not."""
+    targets = {key: value for key, value in walk(own) if key.endswith(f"{_SEPARATOR}_target_")}
+    # the metadata is no configuration; replaced components take other arguments
+    prefixes = [f"{key}{_SEPARATOR}" for key in ("_meta_", *passed_over)]
+    unknown = []
+    for key, value in walk(config):
+        parent, _, name = key.rpartition(_SEPARATOR)
+        if any(key.startswith(prefix) for prefix in prefixes):
+            continue
+        if name == "_target_":
+            if targets.get(key) != value:
+                prefixes.append(parent + _SEPARATOR)
+        elif parent and key not in known and not (name.startswith("_") and name.endswith("_")):
+            unknown.append(key)
+        elif isinstance(value, Mapping) and not any(one.startswith(key + _SEPARATOR) for one in known):
+            prefixes.append(key + _SEPARATOR)
+        elif parent:
+            check_kind(key, value, None)
+    return unknown
 
 
 def _explain(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    close = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"the configuration has no key '{key}': {hint}(--extra_keys \"['{key}']\" admits it)"
-
-
-def _walk(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    # a component's _target_ comes first, so that its arguments are judged after it
-    for name in sorted(config, key=lambda name: name != "_target_"):
-        value = config[name]
-        yield f"{prefix}{name}", value
-        if isinstance(value, Mapping):
-            yield from _walk(value, f"{prefix}{name}{_SEPARATOR}")
+    return f"the configuration reads no key '{key}': {hint}(--extra_keys \"['{key}']\" admits it)"

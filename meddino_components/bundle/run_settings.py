@@ -9,7 +9,8 @@ from typing import Any
 
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 
-from .checks import _configuration_being_resolved, _walk
+from .own_files import resolving_parser
+from .references import walk
 
 # what MONAI adds to a configuration
 _NO_SETTINGS = {"_meta_", "imports", "initialize", "finalize", "run", "use_click", "displayable_configs"}
@@ -35,10 +36,10 @@ def run_settings(
         Values by key, nested keys as ``a::b``; loads with ``weights_only=True``.
     """
     free = _NO_SETTINGS | set(may_change)
-    config = {key: value for key, value in _configuration_being_resolved().items() if key not in free}
+    config = {key: value for key, value in resolving_parser().get().items() if key not in free}
     settings = {
         key: _plain(value)
-        for key, value in _walk(config)
+        for key, value in walk(config)
         if not isinstance(value, Mapping) and not any(key == name or key.startswith(f"{name}::") for name in free)
     }
     for name, listed in (cases or {}).items():

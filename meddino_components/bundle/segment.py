@@ -12,6 +12,7 @@ from monai.bundle import run
 from ..checkpoints import check_stated_sha256, resolve
 from .contents import check_what_runs
 from .root import config_files
+from .verbatim import wrap
 
 # of files that hold an exported network, which the overlay inference_exported puts in the network's place
 EXPORTED_SUFFIXES = (".onnx", ".pt2")
@@ -63,8 +64,10 @@ def segment(
     if model_sha256 or "inference_exported" in names:
         check_stated_sha256(resolve(model or Path(bundle) / "models" / "model.pt"), model_sha256)
     given = {
+        "dataset_dir": source if isinstance(source, (str, Path)) else list(source),
+        "output_dir": output_dir,
         "modality": modality,
-        "model_path": str(model) if model else None,
+        "model_path": model or None,
         "series_uid": series_uid,
         "gantry_tilt": gantry_tilt,
         "dicom_seg": dicom_seg or None,
@@ -73,11 +76,9 @@ def segment(
     try:
         run(
             config_file=files,
-            dataset_dir=str(source) if isinstance(source, (str, Path)) else [str(path) for path in source],
-            output_dir=str(output_dir),
             skip_existing=skip_existing,
             overwrite=overwrite,
-            **{key: value for key, value in given.items() if value is not None},
+            **wrap({key: value for key, value in given.items() if value is not None}),
         )
     except SystemExit as end:
         if end.code != 1:  # 1: a case failed, and the summary says which

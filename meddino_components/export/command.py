@@ -10,8 +10,8 @@ import torch
 from monai.bundle import ConfigParser
 
 from .. import __version__
-from ..bundle import config_files
-from ..checkpoints import sha256_of
+from ..bundle import CHECK_KEY, config_files, wrap
+from ..files import sha256_of
 from ..networks import MedDinoSegmenter
 from .checked_file import write_checked
 from .formats import INPUT, OUTPUT, suffix_of
@@ -38,9 +38,7 @@ def export(
     """
     path = Path(output)
     suffix_of(path)
-    parser = _configuration(
-        Path(bundle), overlay_config, {**({"model_path": str(model)} if model else {}), **overrides}
-    )
+    parser = _configuration(Path(bundle), overlay_config, {**({"model_path": model} if model else {}), **overrides})
     trained = parser.get_parsed_content("trained")
     network: MedDinoSegmenter = parser.get_parsed_content("network_def")
     description = {
@@ -77,5 +75,6 @@ def _configuration(bundle: Path, overlay_config: str | None, overrides: Mapping[
     parser.read_config(config_files(bundle, "inference", *([overlay_config] if overlay_config else [])))
     if (metadata := bundle / "configs" / "metadata.json").is_file():
         parser.read_meta(str(metadata))
-    parser.update({"bundle_root": str(bundle.resolve()), **overrides})
+    parser.update(wrap({"bundle_root": bundle.resolve(), **overrides}))
+    parser.get_parsed_content(CHECK_KEY)
     return parser

@@ -7,23 +7,12 @@ from pydoc import locate
 
 import pytest
 from bundle_configs import BUNDLES, COMBINED, COMPLETE, LAYERS, OVERLAYS, components, label, read, read_json
-from monai.bundle import ConfigComponent
+from monai.bundle import ConfigComponent, ConfigParser
 
 from meddino_components.bundle.build import CHECK_KEY, build, merge_layers
-from meddino_components.bundle.checks import list_keys
+from meddino_components.bundle.references import keys_read
 from meddino_components.export import ExportedNetwork
 from meddino_components.networks import DinoVisionTransformer, vit_backbone
-
-# read by MONAI or the user, not by another key
-ENTRY_POINTS = {"run", "training"}
-# shared layers serve several configurations, some of which have no use for a key of theirs
-UNREAD = {
-    # part of the data set's layer
-    ("meddinov3_seg_amos", "inference"): {"dataset_layout"},
-    ("meddinov3_seg_brats", "inference"): {"dataset_layout"},
-    # features are computed in fp32
-    ("meddinov3_pretrain", "inference"): {"amp"},
-}
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
@@ -85,7 +74,7 @@ def test_every_key_is_read_and_every_reference_has_its_key(case):
     text = json.dumps({key: value for key, value in config.items() if key != "_desc_"})
     references = set(re.findall(r"@([A-Za-z_]\w*)", text))
     assert references <= set(config)
-    assert set(config) - references - ENTRY_POINTS == UNREAD.get((case[0].name, case[1]), set())
+    assert set(config) - keys_read(config) == {"extra_keys"}  # which the check reads by itself
 
 
 @pytest.mark.parametrize("case", COMBINED, ids=label)
@@ -101,11 +90,10 @@ def test_nested_references_have_their_keys(case):
 @pytest.mark.parametrize("case", OVERLAYS, ids=label)
 def test_overlays_set_keys_that_a_complete_configuration_has(case):
     bundle, name = case
-    keys = {key for other in LAYERS[bundle]["complete"] for key in list_keys(read_json(bundle, other))}
-    keys |= set(LAYERS[bundle]["overlay_keys"])
-    overlay = read_json(bundle, name)
-    # a nested key is new in its parent, which is there
-    assert {key.rpartition("::")[0] or key for key in overlay} <= keys
+    complete = [ConfigParser(read_json(bundle, other)) for other in LAYERS[bundle]["complete"]]
+    for key in set(read_json(bundle, name)) - set(LAYERS[bundle]["overlay_keys"]):
+        # a nested key is new in its parent, which is there
+        assert any((key.rpartition("::")[0] or key) in parser for parser in complete), key
 
 
 @pytest.mark.parametrize("case", COMPLETE, ids=label)
@@ -113,7 +101,11 @@ def test_complete_ones_check_themselves(case):
     config = read_json(*case)
     first = config.get("network_def") or config["cells"]
     assert first["_requires_"] == f"@{CHECK_KEY}"
-    assert set(config) <= set(config[CHECK_KEY]["known_keys"])
+    assert config[CHECK_KEY] == {
+        "_target_": "meddino_components.bundle.check_overrides",
+        "configuration": case[1],
+        "overlays": {},
+    }
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
@@ -127,7 +119,7 @@ def test_no_path_of_a_machine(bundle):
 def test_an_overlay_with_a_misspelt_key_is_refused(tmp_path):
     sources = tmp_path / "bundle" / "sources"
     sources.mkdir(parents=True)
-    (sources / "main.yaml").write_text("epochs: 3\nnetwork_def: {_target_: Net}\n")
+    (sources / "main.yaml").write_text('epochs: 3\nrun: ["@epochs", "@check"]\n')
     (sources / "small.yaml").write_text("epoch: 1\n")
     layers = "complete: {train: [main.yaml]}\noverlays: {small: [small.yaml]}\n"
     (sources / "layers.yaml").write_text(layers)
@@ -147,3 +139,15 @@ def test_a_missing_layer_or_bundle_is_named(tmp_path):
     (tmp_path / "sources" / "layers.yaml").write_text("complete: {train: [lost.yaml]}\noverlays: {}\n")
     with pytest.raises(ValueError, match=r"layers that are not there: .*lost\.yaml"):
         build(tmp_path)
+
+
+def test_a_key_that_nothing_reads_is_refused_unless_it_is_named_as_unused(tmp_path):
+    sources = tmp_path / "bundle" / "sources"
+    sources.mkdir(parents=True)
+    (sources / "main.yaml").write_text('epochs: 3\nepoch: 4\nrun: ["@epochs", "@check"]\n')
+    layers = "complete: {train: [main.yaml]}\noverlays: {}\n"
+    (sources / "layers.yaml").write_text(layers)
+    with pytest.raises(ValueError, match="train: has epoch, which nothing in it reads"):
+        build(tmp_path / "bundle")
+    (sources / "layers.yaml").write_text(layers + "unused: {train: [epoch]}\n")
+    assert "epoch" not in json.loads(build(tmp_path / "bundle")[0].read_text(encoding="utf-8"))

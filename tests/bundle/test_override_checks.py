@@ -1,14 +1,17 @@
 """Keys that nothing reads are refused with the one that was meant."""
 
 import json
+import subprocess
 
 import pytest
-from bundle_configs import BUNDLES, COMBINED, label, read, read_json
-from monai.bundle import ConfigParser
+from bundle_configs import BUNDLES, COMBINED, COMPLETE, label, read, read_json
+from command_lines import AMOS, BENCHMARK, bundle_command, environment
+from monai.bundle import ConfigComponent, ConfigParser
 
 import meddino_components
 from meddino_components.bundle import check_overrides, find_bundle_root
-from meddino_components.bundle.checks import check_components_version, check_keys, list_keys
+from meddino_components.bundle.checks import check_components_version, check_keys
+from meddino_components.bundle.own_files import read_own_files
 from meddino_components.errors import InputError
 
 CONFIG = {
@@ -17,19 +20,16 @@ CONFIG = {
     "loss": {"_target_": "package.Loss", "weight": 0.5, "inner": {"_target_": "package.Inner", "size": 1}},
     "train": {"trainer": {"_target_": "Trainer", "max_epochs": "@epochs"}},
     "handlers": [{"_target_": "Handler", "interval": 1}],
+    "run": ["$@train::trainer.run(@loss, @handlers)", "$@progress"],
 }
-KNOWN = list_keys(CONFIG)
+# set by an overlay for other configurations
+SHARED = {"models": ["small"], "run": CONFIG["run"]}
 
 
 def changed(changes):
     parser = ConfigParser(json.loads(json.dumps(CONFIG)))
     parser.update(changes)
     return parser.get()
-
-
-def test_lists_nested_keys_and_the_classes_of_components():
-    assert {"epochs", "loss::weight", "loss::inner::size", "train::trainer::max_epochs", "handlers"} <= set(KNOWN)
-    assert "loss::_target_=package.Loss" in KNOWN
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,14 @@ def test_lists_nested_keys_and_the_classes_of_components():
         {"loss": {"_target_": "other.Loss", "anything": 1}},
         {"loss::inner": {"_target_": "other.Inner", "anything": {"deep": 1}}},
         {"loss::_desc_": "text", "loss::_disabled_": True},
-        {"device": "cpu", "bundle_root": ".", "run": "@x", "initialize": [], "network": None},
+        {"device": "cpu", "bundle_root": ".", "initialize": [], "network": None},
         {"_meta_": {"version": "1", "anything": {"deep": "true"}}},
         {"handlers": [{"_target_": "Handler", "anything": 1}]},
+        {"extra_weight": 2, "loss::weight": "@extra_weight"},
     ],
 )
 def test_passes(changes):
-    check_keys(changed(changes), KNOWN)
+    check_keys(changed(changes), CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -61,46 +62,163 @@ def test_passes(changes):
 )
 def test_refuses_and_suggests(changes, key, meant):
     with pytest.raises(InputError, match=f"no key '{key}': did you mean '{meant}'\\?"):
-        check_keys(changed(changes), KNOWN)
-    check_keys(changed(changes), KNOWN, extra_keys=[key])
+        check_keys(changed(changes), CONFIG)
+    check_keys(changed(changes), CONFIG, extra_keys=[key])
 
 
 def test_names_all_unknown_keys_at_once():
     with pytest.raises(InputError, match=r"'epoch'.*'progres'"):
-        check_keys(changed({"epoch": 5, "progres": 1}), KNOWN)
+        check_keys(changed({"epoch": 5, "progres": 1}), CONFIG)
 
 
 def test_a_replaced_component_admits_no_other_key():
     with pytest.raises(InputError, match="no key 'epoch'"):
-        check_keys(changed({"loss": {"_target_": "other.Loss", "anything": 1}, "epoch": 1}), KNOWN)
+        check_keys(changed({"loss": {"_target_": "other.Loss", "anything": 1}, "epoch": 1}), CONFIG)
 
 
 @pytest.mark.parametrize("text", ["true", "false", "False", "TRUE"])
 def test_a_truth_value_as_text_is_refused(text):
     with pytest.raises(InputError, match=f"'progress' is the text '{text}': write {text.capitalize()}, with a capital"):
-        check_keys(changed({"progress": text}), KNOWN)
+        check_keys(changed({"progress": text}), CONFIG)
 
 
-def test_checks_the_configuration_it_stands_in():
-    check = {"_target_": "meddino_components.bundle.check_overrides", "known_keys": [*KNOWN, *CHECK_KEYS]}
-    parser = ConfigParser({"epochs": 3, "check": check, "unknown_one": 1})
-    with pytest.raises(RuntimeError) as error:
-        parser.get_parsed_content("check")
-    assert "no key 'unknown_one'" in str(error.value.__cause__)
-    del parser.get()["unknown_one"]
-    assert ConfigParser(parser.get()).get_parsed_content("check") is None
+def test_a_key_that_only_an_overlay_sets_stays_as_it_is_but_takes_no_other_value():
+    own = {**CONFIG, **SHARED}
+    check_keys({**changed({}), **SHARED}, own)
+    with pytest.raises(InputError, match="reads no key 'models'"):
+        check_keys({**changed({}), **SHARED, "models": ["mine"]}, own)
+
+
+def test_a_key_that_a_replaced_component_no_longer_reads_is_refused():
+    trainer = {"_target_": "Other"}
+    check_keys(changed({"train::trainer": trainer}), CONFIG)
+    with pytest.raises(InputError, match="reads no key 'epochs'"):
+        check_keys(changed({"train::trainer": trainer, "epochs": 5}), CONFIG)
+
+
+def test_without_the_bundles_files_references_alone_decide():
+    check_keys(changed({"epochs": 5, "loss::wieght": 1.0}), None)
+    with pytest.raises(InputError, match="reads no key 'epoch': did you mean 'epochs'"):
+        check_keys(changed({"epoch": 5}), None)
+    check_keys({**changed({}), **SHARED}, None, complete=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "message"),
+    [
+        ("epochs", "many", "'epochs' is the text 'many'; expected a number, such as 3"),
+        ("progress", "no", "True or False"),
+    ],
+)
+def test_a_text_for_a_number_or_a_truth_value_is_refused(key, text, message):
+    check_keys(changed({key: "$1 + 1"}), CONFIG)
+    with pytest.raises(InputError, match=message):
+        check_keys(changed({key: text}), CONFIG)
+
+
+def checked(folder, **changes):
+    """The check of a bundle with a configuration and an overlay, as `ConfigParser` resolves it."""
+    (folder / "configs").mkdir(parents=True, exist_ok=True)
+    check = {"_target_": "meddino_components.bundle.check_overrides", "configuration": "train", "overlays": {}}
+    complete = {"bundle_root": str(folder), **CONFIG, "check": check}
+    (folder / "configs" / "train.json").write_text(json.dumps(complete))
+    (folder / "configs" / "small.json").write_text(json.dumps({"models": ["small"], "check::overlays::small": True}))
+    parser = ConfigParser()
+    parser.read_config([str(folder / "configs" / f"{name}.json") for name in ("train", "small")])
+    parser.update(changes)
+    return parser.get_parsed_content("check")
+
+
+def test_checks_the_configuration_it_stands_in_against_the_bundles_files(tmp_path):
+    assert checked(tmp_path / "mine") is None
+    for changes in ({"unknown_one": 1}, {"models": ["mine"]}, {"loss::wieght": 1}):
+        with pytest.raises(RuntimeError) as error:
+            checked(tmp_path / "mine", **changes)
+        assert "reads no key" in str(error.value.__cause__)
     with pytest.raises(RuntimeError, match="as a component of a MONAI configuration only"):
-        check_overrides([])
-
-
-CHECK_KEYS = ["check", "check::_target_=meddino_components.bundle.check_overrides", "check::known_keys"]
+        check_overrides("train", {})
 
 
 @pytest.mark.parametrize("case", COMBINED, ids=label)
 def test_the_bundles_own_overlays_pass(case):
     bundle, (name, *overlays) = case
-    known = read_json(bundle, name)["check"]["known_keys"]
-    check_keys(read(bundle, name, *overlays), known)
+    config = {**read(bundle, name, *overlays), "bundle_root": str(bundle)}
+    own = read_own_files(config, name, overlays)
+    assert own is not None
+    assert config["check"]["configuration"] == name
+    assert list(config["check"]["overlays"]) == overlays
+    parser = ConfigParser(config)
+    parser.resolve_macro_and_relative_ids()
+    check_keys(parser.get(), own, complete=not overlays)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "names", "key"),
+    [
+        (AMOS, ["train"], "dicom_seg"),
+        (AMOS, ["inference"], "epochs"),
+        (AMOS, ["inference"], "dataset_layout"),
+        (AMOS, ["inference", "laptop"], "epochs"),
+        (AMOS, ["inference", "inference_exported"], "backbone"),
+        (BENCHMARK, ["sweep"], "weights"),
+        (BENCHMARK, ["sweep", "laptop"], "backbone"),
+        (BENCHMARK, ["classify", "laptop"], "models"),
+    ],
+)
+def test_a_key_of_another_configuration_is_refused(bundle, names, key):
+    config = {**read(bundle, *names), "bundle_root": str(bundle), key: "mine"}
+    with pytest.raises(InputError, match=f"reads no key '{key}'"):
+        check_keys(config, read_own_files(config, names[0], names[1:]), complete=len(names) == 1)
+
+
+@pytest.mark.parametrize("case", COMPLETE, ids=label)
+def test_nothing_is_made_before_the_check(case, monkeypatch):
+    made = []
+    instantiate = ConfigComponent.instantiate
+
+    def recorded(self, **kwargs):
+        made.append(self.get_id())
+        return instantiate(self, **kwargs)
+
+    monkeypatch.setattr(ConfigComponent, "instantiate", recorded)
+    for entry in {"run", "training", "network_def"} & set(read_json(*case)):
+        made.clear()
+        config = {**read_json(*case), "unknown_one": 1, "bundle_root": str(case[0])}
+        first = f"{entry}::0" if isinstance(config[entry], list) else entry
+        with pytest.raises(RuntimeError):
+            ConfigParser(config).get_parsed_content(first)
+        assert made == ["check"]
+
+
+def last_line(configs, overrides, bundle=AMOS, **kwargs):
+    """Status and last line of a stock run of files of a bundle."""
+    command = bundle_command(configs, overrides, bundle=bundle, **kwargs)
+    done = subprocess.run(
+        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", timeout=120
+    )
+    return done.returncode, done.stdout.splitlines()[-1], done.stdout
+
+
+@pytest.mark.parametrize(
+    ("configs", "overrides", "line"),
+    [
+        (["train"], {"epoch": 3}, "error: the configuration reads no key 'epoch': did you mean 'epochs'?"),
+        (
+            ["train"],
+            {"output_dir": "$print('evaluated')"},
+            "error: --output_dir: '$print('evaluated')' begins with",
+        ),
+        (["train"], {"dataset_dir": "2024_01_05"}, "error: {cwd}/2024_01_05/dataset.json: no such file."),
+        (["train"], {"dataset_dir": "/no/patient #12"}, "error: /no/patient #12/dataset.json: no such file."),
+    ],
+)
+def test_the_last_line_of_a_stock_run(configs, overrides, line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rc, last, output = last_line(configs, {"output_dir": str(tmp_path), **overrides})
+    assert rc == 2
+    assert last.startswith(line.format(cwd=tmp_path))
+    assert "Traceback" not in output
+    assert "\nevaluated" not in output
 
 
 def bundle_folder(folder, name):

@@ -1,0 +1,136 @@
+"""The words after a command, matched with its signature."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import InputError
+from .values import is_flag, parse_value, takes_next_word
+
+# functions that hand keyword arguments on, and to what
+Further = Mapping[Callable[..., Any], Callable[..., Any]]
+_SINGLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@dataclass
+class Arguments:
+    """What a command is to be called with."""
+
+    named: dict[str, Any] = field(default_factory=dict)
+    more: list[Any] = field(default_factory=list)
+
+
+def match_arguments(
+    command: str, function: Callable[..., Any], words: Sequence[str], further: Callable[..., Any] | None = None
+) -> Arguments:
+    """Read the words after a command.
+
+    ``--name value`` and ``--name=value`` give a parameter, words without a name the others in their order; what follows
+    ``--`` has no name. ``-n`` is the one parameter that begins so. A flag stands alone, ``--no<flag>`` is its opposite;
+    ``-`` within a name counts as ``_``.
+
+    Args:
+        command: as typed, for messages.
+        function: what will be called.
+        words: as typed.
+        further: whose keyword arguments ``function`` takes beside its own; None: any, where it takes some.
+
+    Raises:
+        InputError: an option that the command does not have, without a value, given twice, or with a value of another
+            kind; a word too many or too few.
+    """
+    signature = _Signature(command, function, further)
+    found = Arguments()
+    unnamed: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            unnamed += left
+            break
+        if word.startswith("-") and (word := signature.long(word)).startswith("--"):
+            name, value = signature.option(word, left)
+            if name in found.named:
+                raise InputError(f"--{name} is given twice: leave one out")
+            found.named[name] = value
+        else:
+            unnamed.append(word)
+    signature.place(unnamed, found)
+    return found
+
+
+class _Signature:
+    def __init__(self, command: str, function: Callable[..., Any], further: Callable[..., Any] | None) -> None:
+        self.command = command
+        parameters = inspect.signature(function).parameters
+        hints = typing.get_type_hints(function)
+        self.required = [
+            name for name, one in parameters.items() if one.kind in _SINGLE and one.default is inspect.Parameter.empty
+        ]
+        self.single = {name: hints.get(name, Any) for name, one in parameters.items() if one.kind in _SINGLE}
+        kinds = {one.kind: name for name, one in parameters.items()}
+        self.any_number = kinds.get(inspect.Parameter.VAR_POSITIONAL)
+        self.any_option = inspect.Parameter.VAR_KEYWORD in kinds and further is None
+        self.options = dict(self.single)
+        self.hints = hints
+        if further is not None:
+            init = further.__init__ if isinstance(further, type) else further  # type: ignore[misc]
+            more = typing.get_type_hints(init)
+            self.options |= {name: more.get(name, Any) for name in inspect.signature(further).parameters}
+
+    def long(self, word: str) -> str:
+        """``-m ct`` as ``--modality ct`` where one parameter begins so, as help lists it; numbers stay."""
+        if not re.match("-[A-Za-z]", word):
+            return word
+        name, equals, text = word[1:].partition("=")
+        meant = [one for one in self.single if len(name) == 1 and one[0] == name]
+        if len(meant) != 1:
+            raise self.unknown(word)
+        return f"--{meant[0]}{equals}{text}"
+
+    def option(self, word: str, left: list[str]) -> tuple[str, Any]:
+        """The name and value that begin with a word; takes the value from the words left where it stands there."""
+        typed, equals, text = word[2:].partition("=")
+        name = typed.replace("-", "_")
+        if not equals and name not in self.options and name[:2] == "no" and is_flag(self.options.get(name[2:], None)):
+            return name[2:], False
+        if name not in self.options and not self.any_option:
+            raise self.unknown(word.partition("=")[0])
+        annotation = self.options.get(name, Any)
+        if not equals:
+            follows = bool(left) and not left[0].startswith("--")
+            if is_flag(annotation) and not (follows and takes_next_word(annotation, left[0])):
+                return name, True
+            if not follows or re.match("-[A-Za-z]", left[0]):
+                raise InputError(f"--{name} has no value: write --{name}=VALUE")
+            text = left.pop(0)
+        return name, parse_value(f"--{name}", text, annotation)
+
+    def unknown(self, word: str) -> InputError:
+        """For an option that there is not."""
+        name = word.lstrip("-").replace("-", "_")
+        close = difflib.get_close_matches(name, self.options, n=1)
+        close = close or [one for one in self.options if name and one.startswith(name)]
+        hint = f"did you mean --{close[0]}? " if close else ""
+        return InputError(f"{self.command} has no option {word}: {hint}({self.command} --help lists them)")
+
+    def place(self, unnamed: Sequence[str], found: Arguments) -> None:
+        """Give the words without a name to the parameters without a value, in their order."""
+        words = list(unnamed)
+        for name in self.single:
+            if words and name not in found.named:
+                found.named[name] = parse_value(name.upper(), words.pop(0), self.single[name])
+        if self.any_number is not None:
+            kind = self.hints.get(self.any_number, Any)
+            found.more = [parse_value(self.any_number.upper(), word, kind) for word in words]
+        elif words:
+            raise InputError(f"{self.command}: '{words[0]}' is one word too many; put a path with spaces into quotes")
+        if missing := [name.upper() for name in self.required if name not in found.named]:
+            usage = " ".join([self.command, *(name.upper() for name in self.required)])
+            raise InputError(f"{self.command} needs {' and '.join(missing)}: {usage} ({self.command} --help says more)")

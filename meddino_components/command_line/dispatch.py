@@ -1,0 +1,85 @@
+"""From the words of a command line to a call by fire."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import fire
+from fire.decorators import SetParseFn
+
+from ..errors import InputError
+from .arguments import Arguments, Further, match_arguments
+
+_HELP = ("--help", "-h")
+
+
+def dispatch(
+    commands: Mapping[str, Any],
+    words: Sequence[str],
+    *,
+    name: str,
+    serialize: Callable[[Any], Any],
+    further: Further | None = None,
+) -> Any:
+    """Have fire call a command, or print its help, with words that were read by its signature.
+
+    Args:
+        commands: functions by name; a mapping is a group of them.
+        words: as typed, without the program's name.
+        name: of the program, in help.
+        serialize: what a result is printed as.
+        further: of functions that hand keyword arguments on, to what.
+
+    Returns:
+        The command's result.
+
+    Raises:
+        InputError: there is no such command, or see `match_arguments`; nothing was called.
+    """
+    path, command, left = _find(commands, words)
+    before_separator = left[: left.index("--")] if "--" in left else left
+    if isinstance(command, Mapping) or any(word in _HELP for word in before_separator):
+        help_words = [*path, "--", "--help"] if left else path
+        return fire.Fire(dict(commands), command=help_words, name=name, serialize=serialize)
+    arguments = match_arguments(" ".join(path), command, left, (further or {}).get(command))
+    ready, tokens = _tokens(command, arguments)
+    return fire.Fire(_nested(path, ready), command=[*path, *tokens], name=name, serialize=serialize)
+
+
+def _find(commands: Mapping[str, Any], words: Sequence[str]) -> tuple[list[str], Any, list[str]]:
+    path: list[str] = []
+    node: Any = commands
+    left = list(words)
+    while isinstance(node, Mapping) and left and left[0] not in _HELP:
+        word = left.pop(0)
+        if word not in node:
+            close = difflib.get_close_matches(word.lstrip("-"), node, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            group = f"{' '.join(path)} has " if path else "there is "
+            raise InputError(f"{group}no command '{word}': {hint}(commands: {', '.join(node)})")
+        path.append(word)
+        node = node[word]
+    return path, node, left
+
+
+def _tokens(command: Callable[..., Any], arguments: Arguments) -> tuple[Callable[..., Any], list[str]]:
+    """The command with values by number, and words that name these: fire sees no word that was typed."""
+    values = [*arguments.named.values(), *arguments.more]
+
+    @functools.wraps(command)
+    def ready(*positional: Any, **named: Any) -> Any:
+        return command(*positional, **named)
+
+    SetParseFn(lambda token: values[int(token)])(ready)
+    tokens = [f"--{name}={number}" for number, name in enumerate(arguments.named)]
+    return ready, [*tokens, *map(str, range(len(arguments.named), len(values)))]
+
+
+def _nested(path: Sequence[str], command: Callable[..., Any]) -> dict[str, Any]:
+    tree: Any = command
+    for word in reversed(path):
+        tree = {word: tree}
+    return dict(tree)

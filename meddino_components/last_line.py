@@ -1,0 +1,49 @@
+"""What the user can mend is the last line on the screen: ``error: ...``, with status 2 and without a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from types import TracebackType
+
+from .errors import input_error, one_line
+
+STATUS = 2
+# set to 1, the traceback comes before the line
+TRACEBACK_VARIABLE = "MEDDINO_TRACEBACK"
+
+
+def print_last_line(error: BaseException) -> bool:
+    """Print the `InputError` behind an exception, if there is one, below everything printed so far.
+
+    Returns:
+        Whether there was one.
+    """
+    found = input_error(error)
+    if found is None:
+        return False
+    sys.stdout.flush()
+    if os.environ.get(TRACEBACK_VARIABLE) == "1":
+        traceback.print_exception(error)
+    print(f"error: {one_line(found)}", file=sys.stderr, flush=True)
+    return True
+
+
+def install_last_line() -> None:
+    """Have this process end in the last line wherever an `InputError` is not caught; other errors end it as before."""
+    if sys.excepthook is not _end_in_last_line:
+        global _otherwise
+        _otherwise = sys.excepthook
+        sys.excepthook = _end_in_last_line
+
+
+_otherwise = sys.__excepthook__
+
+
+def _end_in_last_line(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    if not isinstance(error, Exception) or not print_last_line(error):
+        _otherwise(kind, error, where)
+        return
+    # Python takes the status from an exit that its hook asks for
+    raise SystemExit(STATUS)

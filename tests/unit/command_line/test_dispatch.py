@@ -1,0 +1,110 @@
+"""Words are judged by the signature before fire calls anything."""
+
+import pytest
+
+from meddino_components.command_line import dispatch
+from meddino_components.errors import InputError
+
+CALLS = []
+
+
+def copy(source: str, target: str, times: int = 1, skip_existing: bool = False, name: str | None = None) -> str:
+    """Copy a file.
+
+    Args:
+        source: what.
+        target: where.
+        times: how often.
+        skip_existing: pass over.
+        name: new.
+    """
+    CALLS.append((source, target, times, skip_existing, name))
+    return f"{source} to {target}"
+
+
+def build(*folders: str) -> None:
+    CALLS.append(folders)
+
+
+def load(path: str, **overrides: object) -> None:
+    CALLS.append((path, overrides))
+
+
+def backbone(depth: int = 12, qkv_bias: bool = True) -> None:
+    raise AssertionError
+
+
+COMMANDS = {"copy": copy, "build": build, "group": {"load": load, "free": lambda **more: CALLS.append(more)}}
+
+
+def call(*words):
+    CALLS.clear()
+    dispatch(COMMANDS, words, name="program", serialize=lambda result: result, further={load: backbone})
+    return CALLS
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["copy", "patient #12", "out#8"], ("patient #12", "out#8", 1, False, None)),
+        (["copy", "4711", "2024_01_05"], ("4711", "2024_01_05", 1, False, None)),
+        (["copy", "$a", "@b", "--name", "%c"], ("$a", "@b", 1, False, "%c")),
+        (["copy", "--skip_existing", "a", "b"], ("a", "b", 1, True, None)),
+        (["copy", "--skip-existing", "False", "a", "b"], ("a", "b", 1, False, None)),
+        (["copy", "a", "b", "--noskip_existing"], ("a", "b", 1, False, None)),
+        (["copy", "a", "--target=b=c", "--times=3"], ("a", "b=c", 3, False, None)),
+        (["copy", "a", "b", "-n", "c"], ("a", "b", 1, False, "c")),
+        (["copy", "--name=-x", "--", "-a", "--b"], ("-a", "--b", 1, False, "-x")),
+        (["copy", "a", "b", "2"], ("a", "b", 2, False, None)),
+        (["copy", "é\udce9", "'q'"], ("é\udce9", "'q'", 1, False, None)),
+        (["build", "a#1", "[b]"], ("a#1", "[b]")),
+        (["build"], ()),
+        (["group", "load", "x", "--depth", "3", "--qkv_bias", "False"], ("x", {"depth": 3, "qkv_bias": False})),
+        (["group", "free", "--a::b", "[1]", "--c", "x"], {"a::b": [1], "c": "x"}),
+    ],
+)
+def test_calls_with_what_was_typed(words, expected):
+    assert call(*words) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["copy", "a", "b", "--skip_exsting"], "copy has no option --skip_exsting: did you mean --skip_existing?"),
+        (["copy", "a", "b", "-skip"], "copy has no option -skip: did you mean --skip_existing?"),
+        (["copy", "a", "b", "--notarget"], "copy has no option --notarget"),
+        (["copy", "a", "b", "-t", "x"], "copy has no option -t"),
+        (["copy", "a"], "copy needs TARGET: copy SOURCE TARGET"),
+        (["copy"], "copy needs SOURCE and TARGET"),
+        (["copy", "a", "b", "1", "True", "c", "d"], "'d' is one word too many"),
+        (["copy", "a", "b", "--name"], "--name has no value: write --name=VALUE"),
+        (["copy", "a", "b", "--name", "--skip_existing"], "--name has no value"),
+        (["copy", "a", "b", "--name", "-x"], "--name has no value"),
+        (["copy", "a", "b", "--times", "1", "--times=2"], "--times is given twice"),
+        (["copy", "a", "b", "--times", "many"], "--times is 'many'; expected a whole number"),
+        (["copy", "a", "b", "--skip_existing=maybe"], "--skip_existing is 'maybe'; expected True or False"),
+        (["cpy", "a"], "there is no command 'cpy': did you mean copy?"),
+        (["group", "--load"], "group has no command '--load': did you mean load?"),
+        (["group", "load", "x", "--dept", "3"], "load has no option --dept: did you mean --depth?"),
+        (["group", "load", "x", "--depth", "deep"], "--depth is 'deep'; expected a whole number"),
+    ],
+)
+def test_refuses_before_anything_is_called(words, message):
+    with pytest.raises(InputError) as error:
+        call(*words)
+    assert message in str(error.value)
+    assert CALLS == []
+
+
+@pytest.mark.parametrize("words", [["copy", "--help"], ["copy", "a", "b", "--help"], ["copy", "-h"]])
+def test_help_calls_nothing(words, capsys):
+    with pytest.raises(SystemExit) as end:
+        call(*words)
+    assert end.value.code == 0
+    assert "Copy a file." in "".join(capsys.readouterr())
+    assert CALLS == []
+
+
+def test_a_result_is_printed(capsys):
+    call("copy", "a", "b")
+    assert capsys.readouterr().out == "a to b\n"
