@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import monai.networks.nets as monai_networks
 from torch import nn
 
 from meddino_components.errors import InputError
@@ -96,12 +95,16 @@ def build_network(architecture: Mapping[str, Any], *, source: str, **run: Any) -
         _check_numbers(arguments)
         if target == _SEGMENTER:
             dropout = {"dropout": run.pop("dropout")} if "dropout" in run else {}
-            backbone = build_network(arguments.pop("backbone"), source=source, **run)
-            return MedDinoSegmenter(backbone=backbone, **arguments, **dropout)
+            backbone = dict(arguments.pop("backbone"))
+            if backbone.pop("_target_") != _BACKBONE:
+                raise ValueError("its backbone is of another class")
+            return MedDinoSegmenter(backbone=_build_backbone(backbone, run), **arguments, **dropout)
         if target == _BACKBONE:
             return _build_backbone(arguments, run)
         name = target.removeprefix(_MONAI)
         if target.startswith(_MONAI) and name in _MONAI_CLASSES:
+            import monai.networks.nets as monai_networks  # takes a second
+
             network: nn.Module = getattr(monai_networks, name)(**arguments)
             return network
     except InputError:

@@ -118,6 +118,28 @@ def load_backbone_weights(
     return LoadReport(weights.source, weights.format, weights.sha256, n_tensors, tuple(notes))
 
 
+def load_network_weights(
+    network: torch.nn.Module, source: str | os.PathLike[str], *, sha256: str | None = None
+) -> LoadReport:
+    """Load a whole segmentation network of any kind.
+
+    Args:
+        network: `MedDinoSegmenter`, see `load_segmenter_weights`; or another, whose own names the file has to hold.
+        source: a path or ``hf://owner/name[/file]``.
+        sha256: what the file's SHA-256 must be.
+
+    Raises:
+        InputError: as `load_segmenter_weights`.
+    """
+    if isinstance(network, MedDinoSegmenter):
+        return load_segmenter_weights(network, source, sha256=sha256)
+    path = resolve(source)
+    digest = verified_sha256(path, sha256)
+    tensors = read_payload(path)
+    load_tensors(network, tensors, source)
+    return LoadReport(os.fspath(source), "the network's own names", digest, len(tensors))
+
+
 def load_segmenter_weights(
     segmenter: MedDinoSegmenter, source: str | os.PathLike[str], *, sha256: str | None = None
 ) -> LoadReport:

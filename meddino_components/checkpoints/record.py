@@ -1,8 +1,8 @@
 """What a weight file says about itself: one record of plain data, the same in every format.
 
 The record holds what is needed to use the network (architecture, plan, labels, channels) and where it comes from (data
-set and split, parents, licences, software, metrics). What belongs to a run (DropPath, augmentation, precision) is not in
-it. It is data from outside: its types and ranges are checked, and nothing of it is evaluated.
+set and split, parents, licences, software, metrics). What belongs to a run (DropPath, augmentation, precision) is left
+out. It is data from outside: its types and ranges are checked, and nothing of it is evaluated.
 """
 
 from __future__ import annotations

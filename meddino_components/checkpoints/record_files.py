@@ -83,11 +83,10 @@ def _text_of_onnx(path: Path) -> str | None:
     if find_spec("onnx") is None:
         raise InputError(f"{path}: reading its record needs onnx: pip install 'meddino[export]'")
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load_model(path, load_external_data=False)
-    except DecodeError as error:
+    except Exception as error:  # of protobuf, of no kind that onnx hands on
         raise InputError(f"{path}: is no ONNX model, or a damaged one ({error}); export the network again") from error
     text = {entry.key: entry.value for entry in model.metadata_props}.get(RECORD_KEY)
     if text is not None:

@@ -67,6 +67,7 @@ class WriteCased(Transform):
         overlay: write the PNG (needs matplotlib).
         window: (low, high) grey window in the units of the preprocessed image; None is taken from the labelled voxels.
         model_sha256: recorded in the JSON.
+        record_id: of the weights' record, the same.
         regions: what the labels make up together; their volumes are written and drawn, too.
         channel_names: names of the image's channels, for the PNG.
         shown_channels: those that are drawn; None draws the first.
@@ -89,6 +90,7 @@ class WriteCased(Transform):
         overlay: bool = True,
         window: Sequence[float] | None = None,
         model_sha256: str | None = None,
+        record_id: str | None = None,
         regions: Regions | None = None,
         channel_names: Sequence[str] = ("image",),
         shown_channels: Sequence[str] | None = None,
@@ -103,7 +105,7 @@ class WriteCased(Transform):
         self.image_key = image_key
         self.overlay = overlay
         self.window = None if window is None else (float(window[0]), float(window[1]))
-        self.model_sha256 = model_sha256
+        self.model_sha256, self.record_id = model_sha256, record_id
         self.regions, self.background = regions, background
         self.channels = shown_numbers(channel_names, shown_channels)
         self.codes = None
@@ -128,6 +130,7 @@ class WriteCased(Transform):
             "spacing_mm": [round(float(s), 6) for s in spacing_mm],
             "seconds": None if data.get("seconds") is None else round(float(data["seconds"]), 3),
             "model_sha256": self.model_sha256,
+            "record_id": self.record_id,
             "software": {
                 "meddino": __version__,
                 "monai": monai.__version__,

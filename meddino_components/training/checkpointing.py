@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
 
-from ..checkpoints import AtomicSaver
+from ..checkpoints import AtomicSaver, WeightsRecord
 from ..data.global_batch_sampler import GlobalBatchSampler
 from ..errors import InputError
 from ..processes import rank_and_size
@@ -39,6 +39,7 @@ class TrainingCheckpoint:
         evaluator: validation engine whose best value so far is kept, too.
         interval: epochs between saves; the end of the run is always saved.
         resume: start from ``path`` where it exists. Otherwise a run that would overwrite it is refused.
+        record: what the weights are, kept inside the file.
         manifest: plain facts to keep in the checkpoint (`stage_manifest`), which must be the same on resuming.
 
     Raises:
@@ -55,7 +56,9 @@ class TrainingCheckpoint:
         interval: int = 1,
         resume: bool = False,
         manifest: Mapping[str, Any] | None = None,
+        record: WeightsRecord | None = None,
     ) -> None:
+        self.record = record
         self.manifest = dict(manifest or {})
         self.objects, self.sampler, self.evaluator = objects, sampler, evaluator
         self.path, self.interval, self.resume = Path(path), interval, resume
@@ -90,7 +93,7 @@ class TrainingCheckpoint:
                 "best": {name: getattr(self.evaluator.state, name) for name in _BEST} if self.evaluator else {},
                 **objects,
             }
-            AtomicSaver(dirname=self.path.parent)(payload, self.path.name)
+            AtomicSaver(dirname=self.path.parent, record=self.record)(payload, self.path.name)
         self._saved_at = engine.state.iteration
 
     def _start(self, engine: Engine) -> None:
