@@ -9,6 +9,7 @@ from typing import Any
 
 from monai.bundle import run
 
+from .choice import choose_bundle
 from .root import config_files
 
 # of files that hold an exported network, which the overlay inference_exported puts in the network's place
@@ -18,7 +19,7 @@ EXPORTED_SUFFIXES = (".onnx", ".pt2")
 def segment(
     source: str | Path | Sequence[str | Path],
     output_dir: str | Path,
-    bundle: str | Path = "bundles/meddinov3_seg_amos",
+    bundle: str | Path | None = None,
     modality: str | None = None,
     model: str | Path | None = None,
     overlay_config: str | None = None,
@@ -34,10 +35,12 @@ def segment(
             ``"['a.nii.gz','b.nii.gz']"``; for meddinov3_seg_brats the sequences of a case, in any order, or a ``.json``
             data list.
         output_dir: gets ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
-        bundle: folder of the bundle, such as ``bundles/meddinov3_seg_brats``.
+        bundle: folder of the bundle, such as ``bundles/meddinov3_seg_brats``; if left out the one that the weights name,
+            else ``bundles/meddinov3_seg_amos``.
         modality: ``ct`` or ``mr``, never guessed; may be left out where DICOM files or the bundle say it.
-        model: weights, or an exported ``.onnx`` or ``.pt2``; the bundle's ``models/model.pt`` if left out.
-        overlay_config: a second configuration the network was trained with, such as ``laptop``.
+        model: weights, or an exported ``.onnx`` or ``.pt2``, which know what they need; the bundle's
+            ``models/model.pt`` if left out.
+        overlay_config: a second configuration, such as ``laptop``, for weights without a record.
         skip_existing: pass over cases that have an output.
         series_uid: which series of a DICOM folder that holds several (``series FOLDER`` lists them).
         gantry_tilt: ``resample`` to have tilted DICOM series interpolated onto a rectangular grid.
@@ -47,8 +50,10 @@ def segment(
         The summary: numbers of cases "ok", "failed" and "skipped", and "cases", each with the reason of a failure.
 
     Raises:
-        InputError: the bundle, the weights or the source cannot be used. What is wrong with one case is in the summary.
+        InputError: the bundle, the weights or the source cannot be used, or a setting contradicts the
+            weights' record. What is wrong with one case is in the summary.
     """
+    root = choose_bundle(bundle, model)
     names = ["inference", *([overlay_config] if overlay_config else [])]
     if model and Path(model).suffix in EXPORTED_SUFFIXES:
         names.append("inference_exported")
@@ -61,7 +66,7 @@ def segment(
     }
     try:
         run(
-            config_file=config_files(bundle, *names),
+            config_file=config_files(root, *names),
             dataset_dir=str(source) if isinstance(source, (str, Path)) else [str(path) for path in source],
             output_dir=str(output_dir),
             skip_existing=skip_existing,

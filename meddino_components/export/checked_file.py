@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ..atomic_files import AtomicFiles
-from ..checkpoints import sha256_of
+from ..checkpoints import WeightsRecord, sha256_of
 from ..errors import InputError
 from ..networks import MedDinoSegmenter
 from .agreement import Agreement, compare
@@ -23,7 +21,7 @@ _CHECKED_BATCHES = (1, 2)
 def write_checked(
     network: MedDinoSegmenter,
     path: Path,
-    description: Mapping[str, Any],
+    record: WeightsRecord,
     *,
     roi_size: tuple[int, int],
     tolerance: float,
@@ -34,7 +32,7 @@ def write_checked(
     Args:
         network: on the CPU.
         path: ends in .onnx or .pt2.
-        description: plain data, kept in the file.
+        record: kept in the file, with the export part.
         roi_size: the size in use; checked are this one and a smaller one with other sides, one and two slices of each.
         tolerance: how far logits may be apart, as a share of the largest logit.
         independent: as in `compare`.
@@ -47,7 +45,7 @@ def write_checked(
         path.parent.mkdir(parents=True, exist_ok=True)
         with AtomicFiles() as files:
             partial, report = files.path(path), files.path(Path(f"{path}.json"))
-            write_exported(export_program(network), partial, description)
+            write_exported(export_program(network), partial, record)
             exported = ExportedNetwork(source=partial)
             checks = compare(network, exported, shapes, independent=independent)
             worst = max(checks, key=lambda check: check.relative_difference)
@@ -56,14 +54,16 @@ def write_checked(
                     f"{path}: not written, the exported network differs from the original. {worst}; allowed are "
                     f"{tolerance:g} of the largest logit (--tolerance)"
                 )
-            record = {
+            facts = {
                 "file": path.name,
                 "sha256": sha256_of(partial),
-                **description,
+                "bundle": record.bundle,
+                "record_id": record.id,
+                **(record.export or {}),
                 "tolerance": tolerance,
                 "checks": [asdict(check) for check in checks],
             }
-            report.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            report.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error}). Give a file in a writable folder") from error
     return checks

@@ -18,7 +18,7 @@ from ..checkpoints import LoadReport, WeightsRecord, describe_network, hash_of_c
 from ..checkpoints.source import HUB_PREFIX
 from ..data.cases import stem_of
 from ..data.intensity import INTENSITY_TABLE
-from ..data.regions import Regions
+from ..data.regions import Regions, plain_regions
 
 _BACKGROUND = "background"
 
@@ -81,7 +81,7 @@ def training_record(
             "intensity_version": INTENSITY_TABLE["version"],
         },
         labels=names,
-        regions=_plain_regions(regions),
+        regions=None if regions is None else plain_regions(regions),
         codes=None if codes is None else dict(codes),
         channels=tuple(channels),
         modality=next(iter(modalities)) if modalities in ({"ct"}, {"mr"}) else None,
@@ -155,14 +155,3 @@ def _without_description(fingerprint: Mapping[str, Any] | None) -> dict[str, Any
     if fingerprint is None:
         return None
     return {key: value for key, value in fingerprint.items() if not key.startswith("_")}
-
-
-def _plain_regions(regions: Regions | None) -> dict[str, Any] | None:
-    if regions is None:
-        return None
-    return {
-        "convention": regions.convention,
-        "names": list(regions.names),
-        "members": [list(labels) for labels in regions.members],
-        "written": list(regions.written),
-    }
