@@ -130,7 +130,7 @@ def model_settings(
             "know them; or give the weights that were made with them"
         )
     check_metadata(record, source, Path(bundle_root))
-    return _by_record(record, source, chosen)
+    return _by_record(record, source, typed)
 
 
 def record_of(model_path: str | os.PathLike[str]) -> WeightsRecord | None:
@@ -197,9 +197,9 @@ def _without_record(source: str, chosen: Mapping[str, Any]) -> ModelSettings:
     )
 
 
-def _by_record(record: WeightsRecord, source: str, chosen: Mapping[str, Any]) -> ModelSettings:
+def _by_record(record: WeightsRecord, source: str, typed: Mapping[str, Any]) -> ModelSettings:
     plan, data = record.plan, record.data
-    codes = {**(record.codes or {}), **(chosen.get("segment_codes") or {})}
+    codes = {**(record.codes or {}), **(typed.get("segment_codes") or {})}
     return ModelSettings(
         source=source,
         record=record,
@@ -214,8 +214,8 @@ def _by_record(record: WeightsRecord, source: str, chosen: Mapping[str, Any]) ->
         regions=_regions(record, source),
         channel_names=list(record.channels),
         segment_codes=codes or None,
-        fold=_first(chosen.get("fold"), data.get("fold"), 0),
-        n_folds=_first(chosen.get("n_folds"), data.get("n_folds"), 5),
+        fold=_first(typed.get("fold"), data.get("fold"), 0),
+        n_folds=_first(typed.get("n_folds"), data.get("n_folds"), 5),
     )
 
 

@@ -12,6 +12,7 @@ from monai.bundle import ConfigComponent
 from meddino_components.bundle.build import CHECK_KEY, build, merge_layers
 from meddino_components.bundle.checks import list_keys
 from meddino_components.export import ExportedNetwork
+from meddino_components.inference import network_of_model
 from meddino_components.networks import DinoVisionTransformer, vit_backbone
 
 # read by MONAI or the user, not by another key
@@ -72,6 +73,8 @@ def test_the_backbone_takes_its_overrides(case):
         pytest.skip("makes its networks itself")
     if network["_target_"].endswith(ExportedNetwork.__name__):
         return  # holds its backbone
+    if network["_target_"].endswith(network_of_model.__name__):
+        return  # builds it by the record of the weights
     # the encoder itself, or a segmenter round it
     backbone = network.get("backbone", network)
     assert backbone["_target_"].endswith(vit_backbone.__name__)
@@ -147,3 +150,17 @@ def test_a_missing_layer_or_bundle_is_named(tmp_path):
     (tmp_path / "sources" / "layers.yaml").write_text("complete: {train: [lost.yaml]}\noverlays: {}\n")
     with pytest.raises(ValueError, match=r"layers that are not there: .*lost\.yaml"):
         build(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "bundle", [bundle for bundle in BUNDLES if "_seg_" in bundle.name], ids=lambda bundle: bundle.name
+)
+@pytest.mark.parametrize("name", ["inference", "evaluate"])
+def test_settings_of_a_trained_network_are_left_to_its_record(bundle, name):
+    """What was published stands apart, for weights without a record, and is what training has."""
+    config, train = read_json(bundle, name), read_json(bundle, "train")
+    assert {"pixdim", "roi_size", "fingerprint", "backbone", "channel_names"} < set(config["published"])
+    for key, value in config["published"].items():
+        assert config[key] is None, key
+        assert config["model"]["typed"][key] == f"@{key}"
+        assert value == train[key], key
