@@ -110,7 +110,9 @@ class WeightsRecord:
         if unknown := sorted(set(content) - {item.name for item in fields(cls)}):
             raise InputError(f"{source}: its record holds {unknown[0]!r:.60}, which no record has; {way_out}")
         try:
-            content["labels"] = {int(label): name for label, name in dict(content.get("labels", {})).items()}
+            labels = {int(label): name for label, name in dict(content.get("labels", {})).items()}
+            # in the order of their numbers: as text, 10 comes before 2
+            content["labels"] = dict(sorted(labels.items()))
             for name in ("channels", "parents", "licences"):
                 content[name] = tuple(content.get(name, ()))
             return cls(**content)

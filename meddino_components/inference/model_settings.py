@@ -83,7 +83,7 @@ class ModelSettings:
     def label_names(self) -> list[str] | dict[int, str]:
         """Of classes in their order, the background first; of regions by number, the background left out."""
         if self.regions is None:
-            return list(self.labels.values())
+            return [name for _, name in sorted(self.labels.items())]
         return {label: name for label, name in self.labels.items() if label}
 
     @property

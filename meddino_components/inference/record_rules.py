@@ -24,6 +24,11 @@ def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any])
             f"{source}: its record describes no segmentation network (it is of {record.bundle or 'an encoder'}), "
             "expected one with architecture, plan, labels and channels: fine-tune it first (`--weights` of train.json)"
         )
+    if record.regions is None and sorted(record.labels) != list(range(len(record.labels))):
+        raise InputError(
+            f"{source}: its record has the classes {sorted(record.labels)}, expected 0 to {len(record.labels) - 1}, as "
+            "many as the network has outputs; take the file as it was written"
+        )
     several, found = len(published["channel_names"]) > 1, len(record.channels) > 1
     if several != found:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -19,6 +20,7 @@ from ..checkpoints.source import HUB_PREFIX
 from ..data.cases import stem_of
 from ..data.intensity import INTENSITY_TABLE
 from ..data.regions import Regions, plain_regions
+from ..errors import InputError
 
 _BACKGROUND = "background"
 
@@ -64,6 +66,9 @@ def training_record(
         trained_further: weights of the whole network that training goes on from.
         licences: of the data.
         bundle: name of the bundle.
+
+    Raises:
+        InputError: ``trained_further`` is of another network or other labels than are trained here.
     """
     parents = [_parent(encoder.source, encoder.sha256, "encoder")] if encoder else []
     if trained_further is not None and Path(trained_further).is_file():
@@ -71,7 +76,7 @@ def training_record(
     inherited = [text for parent in parents for text in parent["licences"]]
     modalities = {str(case.get("modality")).lower() for case in training_cases}
     names = {0: _BACKGROUND, **dict(regions.label_names)} if regions else dict(enumerate(labels or ()))
-    return WeightsRecord(
+    record = WeightsRecord(
         architecture=_architecture(network),
         plan={
             **plan,
@@ -99,6 +104,32 @@ def training_record(
         licences=tuple(dict.fromkeys([*licences, *inherited])),
         bundle=bundle,
     )
+    if trained_further is not None:
+        _check_same_network(record, trained_further)
+    return record
+
+
+def _check_same_network(record: WeightsRecord, path: str | os.PathLike[str]) -> None:
+    """MONAI Label loads what fits and passes over the rest without a word."""
+    earlier = read_record(resolve(path))
+    if earlier is None:
+        return
+    for name in ("architecture", "labels", "regions", "channels", "plan"):
+        found, expected = json.loads(earlier.to_json())[name], json.loads(record.to_json())[name]
+        if found != expected:
+            where = (
+                sorted(key for key in expected if found.get(key) != expected[key])
+                if _both_maps(found, expected)
+                else []
+            )
+            raise InputError(
+                f"{path}: its record has another {name} than this configuration ({', '.join(where) or found}): make a "
+                "bundle of these weights by `python -m meddino_components package`, whose train.json fits them"
+            )
+
+
+def _both_maps(first: Any, second: Any) -> bool:
+    return isinstance(first, dict) and isinstance(second, dict)
 
 
 def software_versions() -> dict[str, str]:

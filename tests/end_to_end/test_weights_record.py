@@ -129,7 +129,7 @@ def test_evaluate_takes_the_fold_of_the_weights_and_refuses_another(trained, pha
 
 
 def test_a_network_of_brats2023_writes_three(tmp_path):
-    brains = write_brats(tmp_path / "brains", names=None, enhancing=3)
+    brains = write_brats(tmp_path / "brains", enhancing=3)
     output = tmp_path / "run"
     settings = {**TINY, "dataset_dir": str(brains), "output_dir": str(output), "model_path": str(output / "model.pt")}
     settings |= {"pixdim": [4.0, 4.0], "layerscale_init": 1.0, "label_convention": "brats2023", "epochs": 1}

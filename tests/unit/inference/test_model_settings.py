@@ -87,6 +87,13 @@ def test_the_record_says_all(weights, network):
     assert built.backbone.norm.eps == 1e-6
 
 
+def test_labels_are_in_the_order_of_their_numbers(weights):
+    names = {number: f"organ {number}" for number in (11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)}
+    assert settings(weights(labels=names)).label_names == [f"organ {number}" for number in range(12)]
+    with pytest.raises(InputError, match=r"has the classes \[0, 2\], expected 0 to 1"):
+        settings(weights(labels={0: "background", 2: "kidney"}))
+
+
 def test_what_is_typed_may_repeat_it(weights):
     same = {"roi_size": [64, 96], "pixdim": [2.5, 2], "fingerprint": {"_desc_": "why", **FINGERPRINT}}
     same |= {"label_names": ["background", "kidney"], "backbone": "vit_mini", "interaction_indices": [7, 1]}

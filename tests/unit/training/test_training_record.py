@@ -7,6 +7,7 @@ import torch
 
 from meddino_components.checkpoints import WeightsRecord, hash_of_case, write_weights
 from meddino_components.data import brats_regions
+from meddino_components.errors import InputError
 from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter
 from meddino_components.training import training_record
 
@@ -78,6 +79,17 @@ def test_parents_and_their_licences(network, tmp_path):
         {"source": "encoder.safetensors", "sha256": sha256, "role": "encoder", "record_id": parent.id},
     )
     assert record.licences == ("CC-BY-4.0", "CC-BY-NC-4.0")
+
+
+def test_training_further_needs_the_same_network_and_labels(network, tmp_path):
+    path = tmp_path / "model.pt"
+    write_weights(network.state_dict(), path, record=record_of(network))
+    again = record_of(network, trained_further=path)
+    assert [parent["role"] for parent in again.parents] == ["network"]
+    with pytest.raises(InputError, match=r"its record has another labels than this configuration \(1\): make a bundle"):
+        record_of(network, trained_further=path, labels=["background", "kidney"])
+    with pytest.raises(InputError, match=r"another plan than this configuration \(pixdim\)"):
+        record_of(network, trained_further=path, plan={**PLAN, "pixdim": 3.0})
 
 
 def test_cases_of_monai_label_are_known_by_their_images(network):
