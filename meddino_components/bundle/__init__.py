@@ -3,6 +3,7 @@
 from .archive import unpack
 from .build import build
 from .checks import check_overrides
+from .choice import choose_bundle
 from .own_files import CHECK_KEY
 from .package import package
 from .root import config_files, find_bundle_root
@@ -16,6 +17,7 @@ __all__ = [
     "EXPORTED_SUFFIXES",
     "build",
     "check_overrides",
+    "choose_bundle",
     "config_files",
     "find_bundle_root",
     "find_trained_model",

@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
+from monai.bundle import ConfigParser
 
 import meddino_components
 
-from ..checkpoints import read_payload
+from ..checkpoints import WeightsRecord, read_payload, read_record
 from ..errors import InputError
 from ..files import OutputFolder, sha256_of, write_text
 from .archive import sha1_of, unpack, write_archive
 from .contents import WEIGHTS, code_problems, content_problems, one_line
+from .of_weights import config_of_weights, metadata_of_weights
 from .release_checks import check_release
+from .root import config_files
 
 RELEASES = "https://github.com/meddino/meddino/releases/download/bundles"
 MODEL_INFO = "model_info.json"
@@ -43,7 +46,8 @@ def package(
     Args:
         bundle_dir: folder of the bundle, its ``configs`` built.
         output_dir: of the zip.
-        model: weights to ship as ``models/model.pt``, as training writes them.
+        model: weights to ship as ``models/model.pt``, as training writes them. Labels, channels and settings of the
+            configurations and the metadata become those of their record.
         model_url: where the same weights can be downloaded; they are then named in ``large_files.yml`` with their
             SHA-256 (`monai.bundle download_large_files` fetches and checks them), and the zip is without them.
         releases: address of the folder from which the zip will be served, for ``model_info.json``.
@@ -52,8 +56,8 @@ def package(
         The zip.
 
     Raises:
-        InputError: no bundle, or one that breaks a rule, see `check_release`; a file of the user's or another process
-            in ``output_dir``. No zip is left then.
+        InputError: no bundle, or one that breaks a rule, see `check_release`; weights of another network than the
+            bundle builds; a file of the user's or another process in ``output_dir``. No zip is left then.
     """
     root = Path(bundle_dir).resolve()
     if not (root / "configs" / "metadata.json").is_file():
@@ -61,6 +65,8 @@ def package(
     with tempfile.TemporaryDirectory() as folder:
         files = _shipped_files(root, Path(folder), None if model is None else Path(model), model_url)
         _check_before(root, files)
+        if model is not None and (record := read_record(model)) is not None:
+            files |= _files_of_weights(files, record, Path(model), Path(folder))
         metadata = json.loads(files["configs/metadata.json"].read_text(encoding="utf-8"))
         target = Path(output_dir) / f"{metadata['name']}_v{metadata['version']}.zip"
         dist = OutputFolder(target.parent)
@@ -68,7 +74,10 @@ def package(
             draft = atomic.path(target)
             sha256 = write_archive({f"{metadata['name']}/{member}": path for member, path in files.items()}, draft)
             # what is checked is what a user unpacks
-            check_release(unpack(draft, Path(folder) / "unpacked"))
+            unpacked = unpack(draft, Path(folder) / "unpacked")
+            check_release(unpacked)
+            if model is not None:
+                _check_fit(unpacked, Path(model))
             write_text(atomic.path(target.with_name(_sha256_name(target))), f"{sha256}  {target.name}\n")
             known = _with_entry(target, sha1_of(draft), f"{releases.rstrip('/')}/{target.name}")
             write_text(atomic.path(target.with_name(MODEL_INFO)), known)
@@ -119,6 +128,37 @@ def _shipped_files(root: Path, scratch: Path, model: Path | None, model_url: str
         entry = {"path": _MODEL, "url": model_url, "hash_val": sha256, "hash_type": "sha256"}
         files["large_files.yml"].write_text(yaml.safe_dump({"large_files": [entry]}, sort_keys=False), encoding="utf-8")
     return files
+
+
+def _files_of_weights(files: Mapping[str, Path], record: WeightsRecord, model: Path, scratch: Path) -> dict[str, Path]:
+    """The configurations and the metadata rewritten for the weights; MONAI Label reads labels and trains by them."""
+    name = json.loads(files["configs/metadata.json"].read_text(encoding="utf-8"))["name"]
+    if not record.labels or record.architecture is None or record.bundle not in (None, name):
+        raise InputError(
+            f"{model}: its record says bundle {record.bundle or 'none'}, and {name} is packaged: package the weights "
+            "with their own bundle"
+        )
+    rewritten = {}
+    for member in ("metadata", "train", "evaluate", "inference"):
+        source = files.get(f"configs/{member}.json")
+        if source is None:
+            continue
+        content = json.loads(source.read_text(encoding="utf-8"))
+        change = metadata_of_weights if member == "metadata" else config_of_weights
+        rewritten[f"configs/{member}.json"] = scratch / f"{member}.json"
+        text = json.dumps(change(content, record), indent=4, ensure_ascii=False) + "\n"
+        rewritten[f"configs/{member}.json"].write_text(text, encoding="utf-8")
+    return rewritten
+
+
+def _check_fit(bundle: Path, model: Path) -> None:
+    """MONAI's ``load`` takes the tensors that fit and goes on without the others, so here all have to."""
+    parser = ConfigParser()
+    parser.read_config(config_files(bundle, "inference"))
+    if "trained" not in parser:
+        return
+    parser.update({"bundle_root": str(bundle), "model_path": str(model)})
+    parser.get_parsed_content("trained")
 
 
 def _with_entry(archive: Path, checksum: str, source: str) -> str:

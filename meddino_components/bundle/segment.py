@@ -10,6 +10,7 @@ from typing import Any
 from monai.bundle import run
 
 from ..checkpoints import check_stated_sha256, resolve
+from .choice import choose_bundle
 from .contents import check_what_runs
 from .root import config_files
 from .verbatim import wrap
@@ -21,7 +22,7 @@ EXPORTED_SUFFIXES = (".onnx", ".pt2")
 def segment(
     source: str | Path | Sequence[str | Path],
     output_dir: str | Path,
-    bundle: str | Path = "bundles/meddinov3_seg_amos",
+    bundle: str | Path | None = None,
     modality: str | None = None,
     model: str | Path | None = None,
     overlay_config: str | None = None,
@@ -39,10 +40,12 @@ def segment(
             ``"['a.nii.gz','b.nii.gz']"``; for meddinov3_seg_brats the sequences of a case, in any order, or a ``.json``
             data list.
         output_dir: gets ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
-        bundle: folder of the bundle, such as ``bundles/meddinov3_seg_brats``.
+        bundle: folder of the bundle, such as ``bundles/meddinov3_seg_brats``; if left out that which the weights name,
+            else ``bundles/meddinov3_seg_amos``.
         modality: ``ct`` or ``mr``, never guessed; may be left out where DICOM files or the bundle say it.
-        model: weights, or an exported ``.onnx`` or ``.pt2``; the bundle's ``models/model.pt`` if left out.
-        overlay_config: a second configuration the network was trained with, such as ``laptop``.
+        model: weights, or an exported ``.onnx`` or ``.pt2``, which know what they need; the bundle's
+            ``models/model.pt`` if left out.
+        overlay_config: a second configuration, such as ``laptop``, for weights without a record.
         skip_existing: pass over cases that these weights and settings have already given.
         overwrite: replace results that were edited since, too; a file of yours is never replaced.
         series_uid: which series of a DICOM folder that holds several (``series FOLDER`` lists them).
@@ -54,15 +57,17 @@ def segment(
         The summary: numbers of cases "ok", "failed" and "skipped", and "cases", each with the reason of a failure.
 
     Raises:
-        InputError: the bundle, the weights or the source cannot be used. What is wrong with one case is in the summary.
+        InputError: the bundle, the weights or the source cannot be used, or a setting contradicts the
+            weights' record. What is wrong with one case is in the summary.
     """
+    root = choose_bundle(bundle, model)
     names = ["inference", *([overlay_config] if overlay_config else [])]
     if model and Path(model).suffix in EXPORTED_SUFFIXES:
         names.append("inference_exported")
-    files = config_files(bundle, *names)
-    check_what_runs(Path(bundle), map(Path, files))
+    files = config_files(root, *names)
+    check_what_runs(root, map(Path, files))
     if model_sha256 or "inference_exported" in names:
-        check_stated_sha256(resolve(model or Path(bundle) / "models" / "model.pt"), model_sha256)
+        check_stated_sha256(resolve(model or root / "models" / "model.pt"), model_sha256)
     given = {
         "dataset_dir": source if isinstance(source, (str, Path)) else list(source),
         "output_dir": output_dir,

@@ -14,9 +14,16 @@ from meddino_components.errors import InputError
 from meddino_components.files import remove_dead_temporaries, write_atomically
 from meddino_components.processes import rank_and_size
 
+from .record import WeightsRecord
+from .record_files import RECORD_KEY, append_record
+
 
 def write_weights(
-    state_dict: Mapping[str, torch.Tensor], path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
+    state_dict: Mapping[str, torch.Tensor],
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    record: WeightsRecord | None = None,
 ) -> str:
     """Write tensors as safetensors or ``.pt``, by the suffix, with ``<path>.sha256`` beside it.
 
@@ -25,6 +32,7 @@ def write_weights(
         path: ends in ``.safetensors``, ``.pt`` or ``.pth``. A ``.pt`` holds the bare state dict, or
             ``{"model": state_dict, "metadata": metadata}``, and loads with ``weights_only=True``.
         metadata: plain facts to keep with the weights.
+        record: what the weights are, kept inside the file (`read_record`); a ``.pt`` stays a bare state dict with it.
 
     Returns:
         The SHA-256 of the file.
@@ -40,10 +48,11 @@ def write_weights(
         raise TypeError(f"not a tensor: {', '.join(strangers[:5])}")
     tensors = _independent(state_dict)
     if target.suffix == ".safetensors":
-        return write_atomically(target, lambda partial: save_file(tensors, partial, dict(metadata or {})))
+        facts = {**(metadata or {}), **({RECORD_KEY: record.to_json()} if record else {})}
+        return write_atomically(target, lambda partial: save_file(tensors, partial, facts))
     if target.suffix in (".pt", ".pth"):
         content = {"model": tensors, "metadata": dict(metadata)} if metadata else tensors
-        return write_atomically(target, lambda partial: _save_plain(content, partial))
+        return write_atomically(target, lambda partial: _save_plain(content, partial, record))
     raise InputError(f"{target}: weights are written as .safetensors, .pt or .pth")
 
 
@@ -55,10 +64,11 @@ class AtomicSaver(BaseSaveHandler):
 
     Args:
         dirname: the folder, made where it is missing; for one run alone.
+        record: what the weights are, kept inside each file.
     """
 
-    def __init__(self, *, dirname: str | os.PathLike[str]) -> None:
-        self.dirname = Path(dirname).expanduser()
+    def __init__(self, *, dirname: str | os.PathLike[str], record: WeightsRecord | None = None) -> None:
+        self.dirname, self.record = Path(dirname).expanduser(), record
         if rank_and_size()[0] == 0:
             self.dirname.mkdir(parents=True, exist_ok=True)
             remove_dead_temporaries(self.dirname)
@@ -66,7 +76,7 @@ class AtomicSaver(BaseSaveHandler):
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
         """Write ``checkpoint`` on the first process; ``metadata`` is ignite's own and not stored."""
         if rank_and_size()[0] == 0:
-            write_atomically(self.dirname / filename, lambda partial: _save_plain(checkpoint, partial))
+            write_atomically(self.dirname / filename, lambda partial: _save_plain(checkpoint, partial, self.record))
 
     def remove(self, filename: str) -> None:
         """Delete a checkpoint and its ``.sha256``."""
@@ -75,7 +85,7 @@ class AtomicSaver(BaseSaveHandler):
             (self.dirname / f"{filename}.sha256").unlink(missing_ok=True)
 
 
-def _save_plain(content: Mapping[str, Any], path: Path) -> None:
+def _save_plain(content: Mapping[str, Any], path: Path, record: WeightsRecord | None = None) -> None:
     """Save with torch and make sure that ``weights_only=True`` reads it back."""
     # an open file, since torch puts a path's name, which is a random one here, into the archive
     with path.open("wb") as file:
@@ -85,6 +95,8 @@ def _save_plain(content: Mapping[str, Any], path: Path) -> None:
         raise TypeError(
             f"holds objects that weights_only=True refuses: {', '.join(unsafe[:5])}; keep tensors and plain values"
         )
+    if record is not None:
+        append_record(path, record)
 
 
 def _independent(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -83,6 +83,16 @@ class Regions:
         return table[labels]
 
 
+def plain_regions(regions: Regions) -> dict[str, Any]:
+    """What a weight file's record keeps of them, the labels' names apart."""
+    return {
+        "convention": regions.convention,
+        "names": list(regions.names),
+        "members": [list(labels) for labels in regions.members],
+        "written": list(regions.written),
+    }
+
+
 class LoadRegionLabelsd(MapTransform):
     """Read label maps (see `LoadVolumed`) and refuse those of another convention.
 

@@ -8,6 +8,7 @@ from .frozen_segmentation import (
     segmentation_folds,
     segmentation_label_names,
 )
+from .held_out import held_out_cases
 from .intensity_classifier import IntensityClassifier
 from .mean_label_atlas import MeanLabelAtlas
 from .metrics import OrganScore, score_case
@@ -33,6 +34,7 @@ __all__ = [
     "evaluate_controls",
     "evaluate_patches",
     "evaluate_segmentation",
+    "held_out_cases",
     "run_sweep",
     "score_case",
     "segmentation_folds",

@@ -62,6 +62,7 @@ class SegmentationReport:
         distance_metrics: compute HD95 and surface Dice, too.
         title: of the page.
         model_sha256: of the weights, to be recorded.
+        record_id: of their record, the same.
         window: (low, high) grey window of the pictures in the preprocessed image's units; None is taken from the
             labelled voxels.
         n_pictures: of the worst cases in the page, and of those round the median.
@@ -85,6 +86,7 @@ class SegmentationReport:
         distance_metrics: bool = True,
         title: str = "Segmentation",
         model_sha256: str | None = None,
+        record_id: str | None = None,
         window: Sequence[float] | None = None,
         n_pictures: int = 3,
         regions: Regions | None = None,
@@ -108,7 +110,7 @@ class SegmentationReport:
         self.folder = OutputFolder(output_dir, overwrite=overwrite)
         self.distance_metrics = distance_metrics
         self.title = title
-        self.model_sha256 = model_sha256
+        self.model_sha256, self.record_id = model_sha256, record_id
         self.window = None if window is None else (float(window[0]), float(window[1]))
         self.n_pictures = n_pictures
         self.regions, self.background = regions, background
@@ -233,6 +235,7 @@ class SegmentationReport:
         }
         document |= summary.as_dict()
         document |= {"settings": facts.settings, "software": facts.software, "model_sha256": facts.model_sha256}
+        document["record_id"] = self.record_id
         page = render_report(scores, summary, facts, pictures, self.n_pictures)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         write_scores(self.output_dir / "metrics.csv", scores, overwrite=self.folder.overwrite)

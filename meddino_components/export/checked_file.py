@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from ..checkpoints import WeightsRecord
 from ..errors import InputError
 from ..files import ResultFiles, check_results, sha256_of, write_text
 from ..networks import MedDinoSegmenter
@@ -22,7 +21,7 @@ _CHECKED_BATCHES = (1, 2)
 def write_checked(
     network: MedDinoSegmenter,
     path: Path,
-    description: Mapping[str, Any],
+    record: WeightsRecord,
     *,
     roi_size: tuple[int, int],
     tolerance: float,
@@ -33,7 +32,7 @@ def write_checked(
     Args:
         network: on the CPU.
         path: ends in .onnx or .pt2.
-        description: plain data, kept in the file.
+        record: kept in the file, with the export part.
         roi_size: the size in use; checked are this one and a smaller one with other sides, one and two slices of each.
         tolerance: how far logits may be apart, as a share of the largest logit.
         independent: as in `compare`.
@@ -50,7 +49,7 @@ def write_checked(
         check_results([path, record_path, sidecar_path])
         with ResultFiles() as files:
             partial, report, sidecar = (files.path(item) for item in (path, record_path, sidecar_path))
-            write_exported(export_program(network), partial, description)
+            write_exported(export_program(network), partial, record)
             sha256 = sha256_of(partial)
             exported = ExportedNetwork(source=partial, sha256=sha256)
             checks = compare(network, exported, shapes, independent=independent)
@@ -60,15 +59,17 @@ def write_checked(
                     f"{path}: not written, the exported network differs from the original. {worst}; allowed are "
                     f"{tolerance:g} of the largest logit (--tolerance)"
                 )
-            record = {
+            facts = {
                 "file": path.name,
                 "sha256": sha256,
-                **description,
+                "bundle": record.bundle,
+                "record_id": record.id,
+                **(record.export or {}),
                 "tolerance": tolerance,
                 "checks": [asdict(check) for check in checks],
             }
             write_text(sidecar, f"{sha256}  {path.name}\n")
-            write_text(report, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+            write_text(report, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error}). Give a file in a writable folder") from error
     return checks

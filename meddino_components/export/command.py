@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from monai.bundle import ConfigParser
+from torch import nn
 
 from .. import __version__
-from ..bundle import CHECK_KEY, config_files, wrap
+from ..bundle import CHECK_KEY, choose_bundle, config_files, wrap
+from ..checkpoints import WeightsRecord, describe_network
+from ..data.regions import plain_regions
+from ..errors import InputError
 from ..files import sha256_of
+from ..inference import ModelSettings
 from ..networks import MedDinoSegmenter
 from .checked_file import write_checked
 from .formats import INPUT, OUTPUT, suffix_of
@@ -19,7 +25,7 @@ from .formats import INPUT, OUTPUT, suffix_of
 
 def export(
     output: str,
-    bundle: str = "bundles/meddinov3_seg_amos",
+    bundle: str | None = None,
     model: str | None = None,
     overlay_config: str | None = None,
     tolerance: float = 0.001,
@@ -30,21 +36,31 @@ def export(
     Args:
         output: ends in .onnx or .pt2; what was checked is written beside it, to <output>.json, and its SHA-256 to
             <output>.sha256.
-        bundle: folder of the bundle.
+        bundle: folder of the bundle; the one that the weights name if left out.
         model: weights; the bundle's models/model.pt if left out.
-        overlay_config: a second configuration the network was trained with, such as laptop.
+        overlay_config: a second configuration, such as laptop, for weights without a record.
         tolerance: how far logits may be apart, as a share of the largest logit; beyond it no file is left.
-        overrides: keys of the configuration, such as --context_slices 3.
+        overrides: keys of the configuration, such as --context_slices 3 for weights without a record.
     """
     path = Path(output)
     suffix_of(path)
-    parser = _configuration(Path(bundle), overlay_config, {**({"model_path": model} if model else {}), **overrides})
+    parser = _configuration(
+        choose_bundle(bundle, model), overlay_config, {**({"model_path": model} if model else {}), **overrides}
+    )
     trained = parser.get_parsed_content("trained")
-    network: MedDinoSegmenter = parser.get_parsed_content("network_def")
-    description = {
-        "bundle": parser.get("_meta_", {}).get("name"),
+    network: nn.Module = parser.get_parsed_content("network_def")
+    settings: ModelSettings = parser.get_parsed_content("model")
+    if not isinstance(network, MedDinoSegmenter):
+        raise InputError(
+            f"{settings.source}: is a {type(network).__name__}; exported are networks of this project: use the export "
+            "of the library that it is from"
+        )
+    labels = settings.label_names
+    record = _record_of(settings, network, trained.sha256, parser.get("_meta_", {}).get("name"))
+    part = {
         "bundle_version": parser.get("_meta_", {}).get("version"),
         "weights_sha256": trained.sha256,
+        "weights_record_id": settings.record_id,
         "input": {
             "name": INPUT,
             "axes": ["slices", "channels", "height", "width"],
@@ -52,21 +68,47 @@ def export(
             "multiple_of_px": network.backbone.patch_size,
             "smallest_px": 2 * network.backbone.patch_size,
             "fixed_axes": ["channels"],
-            "roi_size": parser.get_parsed_content("roi_size"),
-            "pixdim_mm": parser.get_parsed_content("pixdim"),
+            "roi_size": settings.roi_size,
+            "pixdim_mm": settings.pixdim,
         },
-        "output": {"name": OUTPUT, "labels": parser.get_parsed_content("label_names")},
+        "output": {
+            "name": OUTPUT,
+            "labels": labels if isinstance(labels, list) else {str(k): v for k, v in labels.items()},
+        },
         "versions": {"meddino": __version__, "torch": str(torch.__version__)},
     }
     checks = write_checked(
         network,
         path,
-        description,
-        roi_size=parser.get_parsed_content("roi_size"),
+        replace(record, export=part),
+        roi_size=(settings.roi_size[0], settings.roi_size[1]),
         tolerance=tolerance,
-        independent=parser.get("regions") is not None,
+        independent=settings.regions is not None,
     )
     return "\n".join([f"wrote {path}", *map(str, checks), f"SHA-256 {sha256_of(path)}"])
+
+
+def _record_of(settings: ModelSettings, network: nn.Module, sha256: str, bundle: str | None) -> WeightsRecord:
+    """The record of the weights; of those without one, what they were run with."""
+    if settings.record is not None:
+        return settings.record
+    regions = settings.regions
+    return WeightsRecord(
+        architecture=describe_network(network),
+        plan={
+            "roi_size": settings.roi_size,
+            "pixdim": settings.pixdim,
+            "context_slices": settings.context_slices,
+            "fingerprint": settings.fingerprint,
+            "background": settings.background,
+        },
+        labels=settings.labels,
+        regions=None if regions is None else plain_regions(regions),
+        codes=settings.segment_codes,
+        channels=tuple(settings.channel_names),
+        parents=({"source": Path(settings.source).name, "sha256": sha256, "role": "network", "record_id": None},),
+        bundle=bundle,
+    )
 
 
 def _configuration(bundle: Path, overlay_config: str | None, overrides: Mapping[str, Any]) -> ConfigParser:

@@ -32,15 +32,16 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         path = Path(source)
         # not a submodule: an exported program refuses train() and eval()
-        self._run, self.description = read_exported(path, sha256)
+        self._run, self.record = read_exported(path, sha256)
+        takes = (self.record.export or {})["input"]
+        self._channels, self._multiple = int(takes["channels"]), int(takes["multiple_of_px"])
         self.sha256 = sha256_of(path)
 
     def forward(self, x: Tensor) -> Tensor:
-        takes = self.description["input"]
-        multiple = takes["multiple_of_px"]
-        if x.ndim != 4 or x.shape[1] != takes["channels"] or x.shape[2] % multiple or x.shape[3] % multiple:
+        channels, multiple = self._channels, self._multiple
+        if x.ndim != 4 or x.shape[1] != channels or x.shape[2] % multiple or x.shape[3] % multiple:
             raise ValueError(
-                f"the exported network takes [B, {takes['channels']}, H, W] with H and W multiples of {multiple}, "
+                f"the exported network takes [B, {channels}, H, W] with H and W multiples of {multiple}, "
                 f"got {list(x.shape)}"
             )
         return self._run(x.to("cpu", torch.float32).contiguous()).to(x.device)

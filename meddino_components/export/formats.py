@@ -1,25 +1,21 @@
-"""The two files an exported network can be: a `torch.export` archive and ONNX, each with a description inside."""
+"""The two files an exported network can be: a `torch.export` archive and ONNX, each with its record inside."""
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.export import ExportedProgram
 
 from ..bundle import EXPORTED_SUFFIXES
-from ..checkpoints import check_stated_sha256
+from ..checkpoints import RECORD_EXTRA_FILE, RECORD_KEY, WeightsRecord, check_stated_sha256, read_record
 from ..errors import InputError
 from .bfloat16 import without_bfloat16
 
-# under this name the description stands in the file
-DESCRIPTION = "meddino.json"
 INPUT, OUTPUT = "image", "logits"
 # a protobuf message, which an ONNX file is, ends at 2 GiB; some room is for the graph
 _ONNX_LIMIT = 2**31 - 2**26
@@ -45,16 +41,16 @@ def suffix_of(path: Path) -> str:
     return path.suffix
 
 
-def write_exported(program: ExportedProgram, path: Path, description: Mapping[str, Any]) -> None:
-    """Write a program as the suffix says, with its description inside.
+def write_exported(program: ExportedProgram, path: Path, record: WeightsRecord) -> None:
+    """Write a program as the suffix says, with its record inside.
 
     Raises:
         InputError: the suffix, the packages or the network's size do not fit the format.
     """
     suffix = suffix_of(path)
-    text = json.dumps(description, ensure_ascii=False)
+    text = record.to_json()
     if suffix == ".pt2":
-        torch.export.save(program, path, extra_files={DESCRIPTION: text})
+        torch.export.save(program, path, extra_files={RECORD_EXTRA_FILE: text})
         return
     n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in program.state_dict.values())
     if n_bytes > _ONNX_LIMIT:
@@ -65,14 +61,14 @@ def write_exported(program: ExportedProgram, path: Path, description: Mapping[st
         without_bfloat16(program), dynamo=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT]
     )
     assert onnx_program is not None
-    onnx_program.model.metadata_props[DESCRIPTION] = text
+    onnx_program.model.metadata_props[RECORD_KEY] = text
     onnx_program.save(path, external_data=False)
 
 
 def read_exported(
     path: Path, sha256: str | None = None
-) -> tuple[Callable[[torch.Tensor], torch.Tensor], dict[str, Any]]:
-    """An exported network as a function of a batch [B, C, H, W] of fp32 on the CPU, and its description.
+) -> tuple[Callable[[torch.Tensor], torch.Tensor], WeightsRecord]:
+    """An exported network as a function of a batch [B, C, H, W] of fp32 on the CPU, and its record.
 
     Args:
         path: of the file.
@@ -89,13 +85,17 @@ def read_exported(
     check_stated_sha256(path, sha256)
     if suffix == ".pt2":
         check_pt2(path)
+    record = read_record(path)
+    if record is None or record.export is None:
+        raise InputError(
+            f"{path}: has no record of an export, expected a file of `python -m meddino_components export`"
+        )
     try:
-        run, text = _read_pt2(path) if suffix == ".pt2" else _read_onnx(path)
-        description = json.loads(text)
+        run = _read_pt2(path) if suffix == ".pt2" else _read_onnx(path)
     except Exception as error:  # each reader has errors of its own, of no common kind
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: no network exported by this project, or a damaged one ({reason})") from error
-    return run, description
+    return run, record
 
 
 def check_pt2(path: Path) -> None:
@@ -111,23 +111,22 @@ def check_pt2(path: Path) -> None:
         raise InputError(f"{path}: no network exported by this project, or a damaged one ({error})") from error
     if strange := [name for name in names if not _PT2_MEMBER.fullmatch(name)]:
         raise InputError(f"{path}: holds {strange[0]!r}, which no network exported by this project does: do not use it")
-    if missing := {"models/model.json", f"extra/{DESCRIPTION}"} - set(names):
+    if missing := {"models/model.json", RECORD_EXTRA_FILE} - set(names):
         raise InputError(f"{path}: no network exported by this project: it has no {min(missing)}")
 
 
-def _read_pt2(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], str]:
-    extra = {DESCRIPTION: ""}
-    module = torch.export.load(path, extra_files=extra).module()
+def _read_pt2(path: Path) -> Callable[[torch.Tensor], torch.Tensor]:
+    module = torch.export.load(path).module()
 
     def run(slices: torch.Tensor) -> torch.Tensor:
         # the types of its tensors are part of the program
         with torch.no_grad(), torch.autocast(slices.device.type, enabled=False):
             return module(slices)
 
-    return run, extra[DESCRIPTION]
+    return run
 
 
-def _read_onnx(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], str]:
+def _read_onnx(path: Path) -> Callable[[torch.Tensor], torch.Tensor]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=onnxruntime.get_available_providers())
@@ -135,4 +134,4 @@ def _read_onnx(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], str]
     def run(slices: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(session.run([OUTPUT], {INPUT: slices.numpy(force=True)})[0])
 
-    return run, session.get_modelmeta().custom_metadata_map[DESCRIPTION]
+    return run

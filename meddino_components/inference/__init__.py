@@ -3,6 +3,7 @@
 from .autocast import AutocastInferer, supports_bfloat16
 from .body_region import body_mask, body_region
 from .case_evaluator import CaseEvaluator
+from .model_settings import ModelSettings, model_settings, network_of_model
 from .overlay import write_overlay
 from .volume_inferer import VolumeInferer
 from .writers import WriteCased
@@ -10,10 +11,13 @@ from .writers import WriteCased
 __all__ = [
     "AutocastInferer",
     "CaseEvaluator",
+    "ModelSettings",
     "VolumeInferer",
     "WriteCased",
     "body_mask",
     "body_region",
+    "model_settings",
+    "network_of_model",
     "supports_bfloat16",
     "write_overlay",
 ]

@@ -61,6 +61,7 @@ class WriteCased(Transform):
         overlay: write the PNG (needs matplotlib).
         window: (low, high) grey window in the units of the preprocessed image; None is taken from the labelled voxels.
         model_sha256: recorded in the JSON.
+        record_id: of the weights' record, the same.
         settings: plain data that decides the labels, recorded in the JSON.
         overwrite: replace results that were edited since, too.
         regions: what the labels make up together; their volumes are written and drawn, too.
@@ -85,6 +86,7 @@ class WriteCased(Transform):
         overlay: bool = True,
         window: Sequence[float] | None = None,
         model_sha256: str | None = None,
+        record_id: str | None = None,
         settings: Mapping[str, Any] | None = None,
         overwrite: bool = False,
         regions: Regions | None = None,
@@ -101,7 +103,7 @@ class WriteCased(Transform):
         self.image_key = image_key
         self.overlay = overlay
         self.window = None if window is None else (float(window[0]), float(window[1]))
-        self.model_sha256 = model_sha256
+        self.model_sha256, self.record_id = model_sha256, record_id
         self.settings = dict(settings or {})
         self.folder = OutputFolder(output_dir, overwrite=overwrite)
         self.regions, self.background = regions, background
@@ -152,6 +154,7 @@ class WriteCased(Transform):
             "shape": list(labels.shape),
             "spacing_mm": [round(float(s), 6) for s in spacing_mm],
             "seconds": None if data.get("seconds") is None else round(float(data["seconds"]), 3),
+            "record_id": self.record_id,
             "software": {
                 "meddino": __version__,
                 "monai": monai.__version__,

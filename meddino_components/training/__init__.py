@@ -13,6 +13,7 @@ from .objective import SelfDistillationObjective
 from .param_groups import parameter_groups, self_distillation_groups
 from .placement import on_device, unwrap
 from .progress import RunProgress
+from .record import training_record
 from .run import run_training
 from .run_folder import RunFolder
 from .schedule_handler import ScheduleHandler
@@ -58,6 +59,7 @@ __all__ = [
     "shard",
     "stage_manifest",
     "start_from_stage",
+    "training_record",
     "unwrap",
     "warmup_cosine_schedule",
     "write_scalars",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..checkpoints import sha256_of, write_weights
+from ..checkpoints import WeightsRecord, sha256_of, write_weights
 from ..processes import rank_and_size
 from .placement import unwrap
 from .writable import check_writable
@@ -23,13 +24,21 @@ class LastModel:
         path: file of the weights, replaced in one step; its SHA-256 lies beside it.
         previous_dir: where the file that ``path`` was before this run is kept, under a name with its SHA-256; None
             replaces it.
+        record: what the weights are, kept inside the file.
 
     Raises:
         InputError: ``path`` cannot be written, before the first step.
     """
 
-    def __init__(self, *, network: nn.Module, path: str | Path, previous_dir: str | Path | None = None) -> None:
-        self.network, self.path = network, Path(path)
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        path: str | Path,
+        previous_dir: str | Path | None = None,
+        record: WeightsRecord | None = None,
+    ) -> None:
+        self.network, self.path, self.record = network, Path(path), record
         self.previous_dir = None if previous_dir is None else Path(previous_dir)
         self._writes_first = True
 
@@ -43,8 +52,11 @@ class LastModel:
             return
         if self._writes_first and self.previous_dir is not None and self.path.is_file():
             _keep(self.path, self.previous_dir)
-        write_weights(unwrap(self.network).state_dict(), self.path)
+        write_weights(unwrap(self.network).state_dict(), self.path, record=self._record(engine))
         self._writes_first = False
+
+    def _record(self, engine: Engine) -> WeightsRecord | None:
+        return self.record
 
 
 class BestModel(LastModel):
@@ -54,6 +66,13 @@ class BestModel(LastModel):
     def __call__(self, engine: Engine) -> None:
         if engine.state.best_metric_epoch == engine.state.epoch:
             super().__call__(engine)
+
+    def _record(self, engine: Engine) -> WeightsRecord | None:
+        if self.record is None:
+            return None
+        state = engine.state
+        measured = {state.key_metric_name: float(state.best_metric), "epoch": int(state.best_metric_epoch)}
+        return replace(self.record, metrics=measured)
 
 
 def _keep(path: Path, folder: Path) -> None:

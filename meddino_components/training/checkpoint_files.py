@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints import AtomicSaver, read_payload, sha256_of
+from ..checkpoints import AtomicSaver, WeightsRecord, read_payload, sha256_of
 from ..errors import InputError
 
 _NUMBERED = re.compile(r"checkpoint_(\d{7,})\.pt")
@@ -25,12 +25,13 @@ class CheckpointFiles:
     Args:
         path: of the newest.
         kept: checkpoints in all, the newest included.
+        record: what the weights are, kept inside each file.
     """
 
-    def __init__(self, path: Path, *, kept: int) -> None:
+    def __init__(self, path: Path, *, kept: int, record: WeightsRecord | None = None) -> None:
         if kept < 1:
             raise InputError(f"checkpoints_kept is {kept}; expected at least 1")
-        self.path, self.kept = path, kept
+        self.path, self.kept, self.record = path, kept, record
         self.folder = path.parent / "checkpoints"
         # of the newest; None where this run neither wrote nor read it
         self.newest: int | None = None
@@ -46,7 +47,7 @@ class CheckpointFiles:
         """
         if self.newest is not None and self.newest < iteration and self.path.exists():
             self._keep(self.newest)
-        AtomicSaver(dirname=self.path.parent)(payload, self.path.name)
+        AtomicSaver(dirname=self.path.parent, record=self.record)(payload, self.path.name)
         self.newest = iteration
         before = self.before()
         past = [number for number in before if number < iteration]

@@ -13,6 +13,7 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
+from ..checkpoints import WeightsRecord
 from ..data.global_batch_sampler import GlobalBatchSampler
 from ..errors import InputError
 from ..processes import first_process_decides, gathered, on_all_processes, rank_and_size
@@ -45,6 +46,7 @@ class TrainingCheckpoint:
         kept_every: epochs; checkpoints of their multiples stay for good. None: no further ones.
         resume: start from ``path`` where it exists, or from the checkpoint of this path. Otherwise a run that would
             overwrite it is refused.
+        record: what the weights are, kept inside the file.
         manifest: plain facts to keep in the checkpoint (`stage_manifest`), which must be the same on resuming.
         settings: of the run by their keys (`run_settings`), which must be the same on resuming, too.
         changed: keys of settings that may differ from the checkpoint's all the same.
@@ -67,11 +69,12 @@ class TrainingCheckpoint:
         manifest: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
         changed: tuple[str, ...] | list[str] = (),
+        record: WeightsRecord | None = None,
     ) -> None:
         self.objects, self.sampler, self.evaluator = objects, sampler, evaluator
         self.path, self.interval, self.kept_every, self.resume = Path(path), interval, kept_every, resume
         self.manifest, self.settings, self.changed = dict(manifest or {}), dict(settings or {}), tuple(changed)
-        self.files = CheckpointFiles(self.path, kept=kept)
+        self.files = CheckpointFiles(self.path, kept=kept, record=record)
         # iteration, and whether its validation was due, of the newest
         self._saved: tuple[int, bool] | None = None
 

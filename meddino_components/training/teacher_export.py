@@ -11,9 +11,10 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..checkpoints import write_weights
+from ..checkpoints import WeightsRecord, describe_network, write_weights
 from ..processes import rank_and_size
 from .placement import unwrap
+from .record import software_versions
 from .sharding import whole_state
 from .writable import check_writable
 
@@ -24,7 +25,7 @@ class TeacherExport:
     """Handler: write the teacher's backbone as safetensors, at an interval and at the end of the run.
 
     ``<folder>/teacher_<iteration>.safetensors`` are kept, for the gram teacher of the next stage and for comparing;
-    ``path`` is the newest. The file's metadata holds the manifest and the iteration.
+    ``path`` is the newest. The file's record and metadata hold the manifest and the iteration.
 
     Args:
         network: `StudentTeacher`, or that in DDP or sharded.
@@ -63,5 +64,10 @@ class TeacherExport:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         facts = {name: str(value) for name, value in {**self.manifest, "iteration": engine.state.iteration}.items()}
-        write_weights(backbone, path, facts)
+        record = WeightsRecord(
+            architecture=describe_network(unwrap(self.network).teacher.backbone),
+            stage={**self.manifest, "iteration": engine.state.iteration},
+            software=software_versions(),
+        )
+        write_weights(backbone, path, facts, record=record)
         logger.info("teacher of iteration %d written to %s", engine.state.iteration, path)

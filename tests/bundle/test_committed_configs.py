@@ -12,6 +12,7 @@ from monai.bundle import ConfigComponent, ConfigParser
 from meddino_components.bundle.build import CHECK_KEY, build, merge_layers
 from meddino_components.bundle.references import keys_read
 from meddino_components.export import ExportedNetwork
+from meddino_components.inference import network_of_model
 from meddino_components.networks import DinoVisionTransformer, vit_backbone
 
 
@@ -61,6 +62,8 @@ def test_the_backbone_takes_its_overrides(case):
         pytest.skip("makes its networks itself")
     if network["_target_"].endswith(ExportedNetwork.__name__):
         return  # holds its backbone
+    if network["_target_"].endswith(network_of_model.__name__):
+        return  # builds it by the record of the weights
     # the encoder itself, or a segmenter round it
     backbone = network.get("backbone", network)
     assert backbone["_target_"].endswith(vit_backbone.__name__)
@@ -151,3 +154,17 @@ def test_a_key_that_nothing_reads_is_refused_unless_it_is_named_as_unused(tmp_pa
         build(tmp_path / "bundle")
     (sources / "layers.yaml").write_text(layers + "unused: {train: [epoch]}\n")
     assert "epoch" not in json.loads(build(tmp_path / "bundle")[0].read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "bundle", [bundle for bundle in BUNDLES if "_seg_" in bundle.name], ids=lambda bundle: bundle.name
+)
+@pytest.mark.parametrize("name", ["inference", "evaluate"])
+def test_settings_of_a_trained_network_are_left_to_its_record(bundle, name):
+    """What was published stands apart, for weights without a record, and is what training has."""
+    config, train = read_json(bundle, name), read_json(bundle, "train")
+    assert {"pixdim", "roi_size", "fingerprint", "backbone", "channel_names"} < set(config["published"])
+    for key, value in config["published"].items():
+        assert config[key] is None, key
+        assert config["model"]["typed"][key] == f"@{key}"
+        assert value == train[key], key

@@ -73,7 +73,7 @@ def test_verify_metadata_can_tell(bundle, tmp_path, monkeypatch, lost):
 @of_segmentation
 def test_metadata_agrees_with_the_configurations(bundle):
     metadata, config = read_json(bundle, "metadata"), read_json(bundle, "train")
-    assert metadata["name"] == bundle.name == config["bundle_root"]["name"]
+    assert metadata["name"] == bundle.name == config["bundle_name"]
     assert metadata["version"] in metadata["changelog"]
     (output,) = metadata["network_data_format"]["outputs"].values()
     # MONAI Label takes the names of the labels from there, which with regions are not the channels

@@ -13,6 +13,7 @@ from monai.bundle import ConfigParser
 from meddino_components import interruption
 from meddino_components.__main__ import main
 from meddino_components.checkpoints import write_weights
+from meddino_components.training import training_record
 
 
 @contextmanager
@@ -61,4 +62,16 @@ def write_laptop_model(path, bundle=AMOS):
     parser.read_config([str(bundle / "configs" / f"{name}.json") for name in ("train", "laptop")])
     torch.manual_seed(0)
     del parser.get()["network_def"]["_requires_"]
-    return write_weights(parser.get_parsed_content("network_def").state_dict(), path)
+    network = parser.get_parsed_content("network_def")
+    given = {key: parser.get_parsed_content(key) for key in ("roi_size", "pixdim", "context_slices", "fingerprint")}
+    regions = parser.get_parsed_content("regions")
+    record = training_record(
+        network=network,
+        plan={**given, "background": parser.get_parsed_content("background")},
+        channels=parser.get_parsed_content("channel_names"),
+        training_cases=[],
+        labels=None if regions else parser.get_parsed_content("label_names"),
+        regions=regions,
+        bundle=bundle.name,
+    )
+    return write_weights(network.state_dict(), path, record=record)

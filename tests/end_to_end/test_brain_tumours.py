@@ -15,6 +15,7 @@ from in_process import cause, run_here, untouched_process
 from visible_files import visible
 
 from meddino_components.__main__ import main
+from meddino_components.checkpoints import write_weights
 from meddino_components.errors import InputError
 
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
@@ -84,9 +85,11 @@ def test_sequences_in_another_order_give_the_same_labels(brains, trained, tmp_pa
 def test_labels_are_written_by_the_convention_asked_for(brains, trained, tmp_path):
     source = str(brains / "BraTS2021_00001")
     written = {}
+    # weights of others, without a record
+    write_weights(torch.load(trained / "model.pt", weights_only=True), tmp_path / "model.pt")
     for convention in ("brats2021", "brats2023", "msd"):
         output = tmp_path / convention
-        overrides = small(trained, dataset_dir=source, output_dir=str(output), overlay=False)
+        overrides = small(tmp_path, dataset_dir=source, output_dir=str(output), overlay=False)
         run_here(["inference"], {**overrides, "label_convention": convention}, bundle=BRATS)
         written[convention] = voxels(output / "BraTS2021_00001.nii.gz")
     old = written["brats2021"]

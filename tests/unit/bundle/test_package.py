@@ -5,14 +5,22 @@ import shutil
 import zipfile
 
 import pytest
-import torch
 import yaml
-from command_lines import AMOS
+from command_lines import AMOS, BRATS
 
+from meddino_components.__main__ import input_error
 from meddino_components.bundle import package
-from meddino_components.checkpoints import sha256_of, write_weights
+from meddino_components.checkpoints import (
+    WeightsRecord,
+    describe_network,
+    read_payload,
+    read_record,
+    sha256_of,
+    write_weights,
+)
 from meddino_components.errors import InputError
 from meddino_components.files import ResultFiles
+from meddino_components.networks import MedDinoSegmenter, vit_backbone
 
 
 @pytest.fixture
@@ -22,7 +30,19 @@ def without_monai(monkeypatch):
 
 @pytest.fixture
 def model(tmp_path):
-    write_weights({"x": torch.arange(3.0)}, tmp_path / "trained.pt")
+    """Of vit_mini, with labels of its own, for a bundle of vit_base."""
+    backbone = vit_backbone("vit_mini", qkv_bias=False, norm_layer="layernorm")
+    network = MedDinoSegmenter(backbone=backbone, num_classes=2, interaction_indices=[1, 7])
+    plan = {"roi_size": [64, 64], "pixdim": [2.5, 2.0], "context_slices": 1, "fingerprint": None, "background": None}
+    record = WeightsRecord(
+        architecture=describe_network(network),
+        plan=plan,
+        labels={0: "background", 1: "kidney"},
+        channels=("image",),
+        modality="ct",
+        bundle="meddinov3_seg_amos",
+    )
+    write_weights(network.state_dict(), tmp_path / "trained.pt", record=record)
     return tmp_path / "trained.pt"
 
 
@@ -88,3 +108,41 @@ def test_names_what_is_missing(tmp_path):
         package(tmp_path, tmp_path / "dist")
     with pytest.raises(InputError, match=r"lost\.pt: no such file"):
         package(AMOS, tmp_path / "dist", model=tmp_path / "lost.pt")
+
+
+@pytest.mark.usefixtures("without_monai")
+def test_configurations_and_metadata_become_those_of_the_weights(tmp_path, model):
+    files = members(package(AMOS, tmp_path / "dist", model=model))
+    metadata, train, inference = (
+        json.loads(files[f"configs/{name}.json"]) for name in ("metadata", "train", "inference")
+    )
+    prediction = metadata["network_data_format"]["outputs"]["pred"]
+    assert prediction["channel_def"] == {"0": "background", "1": "kidney"}
+    assert prediction["num_channels"] == 2
+    assert metadata["network_data_format"]["inputs"]["image"]["num_channels"] == 1
+    for settings in (train, inference["published"]):
+        assert (settings["backbone"], settings["interaction_indices"]) == ("vit_mini", [1, 7])
+        assert (settings["pixdim"], settings["label_names"]) == ([2.5, 2.0], ["background", "kidney"])
+    assert inference["pixdim"] is None
+
+
+@pytest.mark.usefixtures("without_monai")
+def test_weights_that_monai_would_load_in_part_are_refused(tmp_path, model):
+    """`monai.bundle.load` passes over tensors that do not fit, and returns random ones."""
+    tensors = read_payload(model)
+    write_weights(tensors, tmp_path / "bare.pt")
+    with pytest.raises(Exception) as error:
+        package(AMOS, tmp_path / "dist", model=tmp_path / "bare.pt")
+    assert "the weights do not fit the network" in str(input_error(error.value))
+    assert not list((tmp_path / "dist").glob("*.zip"))
+    lost = dict(list(tensors.items())[1:])
+    write_weights(lost, tmp_path / "lost.pt", record=read_record(model))
+    with pytest.raises(Exception) as error:
+        package(AMOS, tmp_path / "dist", model=tmp_path / "lost.pt")
+    assert "1 missing from the file" in str(input_error(error.value))
+
+
+@pytest.mark.usefixtures("without_monai")
+def test_weights_of_another_bundle_are_refused(tmp_path, model):
+    with pytest.raises(InputError, match="its record says bundle meddinov3_seg_amos, and meddinov3_seg_brats is pack"):
+        package(BRATS, tmp_path / "dist", model=model)

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from meddino_components.checkpoints import sha256_of
+from meddino_components.checkpoints import WeightsRecord, sha256_of
 from meddino_components.errors import InputError
 from meddino_components.export import formats
 from meddino_components.export.formats import read_exported, suffix_of, write_exported
 
-DESCRIPTION = {"input": {"channels": 4}, "output": {"labels": ["Blase", "Gefäß"]}}
+RECORD = WeightsRecord(labels={0: "Blase", 1: "Gefäß"}, export={"input": {"channels": 4}})
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model", "model.ts"])
@@ -31,20 +31,23 @@ def test_a_missing_and_a_damaged_file(tmp_path):
     path.write_bytes(b"no archive")
     with pytest.raises(InputError, match="or a damaged one"):
         read_exported(path, sha256_of(path))
+    path.write_bytes(b"PK no archive")
+    with pytest.raises(InputError, match="or a damaged one"):
+        read_exported(path, sha256_of(path))
 
 
 def test_more_weights_than_an_onnx_file_holds(program, tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
     monkeypatch.setattr(formats, "_ONNX_LIMIT", 100)
     with pytest.raises(InputError, match=r"do not fit in one ONNX file \(2 GiB\): export to \.pt2"):
-        write_exported(program, tmp_path / "model.onnx", DESCRIPTION)
+        write_exported(program, tmp_path / "model.onnx", RECORD)
 
 
 @torch.no_grad()
 def test_a_pt2_file_runs_and_says_what_it_is(network, program, tmp_path):
-    write_exported(program, tmp_path / "model.pt2", DESCRIPTION)
-    run, description = read_exported(tmp_path / "model.pt2", sha256_of(tmp_path / "model.pt2"))
-    assert description == DESCRIPTION
+    write_exported(program, tmp_path / "model.pt2", RECORD)
+    run, record = read_exported(tmp_path / "model.pt2", sha256_of(tmp_path / "model.pt2"))
+    assert record == RECORD
     for shape in [(1, 4, 32, 48), (2, 4, 80, 64)]:
         slices = torch.randn(shape)
         expected = network(slices)
@@ -59,11 +62,11 @@ def test_an_onnx_file_runs_and_says_what_it_is(network, program, tmp_path):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     path = tmp_path / "model.onnx"
-    write_exported(program, path, DESCRIPTION)
+    write_exported(program, path, RECORD)
     assert [item.name for item in tmp_path.iterdir()] == ["model.onnx"]
     onnx.checker.check_model(path, full_check=True)
-    run, description = read_exported(path)
-    assert description == DESCRIPTION
+    run, record = read_exported(path)
+    assert record == RECORD
     for shape in [(1, 4, 32, 48), (2, 4, 32, 48), (1, 4, 112, 80), (3, 4, 112, 80)]:
         slices = torch.randn(shape)
         expected = network(slices)

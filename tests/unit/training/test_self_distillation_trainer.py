@@ -10,7 +10,7 @@ from safetensors import safe_open
 from tiny_student_teacher import tiny_batch, tiny_student_teacher
 from torch.testing import assert_close
 
-from meddino_components.checkpoints import load_backbone_weights
+from meddino_components.checkpoints import build_network, load_backbone_weights, read_record
 from meddino_components.training import (
     GradientClipping,
     GramTeacherRefresh,
@@ -162,6 +162,10 @@ def test_teachers_are_exported_and_load_by_path(tmp_path):
     with safe_open(tmp_path / "teacher.safetensors", "pt") as file:
         facts = file.metadata()
     assert (facts["stage"], facts["iteration"], facts["embed_dim"]) == ("1", "3", "48")
+    record = read_record(tmp_path / "teacher.safetensors")
+    assert (record.stage["stage"], record.stage["iteration"]) == (1, 3)
+    again = build_network(record.architecture, source="teacher.safetensors")
+    assert load_backbone_weights(again, tmp_path / "teacher.safetensors").n_tensors > 0
 
 
 def test_every_term_and_rate_is_logged(tmp_path):

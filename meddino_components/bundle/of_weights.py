@@ -1,0 +1,62 @@
+"""The configurations and the metadata of a bundle, as they are for the weights that it ships."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..checkpoints import WeightsRecord, backbone_of, preset_of
+from ..networks import PRESETS
+
+
+def settings_of(record: WeightsRecord) -> dict[str, Any]:
+    """The record of a segmentation network as keys of a bundle's configuration."""
+    architecture = record.architecture or {}
+    backbone = backbone_of(architecture)
+    settings: dict[str, Any] = {
+        key: record.plan[key] for key in ("roi_size", "pixdim", "context_slices", "fingerprint", "background")
+    }
+    settings["channel_names"] = list(record.channels)
+    settings["segment_codes"] = None if record.codes is None else dict(record.codes)
+    if record.regions is None:
+        settings["label_names"] = [name for _, name in sorted(record.labels.items())]
+    else:
+        settings["label_convention"] = record.regions["convention"]
+    # a size without a name, and networks of others, stand in the record alone
+    if preset_of(architecture) in PRESETS:
+        settings["backbone"] = preset_of(architecture)
+        settings |= {key: backbone[key] for key in ("qkv_bias", "layerscale_init")}
+        settings["interaction_indices"] = list(architecture["interaction_indices"])
+    return settings
+
+
+def config_of_weights(config: Mapping[str, Any], record: WeightsRecord) -> dict[str, Any]:
+    """A configuration whose defaults are those of the weights: of a complete one its own keys, else ``published``."""
+    settings = settings_of(record)
+    changed = dict(config)
+    if "published" in config:
+        published = dict(config["published"])
+        changed["published"] = published | {key: value for key, value in settings.items() if key in published}
+        return changed
+    return changed | {key: value for key, value in settings.items() if key in config}
+
+
+def metadata_of_weights(metadata: Mapping[str, Any], record: WeightsRecord) -> dict[str, Any]:
+    """The metadata with inputs, outputs and labels of the weights, which MONAI Label and MONAI's checks read."""
+    data_format = dict(metadata["network_data_format"])
+    channels, context = list(record.channels), record.plan["context_slices"]
+    image, prediction = dict(data_format["inputs"]["image"]), dict(data_format["outputs"]["pred"])
+    image |= {
+        "num_channels": len(channels) * context,
+        "channel_def": {str(number): name for number, name in enumerate(channels)},
+    }
+    if record.modality is not None:
+        image["modality"] = record.modality.upper()
+    outputs = record.labels if record.regions is None else record.regions["names"]
+    prediction |= {
+        "num_channels": len(outputs),
+        "channel_def": {str(label): name for label, name in sorted(record.labels.items())},
+    }
+    inputs = {**data_format["inputs"], "image": image}
+    data_format |= {"inputs": inputs, "outputs": {**data_format["outputs"], "pred": prediction}}
+    return {**metadata, "network_data_format": data_format}

@@ -1,0 +1,45 @@
+"""Cases that a network was not trained on, by the record of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..checkpoints import WeightsRecord, hash_of_case
+from ..errors import InputError
+
+# of these a reader expects that the network has not seen them
+_HELD_OUT_SECTIONS = ("validation", "official_validation", "test")
+
+
+def held_out_cases(
+    *,
+    cases: Sequence[Mapping[str, Any]],
+    record: WeightsRecord | None,
+    section: str,
+    allow_training_cases: bool = False,
+) -> Sequence[Mapping[str, Any]]:
+    """The cases as they are, once none of a held-out section was trained on.
+
+    Args:
+        cases: to be scored.
+        record: of the weights; None knows nothing.
+        section: of the data set, see `read_datalist`; ``training`` and ``all_labelled`` say themselves what they are.
+        allow_training_cases: score them all the same, as where another data set uses the same ids.
+
+    Raises:
+        InputError: names the first case that the network was trained on, and the record's fold.
+    """
+    if record is None or allow_training_cases or section not in _HELD_OUT_SECTIONS:
+        return cases
+    seen = set(record.data.get("training", {}).get("cases", ()))
+    found = [str(case["case_id"]) for case in cases if hash_of_case(str(case["case_id"])) in seen]
+    if found:
+        fold, n_folds = record.data.get("fold"), record.data.get("n_folds")
+        raise InputError(
+            f"{len(found)} of {len(cases)} cases of section {section} were in the network's training, the first "
+            f"{found[0]}; the record of the weights has fold {fold} of {n_folds}, expected cases that it has not seen: "
+            "leave out --fold and --n_folds, or say it by --section training; --allow_training_cases True scores them "
+            "as they are, for another data set with the same ids"
+        )
+    return cases

@@ -1,0 +1,240 @@
+"""What a segmentation network needs, from the record of its weights.
+
+Each setting is typed by the user or left out (None). The record decides where there is one: what is typed has to agree
+with it. Weights without a record, of the official code for instance, take what is typed and else what the bundle was
+published with.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..checkpoints import WeightsRecord, backbone_of, build_network, read_record, resolve
+from ..checkpoints.source import HUB_PREFIX
+from ..data.brats_labels import brats_regions
+from ..data.regions import Regions
+from ..errors import InputError
+from ..networks import MedDinoSegmenter, chosen_backbone
+from .record_rules import (
+    check_kind,
+    check_metadata,
+    contradictions,
+    fingerprint_of,
+    foreground,
+    labels_of,
+    region_lists,
+    sides_px,
+    spacing_mm,
+)
+
+_BACKGROUND = "background"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """What the network of a weight file needs.
+
+    Attributes:
+        source: the weights, for messages.
+        record: theirs, if they have one.
+        architecture: by the record, see `checkpoints.build_network`; None: of the sizes in ``sizes``.
+        sizes: without a record: ``backbone``, ``qkv_bias``, ``layerscale_init``, ``interaction_indices``.
+        roi_size: (h, w) in pixels.
+        pixdim: (rows, columns) in mm, or None for the volume's own.
+        context_slices: 1 or 3.
+        fingerprint: intensities of the data set, or None for the table.
+        background: value outside the patient, if it is marked.
+        labels: name by number of what is written, 0 is the background.
+        regions: None for classes that exclude each other.
+        channel_names: of the input.
+        segment_codes: for DICOM SEG, by the label's name.
+        fold: of the validation cases.
+        n_folds: of the split.
+    """
+
+    source: str
+    record: WeightsRecord | None
+    architecture: Mapping[str, Any] | None
+    sizes: Mapping[str, Any]
+    roi_size: list[int]
+    pixdim: list[float] | None
+    context_slices: int
+    fingerprint: dict[str, float] | None
+    background: float | None
+    labels: dict[int, str]
+    regions: Regions | None
+    channel_names: list[str]
+    segment_codes: dict[str, Any] | None
+    fold: int
+    n_folds: int
+
+    @property
+    def record_id(self) -> str | None:
+        """By which results name the record."""
+        return None if self.record is None else self.record.id
+
+    @property
+    def label_names(self) -> list[str] | dict[int, str]:
+        """Of classes in their order, the background first; of regions by number, the background left out."""
+        if self.regions is None:
+            return [name for _, name in sorted(self.labels.items())]
+        return {label: name for label, name in self.labels.items() if label}
+
+    @property
+    def num_outputs(self) -> int:
+        """Channels of the network's output."""
+        return len(self.labels if self.regions is None else self.regions.names)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the network's input."""
+        return len(self.channel_names) * self.context_slices
+
+
+def model_settings(
+    *,
+    model_path: str | os.PathLike[str],
+    typed: Mapping[str, Any],
+    published: Mapping[str, Any],
+    modality: str | None = None,
+    bundle_root: str | os.PathLike[str] = ".",
+) -> ModelSettings:
+    """Settle what the network of a weight file needs.
+
+    Args:
+        model_path: the weights; where there are none yet, what is typed and published counts.
+        typed: settings of the user by the configuration's keys, None where nothing was typed.
+        published: what the bundle was published with, for weights without a record.
+        modality: as typed.
+        bundle_root: the bundle's folder. Its own weights, in ``models``, have to agree with its ``metadata.json``.
+
+    Raises:
+        InputError: a typed setting contradicts the record (names both values), the record is of another kind of network
+            than the bundle runs, or is damaged.
+    """
+    record = record_of(model_path)
+    chosen = {**published, **{key: value for key, value in typed.items() if value is not None}}
+    source = os.fspath(model_path)
+    if record is None or (record.architecture is None and not record.labels):
+        return _without_record(source, chosen)
+    check_kind(record, source, published)
+    if found := contradictions(record, typed, modality):
+        raise InputError(
+            f"{source}: its record says otherwise than what is set: {'; '.join(found)}. Leave these out, the weights "
+            "know them; or give the weights that were made with them"
+        )
+    check_metadata(record, source, Path(bundle_root))
+    return _by_record(record, source, typed)
+
+
+def record_of(model_path: str | os.PathLike[str]) -> WeightsRecord | None:
+    """The record of weights in a file, a folder or on the hub; None where there is no such file yet, or no record."""
+    text = os.fspath(model_path)
+    if not text.startswith(HUB_PREFIX) and not Path(text).expanduser().exists():
+        return None
+    return read_record(resolve(text))
+
+
+def network_of_model(*, settings: ModelSettings, pos_embed_rope_dtype: str = "fp32", dropout: float = 0.0) -> nn.Module:
+    """Build the network of a weight file, with random weights.
+
+    Args:
+        settings: of the file.
+        pos_embed_rope_dtype: precision of the rotation, see `DinoVisionTransformer`.
+        dropout: before the decoder, see `MedDinoSegmenter`.
+
+    Raises:
+        InputError: no such network.
+    """
+    if settings.architecture is not None:
+        of_run = {"pos_embed_rope_dtype": pos_embed_rope_dtype, "dropout": dropout}
+        ours = bool(backbone_of(settings.architecture))
+        return build_network(settings.architecture, source=settings.source, **(of_run if ours else {}))
+    sizes, channels = settings.sizes, settings.in_channels
+    backbone = chosen_backbone(
+        sizes["backbone"],
+        in_chans=3 if channels in (1, 3) else channels,
+        qkv_bias=sizes["qkv_bias"],
+        layerscale_init=sizes["layerscale_init"],
+        norm_layer="layernorm",
+        pos_embed_rope_dtype=pos_embed_rope_dtype,
+        pos_embed_rope_rescale_coords=None,
+    )
+    return MedDinoSegmenter(
+        backbone=backbone,
+        num_classes=settings.num_outputs,
+        in_channels=channels,
+        interaction_indices=sizes["interaction_indices"],
+        dropout=dropout,
+    )
+
+
+def _without_record(source: str, chosen: Mapping[str, Any]) -> ModelSettings:
+    regions = brats_regions(chosen["label_convention"]) if "label_convention" in chosen else None
+    labels = {0: _BACKGROUND, **dict(regions.label_names)} if regions else labels_of(chosen["label_names"])
+    return ModelSettings(
+        source=source,
+        record=None,
+        architecture=None,
+        sizes={key: chosen[key] for key in ("backbone", "qkv_bias", "layerscale_init", "interaction_indices")},
+        roi_size=sides_px(chosen["roi_size"]),
+        pixdim=spacing_mm(chosen["pixdim"]),
+        context_slices=chosen["context_slices"],
+        fingerprint=fingerprint_of(chosen["fingerprint"]),
+        background=chosen["background"],
+        labels=labels,
+        regions=regions,
+        channel_names=list(chosen["channel_names"]),
+        segment_codes=chosen.get("segment_codes"),
+        fold=chosen.get("fold", 0),
+        n_folds=chosen.get("n_folds", 5),
+    )
+
+
+def _by_record(record: WeightsRecord, source: str, typed: Mapping[str, Any]) -> ModelSettings:
+    plan, data = record.plan, record.data
+    codes = {**(record.codes or {}), **(typed.get("segment_codes") or {})}
+    return ModelSettings(
+        source=source,
+        record=record,
+        architecture=record.architecture,
+        sizes={},
+        roi_size=sides_px(plan["roi_size"]),
+        pixdim=spacing_mm(plan["pixdim"]),
+        context_slices=plan["context_slices"],
+        fingerprint=fingerprint_of(plan["fingerprint"]),
+        background=plan["background"],
+        labels=dict(record.labels),
+        regions=_regions(record, source),
+        channel_names=list(record.channels),
+        segment_codes=codes or None,
+        fold=_first(typed.get("fold"), data.get("fold"), 0),
+        n_folds=_first(typed.get("n_folds"), data.get("n_folds"), 5),
+    )
+
+
+def _first(*values: Any) -> Any:
+    return next(value for value in values if value is not None)
+
+
+def _regions(record: WeightsRecord, source: str) -> Regions | None:
+    if record.regions is None:
+        return None
+    names, members, written = region_lists(record.regions)
+    try:
+        return Regions(
+            convention=record.regions["convention"],
+            label_names=tuple(foreground(record).items()),
+            names=tuple(names),
+            members=tuple(tuple(labels) for labels in members),
+            written=tuple(written),
+            note=f"These are the labels of {source}",
+        )
+    except ValueError as error:
+        raise InputError(f"{source}: its record is wrong: {error}; take the file as it was written") from error

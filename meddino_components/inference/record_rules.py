@@ -1,0 +1,151 @@
+"""Whether what a user typed, and what a bundle says, agrees with the record of weights; and the forms to compare."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..checkpoints import WeightsRecord, backbone_of, preset_of
+from ..data.brats_labels import brats_regions
+from ..data.geometry import CANONICAL_AXCODES
+from ..data.intensity import FINGERPRINT_KEYS, INTENSITY_TABLE, MODALITIES
+from ..data.regions import Regions
+from ..errors import InputError
+
+
+def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any]) -> None:
+    """Refuse what is no segmentation network of this kind of bundle, and what this version would run otherwise."""
+    needed = {"pixdim", "roi_size", "context_slices", "fingerprint", "background"}
+    if record.architecture is None or not record.labels or not record.channels or needed - set(record.plan):
+        raise InputError(
+            f"{source}: its record describes no segmentation network (it is of {record.bundle or 'an encoder'}), "
+            "expected one with architecture, plan, labels and channels: fine-tune it first (`--weights` of train.json)"
+        )
+    if record.regions is None and sorted(record.labels) != list(range(len(record.labels))):
+        raise InputError(
+            f"{source}: its record has the classes {sorted(record.labels)}, expected 0 to {len(record.labels) - 1}, as "
+            "many as the network has outputs; take the file as it was written"
+        )
+    several, found = len(published["channel_names"]) > 1, len(record.channels) > 1
+    if several != found:
+        raise InputError(
+            f"{source}: takes the channels {', '.join(record.channels)}, this bundle has "
+            f"{', '.join(published['channel_names'])}: use the bundle {record.bundle}, which it was made with"
+        )
+    axcodes, version = record.plan.get("axcodes"), record.plan.get("intensity_version")
+    for name, value, ours in (
+        ("orientation", axcodes, CANONICAL_AXCODES),
+        ("intensity table", version, INTENSITY_TABLE["version"]),
+    ):
+        if value not in (None, ours):
+            raise InputError(
+                f"{source}: was trained with {name} {value}, this version has {ours}: install the version of meddino "
+                f"that wrote it ({record.software.get('meddino', 'unknown')})"
+            )
+
+
+def contradictions(record: WeightsRecord, typed: Mapping[str, Any], modality: str | None) -> list[str]:
+    """Both values of each typed setting that is not the record's."""
+    plan, architecture = record.plan, record.architecture or {}
+    backbone = backbone_of(architecture)
+    regions = record.regions
+    # key -> what the record has, and how both are brought to one form
+    rules: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+        "roi_size": (plan["roi_size"], sides_px),
+        "pixdim": (plan["pixdim"], spacing_mm),
+        "context_slices": (plan["context_slices"], int),
+        "fingerprint": (plan["fingerprint"], fingerprint_of),
+        "background": (plan["background"], lambda value: None if value is None else float(value)),
+        "label_names": (record.labels, labels_of),
+        "channel_names": (record.channels, list),
+        "backbone": (preset_of(architecture), str),
+        "qkv_bias": (backbone.get("qkv_bias"), bool),
+        # its initial value is the run's
+        "layerscale_init": (backbone.get("layerscale_init"), lambda value: value is not None),
+        "interaction_indices": (architecture.get("interaction_indices"), lambda value: sorted(value or ())),
+    }
+    found = []
+    for key, (recorded, form) in rules.items():
+        value = typed.get(key)
+        if value is not None and not _same(form(value), form(recorded)):
+            found.append(f"{key} is {_shown(recorded)} in the record, {_shown(value)} is set")
+    convention = typed.get("label_convention")
+    if convention is not None:
+        given = brats_regions(convention)
+        if regions is None or dict(given.label_names) != foreground(record) or _nested(given) != region_lists(regions):
+            stated = regions["convention"] if regions else "classes that exclude each other"
+            found.append(f"label_convention is {stated} in the record, {convention} is set")
+    given_modality = str(modality).lower()
+    if given_modality in MODALITIES and record.modality not in (None, given_modality):
+        found.append(f"modality is {record.modality} in the record, {modality} is set")
+    return found
+
+
+def check_metadata(record: WeightsRecord, source: str, root: Path) -> None:
+    """MONAI Label takes labels from the bundle's metadata: a bundle's own weights have to be those it describes."""
+    metadata = root / "configs" / "metadata.json"
+    path = Path(source)
+    if not metadata.is_file() or not path.exists() or path.resolve().parent != (root / "models").resolve():
+        return
+    outputs = json.loads(metadata.read_text(encoding="utf-8")).get("network_data_format", {}).get("outputs", {})
+    stated = {int(k): v for k, v in outputs.get("pred", {}).get("channel_def", {}).items() if int(k)}
+    if stated and stated != foreground(record):
+        raise InputError(
+            f"{source}: its record has the labels {_shown(foreground(record))}, {metadata} has {_shown(stated)}: make "
+            f"a bundle of these weights by `python -m meddino_components package {root} --model {source}`, or keep "
+            "them elsewhere and give --model_path"
+        )
+
+
+def foreground(record: WeightsRecord) -> dict[int, str]:
+    return {label: name for label, name in record.labels.items() if label}
+
+
+def region_lists(regions: Mapping[str, Any]) -> tuple[list[str], list[list[int]], list[int]]:
+    return list(regions["names"]), [list(labels) for labels in regions["members"]], list(regions["written"])
+
+
+def _nested(regions: Regions) -> tuple[list[str], list[list[int]], list[int]]:
+    return list(regions.names), [list(labels) for labels in regions.members], list(regions.written)
+
+
+def sides_px(value: int | Sequence[int]) -> list[int]:
+    return [int(side) for side in (value if isinstance(value, Sequence) else (value, value))]
+
+
+def spacing_mm(value: float | Sequence[float] | None) -> list[float] | None:
+    if value is None:
+        return None
+    return [float(side) for side in (value if isinstance(value, Sequence) else (value, value))]
+
+
+def fingerprint_of(value: Mapping[str, float] | None) -> dict[str, float] | None:
+    # a configuration may hold a description beside the numbers
+    return None if value is None else {key: float(value[key]) for key in FINGERPRINT_KEYS if key in value}
+
+
+def labels_of(value: Sequence[str] | Mapping[Any, str]) -> dict[int, str]:
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    return {int(label): str(name) for label, name in items}
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Equal, numbers to the sixth digit."""
+    if isinstance(first, float) and isinstance(second, float):
+        return math.isclose(first, second, rel_tol=1e-6, abs_tol=1e-9)
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return set(first) == set(second) and all(_same(first[key], second[key]) for key in first)
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(_same, first, second))
+    return bool(first == second)
+
+
+def _shown(value: Any) -> str:
+    """A value as a user would type it, cut where it is long."""
+    if isinstance(value, tuple):
+        value = list(value)
+    text = "null" if value is None else str(value)
+    return text if len(text) < 160 else f"{text[:150]}... ({len(value)} in all)"

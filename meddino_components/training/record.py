@@ -1,0 +1,188 @@
+"""What a run of fine-tuning writes into its weights about themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import monai
+import numpy as np
+import torch
+from torch import nn
+
+from .. import __version__
+from ..checkpoints import LoadReport, WeightsRecord, describe_network, hash_of_case, read_record, resolve, sha256_of
+from ..checkpoints.source import HUB_PREFIX
+from ..data.cases import stem_of
+from ..data.intensity import INTENSITY_TABLE
+from ..data.regions import Regions, plain_regions
+from ..errors import InputError
+
+_BACKGROUND = "background"
+
+
+def training_record(
+    *,
+    network: nn.Module,
+    plan: Mapping[str, Any],
+    channels: Sequence[str],
+    training_cases: Sequence[Mapping[str, Any]],
+    validation_cases: Sequence[Mapping[str, Any]] = (),
+    labels: Sequence[str] | None = None,
+    regions: Regions | None = None,
+    codes: Mapping[str, Any] | None = None,
+    dataset_dir: str | os.PathLike[str] = "",
+    layout: str | None = None,
+    fold: int | None = None,
+    n_folds: int | None = None,
+    seed: int | None = None,
+    encoder: LoadReport | None = None,
+    trained_further: str | os.PathLike[str] | None = None,
+    licences: Sequence[str] = (),
+    bundle: str | None = None,
+) -> WeightsRecord:
+    """The record of a segmentation network that is about to be trained.
+
+    Args:
+        network: the network itself, not wrapped.
+        plan: ``roi_size``, ``pixdim``, ``context_slices``, ``fingerprint``, ``background``, ``check_modality`` and
+            ``axcodes`` of the configuration.
+        channels: names of the input's channels.
+        training_cases: of the run; only hashes of their ids are kept.
+        validation_cases: the same.
+        labels: names of classes that exclude each other, the background first.
+        regions: instead of them, regions within each other.
+        codes: for DICOM SEG, by the label's name.
+        dataset_dir: of the data set; its last part is kept as the name.
+        layout: of the data set.
+        fold: of the validation cases.
+        n_folds: of the split.
+        seed: of everything random.
+        encoder: what was loaded into the encoder.
+        trained_further: weights of the whole network that training goes on from.
+        licences: of the data.
+        bundle: name of the bundle.
+
+    Raises:
+        InputError: ``trained_further`` is of another network or other labels than are trained here.
+    """
+    parents = [_parent(encoder.source, encoder.sha256, "encoder")] if encoder else []
+    if trained_further is not None and Path(trained_further).is_file():
+        parents.append(_parent(os.fspath(trained_further), sha256_of(trained_further), "network"))
+    inherited = [text for parent in parents for text in parent["licences"]]
+    modalities = {str(case.get("modality")).lower() for case in training_cases}
+    names = {0: _BACKGROUND, **dict(regions.label_names)} if regions else dict(enumerate(labels or ()))
+    record = WeightsRecord(
+        architecture=_architecture(network),
+        plan={
+            **plan,
+            "roi_size": _pair(plan["roi_size"]),
+            "pixdim": None if plan["pixdim"] is None else _pair(plan["pixdim"]),
+            "fingerprint": _without_description(plan.get("fingerprint")),
+            "intensity_version": INTENSITY_TABLE["version"],
+        },
+        labels=names,
+        regions=None if regions is None else plain_regions(regions),
+        codes=None if codes is None else dict(codes),
+        channels=tuple(channels),
+        modality=next(iter(modalities)) if modalities in ({"ct"}, {"mr"}) else None,
+        data={
+            "name": Path(dataset_dir).name,
+            "layout": layout,
+            "fold": fold,
+            "n_folds": n_folds,
+            "training": _split(training_cases),
+            "validation": _split(validation_cases),
+        },
+        seeds={"training": seed},
+        software=software_versions(),
+        parents=tuple({key: value for key, value in parent.items() if key != "licences"} for parent in parents),
+        licences=tuple(dict.fromkeys([*licences, *inherited])),
+        bundle=bundle,
+    )
+    if trained_further is not None:
+        _check_same_network(record, trained_further)
+    return record
+
+
+def _check_same_network(record: WeightsRecord, path: str | os.PathLike[str]) -> None:
+    """MONAI Label loads what fits and passes over the rest without a word."""
+    earlier = read_record(resolve(path))
+    if earlier is None:
+        return
+    for name in ("architecture", "labels", "regions", "channels", "plan"):
+        found, expected = json.loads(earlier.to_json())[name], json.loads(record.to_json())[name]
+        if found != expected:
+            where = (
+                sorted(key for key in expected if found.get(key) != expected[key])
+                if _both_maps(found, expected)
+                else []
+            )
+            raise InputError(
+                f"{path}: its record has another {name} than this configuration ({', '.join(where) or found}): make a "
+                "bundle of these weights by `python -m meddino_components package`, whose train.json fits them"
+            )
+
+
+def _both_maps(first: Any, second: Any) -> bool:
+    return isinstance(first, dict) and isinstance(second, dict)
+
+
+def software_versions() -> dict[str, str]:
+    """Of what decides the numbers."""
+    return {
+        "meddino": __version__,
+        "monai": str(monai.__version__),
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+    }
+
+
+def case_id_of(case: Mapping[str, Any]) -> str:
+    """A case's id; of MONAI Label's cases, which have none, the name of the image."""
+    if "case_id" in case:
+        return str(case["case_id"])
+    image = case["image"]
+    return stem_of(Path(str(next(iter(image.values())) if isinstance(image, Mapping) else image)))
+
+
+def _architecture(network: nn.Module) -> dict[str, Any] | None:
+    try:
+        return describe_network(network)
+    except TypeError:
+        return None  # a network of others, which has to be typed again
+
+
+def _parent(source: str, digest: str, role: str) -> dict[str, Any]:
+    record = read_record(resolve(source))
+    return {
+        # folders are of one machine
+        "source": source if source.startswith(HUB_PREFIX) else Path(source).name,
+        "sha256": digest,
+        "role": role,
+        "record_id": None if record is None else record.id,
+        "licences": list(record.licences) if record else [],
+    }
+
+
+def _split(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    ids = sorted(case_id_of(case) for case in cases)
+    return {
+        "n_cases": len(ids),
+        "sha256": sha256("\n".join(ids).encode()).hexdigest(),
+        "cases": [hash_of_case(case_id) for case_id in ids],
+    }
+
+
+def _pair(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, Sequence) else [value, value]
+
+
+def _without_description(fingerprint: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if fingerprint is None:
+        return None
+    return {key: value for key, value in fingerprint.items() if not key.startswith("_")}

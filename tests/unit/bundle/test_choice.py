@@ -1,0 +1,41 @@
+"""The bundle that weights name."""
+
+import json
+
+import pytest
+import torch
+from command_lines import AMOS, BRATS
+
+from meddino_components.bundle import choose_bundle
+from meddino_components.checkpoints import WeightsRecord, write_weights
+from meddino_components.errors import InputError
+
+
+@pytest.fixture
+def weights(tmp_path):
+    def write(bundle):
+        path = tmp_path / f"{bundle}.pt"
+        write_weights({"x": torch.ones(1)}, path, record=WeightsRecord(bundle=bundle))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("from_the_repository", [True, False])
+def test_the_record_decides(weights, tmp_path, monkeypatch, from_the_repository):
+    monkeypatch.chdir(AMOS.parent.parent if from_the_repository else tmp_path)
+    assert choose_bundle(None, weights("meddinov3_seg_brats")).resolve() == BRATS
+    assert choose_bundle(None, None).resolve() == AMOS
+    assert choose_bundle(BRATS, weights("meddinov3_seg_brats")) == BRATS
+    # no such file is said by what loads it
+    assert choose_bundle(None, tmp_path / "lost.pt").resolve() == AMOS
+
+
+def test_another_bundle_is_refused_with_both_names(weights, tmp_path):
+    with pytest.raises(InputError, match=r"its record says bundle meddinov3_seg_brats, and --bundle .*meddinov3_seg_a"):
+        choose_bundle(AMOS, weights("meddinov3_seg_brats"))
+    with pytest.raises(InputError, match=r"bundle mine: not in .*: give --bundle"):
+        choose_bundle(None, weights("mine"))
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "metadata.json").write_text(json.dumps({"name": "mine"}))
+    assert choose_bundle(tmp_path, weights("mine")) == tmp_path

@@ -1,0 +1,75 @@
+"""Networks as plain data and back; what is not built."""
+
+import json
+
+import pytest
+import torch
+from monai.networks.nets import BasicUNet
+
+from meddino_components.checkpoints import build_network, describe_monai_network, describe_network, preset_of
+from meddino_components.errors import InputError
+from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter, vit_backbone
+
+
+def segmenter(**overrides):
+    settings = {"embed_dim": 32, "depth": 3, "num_heads": 2, "n_storage_tokens": 2, "qkv_bias": False, **overrides}
+    backbone = DinoVisionTransformer(patch_size=8, in_chans=4, ffn_layer="swiglu", **settings)
+    return MedDinoSegmenter(backbone=backbone, num_classes=5, in_channels=4, interaction_indices=[0, 2])
+
+
+def test_the_same_network_is_built_again():
+    network = segmenter(norm_layer="layernorm", drop_path_rate=0.3, pos_embed_rope_rescale_coords=2.0)
+    described = json.loads(json.dumps(describe_network(network)))
+    assert described["backbone"]["norm_eps"] == 1e-6
+    assert not {"drop_path_rate", "pos_embed_rope_rescale_coords", "pos_embed_rope_dtype"} & set(described["backbone"])
+    again = build_network(described, source="model.pt", dropout=0.5, pos_embed_rope_dtype="fp32")
+    again.load_state_dict(network.state_dict())
+    image = torch.randn(1, 4, 32, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(again.eval()(image), network.eval()(image), rtol=0, atol=0)
+    # what belongs to the run
+    assert again.dropout == 0.5
+    assert again.backbone.rope_embed.rescale_coords is None
+
+
+def test_sizes_have_their_names():
+    assert preset_of(describe_network(vit_backbone("vit_mini"))) == "vit_mini"
+    assert preset_of(describe_network(vit_backbone("vit_small_plus"))) == "vit_small_plus"
+    assert preset_of(describe_network(segmenter())) == "32 wide, 3 blocks"
+
+
+def test_one_of_monais_networks():
+    definition = {"_target_": "BasicUNet", "_requires_": "@check", "spatial_dims": 2, "features": [4, 4, 4, 4, 4, 4]}
+    described = describe_monai_network(definition)
+    assert described["_target_"] == "monai.networks.nets.BasicUNet"
+    assert isinstance(build_network(described, source="model.pt"), BasicUNet)
+    assert describe_monai_network({"_target_": "package.Other"}) is None
+    with pytest.raises(TypeError, match="BasicUNet does not say how it was built"):
+        describe_network(BasicUNet(spatial_dims=2, features=(4, 4, 4, 4, 4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"_target_": "os.system"}, "its record names the network 'os.system'; built are MedDinoSegmenter"),
+        ({"_target_": "monai.networks.nets.HuggingFace"}, "its record names the network"),
+        ({"_target_": "monai.networks.nets.TorchVisionFCModel"}, "its record names the network"),
+        ({"num_classes": 10**9}, "1000000000 is larger than any network's number"),
+        ({"colour": "red"}, "no MedDinoSegmenter can be built as its record says"),
+        ({"backbone": {"_target_": "os.system"}}, "its backbone is of another class"),
+        ({"backbone": 3}, "no MedDinoSegmenter can be built"),
+    ],
+)
+def test_nothing_else_is_built(changes, said):
+    with pytest.raises(InputError, match=f"model.pt: .*{said}" if not said.startswith("its") else said):
+        build_network({**describe_network(segmenter()), **changes}, source="model.pt")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"norm_eps": 1e-5}, "the norm's eps is 1e-05, here 1e-06"), ({"drop_path_rate": 0.1}, "belongs to a run")],
+)
+def test_a_backbone_that_would_compute_otherwise_is_refused(changes, said):
+    described = describe_network(segmenter())
+    with pytest.raises(InputError, match=said):
+        build_network({**described, "backbone": {**described["backbone"], **changes}}, source="model.pt")
