@@ -31,10 +31,18 @@ def test_the_folder_with_a_hash_and_not_the_one_without(scans, model):
 def test_from_python_numbers_and_references_are_names(scans, model):
     shutil.move(scans / "patient #12", scans / "2024_01_05")
     summary = segment(
-        ["2024_01_05", "patient"], "@output", bundle=AMOS, overlay_config="laptop", modality="ct", model=model
+        ["2024_01_05/second.nii.gz", "patient/first.nii.gz"],
+        "@output",
+        bundle=AMOS,
+        overlay_config="laptop",
+        modality="ct",
+        model=model,
     )
     assert summary["ok"] == 2
-    assert {path.name for path in (scans / "@output").glob("*.nii.gz")} == {"first.nii.gz", "second.nii.gz"}
+    assert {path.name for path in (scans / "@output").glob("*.nii.gz")} == {
+        "2024_01_05_second.nii.gz",
+        "patient_first.nii.gz",
+    }
 
 
 def test_a_misspelt_option_leaves_finished_labels_alone(scans, capsys):
