@@ -32,10 +32,9 @@ def test_a_noted_signal_stops_nothing_until_it_is_asked_for(number):
 
 def test_a_signal_within_raised_comes_at_once():
     reached = False
-    with signals_noted() as signals, pytest.raises(Interrupted):  # noqa: PT012 - nothing after the signal runs
-        with signals.raised():
-            send(signal.SIGTERM)
-            reached = True
+    with signals_noted() as signals, pytest.raises(Interrupted), signals.raised():  # noqa: PT012
+        send(signal.SIGTERM)
+        reached = True
     assert not reached
 
 
