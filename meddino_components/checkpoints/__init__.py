@@ -1,5 +1,8 @@
 """One importer for every weight format, one writer."""
 
+from .architecture import infer_architecture
+from .backbone_of import backbone_of
+from .encoder_facts import EncoderFacts, encoder_facts
 from .importer import (
     BackboneWeights,
     LoadReport,
@@ -10,19 +13,31 @@ from .importer import (
 )
 from .patch_embedding import adapt_patch_embedding
 from .reader import read_payload
-from .source import resolve, sha256_of, verified_sha256
+from .registry import KnownEncoder, find_known, known_encoders, registry_table
+from .source import RANDOM, resolve, sha256_of, verified_sha256
+from .stated_architecture import describe_architecture
 from .writer import AtomicSaver, write_weights
 
 __all__ = [
+    "RANDOM",
     "AtomicSaver",
     "BackboneWeights",
+    "EncoderFacts",
+    "KnownEncoder",
     "LoadReport",
     "adapt_patch_embedding",
+    "backbone_of",
+    "describe_architecture",
+    "encoder_facts",
+    "find_known",
+    "infer_architecture",
+    "known_encoders",
     "load_backbone_weights",
     "load_segmenter_weights",
     "load_tensors",
     "read_backbone_weights",
     "read_payload",
+    "registry_table",
     "resolve",
     "sha256_of",
     "verified_sha256",
