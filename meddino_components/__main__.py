@@ -10,12 +10,11 @@ from typing import Any
 import fire
 
 from .bundle import build, package, segment, unpack
-from .checkpoints import load_backbone_weights, write_weights
+from .checkpoints import backbone_of, describe_architecture, load_backbone_weights, write_weights
 from .data import curate, list_series, plan, write_phantoms
 from .errors import InputError
 from .export import export
 from .figures import figure_checkpoints, figure_resolutions, figure_similarity
-from .networks import chosen_backbone
 
 
 def series(folder: str) -> str:
@@ -30,18 +29,18 @@ def series(folder: str) -> str:
     return "\n".join(one.describe() for one in found)
 
 
-def import_weights(source: str, output: str, backbone: str = "vit_base", **overrides: object) -> str:
+def import_weights(source: str, output: str, backbone: str | None = None) -> str:
     """Convert a backbone's weights of any known format to this project's safetensors.
 
     Args:
-        source: a path or ``hf://owner/name[/file]``.
+        source: a path, a known encoder such as ``meddinov3-b``, or ``hf://owner/name[@revision][/file]``.
         output: ends in ``.safetensors`` or ``.pt``.
-        backbone: the size, such as ``vit_base``.
-        overrides: arguments of the backbone, such as ``--qkv_bias False`` for the published MedDINOv3 weights.
+        backbone: what the weights are expected to be, such as ``vit_base``; others are refused.
     """
-    network = chosen_backbone(backbone, **overrides)
+    network = backbone_of(weights=source, name=backbone)
     report = load_backbone_weights(network, source)
-    sha256 = write_weights(network.state_dict(), output, {"source": report.source, "source_sha256": report.sha256})
+    facts = {"source": report.source, "source_sha256": report.sha256, "architecture": describe_architecture(network)}
+    sha256 = write_weights(network.state_dict(), output, facts)
     return f"{report}\nwrote {output}, SHA-256 {sha256}"
 
 

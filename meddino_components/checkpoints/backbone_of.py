@@ -61,11 +61,12 @@ def backbone_of(
         InputError: there are no such weights, ``name`` is none or is not theirs, or settings do not fit together.
     """
     start = dict(random_start or {})
+    named = _named(name or _DEFAULT, start)  # a mistyped name is said before a file is read
     missing = weights is None or (may_be_missing and not Path(weights).expanduser().exists())
     if missing and not may_be_missing:
         raise InputError("no weights given: give a path, hf://owner/name, a known encoder, or random")
     if missing or str(weights) == RANDOM:
-        architecture = _named(name or _DEFAULT, start)
+        architecture = named
     else:
         architecture = dict(encoder_facts(str(weights)).architecture)
         if name is not None:
@@ -94,7 +95,8 @@ def _named(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         return complete_architecture(name, **changes)
     if name in known_encoders():
         return {**known_encoders()[name].architecture, **changes}
-    raise InputError(f"unknown backbone {name!r}; known: {', '.join(PRESETS)}, and {', '.join(known_encoders())}")
+    known = ", ".join([*PRESETS, *known_encoders()])
+    raise InputError(f"no backbone of these settings: unknown backbone {name!r}; known: {known}")
 
 
 def _check_name(name: str, architecture: Mapping[str, Any], weights: str) -> None:

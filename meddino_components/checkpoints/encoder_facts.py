@@ -124,10 +124,11 @@ def _likely(shown: Mapping[str, Any], network: FoundNetwork) -> dict[str, Any]:
 def _check_record(stated: Mapping[str, Any], shown: Mapping[str, Any], source: str) -> None:
     """Refuse a record that is not of these tensors."""
     for name in sorted(shown.keys() & stated.keys()):
-        same = stated[name] == shown[name]
         if name == "layerscale_init":  # its value at the start is in no tensor
             same = (stated[name] is None) == (shown[name] is None)
-        if not same and name not in (*_SHOWN_ROUGHLY, *_NOT_OF_THE_SHAPE):
+        else:
+            same = stated[name] == shown[name] or name in (*_SHOWN_ROUGHLY, *_NOT_OF_THE_SHAPE)
+        if not same:
             raise InputError(
                 f"{source}: its record says {name} {stated[name]!r}, its tensors {shown[name]!r}: the record is of "
                 "other weights; write the file again"

@@ -11,7 +11,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from ..checkpoints import write_weights
+from ..checkpoints import describe_architecture, write_weights
 from ..processes import rank_and_size
 from .placement import unwrap
 from .sharding import whole_state
@@ -23,7 +23,8 @@ class TeacherExport:
     """Handler: write the teacher's backbone as safetensors, at an interval and at the end of the run.
 
     ``<folder>/teacher_<iteration>.safetensors`` are kept, for the gram teacher of the next stage and for comparing;
-    ``path`` is the newest. The file's metadata holds the manifest and the iteration.
+    ``path`` is the newest. The file's metadata holds the manifest, the iteration and the
+    architecture.
 
     Args:
         network: `StudentTeacher`, or that in DDP or sharded.
@@ -52,10 +53,12 @@ class TeacherExport:
         self._write(engine, self.path)
 
     def _write(self, engine: Engine, path: Path) -> None:
-        backbone: dict[str, torch.Tensor] = whole_state(unwrap(self.network).teacher.backbone, self.network)
+        teacher = unwrap(self.network).teacher.backbone
+        backbone: dict[str, torch.Tensor] = whole_state(teacher, self.network)
         if rank_and_size()[0] > 0:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         facts = {name: str(value) for name, value in {**self.manifest, "iteration": engine.state.iteration}.items()}
+        facts["architecture"] = describe_architecture(teacher)
         write_weights(backbone, path, facts)
         logger.info("teacher of iteration %d written to %s", engine.state.iteration, path)
