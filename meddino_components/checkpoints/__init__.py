@@ -13,7 +13,7 @@ from .importer import (
 )
 from .patch_embedding import adapt_patch_embedding
 from .reader import read_payload
-from .registry import KnownEncoder, find_known, known_encoders, registry_table
+from .registry import KnownEncoder, find_known, intensity_of, known_encoders, registry_table
 from .source import RANDOM, resolve, sha256_of, verified_sha256
 from .stated_architecture import describe_architecture
 from .writer import AtomicSaver, write_weights
@@ -31,6 +31,7 @@ __all__ = [
     "encoder_facts",
     "find_known",
     "infer_architecture",
+    "intensity_of",
     "known_encoders",
     "load_backbone_weights",
     "load_segmenter_weights",

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
+from ..errors import InputError
 from ..networks import complete_architecture
 from .hub_address import HubAddress, parse_hub_address
 
@@ -47,7 +48,7 @@ class KnownEncoder:
     sha256: str | None
     original_sha256: str | None
     architecture: Mapping[str, Any]
-    intensity: str | None
+    intensity: Literal["scan", "picture"] | None
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
     input_px: int
@@ -93,9 +94,31 @@ def find_by_sha256(digest: str) -> KnownEncoder | None:
     return None
 
 
+def intensity_of(*, weights: str, stated: Literal["scan", "picture"] | None = None) -> Literal["scan", "picture"]:
+    """How images have to be normalised for an encoder: as stated, as the registry says, or else as scans.
+
+    Args:
+        weights: see `resolve`.
+        stated: what the user says.
+
+    Raises:
+        InputError: ``stated`` is neither, or the encoder needs another normalisation than these two.
+    """
+    if stated not in ("scan", "picture", None):
+        raise InputError(f"intensity is {stated!r}; expected 'scan' or 'picture'")
+    known = find_known(weights)
+    if stated is not None or known is None:
+        return stated or "scan"
+    if known.intensity is None:
+        raise InputError(
+            f"{weights} needs a normalisation of images that is not there; state intensity, scan or picture"
+        )
+    return known.intensity
+
+
 def near_names(name: str) -> list[str]:
-    """Short names like ``name``, at most three."""
-    return difflib.get_close_matches(name.lower(), known_encoders(), n=3, cutoff=0.5)
+    """Short names like ``name``, at most two."""
+    return difflib.get_close_matches(name.lower(), known_encoders(), n=2, cutoff=0.6)
 
 
 def registry_table() -> str:

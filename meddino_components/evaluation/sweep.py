@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from ..checkpoints import RANDOM, backbone_of
+from ..checkpoints import RANDOM, backbone_of, intensity_of
 from ..embeddings import FrozenEncoder, frozen_backbone, raw_pixels, with_weights
 from ..embeddings.encoders import level_blocks, network_settings
 from ..embeddings.prepared_images import PREPARATION
@@ -160,7 +160,9 @@ def _encoder(
     name: str, weights: str, model: Mapping[str, Any], device: torch.device | str, amp: bool, seed: int
 ) -> FrozenEncoder:
     backbone = with_weights(_backbone(model), weights, device=device, seed=seed)
-    return frozen_backbone(name, backbone, intensity=model.get("intensity", "scan"), amp=amp)
+    return frozen_backbone(
+        name, backbone, intensity=intensity_of(weights=weights, stated=model.get("intensity")), amp=amp
+    )
 
 
 def _backbone(model: Mapping[str, Any]) -> DinoVisionTransformer:

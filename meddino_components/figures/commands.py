@@ -33,7 +33,7 @@ def figure_resolutions(
     mask: bool = True,
     window: Sequence[float] | None = None,
     dpi: int = 300,
-    intensity: Intensity = "scan",
+    intensity: Intensity | None = None,
     seed: int = 0,
     amp: bool = False,
     device: str | None = None,
@@ -54,7 +54,7 @@ def figure_resolutions(
         mask: colour the body alone.
         window: grey levels, "[-160,240]"; soft tissue for CT and the body's range for MR if left out.
         dpi: of the figure.
-        intensity: scan, or picture for weights trained on photographs.
+        intensity: scan, or picture for weights trained on photographs; known encoders say it themselves.
         seed: of random weights.
         amp: encode in bfloat16.
         device: such as cpu; a GPU where there is one if left out.
@@ -92,7 +92,7 @@ def figure_similarity(
     mask: bool = True,
     window: Sequence[float] | None = None,
     dpi: int = 300,
-    intensity: Intensity = "scan",
+    intensity: Intensity | None = None,
     seed: int = 0,
     amp: bool = False,
     device: str | None = None,
@@ -115,7 +115,7 @@ def figure_similarity(
         mask: refuse points outside the body.
         window: grey levels, "[-160,240]"; soft tissue for CT and the body's range for MR if left out.
         dpi: of the figure.
-        intensity: scan, or picture for weights trained on photographs.
+        intensity: scan, or picture for weights trained on photographs; known encoders say it themselves.
         seed: of random weights.
         amp: encode in bfloat16.
         device: such as cpu; a GPU where there is one if left out.
@@ -154,7 +154,7 @@ def figure_checkpoints(
     mask: bool = True,
     window: Sequence[float] | None = None,
     dpi: int = 300,
-    intensity: Intensity = "scan",
+    intensity: Intensity | None = None,
     seed: int = 0,
     amp: bool = False,
     device: str | None = None,
@@ -178,7 +178,7 @@ def figure_checkpoints(
         mask: colour the body alone, and refuse points outside it.
         window: grey levels, "[-160,240]"; soft tissue for CT and the body's range for MR if left out.
         dpi: of the figure.
-        intensity: scan, or picture for weights trained on photographs.
+        intensity: scan, or picture for weights trained on photographs; known encoders say it themselves.
         seed: of random weights.
         amp: encode in bfloat16.
         device: such as cpu; a GPU where there is one if left out.

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from ..checkpoints import RANDOM, backbone_of, known_encoders, resolve
+from ..checkpoints import RANDOM, backbone_of, intensity_of, known_encoders, resolve
 from ..checkpoints.hub_address import HUB_PREFIX
 from ..embeddings import FrozenEncoder, frozen_backbone, with_weights
 from ..embeddings.encoders import Intensity
@@ -24,7 +24,7 @@ def weights_encoder(
     *,
     backbone: str | None = None,
     like: str | Path | None = None,
-    intensity: Intensity = "scan",
+    intensity: Intensity | None = None,
     seed: int = 0,
     amp: bool = False,
     device: str | None = None,
@@ -36,7 +36,7 @@ def weights_encoder(
             ``random``.
         backbone: of random weights, such as ``vit_small``; others say it themselves.
         like: weights whose architecture random ones get, where ``backbone`` does not say it.
-        intensity: "scan", or "picture" for weights trained on photographs, such as DINOv3's.
+        intensity: "scan", or "picture" for weights trained on photographs; None as the registry says, else "scan".
         seed: of random weights.
         amp: encode in bfloat16.
         device: such as ``cuda``; None takes a GPU where there is one.
@@ -44,16 +44,15 @@ def weights_encoder(
     Raises:
         InputError: no such backbone or range of intensities, or weights that are missing or do not fit.
     """
-    if intensity not in ("scan", "picture"):
-        raise InputError(f"intensity is {intensity!r}; expected 'scan' or 'picture'")
+    template = like if like and str(weights) == RANDOM and backbone is None else weights
+    chosen = intensity_of(weights=str(template), stated=intensity)
     with torch.random.fork_rng(devices=[]):  # a network is built of random numbers, whatever it is given then
-        template = like if like and str(weights) == RANDOM and backbone is None else weights
         network = backbone_of(weights=template, name=backbone)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     with_weights(network, str(weights), device=place, seed=seed)
     size = backbone or ("as the others" if like else "vit_base")
     title = f"random weights ({size}, seed {seed})" if weights == RANDOM else weights_title(weights)
-    return frozen_backbone(title, network, intensity=intensity, amp=amp)
+    return frozen_backbone(title, network, intensity=chosen, amp=amp)
 
 
 def weights_title(weights: str | Path) -> str:

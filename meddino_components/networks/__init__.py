@@ -4,7 +4,7 @@ from .architecture import ARCHITECTURE_ARGUMENTS, RUN_ARGUMENTS
 from .channel_stem import ChannelStem
 from .gated_attention import GatedAttention
 from .patch_decoder import PatchDecoder
-from .presets import PRESETS, chosen_backbone, complete_architecture, vit_backbone
+from .presets import PRESETS, complete_architecture, vit_backbone
 from .projection_head import DINOHead
 from .rope import RopePositionEmbedding
 from .segmenter import MedDinoSegmenter
@@ -23,7 +23,6 @@ __all__ = [
     "MultiScaleTokenAggregator",
     "PatchDecoder",
     "RopePositionEmbedding",
-    "chosen_backbone",
     "complete_architecture",
     "vit_backbone",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import InputError
 from .architecture import ARCHITECTURE_ARGUMENTS, ARCHITECTURE_DEFAULTS
 from .vision_transformer import DinoVisionTransformer
 
@@ -67,15 +66,3 @@ def complete_architecture(preset: str | None, **arguments: Any) -> dict[str, Any
         raise TypeError(f"no argument that describes an encoder: {', '.join(unknown)}")
     stated = {**_COMMON, **(PRESETS[preset] if preset else {}), **arguments}
     return {name: stated.get(name, ARCHITECTURE_DEFAULTS[name]) for name in ARCHITECTURE_ARGUMENTS}
-
-
-def chosen_backbone(name: str, **overrides: Any) -> DinoVisionTransformer:
-    """`vit_backbone` of what a user typed.
-
-    Raises:
-        InputError: there is no such backbone.
-    """
-    try:
-        return vit_backbone(name, **overrides)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"no backbone of these settings: {error}") from error

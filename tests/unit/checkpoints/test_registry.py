@@ -2,11 +2,20 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from meddino_components.checkpoints import find_known, known_encoders, load_backbone_weights, registry, source
+from meddino_components.checkpoints import (
+    find_known,
+    intensity_of,
+    known_encoders,
+    load_backbone_weights,
+    registry,
+    registry_table,
+    source,
+)
 from meddino_components.checkpoints.hub_address import parse_hub_address
 from meddino_components.checkpoints.registry import find_by_sha256
 from meddino_components.checkpoints.source import resolve, sha256_of
@@ -39,6 +48,13 @@ def test_every_entry_is_a_network_and_says_what_is_not_verified(entry):
     assert find_known(entry.source) == find_known(f"hf://{entry.repository}") == entry
 
 
+def test_the_table_of_the_documentation_is_the_registry():
+    page = (Path(__file__).parents[3] / "docs" / "weights.md").read_text(encoding="utf-8")
+    assert registry_table() in page, (
+        "replace the table by what print(meddino_components.checkpoints.registry_table()) shows"
+    )
+
+
 def test_the_encoders_of_the_recipe_differ_as_published():
     ours, lvd = known_encoders()["meddinov3-b"].architecture, known_encoders()["dinov3-b"].architecture
     assert {name: (ours[name], lvd[name]) for name in ours if ours[name] != lvd[name]} == {
@@ -46,6 +62,17 @@ def test_the_encoders_of_the_recipe_differ_as_published():
         "norm_layer": ("layernorm", "layernormbf16"),
         "pos_embed_rope_dtype": ("bf16", "fp32"),
     }
+
+
+def test_normalisation_is_that_of_the_encoder():
+    assert intensity_of(weights="dinov3-b") == intensity_of(weights="hf://facebook/dinov3-vitb16-pretrain-lvd1689m")
+    assert intensity_of(weights="dinov3-b") == "picture"
+    assert intensity_of(weights="meddinov3-b") == intensity_of(weights="mine.pt") == "scan"
+    assert intensity_of(weights="mine.pt", stated="picture") == "picture"
+    with pytest.raises(InputError, match="expected 'scan' or 'picture'"):
+        intensity_of(weights="mine.pt", stated="photo")
+    with pytest.raises(InputError, match="needs a normalisation of images that is not there"):
+        intensity_of(weights="flexict-2d-b")
 
 
 def test_an_address_with_a_revision():
