@@ -97,8 +97,8 @@ def test_verify_net_in_out(bundle, configs, monkeypatch, name):
 @of_segmentation
 def test_verify_net_in_out_can_tell(bundle, monkeypatch):
     files = ["--meta_file", bundle / "configs/metadata.json", "--config_file", bundle / "configs/train.json"]
+    small = ["--weights", "random", "--backbone", "vit_tiny"]
     with pytest.raises(ValueError, match="output channel number"):
-        small = ["--weights", "random", "--backbone", "vit_tiny"]
         monai_bundle(monkeypatch, "verify_net_in_out", "network_def", *files, *small, "--num_outputs", "1")
 
 
