@@ -64,7 +64,6 @@ def test_three_figures(scan, teachers, tmp_path, capsys):
             "multiples of its patches of 16",
         ),
         (["resolutions", "{scan}", "a.png", "--weights", "random", "--sizes", "big"], "expected whole numbers"),
-        (["resolutions", "{scan}", "a.png", "--weights", "random", "--slcies", "2"], "slcies"),
         (["similarity", "{scan}", "a.png", "--weights", "random", "--points", "[[1,2,99]]"], "lies outside the scan"),
         (["similarity", "{scan}", "a.png", "--weights", "random", "--points", "[[0,0,2]]"], "in the air outside"),
         (["similarity", "{scan}", "a.png", "--weights", "random", "--window", "[3,1]"], "two grey levels that rise"),

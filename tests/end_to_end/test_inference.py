@@ -171,7 +171,6 @@ def wrong_inputs(tmp_path, phantoms, model):
         ),
         "weights": (["import_weights", tmp_path / "lost.pth", tmp_path / "o.pt", *small], "lost.pth"),
         "backbone": (["import_weights", text, tmp_path / "o.pt", "--backbone", "vit_bass"], "'vit_bass'"),
-        "override": (["import_weights", text, tmp_path / "o.pt", *small, "--qkv_bia", "False"], "qkv_bia"),
         "phantoms": (["phantom", text.parent, "--n_ct", "1"], "holds files that are not a phantom data set"),
         "data set": (["plan", tmp_path, "amos"], "dataset.json"),
         "layout": (["plan", phantoms, "amoss"], "'amoss'"),
