@@ -57,8 +57,7 @@ def run_task(family: str, settings: Mapping[str, Any], weights: str, output: Pat
     """
     configs = [str(BUNDLE / name) for name in (f"{family}.json", "laptop.json")]
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(configs)]
-    # the laptop's network has a qkv bias, as everything that this project pretrains
-    overrides = {"qkv_bias": True, "weights": weights, "output_dir": str(output), **settings}
+    overrides = {"weights": weights, "output_dir": str(output), **settings}
     for key, value in overrides.items():
         command += [f"--{key}", value if isinstance(value, str) else repr(value)]
     if subprocess.run(command).returncode:

@@ -153,14 +153,13 @@ def fine_tune(trial: Trial, weights: str, *, seed: int, epochs: int, name: str) 
     training = {
         "output_dir": output,
         "weights": weights,
-        "qkv_bias": True,
         "seed": seed,
         "epochs": epochs,
         "validation_interval": epochs,
         "progress": False,
     }
     trial.bundle(name, [AMOS / "train.json", AMOS / "laptop.json"], {**common, **training})
-    evaluated = {"output_dir": output / "evaluation", "section": "official_validation", "qkv_bias": True}
+    evaluated = {"output_dir": output / "evaluation", "section": "official_validation"}
     trial.bundle(f"{name}_evaluation", [AMOS / "evaluate.json", AMOS / "laptop.json"], {**common, **evaluated})
     return float(json.loads((output / "evaluation" / "metrics.json").read_text())["mean_dice"])
 

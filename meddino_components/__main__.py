@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .bundle import build, package, segment, unpack
-from .checkpoints import load_backbone_weights, write_weights
-from .command_line import Further, dispatch
+from .checkpoints import (
+    WeightsRecord,
+    backbone_of,
+    describe_network,
+    load_backbone_weights,
+    parent_of,
+    write_weights,
+)
+from .command_line import dispatch
 from .data import curate, list_series, plan, write_phantoms
 from .errors import InputError
 from .export import export
 from .figures import figure_checkpoints, figure_resolutions, figure_similarity
 from .last_line import STATUS, print_last_line
-from .networks import DinoVisionTransformer, chosen_backbone
+from .software import software_versions
 
 
 def series(folder: str) -> str:
@@ -31,18 +38,24 @@ def series(folder: str) -> str:
     return "\n".join(one.describe() for one in found)
 
 
-def import_weights(source: str, output: str, backbone: str = "vit_base", **overrides: object) -> str:
+def import_weights(source: str, output: str, backbone: str | None = None) -> str:
     """Convert a backbone's weights of any known format to this project's safetensors.
 
     Args:
-        source: a path or ``hf://owner/name[/file]``.
+        source: a path, a known encoder such as ``meddinov3-b``, or ``hf://owner/name[@revision][/file]``.
         output: ends in ``.safetensors`` or ``.pt``.
-        backbone: the size, such as ``vit_base``.
-        overrides: arguments of the backbone, such as ``--qkv_bias False`` for the published MedDINOv3 weights.
+        backbone: what the weights are expected to be, such as ``vit_base``; others are refused.
     """
-    network = chosen_backbone(backbone, **overrides)
+    network = backbone_of(weights=source, name=backbone)
     report = load_backbone_weights(network, source)
-    sha256 = write_weights(network.state_dict(), output, {"source": report.source, "source_sha256": report.sha256})
+    parent = parent_of(report.source, report.sha256, "encoder")
+    record = WeightsRecord(
+        architecture=describe_network(network),
+        parents=(parent.facts,),
+        licences=parent.licences,
+        software=software_versions(),
+    )
+    sha256 = write_weights(network.state_dict(), output, record=record)
     return f"{report}\nwrote {output}, SHA-256 {sha256}"
 
 
@@ -103,17 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that its encoding lacks are no reason to fail
-    # these hand what they do not know themselves to the backbone; `export` hands it to a configuration that checks it
-    backbone: Callable[..., Any] = DinoVisionTransformer
-    further: Further = {
-        import_weights: backbone,
-        figure_resolutions: backbone,
-        figure_similarity: backbone,
-        figure_checkpoints: backbone,
-    }
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        result = dispatch(commands, words, name="meddino_components", serialize=_to_print, further=further)
+        result = dispatch(commands, words, name="meddino_components", serialize=_to_print)
     except Exception as error:
         if not print_last_line(error):
             raise

@@ -27,7 +27,7 @@ INSTALL = (
 )
 SETTINGS = {key: TINY[key] for key in ("backbone", "roi_size", "num_workers", "amp", "progress")}
 SETTINGS |= {
-    "layerscale_init": 1.0,
+    "random_start": {"qkv_bias": False, "norm_layer": "layernorm", "layerscale_init": 1.0},
     "drop_path_rate": 0.0,
     "batch_size": 2,
     "iterations_per_epoch": 3,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..checkpoints import WeightsRecord, backbone_of, preset_of
-from ..networks import PRESETS
+from ..checkpoints import WeightsRecord, encoder_part, preset_of
+from ..networks import PRESETS, complete_architecture
 
 
 def settings_of(record: WeightsRecord) -> dict[str, Any]:
     """The record of a segmentation network as keys of a bundle's configuration."""
     architecture = record.architecture or {}
-    backbone = backbone_of(architecture)
+    backbone = encoder_part(architecture)
     settings: dict[str, Any] = {
         key: record.plan[key] for key in ("roi_size", "pixdim", "context_slices", "fingerprint", "background")
     }
@@ -25,7 +25,8 @@ def settings_of(record: WeightsRecord) -> dict[str, Any]:
     # a size without a name, and networks of others, stand in the record alone
     if preset_of(architecture) in PRESETS:
         settings["backbone"] = preset_of(architecture)
-        settings |= {key: backbone[key] for key in ("qkv_bias", "layerscale_init")}
+        # for MONAI's own loading, which builds the network before it knows where the weights are
+        settings["random_start"] = _unlike_preset(settings["backbone"], backbone)
         settings["interaction_indices"] = list(architecture["interaction_indices"])
     return settings
 
@@ -38,7 +39,16 @@ def config_of_weights(config: Mapping[str, Any], record: WeightsRecord) -> dict[
         published = dict(config["published"])
         changed["published"] = published | {key: value for key, value in settings.items() if key in published}
         return changed
-    return changed | {key: value for key, value in settings.items() if key in config}
+    # what training starts from has an encoder of its own
+    of_encoder = ("backbone", "random_start")
+    return changed | {key: value for key, value in settings.items() if key in config and key not in of_encoder}
+
+
+def _unlike_preset(name: str, backbone: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a backbone that differ from those of its preset."""
+    preset = complete_architecture(name)
+    # channels are the bundle's; the rest of what is recorded is no argument
+    return {key: value for key, value in backbone.items() if preset.get(key, value) != value and key != "in_chans"}
 
 
 def metadata_of_weights(metadata: Mapping[str, Any], record: WeightsRecord) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from meddino_components.errors import InputError
-from meddino_components.networks import PRESETS, DinoVisionTransformer, MedDinoSegmenter
+from meddino_components.networks import PRESETS, RUN_ARGUMENTS, DinoVisionTransformer, MedDinoSegmenter
 
 _SEGMENTER = "meddino_components.networks.MedDinoSegmenter"
 _BACKBONE = "meddino_components.networks.DinoVisionTransformer"
@@ -30,15 +30,8 @@ _MONAI_CLASSES = (
     "UNet",
     "VNet",
 )
-# arguments of a backbone that belong to a run
-RUN_ARGUMENTS = (
-    "activation_checkpointing",
-    "drop_path_rate",
-    "pos_embed_rope_dtype",
-    "pos_embed_rope_jitter_coords",
-    "pos_embed_rope_rescale_coords",
-    "pos_embed_rope_shift_coords",
-)
+# arguments of a backbone that belong to a run; the rotation's precision is found in the tensors, too
+_OF_RUN = (*RUN_ARGUMENTS, "pos_embed_rope_dtype")
 # a number that is larger would ask for memory that no network of these kinds has
 _LARGEST_NUMBER = 1 << 17
 _SIZE_KEYS = ("embed_dim", "depth", "num_heads", "ffn_ratio", "ffn_layer")
@@ -51,7 +44,7 @@ def describe_network(network: nn.Module) -> dict[str, Any]:
         TypeError: a network of others, which does not say how it was built.
     """
     if isinstance(network, DinoVisionTransformer):
-        kept = {name: value for name, value in network.arguments.items() if name not in RUN_ARGUMENTS}
+        kept = {name: value for name, value in network.arguments.items() if name not in _OF_RUN}
         # the name of the norm decides it; stated, so that no reader has to know how
         return {"_target_": _BACKBONE, **kept, "norm_eps": network.norm.eps}
     if isinstance(network, MedDinoSegmenter):
@@ -84,7 +77,8 @@ def build_network(architecture: Mapping[str, Any], *, source: str, **run: Any) -
     Args:
         architecture: what `describe_network` or `describe_monai_network` made.
         source: the file it stands in, for the message.
-        run: arguments that belong to the run: those of `RUN_ARGUMENTS`, and ``dropout`` of a segmenter.
+        run: arguments that belong to the run: DropPath, recomputing, the rotation's augmentation and precision; of a
+            segmenter ``dropout``, too.
 
     Raises:
         InputError: a class that is not among those known here, or arguments that it does not take.
@@ -120,7 +114,7 @@ def build_network(architecture: Mapping[str, Any], *, source: str, **run: Any) -
     raise InputError(f"{source}: its record names the network {target!r:.80}; built are {known}: give network_def")
 
 
-def backbone_of(architecture: Mapping[str, Any]) -> Mapping[str, Any]:
+def encoder_part(architecture: Mapping[str, Any]) -> Mapping[str, Any]:
     """The encoder's part of a description: of a segmenter its backbone, of a backbone itself; else nothing."""
     if architecture.get("_target_") == _BACKBONE:
         return architecture
@@ -130,7 +124,7 @@ def backbone_of(architecture: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def preset_of(architecture: Mapping[str, Any]) -> str:
     """The name of a backbone's size in `PRESETS`; of others the size in words."""
-    backbone = backbone_of(architecture)
+    backbone = encoder_part(architecture)
     if not backbone:
         return str(architecture.get("_target_"))
     size = {key: backbone.get(key) for key in _SIZE_KEYS}
@@ -142,7 +136,7 @@ def preset_of(architecture: Mapping[str, Any]) -> str:
 
 def _build_backbone(arguments: dict[str, Any], run: Mapping[str, Any]) -> DinoVisionTransformer:
     eps = arguments.pop("norm_eps", None)
-    if strange := sorted(set(arguments) & set(RUN_ARGUMENTS)):
+    if strange := sorted(set(arguments) & set(_OF_RUN)):
         raise ValueError(f"{strange[0]} belongs to a run")
     network = DinoVisionTransformer(**arguments, **run)
     if eps is not None and network.norm.eps != eps:

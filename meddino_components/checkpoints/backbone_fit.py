@@ -96,7 +96,7 @@ def _rebuild_key_bias_masks(fit: BackboneFit, target: Mapping[str, torch.Tensor]
     if live:
         fit.problems.append(
             f"{len(live)} key biases of the file are in use ({live[0]}, ...), the network masks them: "
-            "build it with mask_k_bias: false"
+            "build the network from the weights (backbone_of)"
         )
     if wanted:
         fit.notes.append(f"{len(wanted)} bias_mask buffers rebuilt (the key bias is held at zero)")

@@ -38,6 +38,7 @@ class FoundNetwork:
         tensors: the backbone, with the names of the public DINOv3 checkpoints.
         siblings: tensors of the same network outside the backbone (heads, decoder), names as in the file.
         notes: what the renaming did beyond names.
+        key_bias: False where the file has biases of queries and values alone.
     """
 
     where: str
@@ -45,6 +46,7 @@ class FoundNetwork:
     tensors: Tensors
     siblings: Tensors
     notes: list[str] = field(default_factory=list)
+    key_bias: bool = True
 
 
 @dataclass
@@ -148,13 +150,23 @@ def _nothing_found(payload: Any, source: str) -> InputError:
 def _rename(tensors: Tensors) -> FoundNetwork:
     if any(key.startswith("embeddings.") for key in tensors):
         renamed, notes = transformers_to_dinov3(tensors)
-        return FoundNetwork("", "transformers", renamed, {}, notes)
+        return FoundNetwork("", "transformers", renamed, {}, notes, _has_key_bias(tensors))
     if "reg_token" in tensors or any(
         key.endswith((".gamma_1", ".attn.q_bias", ".mlp.fc1_g.weight")) for key in tensors
     ):
         renamed, notes = timm_to_dinov3(tensors)
-        return FoundNetwork("", "timm", renamed, {}, notes)
+        return FoundNetwork("", "timm", renamed, {}, notes, _has_key_bias(tensors))
     return FoundNetwork("", "dinov3", dict(tensors), {})
+
+
+def to_dinov3_names(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, bool]:
+    """A bare backbone of any known format with the names of DINOv3, and whether its keys have a bias."""
+    found = _rename(dict(tensors))
+    return found.tensors, found.key_bias
+
+
+def _has_key_bias(tensors: Mapping[str, torch.Tensor]) -> bool:
+    return any(re.search(r"(?:k_proj\.bias|attn\.k_bias|attn\.qkv\.bias)$", key) for key in tensors)
 
 
 def transformers_to_dinov3(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, list[str]]:

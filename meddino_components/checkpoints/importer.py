@@ -10,10 +10,13 @@ from meddino_components.errors import InputError
 from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter
 
 from .backbone_fit import fit_backbone
+from .encoder_facts import EncoderFacts, facts_of_network
 from .formats import FoundNetwork, Tensors, find_network, segmenter_siblings
 from .matching import Differences, backbone_hints, compare
 from .reader import read_payload
+from .registry import find_known
 from .source import resolve, verified_sha256
+from .stated_architecture import read_stated_architecture
 
 # Projection heads of self-distillation, and the decoder of a segmenter: not part of the backbone.
 _HEADS = ("dino_head.", "ibot_head.", "decoder.", "up_projection.")
@@ -30,6 +33,7 @@ class BackboneWeights:
         tensors: under the names of the public DINOv3 checkpoints. A tensor of the same network that belongs neither to
             the backbone nor to a known head keeps the name it has in the file.
         notes: what the renaming did beyond names, and what was left aside.
+        facts: the network that they are of; None where tensors are missing that every backbone has.
     """
 
     source: str
@@ -37,6 +41,7 @@ class BackboneWeights:
     sha256: str
     tensors: Tensors
     notes: tuple[str, ...] = ()
+    facts: EncoderFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -66,19 +71,21 @@ def read_backbone_weights(source: str | os.PathLike[str], *, sha256: str | None 
     """Read a backbone from a weight file of any known format.
 
     Args:
-        source: a path or ``hf://owner/name[/file]``, see `resolve`.
+        source: a path or ``hf://owner/name[@revision][/file]`` or a known encoder, see `resolve`.
         sha256: what the file's SHA-256 must be; ``<path>.sha256`` beside the file is checked in any case.
 
     Raises:
         InputError: there is no such file, it is damaged, could run code, has another SHA-256, or holds no backbone.
     """
-    found, digest = _read(source, sha256)
+    found, digest, facts = _read(source, sha256)
     notes = list(found.notes)
     heads = sorted({key.split(".")[0] for key in found.siblings if key.startswith(_HEADS)})
     if heads:
         notes.append(f"left aside in the file: {', '.join(heads)}")
     strangers = {key: tensor for key, tensor in found.siblings.items() if not key.startswith(_HEADS)}
-    return BackboneWeights(os.fspath(source), _format(found), digest, {**found.tensors, **strangers}, tuple(notes))
+    return BackboneWeights(
+        os.fspath(source), _format(found), digest, {**found.tensors, **strangers}, tuple(notes), facts
+    )
 
 
 def load_backbone_weights(
@@ -96,7 +103,7 @@ def load_backbone_weights(
 
     Args:
         backbone: takes the weights, in its own precision.
-        source: a path or ``hf://owner/name[/file]``.
+        source: see `resolve`.
         strict: refuse missing and unexpected tensors. If False they are only listed in the report; wrong shapes,
             other rotary periods, NaN and infinity are refused all the same.
         sha256: what the file's SHA-256 must be.
@@ -112,6 +119,7 @@ def load_backbone_weights(
     differences.other.extend(fit.problems)
     differences.hints.extend(backbone_hints(differences, fit.tensors, target))
     notes = [*weights.notes, *fit.notes, *_settle(differences, weights.source, strict=strict)]
+    notes += _told_of_the_network(weights.facts, backbone)
     used = {key: tensor for key, tensor in fit.tensors.items() if key in target}
     backbone.load_state_dict(used, strict=strict)
     n_tensors = sum(key not in fit.own for key in used)
@@ -129,21 +137,42 @@ def load_segmenter_weights(
     Raises:
         InputError: as `load_backbone_weights` with ``strict=True``.
     """
-    found, digest = _read(source, sha256)
+    found, digest, facts = _read(source, sha256)
     fit = fit_backbone(found.tensors, segmenter.backbone, format=found.format)
     tensors = {f"backbone.{key}": tensor for key, tensor in fit.tensors.items()} | segmenter_siblings(found.siblings)
     differences = compare(tensors, segmenter.state_dict())
     differences.other.extend(fit.problems)
     differences.hints.extend(_segmenter_hints(differences, fit.tensors, segmenter))
     notes = [*found.notes, *fit.notes, *_settle(differences, os.fspath(source), strict=True)]
+    notes += _told_of_the_network(facts, segmenter.backbone)
     segmenter.load_state_dict(tensors)
     return LoadReport(os.fspath(source), _format(found), digest, len(tensors) - len(fit.own), tuple(notes))
 
 
-def _read(source: str | os.PathLike[str], sha256: str | None) -> tuple[FoundNetwork, str]:
-    path = resolve(source)
-    digest = verified_sha256(path, sha256)
-    return find_network(read_payload(path), source=os.fspath(source)), digest
+def _read(source: str | os.PathLike[str], sha256: str | None) -> tuple[FoundNetwork, str, EncoderFacts | None]:
+    path, text = resolve(source), os.fspath(source)
+    known = find_known(text)
+    digest = verified_sha256(path, sha256 or (known.sha256 if known else None))
+    payload = read_payload(path)
+    found, stated = find_network(payload, source=text), read_stated_architecture(path)
+    try:
+        return found, digest, facts_of_network(found, stated=stated, source=text, sha256=digest)
+    except InputError:
+        return found, digest, None  # what does not fit is listed when the tensors are compared with a network
+
+
+def _told_of_the_network(facts: EncoderFacts | None, backbone: DinoVisionTransformer) -> list[str]:
+    """What the features depend on and no tensor shows: assumed, or otherwise in this run."""
+    if facts is None:
+        return []
+    notes = [
+        f"assumed, since neither the file nor the registry says it: {name} {facts.architecture[name]}"
+        for name in facts.assumed
+    ]
+    for name in ("norm_layer", "pos_embed_rope_dtype", "pos_embed_rope_normalize_coords"):
+        if backbone.arguments[name] != facts.architecture[name]:
+            notes.append(f"{name} is {facts.architecture[name]} in the weights and {backbone.arguments[name]} here")
+    return notes
 
 
 def _format(found: FoundNetwork) -> str:

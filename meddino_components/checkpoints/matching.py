@@ -9,15 +9,15 @@ import torch
 from meddino_components.networks import PRESETS
 
 _SHOWN = 5
-# (tensor, constructor argument that leaves it out, value without it, value with it)
+# tensors that some networks of this kind have, and what they are called in words
 _OPTIONAL_TENSORS = (
-    (r"attn\.qkv\.bias$", "qkv_bias", "false", "true"),
-    (r"attn\.proj\.bias$", "proj_bias", "false", "true"),
-    (r"mlp\.\w+\.bias$", "ffn_bias", "false", "true"),
-    (r"storage_tokens$", "n_storage_tokens", "0", "{n_storage_tokens}"),
-    (r"ls[12]\.gamma$", "layerscale_init", "null", "1.0e-05"),
-    (r"local_cls_norm\.", "untie_global_and_local_cls_norm", "false", "true"),
-    (r"(?:^|backbone\.)cls_norm\.", "untie_cls_and_patch_norms", "false", "true"),
+    (r"attn\.qkv\.bias$", "biases of queries, keys and values"),
+    (r"attn\.proj\.bias$", "biases of the attention's output"),
+    (r"mlp\.\w+\.bias$", "biases in the feed-forward networks"),
+    (r"storage_tokens$", "storage tokens"),
+    (r"ls[12]\.gamma$", "LayerScale"),
+    (r"local_cls_norm\.", "a norm for the CLS token of local crops"),
+    (r"(?:^|backbone\.)cls_norm\.", "a norm for the CLS token"),
 )
 
 
@@ -76,18 +76,16 @@ def compare(tensors: Mapping[str, torch.Tensor], target: Mapping[str, torch.Tens
 def backbone_hints(
     differences: Differences, tensors: Mapping[str, torch.Tensor], target: Mapping[str, torch.Tensor]
 ) -> list[str]:
-    """Say which preset or override would make a backbone take ``tensors``."""
+    """Say how the file's network differs from the one that was built, and how to get the file's."""
     found, wanted = _describe(tensors), _describe(target)
     if found and wanted and found != wanted:
         return [f"the file is {found}, the network is {wanted}: build the network that the file was made for"]
-    storage = tensors.get("storage_tokens")
     hints = []
-    for pattern, argument, without, with_it in _OPTIONAL_TENSORS:
+    for pattern, what in _OPTIONAL_TENSORS:
         if any(re.search(pattern, key) for key in differences.missing):
-            hints.append(f"the file has no such tensors: build the network with {argument}: {without}")
+            hints.append(f"the file is of a network without {what}: build the network from the weights (backbone_of)")
         elif any(re.search(pattern, key) for key in differences.unexpected):
-            value = with_it.format(n_storage_tokens=0 if storage is None else storage.shape[1])
-            hints.append(f"the file has more tensors: build the network with {argument}: {value}")
+            hints.append(f"the file is of a network with {what}: build the network from the weights (backbone_of)")
     return hints
 
 

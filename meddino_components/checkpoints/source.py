@@ -8,8 +8,11 @@ from pathlib import Path
 from meddino_components.errors import InputError
 from meddino_components.files import sha256_of
 
-HUB_PREFIX = "hf://"
-_HUB_SOURCE = re.compile(r"hf://(?P<repo>[^/\s]+/[^/\s]+)(?:/(?P<file>\S.*))?")
+from .hub_address import HubAddress, parse_hub_address
+from .registry import find_known, known_encoders, near_names
+
+# instead of a place: weights that are drawn
+RANDOM = "random"
 # In this order: safetensors cannot run code and is memory-mapped.
 _WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt")
 
@@ -18,24 +21,37 @@ def resolve(source: str | os.PathLike[str]) -> Path:
     """Return the local file that ``source`` names.
 
     Args:
-        source: a file; a folder (such as ``save_pretrained`` writes); or ``hf://owner/name[/file]``. The hub is
-            asked through huggingface_hub, so that ``HF_ENDPOINT``, ``HF_HOME``, ``HF_TOKEN`` and ``HF_HUB_OFFLINE``
-            have their usual meaning. Where no file is named, the only ``*.safetensors`` is taken
-            (``model.safetensors`` before others), else the only ``*.pth``, else the only ``*.pt``.
+        source: a file; a folder (such as ``save_pretrained`` writes); the short name of a known encoder
+            (``meddinov3-b``, see ``registry.yaml``); or ``hf://owner/name[@revision][/file]``. The hub is asked
+            through huggingface_hub, so that ``HF_ENDPOINT``, ``HF_HOME``, ``HF_TOKEN`` and ``HF_HUB_OFFLINE`` have
+            their usual meaning. Where no file is named, the only ``*.safetensors`` is taken (``model.safetensors``
+            before others), else the only ``*.pth``, else the only ``*.pt``.
 
     Raises:
-        InputError: there is no such file, the choice is not unique, or the hub did not give it.
+        InputError: there is no such file or name, the choice is not unique, or the hub did not give it.
     """
     text = os.fspath(source)
-    if text.startswith(HUB_PREFIX):
-        return _from_hub(text)
+    known = find_known(text)
+    if known is not None and known.not_read:
+        raise InputError(f"{text}: these weights are not read yet ({known.not_read})")
+    address = parse_hub_address(known.source if known is not None and text == known.name else text)
+    if address is not None:
+        return _from_hub(text, address)
     path = Path(text).expanduser()
     if path.is_dir():
         names = [entry.name for entry in path.iterdir() if entry.is_file()]
         return path / choose_weight_file(names, where=str(path))
     if not path.is_file():
-        raise InputError(f"{path}: no such file; weights are given as a path or as hf://owner/name[/file]")
+        raise InputError(_no_such_weights(text))
     return path
+
+
+def _no_such_weights(text: str) -> str:
+    if "/" in text or Path(text).suffix in _WEIGHT_SUFFIXES:
+        return f"{text}: no such file; weights are given as a path, as hf://owner/name[@revision][/file] or by name"
+    near = near_names(text)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{text}: no such file, and no known encoder: {hint}Known are {', '.join(known_encoders())}"
 
 
 def choose_weight_file(names: Iterable[str], *, where: str) -> str:
@@ -63,50 +79,49 @@ def choose_weight_file(names: Iterable[str], *, where: str) -> str:
     raise InputError(f"{where}: holds no *.safetensors, *.pth or *.pt; found {', '.join(listed[:8]) or 'nothing'}")
 
 
-def _from_hub(source: str) -> Path:
-    """Download ``hf://owner/name[/file]``, or find it in the cache."""
-    match = _HUB_SOURCE.fullmatch(source)
-    if match is None:
-        raise InputError(f"{source}: expected hf://owner/name or hf://owner/name/file")
+def _from_hub(source: str, address: HubAddress) -> Path:
+    """Download a file of the hub, or find it in the cache."""
     try:
         import huggingface_hub
     except ImportError as error:
         raise InputError(f"{source}: needs huggingface_hub; install it with: pip install 'meddino[hub]'") from error
-    repo, file = match["repo"], match["file"]
+    file = address.file
     if file is None:
-        file = choose_weight_file(_list_hub_files(source, repo), where=source)
+        file = choose_weight_file(_list_hub_files(source, address), where=source)
     try:
-        return Path(huggingface_hub.hf_hub_download(repo, file))
+        return Path(huggingface_hub.hf_hub_download(address.repository, file, revision=address.revision))
     except Exception as error:
         raise _hub_error(source, error) from error
 
 
-def _list_hub_files(source: str, repo: str) -> list[str]:
+def _list_hub_files(source: str, address: HubAddress) -> list[str]:
     """List a repository's files; without a connection, those in the cache."""
     import huggingface_hub
 
     try:
-        return [entry.rfilename for entry in huggingface_hub.model_info(repo).siblings or []]
+        found = huggingface_hub.model_info(address.repository, revision=address.revision).siblings
+        return [entry.rfilename for entry in found or []]
     except Exception as error:
-        cached = _list_cached_files(repo)
+        cached = _list_cached_files(address)
         if not cached:
             raise _hub_error(source, error) from error
         return cached
 
 
-def _list_cached_files(repo: str) -> list[str]:
-    """List what the cache holds of a repository's main revision."""
+def _list_cached_files(address: HubAddress) -> list[str]:
+    """List what the cache holds of a repository's revision."""
     import huggingface_hub
 
     try:
         repos = huggingface_hub.scan_cache_dir().repos
     except huggingface_hub.CacheNotFound:
         return []
-    revisions = [revision for entry in repos if entry.repo_id == repo for revision in entry.revisions]
+    wanted = address.revision or "main"
+    revisions = [revision for entry in repos if entry.repo_id == address.repository for revision in entry.revisions]
     return [
         file.file_path.relative_to(revision.snapshot_path).as_posix()
         for revision in revisions
-        if "main" in revision.refs
+        if wanted in revision.refs or wanted == revision.commit_hash
         for file in revision.files
     ]
 
@@ -114,7 +129,7 @@ def _list_cached_files(repo: str) -> list[str]:
 def _hub_error(source: str, error: Exception) -> InputError:
     """Say what failed. Any exception counts: its type differs between versions of the library."""
     reason = (str(error).strip().splitlines() or [""])[0]
-    message = f"{source}: not to be had from the hub nor from its cache ({type(error).__name__}: {reason})"
+    message = f"{source}: not found on the hub or in the local cache ({type(error).__name__}: {reason})"
     if type(error).__name__ in {"GatedRepoError", "RepositoryNotFoundError"}:
         message += "; check the name, accept the licence on the repository's page and log in with: hf auth login"
     else:

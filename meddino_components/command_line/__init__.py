@@ -1,6 +1,5 @@
 """The command line in front of fire: every word is judged by the command's signature before anything is called."""
 
-from .arguments import Further
 from .dispatch import dispatch
 
-__all__ = ["Further", "dispatch"]
+__all__ = ["dispatch"]

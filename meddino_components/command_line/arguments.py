@@ -6,15 +6,13 @@ import difflib
 import inspect
 import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
 from .values import is_flag, parse_value, takes_next_word
 
-# functions that hand keyword arguments on, and to what
-Further = Mapping[Callable[..., Any], Callable[..., Any]]
 _SINGLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -26,9 +24,7 @@ class Arguments:
     more: list[Any] = field(default_factory=list)
 
 
-def match_arguments(
-    command: str, function: Callable[..., Any], words: Sequence[str], further: Callable[..., Any] | None = None
-) -> Arguments:
+def match_arguments(command: str, function: Callable[..., Any], words: Sequence[str]) -> Arguments:
     """Read the words after a command.
 
     ``--name value`` and ``--name=value`` give a parameter, words without a name the others in their order; what follows
@@ -39,13 +35,12 @@ def match_arguments(
         command: as typed, for messages.
         function: what will be called.
         words: as typed.
-        further: whose keyword arguments ``function`` takes beside its own; None: any, where it takes some.
 
     Raises:
         InputError: an option that the command does not have, without a value, given twice, or with a value of another
             kind; a word too many or too few.
     """
-    signature = _Signature(command, function, further)
+    signature = _Signature(command, function)
     found = Arguments()
     unnamed: list[str] = []
     left = list(words)
@@ -66,7 +61,7 @@ def match_arguments(
 
 
 class _Signature:
-    def __init__(self, command: str, function: Callable[..., Any], further: Callable[..., Any] | None) -> None:
+    def __init__(self, command: str, function: Callable[..., Any]) -> None:
         self.command = command
         parameters = inspect.signature(function).parameters
         hints = typing.get_type_hints(function)
@@ -76,13 +71,9 @@ class _Signature:
         self.single = {name: hints.get(name, Any) for name, one in parameters.items() if one.kind in _SINGLE}
         kinds = {one.kind: name for name, one in parameters.items()}
         self.any_number = kinds.get(inspect.Parameter.VAR_POSITIONAL)
-        self.any_option = inspect.Parameter.VAR_KEYWORD in kinds and further is None
+        self.any_option = inspect.Parameter.VAR_KEYWORD in kinds
         self.options = dict(self.single)
         self.hints = hints
-        if further is not None:
-            init = further.__init__ if isinstance(further, type) else further  # type: ignore[misc]
-            more = typing.get_type_hints(init)
-            self.options |= {name: more.get(name, Any) for name in inspect.signature(further).parameters}
 
     def long(self, word: str) -> str:
         """``-m ct`` as ``--modality ct`` where one parameter begins so, as help lists it; numbers stay."""

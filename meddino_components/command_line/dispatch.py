@@ -11,7 +11,7 @@ import fire
 from fire.decorators import SetParseFn
 
 from ..errors import InputError
-from .arguments import Arguments, Further, match_arguments
+from .arguments import Arguments, match_arguments
 
 _HELP = ("--help", "-h")
 
@@ -22,7 +22,6 @@ def dispatch(
     *,
     name: str,
     serialize: Callable[[Any], Any],
-    further: Further | None = None,
 ) -> Any:
     """Have fire call a command, or print its help, with words that were read by its signature.
 
@@ -31,7 +30,6 @@ def dispatch(
         words: as typed, without the program's name.
         name: of the program, in help.
         serialize: what a result is printed as.
-        further: of functions that hand keyword arguments on, to what.
 
     Returns:
         The command's result.
@@ -44,7 +42,7 @@ def dispatch(
     if isinstance(command, Mapping) or any(word in _HELP for word in before_separator):
         help_words = [*path, "--", "--help"] if left else path
         return fire.Fire(dict(commands), command=help_words, name=name, serialize=serialize)
-    arguments = match_arguments(" ".join(path), command, left, (further or {}).get(command))
+    arguments = match_arguments(" ".join(path), command, left)
     ready, tokens = _tokens(command, arguments)
     return fire.Fire(_nested(path, ready), command=[*path, *tokens], name=name, serialize=serialize)
 

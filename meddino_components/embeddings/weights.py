@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ..checkpoints import load_backbone_weights
+from ..checkpoints import RANDOM, load_backbone_weights
 from ..networks import DinoVisionTransformer
-
-RANDOM = "random"
 
 
 def with_weights(
@@ -17,8 +15,8 @@ def with_weights(
 
     Args:
         backbone: changed in place.
-        source: a path or ``hf://owner/name``, see `load_backbone_weights`; or "random": drawn anew from ``seed``,
-            whatever was drawn before, so that embeddings of random weights are found again.
+        source: a known encoder, a path or ``hf://owner/name``, see `load_backbone_weights`; or "random": drawn anew
+            from ``seed``, whatever was drawn before, so that embeddings of random weights are found again.
         device: where to put it.
         seed: of random weights; the global random states are not touched.
 

@@ -15,14 +15,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from ..checkpoints import RANDOM, backbone_of, intensity_of
 from ..embeddings import FrozenEncoder, frozen_backbone, raw_pixels, with_weights
 from ..embeddings.encoders import level_blocks, network_settings
 from ..embeddings.prepared_images import PREPARATION
-from ..embeddings.weights import RANDOM
 from ..errors import InputError
 from ..files import OutputFolder, file_stamp, writes_results
 from ..interruption import ends_on_signal
-from ..networks import DinoVisionTransformer, vit_backbone
+from ..networks import DinoVisionTransformer
 from .classification import evaluate_classification
 from .finished_cells import cell_folder, cell_identity, finish_cell, finished_cell
 from .sweep_report import Cell, plot_name, write_sweep
@@ -30,8 +30,8 @@ from .sweep_tasks import SweepTask, classification_task, segmentation_task
 
 logger = logging.getLogger(__name__)
 
-# of a model in the configuration, beside overrides of `vit_backbone`
-_OWN_KEYS = ("name", "backbone", "weights", "intensity")
+# of a model in the configuration
+_MODEL_KEYS = ("name", "weights", "backbone", "random_start", "intensity")
 
 
 @ends_on_signal("finished cells stay, the same command goes on with the others")
@@ -60,8 +60,8 @@ def run_sweep(
     changed; weights on the hub count by their name alone.
 
     Args:
-        models: ``{"backbone": preset, "weights": source or "random"}`` and, where wanted, "name", "intensity" and
-            overrides of `vit_backbone`.
+        models: ``{"weights": source}``, or ``{"weights": "random", "backbone": preset}`` and, where wanted,
+            "random_start" (see `backbone_of`); "name" and "intensity" of either.
         sizes_px: sides of the images, multiples of the patch size.
         image_sets: name to ``{"root", "layout", "options"}``, see `read_image_set`.
         segmentation_sets: name to ``{"dataset_dir", "layout", ...}``, see `segmentation_task`.
@@ -85,7 +85,10 @@ def run_sweep(
             `evaluate_segmentation`.
     """
     _check_settings(settings)
-    named = {str(model.get("name", model.get("backbone", "?"))): dict(model) for model in models}
+    for model in models:
+        if unknown := sorted(set(model) - set(_MODEL_KEYS)):
+            raise InputError(f"{dict(model)} of models has {', '.join(unknown)}; known are {', '.join(_MODEL_KEYS)}")
+    named = {_name(model): dict(model) for model in models}
     shared = {"n_resamples": n_resamples, "seed": seed}
     tasks = [
         *(classification_task(name, source, {**shared, **settings}) for name, source in (image_sets or {}).items()),
@@ -162,11 +165,22 @@ def _encoder(
     name: str, weights: str, model: Mapping[str, Any], device: torch.device | str, amp: bool, seed: int
 ) -> FrozenEncoder:
     backbone = with_weights(_backbone(model), weights, device=device, seed=seed)
-    return frozen_backbone(name, backbone, intensity=model.get("intensity", "scan"), amp=amp)
+    return frozen_backbone(
+        name, backbone, intensity=intensity_of(weights=weights, stated=model.get("intensity")), amp=amp
+    )
 
 
 def _backbone(model: Mapping[str, Any]) -> DinoVisionTransformer:
-    return vit_backbone(model["backbone"], **{key: value for key, value in model.items() if key not in _OWN_KEYS})
+    return backbone_of(
+        weights=model.get("weights", RANDOM), name=model.get("backbone"), random_start=model.get("random_start")
+    )
+
+
+def _name(model: Mapping[str, Any]) -> str:
+    """As stated; otherwise the weights, or the size where they are random."""
+    weights = str(model.get("weights", RANDOM))
+    unnamed = model.get("backbone", RANDOM) if weights == RANDOM else weights
+    return str(model.get("name", unnamed))
 
 
 def _parameters(model: Mapping[str, Any]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..checkpoints import RANDOM
 from ..data.dicom import GantryTilt
 from ..embeddings.encoders import Intensity
 from ..errors import InputError
@@ -24,7 +25,7 @@ def figure_resolutions(
     scan: str,
     output: str,
     weights: str,
-    backbone: str = "vit_base",
+    backbone: str | None = None,
     modality: str | None = None,
     slices: int | Sequence[int] | None = None,
     sizes: int | Sequence[int] = (256, 512, 1024),
@@ -32,21 +33,20 @@ def figure_resolutions(
     mask: bool = True,
     window: Sequence[float] | None = None,
     dpi: int = 300,
-    intensity: Intensity = "scan",
+    intensity: Intensity | None = None,
     seed: int = 0,
     amp: bool = False,
     device: str | None = None,
     series_uid: str | None = None,
     gantry_tilt: GantryTilt = "refuse",
-    **overrides: Any,
 ) -> str:
     """Draw slices beside their principal components as colours at rising input resolution.
 
     Args:
         scan: a NIfTI, NRRD or MetaImage file, or the folder of a DICOM series.
         output: ends in .png, .pdf or .svg.
-        weights: a file of any known format, hf://owner/name, or random.
-        backbone: the size, such as vit_small.
+        weights: a file of any known format, a known encoder such as meddinov3-b, hf://owner/name, or random.
+        backbone: of random weights, such as vit_small; other weights say it themselves.
         modality: ct or mr, never guessed; may be left out for DICOM.
         slices: indices from 0 at the lowest, "[40,80]"; the middle one if left out.
         sizes: sides of the input in pixels, multiples of the patch size, "[256,512,1024,2048]".
@@ -54,20 +54,17 @@ def figure_resolutions(
         mask: colour the body alone.
         window: grey levels, "[-160,240]"; soft tissue for CT and the body's range for MR if left out.
         dpi: of the figure.
-        intensity: scan, or picture for weights trained on photographs.
+        intensity: scan, or picture for weights trained on photographs; known encoders say it themselves.
         seed: of random weights.
         amp: encode in bfloat16.
         device: such as cpu; a GPU where there is one if left out.
         series_uid: which series of a DICOM folder that holds several.
         gantry_tilt: resample, to have a tilted DICOM series interpolated.
-        overrides: arguments of the backbone, such as --qkv_bias False.
     """
     path = check_format(Path(output))
     read = read_scan(scan, modality=modality, series_uid=series_uid, gantry_tilt=gantry_tilt)
     chosen = evenly_spaced(read.n_slices, 1) if slices is None else whole_numbers(slices, "slices")
-    encoder = weights_encoder(
-        weights, backbone=backbone, intensity=intensity, seed=seed, amp=amp, device=device, **overrides
-    )
+    encoder = weights_encoder(weights, backbone=backbone, intensity=intensity, seed=seed, amp=amp, device=device)
     draw_resolutions(
         path,
         encoder=encoder,
@@ -85,7 +82,7 @@ def figure_similarity(
     scan: str,
     output: str,
     weights: str,
-    backbone: str = "vit_base",
+    backbone: str | None = None,
     modality: str | None = None,
     points: Sequence[Any] = (),
     space: Space = "voxel",
@@ -95,21 +92,20 @@ def figure_similarity(
     mask: bool = True,
     window: Sequence[float] | None = None,
     dpi: int = 300,
-    intensity: Intensity = "scan",
+    intensity: Intensity | None = None,
     seed: int = 0,
     amp: bool = False,
     device: str | None = None,
     series_uid: str | None = None,
     gantry_tilt: GantryTilt = "refuse",
-    **overrides: Any,
 ) -> str:
     """Draw the cosine similarity of a slice's features to chosen points.
 
     Args:
         scan: a NIfTI, NRRD or MetaImage file, or the folder of a DICOM series.
         output: ends in .png, .pdf or .svg.
-        weights: a file of any known format, hf://owner/name, or random.
-        backbone: the size, such as vit_small.
+        weights: a file of any known format, a known encoder such as meddinov3-b, hf://owner/name, or random.
+        backbone: of random weights, such as vit_small; other weights say it themselves.
         modality: ct or mr, never guessed; may be left out for DICOM.
         points: of one slice, "[[60,50,88],[30,40,88]]".
         space: of the points: voxel, indices from 0 on the file's axes; mm, to the right, anterior and superior (RAS).
@@ -119,22 +115,19 @@ def figure_similarity(
         mask: refuse points outside the body.
         window: grey levels, "[-160,240]"; soft tissue for CT and the body's range for MR if left out.
         dpi: of the figure.
-        intensity: scan, or picture for weights trained on photographs.
+        intensity: scan, or picture for weights trained on photographs; known encoders say it themselves.
         seed: of random weights.
         amp: encode in bfloat16.
         device: such as cpu; a GPU where there is one if left out.
         series_uid: which series of a DICOM folder that holds several.
         gantry_tilt: resample, to have a tilted DICOM series interpolated.
-        overrides: arguments of the backbone, such as --qkv_bias False.
     """
     path = check_format(Path(output))
     read = read_scan(scan, modality=modality, series_uid=series_uid, gantry_tilt=gantry_tilt)
     places = places_of(read, points, space, slice)
     shown = read.slice(slice_index(read, places, slice))
     in_square = points_in_square(shown, places, n_points=n_points, mask=mask)
-    encoder = weights_encoder(
-        weights, backbone=backbone, intensity=intensity, seed=seed, amp=amp, device=device, **overrides
-    )
+    encoder = weights_encoder(weights, backbone=backbone, intensity=intensity, seed=seed, amp=amp, device=device)
     draw_similarity(
         path,
         encoder=encoder,
@@ -151,7 +144,7 @@ def figure_checkpoints(
     scan: str,
     output: str,
     weights: str | Sequence[str],
-    backbone: str = "vit_base",
+    backbone: str | None = None,
     modality: str | None = None,
     points: Sequence[Any] = (),
     space: Space = "voxel",
@@ -161,13 +154,12 @@ def figure_checkpoints(
     mask: bool = True,
     window: Sequence[float] | None = None,
     dpi: int = 300,
-    intensity: Intensity = "scan",
+    intensity: Intensity | None = None,
     seed: int = 0,
     amp: bool = False,
     device: str | None = None,
     series_uid: str | None = None,
     gantry_tilt: GantryTilt = "refuse",
-    **overrides: Any,
 ) -> str:
     """Draw one slice over checkpoints: principal components as colours and similarity to a point, a row a checkpoint.
 
@@ -176,7 +168,7 @@ def figure_checkpoints(
         output: ends in .png, .pdf or .svg.
         weights: files in the order of the rows and patterns for several, with commas between them; random is a control:
             "random,run/teachers/*.safetensors".
-        backbone: the size, the same for all.
+        backbone: of random weights, such as vit_small; without it they are of the architecture of the last others.
         modality: ct or mr, never guessed; may be left out for DICOM.
         points: of one slice, "[[60,50,88]]".
         space: of the points: voxel, indices from 0 on the file's axes; mm, to the right, anterior and superior (RAS).
@@ -186,20 +178,26 @@ def figure_checkpoints(
         mask: colour the body alone, and refuse points outside it.
         window: grey levels, "[-160,240]"; soft tissue for CT and the body's range for MR if left out.
         dpi: of the figure.
-        intensity: scan, or picture for weights trained on photographs.
+        intensity: scan, or picture for weights trained on photographs; known encoders say it themselves.
         seed: of random weights.
         amp: encode in bfloat16.
         device: such as cpu; a GPU where there is one if left out.
         series_uid: which series of a DICOM folder that holds several.
         gantry_tilt: resample, to have a tilted DICOM series interpolated.
-        overrides: arguments of the backbone, such as --qkv_bias False.
     """
     path, listed = check_format(Path(output)), list_weights(weights)
     read = read_scan(scan, modality=modality, series_uid=series_uid, gantry_tilt=gantry_tilt)
     places = places_of(read, points, space, slice)
     shown = read.slice(slice_index(read, places, slice))
     in_square = points_in_square(shown, places, n_points=n_points, mask=mask)
-    settings = {"backbone": backbone, "intensity": intensity, "seed": seed, "amp": amp, "device": device, **overrides}
+    settings: dict[str, Any] = {
+        "backbone": backbone,
+        "like": next((one for one in reversed(listed) if one != RANDOM), None),
+        "intensity": intensity,
+        "seed": seed,
+        "amp": amp,
+        "device": device,
+    }
     draw_checkpoints(
         path,
         encoders=(weights_encoder(one, **settings) for one in listed),

@@ -6,18 +6,15 @@ import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
 
-from ..checkpoints import resolve
-from ..checkpoints.source import HUB_PREFIX
+from ..checkpoints import RANDOM, backbone_of, intensity_of, known_encoders, resolve
+from ..checkpoints.hub_address import HUB_PREFIX
 from ..embeddings import FrozenEncoder, frozen_backbone, with_weights
 from ..embeddings.encoders import Intensity
-from ..embeddings.weights import RANDOM
 from ..errors import InputError
-from ..networks import chosen_backbone
 
 _SAYS_NOTHING = ("checkpoint", "model", "teacher_checkpoint", "weights")  # names that many files have
 
@@ -25,41 +22,43 @@ _SAYS_NOTHING = ("checkpoint", "model", "teacher_checkpoint", "weights")  # name
 def weights_encoder(
     weights: str | Path,
     *,
-    backbone: str = "vit_base",
-    intensity: Intensity = "scan",
+    backbone: str | None = None,
+    like: str | Path | None = None,
+    intensity: Intensity | None = None,
     seed: int = 0,
     amp: bool = False,
     device: str | None = None,
-    **overrides: Any,
 ) -> FrozenEncoder:
     """An encoder of this project's backbone.
 
     Args:
-        weights: a file of any known format, ``hf://owner/name[/file]``, or ``random``.
-        backbone: its size, such as ``vit_small``.
-        intensity: "scan", or "picture" for weights trained on photographs, such as DINOv3's.
+        weights: a file of any known format, a known encoder such as ``meddinov3-b``, ``hf://owner/name[/file]``, or
+            ``random``.
+        backbone: of random weights, such as ``vit_small``; others say it themselves.
+        like: weights whose architecture random ones get, where ``backbone`` does not say it.
+        intensity: "scan", or "picture" for weights trained on photographs; None as the registry says, else "scan".
         seed: of random weights.
         amp: encode in bfloat16.
         device: such as ``cuda``; None takes a GPU where there is one.
-        overrides: arguments of `DinoVisionTransformer`.
 
     Raises:
         InputError: no such backbone or range of intensities, or weights that are missing or do not fit.
     """
-    if intensity not in ("scan", "picture"):
-        raise InputError(f"intensity is {intensity!r}; expected 'scan' or 'picture'")
+    template = like if like and str(weights) == RANDOM and backbone is None else weights
+    chosen = intensity_of(weights=str(template), stated=intensity)
     with torch.random.fork_rng(devices=[]):  # a network is built of random numbers, whatever it is given then
-        network = chosen_backbone(backbone, **overrides)
+        network = backbone_of(weights=template, name=backbone)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     with_weights(network, str(weights), device=place, seed=seed)
-    title = f"random weights ({backbone}, seed {seed})" if weights == RANDOM else weights_title(weights)
-    return frozen_backbone(title, network, intensity=intensity, amp=amp)
+    size = backbone or ("as the others" if like else "vit_base")
+    title = f"random weights ({size}, seed {seed})" if weights == RANDOM else weights_title(weights)
+    return frozen_backbone(title, network, intensity=chosen, amp=amp)
 
 
 def weights_title(weights: str | Path) -> str:
     """The file's name without suffix, and the iteration that its metadata or its name says."""
     text = str(weights)
-    if text.startswith(HUB_PREFIX):
+    if text.startswith(HUB_PREFIX) or (text in known_encoders() and not Path(text).exists()):
         return text.removeprefix(HUB_PREFIX)
     path = Path(text)
     name = f"{path.parent.name}/{path.stem}" if path.stem in _SAYS_NOTHING else path.stem

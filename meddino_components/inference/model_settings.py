@@ -15,12 +15,12 @@ from typing import Any
 
 from torch import nn
 
-from ..checkpoints import WeightsRecord, backbone_of, build_network, read_record, resolve
-from ..checkpoints.source import HUB_PREFIX
+from ..checkpoints import WeightsRecord, backbone_of, build_network, encoder_part, read_record, resolve
+from ..checkpoints.hub_address import HUB_PREFIX
 from ..data.brats_labels import brats_regions
 from ..data.regions import Regions
 from ..errors import InputError
-from ..networks import MedDinoSegmenter, chosen_backbone
+from ..networks import MedDinoSegmenter
 from .record_rules import (
     check_kind,
     check_metadata,
@@ -44,7 +44,7 @@ class ModelSettings:
         source: the weights, for messages.
         record: theirs, if they have one.
         architecture: by the record, see `checkpoints.build_network`; None: of the sizes in ``sizes``.
-        sizes: without a record: ``backbone``, ``qkv_bias``, ``layerscale_init``, ``interaction_indices``.
+        sizes: without a record: ``backbone``, ``random_start`` and ``interaction_indices``.
         roi_size: (h, w) in pixels.
         pixdim: (rows, columns) in mm, or None for the volume's own.
         context_slices: 1 or 3.
@@ -154,17 +154,17 @@ def network_of_model(*, settings: ModelSettings, pos_embed_rope_dtype: str = "fp
     """
     if settings.architecture is not None:
         of_run = {"pos_embed_rope_dtype": pos_embed_rope_dtype, "dropout": dropout}
-        ours = bool(backbone_of(settings.architecture))
+        ours = bool(encoder_part(settings.architecture))
         return build_network(settings.architecture, source=settings.source, **(of_run if ours else {}))
     sizes, channels = settings.sizes, settings.in_channels
-    backbone = chosen_backbone(
-        sizes["backbone"],
+    backbone = backbone_of(
+        weights=settings.source,
+        # MONAI Label's server starts before there is a model
+        may_be_missing=True,
+        name=sizes["backbone"],
+        random_start=sizes["random_start"],
         in_chans=3 if channels in (1, 3) else channels,
-        qkv_bias=sizes["qkv_bias"],
-        layerscale_init=sizes["layerscale_init"],
-        norm_layer="layernorm",
         pos_embed_rope_dtype=pos_embed_rope_dtype,
-        pos_embed_rope_rescale_coords=None,
     )
     return MedDinoSegmenter(
         backbone=backbone,
@@ -182,7 +182,7 @@ def _without_record(source: str, chosen: Mapping[str, Any]) -> ModelSettings:
         source=source,
         record=None,
         architecture=None,
-        sizes={key: chosen[key] for key in ("backbone", "qkv_bias", "layerscale_init", "interaction_indices")},
+        sizes={key: chosen[key] for key in ("backbone", "random_start", "interaction_indices")},
         roi_size=sides_px(chosen["roi_size"]),
         pixdim=spacing_mm(chosen["pixdim"]),
         context_slices=chosen["context_slices"],

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints import WeightsRecord, backbone_of, preset_of
+from ..checkpoints import WeightsRecord, preset_of
 from ..data.brats_labels import brats_regions
 from ..data.geometry import CANONICAL_AXCODES
 from ..data.intensity import FINGERPRINT_KEYS, INTENSITY_TABLE, MODALITIES
@@ -50,7 +50,6 @@ def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any])
 def contradictions(record: WeightsRecord, typed: Mapping[str, Any], modality: str | None) -> list[str]:
     """Both values of each typed setting that is not the record's."""
     plan, architecture = record.plan, record.architecture or {}
-    backbone = backbone_of(architecture)
     regions = record.regions
     # key -> what the record has, and how both are brought to one form
     rules: dict[str, tuple[Any, Callable[[Any], Any]]] = {
@@ -62,9 +61,6 @@ def contradictions(record: WeightsRecord, typed: Mapping[str, Any], modality: st
         "label_names": (record.labels, labels_of),
         "channel_names": (record.channels, list),
         "backbone": (preset_of(architecture), str),
-        "qkv_bias": (backbone.get("qkv_bias"), bool),
-        # its initial value is the run's
-        "layerscale_init": (backbone.get("layerscale_init"), lambda value: value is not None),
         "interaction_indices": (architecture.get("interaction_indices"), lambda value: sorted(value or ())),
     }
     found = []

@@ -1,9 +1,10 @@
 """DINOv3 backbone, its projection head, the MedDINOv3 segmentation network, and attention over bags."""
 
+from .architecture import ARCHITECTURE_ARGUMENTS, RUN_ARGUMENTS
 from .channel_stem import ChannelStem
 from .gated_attention import GatedAttention
 from .patch_decoder import PatchDecoder
-from .presets import PRESETS, chosen_backbone, vit_backbone
+from .presets import PRESETS, complete_architecture, vit_backbone
 from .projection_head import DINOHead
 from .rope import RopePositionEmbedding
 from .segmenter import MedDinoSegmenter
@@ -11,7 +12,9 @@ from .token_aggregator import MultiScaleTokenAggregator
 from .vision_transformer import DinoVisionTransformer
 
 __all__ = [
+    "ARCHITECTURE_ARGUMENTS",
     "PRESETS",
+    "RUN_ARGUMENTS",
     "ChannelStem",
     "DINOHead",
     "DinoVisionTransformer",
@@ -20,6 +23,6 @@ __all__ = [
     "MultiScaleTokenAggregator",
     "PatchDecoder",
     "RopePositionEmbedding",
-    "chosen_backbone",
+    "complete_architecture",
     "vit_backbone",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import InputError
+from .architecture import ARCHITECTURE_ARGUMENTS, ARCHITECTURE_DEFAULTS
 from .vision_transformer import DinoVisionTransformer
 
 # what all published models share: DINOv3, arXiv 2508.10104, table 2, and the public configurations
@@ -44,8 +44,7 @@ def vit_backbone(name: str, **overrides: Any) -> DinoVisionTransformer:
 
     Args:
         name: a key of `PRESETS`.
-        overrides: any argument of `DinoVisionTransformer`. The published MedDINOv3 weights, for instance, are
-            ``vit_base`` with ``qkv_bias=False``.
+        overrides: any argument of `DinoVisionTransformer`.
 
     Raises:
         ValueError: unknown name.
@@ -56,13 +55,14 @@ def vit_backbone(name: str, **overrides: Any) -> DinoVisionTransformer:
     return DinoVisionTransformer(**{**_COMMON, **PRESETS[name], **overrides})
 
 
-def chosen_backbone(name: str, **overrides: Any) -> DinoVisionTransformer:
-    """`vit_backbone` of what a user typed.
+def complete_architecture(preset: str | None, **arguments: Any) -> dict[str, Any]:
+    """Every argument that describes an encoder: of a preset, or of the published models in common, with ``arguments``.
 
     Raises:
-        InputError: there is no such backbone.
+        KeyError: there is no such preset.
+        TypeError: an argument that does not describe an encoder.
     """
-    try:
-        return vit_backbone(name, **overrides)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"no backbone of these settings: {error}") from error
+    if unknown := sorted(set(arguments) - set(ARCHITECTURE_ARGUMENTS)):
+        raise TypeError(f"no argument that describes an encoder: {', '.join(unknown)}")
+    stated = {**_COMMON, **(PRESETS[preset] if preset else {}), **arguments}
+    return {name: stated.get(name, ARCHITECTURE_DEFAULTS[name]) for name in ARCHITECTURE_ARGUMENTS}

@@ -88,10 +88,10 @@ class DinoVisionTransformer(nn.Module):
         untie_global_and_local_cls_norm: bool = False,
         activation_checkpointing: bool = False,
     ) -> None:
-        # by which the same network is built again; before anything else is a local variable
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__()
-        self.arguments: dict[str, Any] = arguments
+        # what it was built with: weights are written with it, since several of these are in no tensor
+        self.arguments: dict[str, Any] = given
         self.patch_size, self.in_chans, self.embed_dim, self.depth = patch_size, in_chans, embed_dim, depth
         self.n_storage_tokens = n_storage_tokens
         self.untie_cls_and_patch_norms = untie_cls_and_patch_norms

@@ -9,18 +9,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import monai
-import numpy as np
-import torch
 from torch import nn
 
-from .. import __version__
-from ..checkpoints import LoadReport, WeightsRecord, describe_network, hash_of_case, read_record, resolve, sha256_of
-from ..checkpoints.source import HUB_PREFIX
+from ..checkpoints import LoadReport, WeightsRecord, describe_network, hash_of_case, parent_of, read_record, resolve
 from ..data.cases import stem_of
 from ..data.intensity import INTENSITY_TABLE
 from ..data.regions import Regions, plain_regions
 from ..errors import InputError
+from ..files import sha256_of
+from ..software import software_versions
 
 _BACKGROUND = "background"
 
@@ -70,10 +67,9 @@ def training_record(
     Raises:
         InputError: ``trained_further`` is of another network or other labels than are trained here.
     """
-    parents = [_parent(encoder.source, encoder.sha256, "encoder")] if encoder else []
+    parents = [parent_of(encoder.source, encoder.sha256, "encoder")] if encoder else []
     if trained_further is not None and Path(trained_further).is_file():
-        parents.append(_parent(os.fspath(trained_further), sha256_of(trained_further), "network"))
-    inherited = [text for parent in parents for text in parent["licences"]]
+        parents.append(parent_of(os.fspath(trained_further), sha256_of(trained_further), "network"))
     modalities = {str(case.get("modality")).lower() for case in training_cases}
     names = {0: _BACKGROUND, **dict(regions.label_names)} if regions else dict(enumerate(labels or ()))
     record = WeightsRecord(
@@ -100,8 +96,8 @@ def training_record(
         },
         seeds={"training": seed},
         software=software_versions(),
-        parents=tuple({key: value for key, value in parent.items() if key != "licences"} for parent in parents),
-        licences=tuple(dict.fromkeys([*licences, *inherited])),
+        parents=tuple(parent.facts for parent in parents),
+        licences=tuple(dict.fromkeys([*licences, *(text for parent in parents for text in parent.licences)])),
         bundle=bundle,
     )
     if trained_further is not None:
@@ -132,16 +128,6 @@ def _both_maps(first: Any, second: Any) -> bool:
     return isinstance(first, dict) and isinstance(second, dict)
 
 
-def software_versions() -> dict[str, str]:
-    """Of what decides the numbers."""
-    return {
-        "meddino": __version__,
-        "monai": str(monai.__version__),
-        "numpy": np.__version__,
-        "torch": str(torch.__version__),
-    }
-
-
 def case_id_of(case: Mapping[str, Any]) -> str:
     """A case's id; of MONAI Label's cases, which have none, the name of the image."""
     if "case_id" in case:
@@ -155,18 +141,6 @@ def _architecture(network: nn.Module) -> dict[str, Any] | None:
         return describe_network(network)
     except TypeError:
         return None  # a network of others, which has to be typed again
-
-
-def _parent(source: str, digest: str, role: str) -> dict[str, Any]:
-    record = read_record(resolve(source))
-    return {
-        # folders are of one machine
-        "source": source if source.startswith(HUB_PREFIX) else Path(source).name,
-        "sha256": digest,
-        "role": role,
-        "record_id": None if record is None else record.id,
-        "licences": list(record.licences) if record else [],
-    }
 
 
 def _split(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

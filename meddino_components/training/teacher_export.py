@@ -13,8 +13,8 @@ from torch import nn
 
 from ..checkpoints import WeightsRecord, describe_network, write_weights
 from ..processes import rank_and_size
+from ..software import software_versions
 from .placement import unwrap
-from .record import software_versions
 from .sharding import whole_state
 from .writable import check_writable
 
@@ -59,7 +59,8 @@ class TeacherExport:
         self._write(engine, self.path)
 
     def _write(self, engine: Engine, path: Path) -> None:
-        backbone: dict[str, torch.Tensor] = whole_state(unwrap(self.network).teacher.backbone, self.network)
+        teacher = unwrap(self.network).teacher.backbone
+        backbone: dict[str, torch.Tensor] = whole_state(teacher, self.network)
         if rank_and_size()[0] > 0:
             return
         path.parent.mkdir(parents=True, exist_ok=True)

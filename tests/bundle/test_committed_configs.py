@@ -11,9 +11,10 @@ from monai.bundle import ConfigComponent, ConfigParser
 
 from meddino_components.bundle.build import CHECK_KEY, build, merge_layers
 from meddino_components.bundle.references import keys_read
+from meddino_components.checkpoints import backbone_of
 from meddino_components.export import ExportedNetwork
 from meddino_components.inference import network_of_model
-from meddino_components.networks import DinoVisionTransformer, vit_backbone
+from meddino_components.networks import ARCHITECTURE_ARGUMENTS
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
@@ -57,7 +58,8 @@ def test_every_component_is_found_and_takes_its_arguments(case):
 
 @pytest.mark.parametrize("case", COMBINED, ids=label)
 def test_the_backbone_takes_its_overrides(case):
-    network = read(case[0], *case[1]).get("network_def")
+    config = read(case[0], *case[1])
+    network = config.get("network_def")
     if network is None:
         pytest.skip("makes its networks itself")
     if network["_target_"].endswith(ExportedNetwork.__name__):
@@ -66,9 +68,10 @@ def test_the_backbone_takes_its_overrides(case):
         return  # builds it by the record of the weights
     # the encoder itself, or a segmenter round it
     backbone = network.get("backbone", network)
-    assert backbone["_target_"].endswith(vit_backbone.__name__)
-    overrides = {key: value for key, value in arguments(backbone).items() if key != "name"}
-    inspect.signature(DinoVisionTransformer).bind(**overrides)
+    assert backbone["_target_"].endswith(backbone_of.__name__)
+    assert arguments(backbone)["weights"].startswith("@")
+    # what a user may state of a network that starts from random weights
+    assert set(config.get("random_start")) <= set(ARCHITECTURE_ARGUMENTS)
 
 
 @pytest.mark.parametrize("case", COMPLETE, ids=label)

@@ -90,16 +90,16 @@ def test_verify_net_in_out(bundle, configs, monkeypatch, name):
     files = ["--meta_file", configs / "metadata.json", "--config_file", configs / f"{name}.json"]
     # not the size of the network is tested, and the overlay is what a user without a GPU adds
     small = ["--backbone", "vit_tiny", "--n", "3", "--device", "cpu"]
+    small += ["--weights", "random"] if name == "train" else []
     monai_bundle(monkeypatch, "verify_net_in_out", "network_def", *files, *small)
 
 
 @of_segmentation
 def test_verify_net_in_out_can_tell(bundle, monkeypatch):
     files = ["--meta_file", bundle / "configs/metadata.json", "--config_file", bundle / "configs/train.json"]
+    small = ["--weights", "random", "--backbone", "vit_tiny"]
     with pytest.raises(ValueError, match="output channel number"):
-        monai_bundle(
-            monkeypatch, "verify_net_in_out", "network_def", *files, "--backbone", "vit_tiny", "--num_outputs", "1"
-        )
+        monai_bundle(monkeypatch, "verify_net_in_out", "network_def", *files, *small, "--num_outputs", "1")
 
 
 # MONAI wants `validate::inferer` and the slices' transform under its own names; federated clients read

@@ -46,7 +46,7 @@ def test_settings_of_the_optimiser_are_those_published():
 
 def brats_network():
     parser = ConfigParser(read_json(BRATS, "train"))
-    parser.update({"backbone": "vit_tiny", "layerscale_init": 1.0})
+    parser.update({"backbone": "vit_tiny", "weights": "random", "random_start::layerscale_init": 1.0})
     del parser.get()["network_def"]["_requires_"]
     torch.manual_seed(0)
     return parser.get_parsed_content("network_def")
@@ -73,6 +73,6 @@ def test_weights_of_three_channels_serve_four(tmp_path):
 
 def test_three_slices_of_four_sequences_are_twelve_channels():
     parser = ConfigParser(read_json(BRATS, "train"))
-    parser.update({"backbone": "vit_tiny", "context_slices": 3})
+    parser.update({"backbone": "vit_tiny", "weights": "random", "context_slices": 3})
     del parser.get()["network_def"]["_requires_"]
     assert parser.get_parsed_content("network_def").backbone.in_chans == 12

@@ -16,7 +16,7 @@ SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 @pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 def test_ckpt_export_by_tracing_serves_any_size(bundle, tmp_path):
     config = bundle / "configs" / "inference.json"
-    settings = {"backbone": "vit_tiny", "layerscale_init": 1.0}
+    settings = {"backbone": "vit_tiny", "random_start::layerscale_init": 1.0}
     parser = ConfigParser()
     parser.read_config(str(config))
     parser.update(settings)

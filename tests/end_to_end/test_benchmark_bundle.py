@@ -161,7 +161,8 @@ def test_the_laptops_sweep_needs_no_weights(tmp_path):
 def test_a_sweep_killed_on_its_way_computes_no_finished_cell_twice(tmp_path, start):
     medmnist(tmp_path / "set.npz", planted=True)
     models = [
-        {"name": f"{depth} blocks", "backbone": "vit_tiny", "depth": depth, "weights": "random"} for depth in (1, 2, 3)
+        {"name": f"{depth} blocks", "backbone": "vit_tiny", "random_start": {"depth": depth}, "weights": "random"}
+        for depth in (1, 2, 3)
     ]
     settings = {
         "models": models,

@@ -31,7 +31,12 @@ def brains(tmp_path_factory):
 def trained(brains, tmp_path_factory):
     """The folder of a run of 12 steps, by the command line."""
     output = tmp_path_factory.mktemp("run")
-    settings = {**settings_of(brains, output), "iterations_per_epoch": 6, "learning_rate": 1e-3, "layerscale_init": 1.0}
+    settings = {
+        **settings_of(brains, output),
+        "iterations_per_epoch": 6,
+        "learning_rate": 1e-3,
+        "random_start::layerscale_init": 1.0,
+    }
     run_bundle(["train"], {**settings, "encoder_learning_rate": 1e-3}, run_id="training", bundle=BRATS)
     return output
 
@@ -44,7 +49,7 @@ def settings_of(data, output):
 def small(trained, **settings):
     """Overrides for a run with the trained weights."""
     network = {name: TINY[name] for name in ("backbone", "roi_size", "amp")}
-    return {**network, "pixdim": [4.0, 4.0], "layerscale_init": 1.0, "model_path": str(trained / "model.pt")} | settings
+    return {**network, "pixdim": [4.0, 4.0], "model_path": str(trained / "model.pt")} | settings
 
 
 def voxels(path):

@@ -21,8 +21,6 @@ def encoder(tmp_path):
     torch.manual_seed(0)
     write_weights(vit_backbone("vit_mini", layerscale_init=1.0).state_dict(), tmp_path / "teacher.safetensors")
     return {
-        "backbone": "vit_mini",
-        "layerscale_init": 1.0,
         "model_path": str(tmp_path / "teacher.safetensors"),
         "output_dir": str(tmp_path / "out"),
         "slice_batch_size": 4,

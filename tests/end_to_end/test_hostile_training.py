@@ -268,7 +268,12 @@ def test_training_on_a_real_scan(training_overrides, tmp_path):
     description["labels"] |= {f"organ{i}": i for i in range(1, 16)}
     (data / "dataset.json").write_text(json.dumps(description))
     settings = {**training_overrides, "dataset_dir": str(data), "dataset_layout": "nnunet_raw", "n_folds": 2}
-    settings |= {"epochs": 10, "iterations_per_epoch": 10, "validation_interval": 10, "layerscale_init": 1.0}
+    settings |= {
+        "epochs": 10,
+        "iterations_per_epoch": 10,
+        "validation_interval": 10,
+        "random_start::layerscale_init": 1.0,
+    }
     settings |= {"foreground_fraction": 0.7, "learning_rate": 1e-3, "encoder_learning_rate": 1e-3}
     run_here(["train"], settings)
     by_iteration = losses(tmp_path / "run")

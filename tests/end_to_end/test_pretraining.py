@@ -80,7 +80,6 @@ def test_two_processes_give_the_losses_of_one_with_twice_the_batch(pretraining_o
         "network_def::pos_embed_rope_rescale_coords": 1.0,
         "network_def::pos_embed_rope_dtype": "fp32",
     }
-    exact["extra_keys"] = [*pretraining_overrides["extra_keys"], "network_def::pos_embed_rope_rescale_coords"]
     pretrain(["train"], exact)
     two = elsewhere(exact, tmp_path / "two", batch_size=2)
     pretrain(["train", sharding], two, launcher=TORCHRUN)

@@ -89,7 +89,10 @@ def test_training_from_annotations_replaces_the_served_model_and_keeps_it(bundle
         ({"seed": 3}, ["seed 0 (this run: 3)"]),
         ({"learning_rate": 1e-3}, ["learning_rate 0.0003 (this run: 0.001)"]),
         ({"network_def::backbone::norm_layer": "layernormbf16"}, ["network_def::backbone::norm_layer layernorm"]),
-        ({"fingerprint": {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}}, ["fingerprint None"]),
+        (
+            {"fingerprint": {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}},
+            ["fingerprint None"],
+        ),
     ],
 )
 def test_a_resumed_run_has_the_settings_of_its_checkpoint(training_overrides, finished, changes, said):

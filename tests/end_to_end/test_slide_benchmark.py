@@ -18,8 +18,8 @@ SMALL = {
     "progress": False,
     "n_resamples": 100,
     "amp": False,
-    "network_def::depth": 2,
-    "extra_keys": ["network_def::depth"],
+    "random_start::depth": 2,
+    "extra_keys": ["random_start::depth"],
     "attention_epochs": 10,
     "attention_learning_rate": 2e-3,
 }

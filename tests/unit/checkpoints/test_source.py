@@ -118,7 +118,7 @@ def test_hub_then_offline_from_the_cache(hub, tmp_path):
 
 def test_hub_that_is_down(tmp_path):
     (answer,) = resolve_elsewhere(["hf://acme/bundle"], HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path))
-    assert answer.startswith("InputError hf://acme/bundle: not to be had")
+    assert answer.startswith("InputError hf://acme/bundle: not found on the hub")
 
 
 def test_hub_without_the_extra(monkeypatch):

@@ -17,8 +17,8 @@ from meddino_components.evaluation.sweep_report import Cell, write_sweep
 from meddino_components.networks import vit_backbone
 
 MODELS = [
-    {"name": "one block", "backbone": "vit_tiny", "depth": 1, "weights": "random"},
-    {"name": "two blocks", "backbone": "vit_tiny", "depth": 2, "weights": "random"},
+    {"name": "one block", "backbone": "vit_tiny", "random_start": {"depth": 1}, "weights": "random"},
+    {"name": "two blocks", "backbone": "vit_tiny", "random_start": {"depth": 2}, "weights": "random"},
 ]
 QUIET = {"progress": False, "num_workers": 0, "n_resamples": 50}
 
@@ -92,7 +92,7 @@ def test_finished_cells_are_not_computed_again_unless_something_changed(tmp_path
     assert sweep_all(tmp_path, source) == first
     assert len(computed) == 4
     # one more size, and one model with other weights
-    models = [MODELS[0], {**MODELS[1], "layerscale_init": 1.0}]
+    models = [MODELS[0], {**MODELS[1], "random_start": {"depth": 2, "layerscale_init": 1.0}}]
     sweep_all(tmp_path, source, models, sizes_px=(16, 32, 48))
     assert computed[4:] == [("one block", 48), ("two blocks", 16), ("two blocks", 32), ("two blocks", 48)]
 
@@ -312,7 +312,7 @@ def test_a_cell_is_computed_again_where_this_package_changed(tmp_path, table, sc
 
 def test_a_cell_is_computed_again_where_weights_changed(tmp_path, table, scored):
     network = vit_backbone("vit_tiny", depth=1)
-    models = [{**MODELS[0], "weights": str(tmp_path / "weights.pt")}]
+    models = [{"name": "one block", "weights": str(tmp_path / "weights.pt")}]
     for n_computed in (1, 2):
         torch.save(network.state_dict(), tmp_path / "weights.pt")
         for _ in range(2):

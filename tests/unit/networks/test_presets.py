@@ -3,8 +3,13 @@
 import pytest
 import torch
 
-from meddino_components.errors import InputError
-from meddino_components.networks import PRESETS, chosen_backbone, vit_backbone
+from meddino_components.networks import (
+    ARCHITECTURE_ARGUMENTS,
+    PRESETS,
+    RUN_ARGUMENTS,
+    complete_architecture,
+    vit_backbone,
+)
 
 # parameters of the public DINOv3 checkpoints
 PUBLISHED = {
@@ -42,7 +47,12 @@ def test_unknown_names_are_errors():
         vit_backbone("vit_tiny", drop_path=0.1)
 
 
-@pytest.mark.parametrize(("name", "more"), [("vit_huge", {}), ("vit_mini", {"qkv_bais": False})])
-def test_what_a_user_mistypes_is_said(name, more):
-    with pytest.raises(InputError, match=f"no backbone of these settings: .*{next(iter(more), name)}"):
-        chosen_backbone(name, **more)
+def test_an_architecture_has_every_argument_of_the_weights_and_none_of_the_run():
+    architecture = complete_architecture("vit_small_plus", qkv_bias=False)
+    assert set(architecture) == set(ARCHITECTURE_ARGUMENTS)
+    assert not set(architecture) & set(RUN_ARGUMENTS)
+    with torch.device("meta"):
+        network = vit_backbone("vit_small_plus", qkv_bias=False)
+    assert architecture == {name: network.arguments[name] for name in ARCHITECTURE_ARGUMENTS}
+    with pytest.raises(TypeError, match="drop_path_rate"):
+        complete_architecture("vit_small", drop_path_rate=0.1)

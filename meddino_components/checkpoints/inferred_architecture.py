@@ -1,0 +1,140 @@
+"""The arguments of a backbone from the names and shapes of its tensors."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from meddino_components.errors import InputError
+from meddino_components.networks import PRESETS
+
+from .formats import to_dinov3_names
+
+_PATCH = "patch_embed.proj.weight"
+_PERIODS = "rope_embed.periods"
+# of nearly all vision transformers; the presets name the others
+_HEAD_DIM = 64
+# the base of all published models; a file may hold the periods in bf16, which keeps 8 bits
+_COMMON_BASE, _BASE_RTOL = 100.0, 0.03
+
+
+def infer_architecture(tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """Read what the tensors of a backbone say about the network they are of.
+
+    Args:
+        tensors: a bare backbone with the names of DINOv3, transformers or timm; tensors without data (``meta``) will
+            do, but then the rotary periods say the width of a head alone.
+
+    Returns:
+        arguments of `DinoVisionTransformer`. Left out are those that no tensor shows: the eps of the norms (two
+        LayerNorms have the same tensors), how coordinates are normalised, and, where the file holds no rotary
+        periods, base and precision of the rotation.
+
+    Raises:
+        InputError: a tensor is missing that every backbone has, or a shape that no backbone of this kind has.
+    """
+    renamed, key_bias = to_dinov3_names(tensors)
+    return infer_from_dinov3_names(renamed, key_bias=key_bias)
+
+
+def infer_from_dinov3_names(tensors: Mapping[str, torch.Tensor], *, key_bias: bool = True) -> dict[str, Any]:
+    """`infer_architecture` of tensors that have the names of DINOv3.
+
+    Args:
+        tensors: of a bare backbone.
+        key_bias: False where the file had biases of queries and values alone, as transformers and timm write them.
+    """
+    patch, cls_token = _needed(tensors, _PATCH, 4), _needed(tensors, "cls_token", 3)
+    width = cls_token.shape[-1]
+    depth = 1 + max((int(m[1]) for key in tensors if (m := re.match(r"blocks\.(\d+)\.", key))), default=-1)
+    if not depth:
+        raise InputError("the weights hold no transformer block: expected tensors such as blocks.0.norm1.weight")
+    qkv_bias = _any(tensors, r"attn\.qkv\.bias$")
+    storage = tensors.get("storage_tokens")
+    found: dict[str, Any] = {
+        "patch_size": patch.shape[-1],
+        "in_chans": patch.shape[1],
+        "embed_dim": width,
+        "depth": depth,
+        **_feed_forward(tensors, width),
+        "qkv_bias": qkv_bias,
+        "proj_bias": _any(tensors, r"attn\.proj\.bias$"),
+        "ffn_bias": _any(tensors, r"mlp\.\w+\.bias$"),
+        "mask_k_bias": qkv_bias and (_any(tensors, r"attn\.qkv\.bias_mask$") or not key_bias),
+        "layerscale_init": 1e-5 if _any(tensors, r"ls1\.gamma$") else None,
+        "n_storage_tokens": 0 if storage is None else storage.shape[1],
+        "untie_cls_and_patch_norms": "cls_norm.weight" in tensors,
+        "untie_global_and_local_cls_norm": "local_cls_norm.weight" in tensors,
+    }
+    if "norm.weight" in tensors and "norm.bias" not in tensors:
+        found["norm_layer"] = "rmsnorm"
+    periods = tensors.get(_PERIODS)
+    if periods is None:
+        return found | {"num_heads": _usual_heads(found)}
+    if periods.numel() == 0 or width % (4 * periods.numel()):
+        raise InputError(f"{_PERIODS} has {periods.numel()} values, which no head of a network {width} wide has")
+    return found | {"num_heads": width // (4 * periods.numel())} | _rotation(periods, cls_token)
+
+
+def _needed(tensors: Mapping[str, torch.Tensor], name: str, n_axes: int) -> torch.Tensor:
+    tensor = tensors.get(name)
+    if tensor is None or tensor.ndim != n_axes:
+        shape = "missing" if tensor is None else f"of shape {list(tensor.shape)}"
+        raise InputError(f"{name} is {shape}: expected {n_axes} axes, as in every backbone of this kind")
+    return tensor
+
+
+def _any(tensors: Mapping[str, torch.Tensor], pattern: str) -> bool:
+    return any(re.search(pattern, key) for key in tensors)
+
+
+def _feed_forward(tensors: Mapping[str, torch.Tensor], width: int) -> dict[str, Any]:
+    """``ffn_layer`` and the ``ffn_ratio`` that gives the hidden width found; alignment leaves no trace of its own."""
+    gated = "blocks.0.mlp.w1.weight" in tensors
+    hidden = _needed(tensors, f"blocks.0.mlp.{'w1' if gated else 'fc1'}.weight", 2).shape[0]
+    if gated and hidden % 8:
+        raise InputError(f"blocks.0.mlp.w1.weight is {hidden} wide: expected a multiple of 8, as SwiGLU's are here")
+    # SwiGLU has two thirds of the width that the ratio gives
+    exact = (math.ceil(hidden * 3 / 2) if gated else hidden) / width
+    # a ratio such as 3.7777 may lose its last unit as a float
+    ratio = exact if int(width * exact) == round(width * exact) else (round(width * exact) + 0.5) / width
+    return {"ffn_layer": "swiglu" if gated else "mlp", "ffn_ratio": ratio}
+
+
+def _usual_heads(found: Mapping[str, Any]) -> int:
+    """Heads of the preset of this size, or heads of 64 channels."""
+    for preset in PRESETS.values():
+        if all(preset[name] == found[name] for name in ("embed_dim", "depth")):
+            return int(preset["num_heads"])
+    if found["embed_dim"] % _HEAD_DIM:
+        raise InputError(
+            f"the weights are {found['embed_dim']} wide and hold no rotary periods, so that the number of heads cannot "
+            "be told: give a file with rope_embed.periods, or one that this project wrote"
+        )
+    return int(found["embed_dim"]) // _HEAD_DIM
+
+
+def _rotation(periods: torch.Tensor, cls_token: torch.Tensor) -> dict[str, Any]:
+    """Base or range of the periods, and the precision they were computed in."""
+    if periods.is_meta or periods.numel() < 2 or not bool(torch.isfinite(periods).all()):
+        return {}
+    values, n = periods.double(), periods.numel()
+    first, last = values[0].item(), values[-1].item()
+    if first <= 0 or last <= 0:
+        return {}
+    found: dict[str, Any] = {"pos_embed_rope_base": None}
+    if abs(first - 1) > _BASE_RTOL:
+        found |= {"pos_embed_rope_min_period": first, "pos_embed_rope_max_period": last}
+    else:
+        base = last ** (n / (n - 1))
+        common = math.isclose(base, _COMMON_BASE, rel_tol=_BASE_RTOL)
+        found |= {"pos_embed_rope_base": _COMMON_BASE if common else float(f"{base:.4g}")}
+    # a file that is in bf16 as a whole says nothing about the rotation
+    if cls_token.dtype not in (torch.bfloat16, torch.float16):
+        rounded = periods.dtype == torch.bfloat16 or torch.equal(periods.bfloat16().to(periods.dtype), periods)
+        found["pos_embed_rope_dtype"] = "bf16" if rounded else "fp32"
+    return found

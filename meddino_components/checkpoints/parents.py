@@ -1,0 +1,46 @@
+"""What weights were made from, as their record says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .hub_address import HUB_PREFIX
+from .record_files import read_record
+from .registry import find_known
+from .source import resolve
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A file that training or conversion began with.
+
+    Attributes:
+        facts: ``source``, ``sha256``, ``role`` and ``record_id``, as `WeightsRecord.parents` holds them.
+        licences: of the file, which go over to what is made of it.
+    """
+
+    facts: Mapping[str, Any]
+    licences: tuple[str, ...]
+
+
+def parent_of(source: str, sha256: str, role: str) -> Parent:
+    """Describe a file that was loaded.
+
+    Args:
+        source: as the user wrote it: a path, ``hf://owner/name[/file]`` or the name of a known encoder.
+        sha256: of the file.
+        role: what it gave, such as ``encoder``.
+    """
+    record, known = read_record(resolve(source)), find_known(source)
+    facts = {
+        # folders are of one machine
+        "source": source if known or source.startswith(HUB_PREFIX) else Path(source).name,
+        "sha256": sha256,
+        "role": role,
+        "record_id": None if record is None else record.id,
+    }
+    inherited = record.licences if record is not None else (known.licence,) if known is not None else ()
+    return Parent(facts, tuple(inherited))

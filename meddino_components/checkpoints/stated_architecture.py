@@ -1,0 +1,29 @@
+"""The architecture of the encoder that a weight file states in its record, read without building a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from meddino_components.errors import InputError
+from meddino_components.networks import ARCHITECTURE_ARGUMENTS
+
+from .architecture import encoder_part
+from .record_files import read_record
+
+
+def read_stated_architecture(path: Path) -> dict[str, Any] | None:
+    """Arguments of the backbone in a file, or of the backbone of the segmenter in it; None where it states none.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        InputError: the record is damaged, or states arguments that are no backbone's.
+    """
+    record = read_record(path)
+    stated = encoder_part(record.architecture or {}) if record is not None else {}
+    found = {name: value for name, value in stated.items() if name in ARCHITECTURE_ARGUMENTS}
+    if not all(isinstance(value, (bool, int, float, str, type(None))) for value in found.values()):
+        raise InputError(f"{path}: states an architecture that is none of a backbone: {dict(stated)}"[:400])
+    return found or None

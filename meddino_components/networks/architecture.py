@@ -1,0 +1,23 @@
+"""Which arguments of a backbone describe the network that weights belong to, and which belong to the run."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from .vision_transformer import DinoVisionTransformer
+
+# of a run: what is dropped, augmented or computed again in training
+RUN_ARGUMENTS = (
+    "drop_path_rate",
+    "activation_checkpointing",
+    "pos_embed_rope_shift_coords",
+    "pos_embed_rope_jitter_coords",
+    "pos_embed_rope_rescale_coords",
+)
+_ALL: dict[str, Any] = {
+    name: parameter.default for name, parameter in inspect.signature(DinoVisionTransformer).parameters.items()
+}
+# of the weights: two networks that differ in one of these give other features
+ARCHITECTURE_DEFAULTS = {name: default for name, default in _ALL.items() if name not in RUN_ARGUMENTS}
+ARCHITECTURE_ARGUMENTS = tuple(ARCHITECTURE_DEFAULTS)
