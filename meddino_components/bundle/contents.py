@@ -20,7 +20,7 @@ _PLACES = re.compile(
     r"|configs/(?:\w[\w-]*\.json|logging\.conf)"
     r"|docs/\w[\w.-]*\.(?:md|txt|png)"
     r"|models/\w[\w.-]*\.(?:pt|safetensors)(?:\.sha256)?"
-    rf"|{COMPONENTS}/(?:\w+/)*\w+\.(?:py|typed|html|json)",
+    rf"|{COMPONENTS}/(?:\w+/)*\w+\.(?:py|typed|html|json|yaml)",
     re.ASCII,
 )
 _HASH_LINE = re.compile(r"[0-9a-f]{64}(?:  ?[\w.-]+)?\s*", re.ASCII)

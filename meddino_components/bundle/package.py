@@ -25,7 +25,7 @@ RELEASES = "https://github.com/meddino/meddino/releases/download/bundles"
 MODEL_INFO = "model_info.json"
 _MODEL = "models/model.pt"
 # of the components; nothing else of the package's folder is shipped
-_COMPONENT_SUFFIXES = {".py", ".typed", ".html", ".json"}
+_COMPONENT_SUFFIXES = {".py", ".typed", ".html", ".json", ".yaml"}
 # hand-written layers need the other bundles' shared ones, so the JSON made of them is shipped
 _NOT_SHIPPED = {"sources", "models", "eval", "output", "__pycache__", ".meddino"}
 
