@@ -92,7 +92,7 @@ def test_training_from_annotations_replaces_the_served_model_and_keeps_it(bundle
         ({"network_def::backbone::norm_layer": "layernormbf16"}, ["network_def::backbone::norm_layer layernorm"]),
         (
             {"fingerprint": {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}},
-            ["fingerprint None"],
+            ["fingerprint::percentile_00_5 nothing (this run: -300)"],
         ),
     ],
 )
