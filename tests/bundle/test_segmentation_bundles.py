@@ -19,7 +19,11 @@ def test_the_knobs_stand_at_the_top_with_plain_values_or_one_reference(bundle):
     config = read_json(bundle, "train")
     assert set(KNOBS) <= set(config)
     assert config["run"] == "@training"
-    assert config["training"] == "$@train::trainer.run()"
+    assert config["training"] == {
+        "_target_": "meddino_components.training.run_training",
+        "trainer": "@train::trainer",
+        "evaluator": "@validate::evaluator",
+    }
 
 
 @of_segmentation

@@ -7,13 +7,14 @@ import sys
 import psutil
 import pytest
 import torch
-from command_lines import AMOS, PRETRAIN, TINY, TORCHRUN, losses, wait_for_lines
+from command_lines import AMOS, PRETRAIN, TINY, TORCHRUN, losses, read_log, wait_for_lines
 from in_process import run_here
 
 from meddino_components.__main__ import input_error
 from meddino_components.checkpoints import sha256_of, write_weights
 from meddino_components.data import read_datalist
 
+WINDOW = {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}
 KEPT = ("backbone", "roi_size", "pixdim", "amp")
 
 
@@ -91,7 +92,7 @@ def test_training_from_annotations_replaces_the_served_model_and_keeps_it(bundle
         ({"network_def::backbone::norm_layer": "layernormbf16"}, ["network_def::backbone::norm_layer layernorm"]),
         (
             {"fingerprint": {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}},
-            ["fingerprint None"],
+            ["fingerprint::percentile_00_5 nothing (this run: -300)"],
         ),
     ],
 )
@@ -126,8 +127,6 @@ def test_a_resumed_run_may_be_longer_elsewhere_and_in_other_processes(training_o
 
 
 def read_rates(output):
-    from command_lines import read_log
-
     return [line for line in read_log(output) if "loss" in line]
 
 
