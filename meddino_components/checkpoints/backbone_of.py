@@ -70,7 +70,7 @@ def backbone_of(
     else:
         architecture = dict(encoder_facts(str(weights)).architecture)
         if name is not None:
-            _check_name(name, architecture, str(weights))
+            _check_name(name, named, architecture, str(weights))
         if architecture["layerscale_init"] is not None:
             architecture["layerscale_init"] = start.get("layerscale_init") or architecture["layerscale_init"]
     chosen = {"in_chans": in_chans, "norm_layer": norm_layer, "pos_embed_rope_dtype": pos_embed_rope_dtype}
@@ -99,15 +99,14 @@ def _named(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     raise InputError(f"no backbone of these settings: unknown backbone {name!r}; known: {known}")
 
 
-def _check_name(name: str, architecture: Mapping[str, Any], weights: str) -> None:
+def _check_name(name: str, wanted: Mapping[str, Any], architecture: Mapping[str, Any], weights: str) -> None:
     """Refuse a name that is of another network than the weights."""
-    wanted = _named(name, {})
     stated = [*PRESETS.get(name, wanted), *_SIZES]
     if all(_feature(wanted, key) == _feature(architecture, key) for key in stated):
         return
     raise InputError(
-        f"{weights} is {_size(architecture)}, but backbone is {name} ({_size(wanted)}): leave backbone out, or give "
-        f"weights of {name}"
+        f"{weights} is {_size(architecture)}, but backbone is {name} ({_size(wanted)}): set backbone to None (the "
+        f"weights say it), or give weights of {name}"
     )
 
 
