@@ -38,7 +38,7 @@ def main() -> None:
     command("-m", "meddino_components", "phantom", DATA, "--n_ct", 30, "--n_mr", 0, "--n_val_ct", 4, "--n_val_mr", 0)
     bundle("train", dataset_dir=DATA, output_dir=RUN, model_path=MODEL, n_folds=10)
     bundle("evaluate", dataset_dir=DATA, output_dir=EVALUATION, model_path=MODEL, section="official_validation")
-    unseen = sorted((DATA / "imagesVa").iterdir())[0]
+    unseen = sorted((DATA / "imagesVa").glob("*.nii.gz"))[0]
     command(
         "-m",
         "meddino_components",

@@ -212,7 +212,7 @@ def test_phantom_then_plan(tmp_path, capsys):
     folder = tmp_path / "phantoms"
     settings = ["--n_ct", "2", "--n_mr", "1", "--n_val_ct", "0", "--n_val_mr", "0", "--seed", "3"]
     assert command("phantom", folder, *settings) == 0
-    names = {path.name for path in (folder / "imagesTr").iterdir()}
+    names = listing(folder / "imagesTr")
     assert names == {"amos_0001.nii.gz", "amos_0002.nii.gz", "amos_0501.nii.gz"}
     assert len(json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["training"]) == 3
 
