@@ -19,8 +19,8 @@ def _words(text: str) -> frozenset[str]:
 
 # ours, by package
 _OURS = {
-    "bundle": _words("check_overrides find_bundle_root"),
-    "checkpoints": _words("load_backbone_weights load_segmenter_weights"),
+    "bundle": _words("check_overrides find_bundle_root find_trained_model run_settings"),
+    "checkpoints": _words("backbone_of intensity_of load_backbone_weights load_network_weights load_starting_weights"),
     "data": _words("""
         CheckSameGridd CropCollate CropDistortions GlobalBatchSampler LabelsToRegionsd LoadRegionLabelsd
         LoadSequencesd LoadVolumed MultiCropDataset NormalizeIntensityByModalityd ResampleInPlaned SliceDataset
@@ -29,25 +29,29 @@ _OURS = {
     "embeddings": _words("embed_image_set frozen_backbone raw_pixels with_external_encoders with_weights"),
     "evaluation": _words("""
         DecoderTraining OrganDice ReferenceSlices SegmentationReport evaluate_classification evaluate_patches
-        evaluate_segmentation run_sweep segmentation_folds segmentation_label_names write_volume_features
+        evaluate_segmentation held_out_cases run_sweep segmentation_folds segmentation_label_names write_volume_features
         """),
     "export": _words("ExportedNetwork compile_with_tensorrt"),
-    "inference": _words("AutocastInferer CaseEvaluator VolumeInferer WriteCased supports_bfloat16"),
-    "losses": _words("DiceCrossEntropyLoss GramLoss RegionDiceCrossEntropyLoss"),
-    "networks": _words("DINOHead MedDinoSegmenter vit_backbone"),
+    "inference": _words("""
+        AutocastInferer CaseEvaluator VolumeInferer WriteCased has_dropout model_settings network_of_model
+        supports_bfloat16
+        """),
+    "interruption": _words("exit_on_signal"),
+    "losses": _words("DiceCrossEntropyLoss GramLoss RegionDiceCrossEntropyLoss segmentation_loss"),
+    "networks": _words("DINOHead MedDinoSegmenter"),
     "training": _words("""
         BestModel ClassBalanceDecay CollapseMonitor EarlyStopping FeatureEvaluation GradientClipping
-        GramTeacherRefresh JsonLog LastModel RunProgress ScheduleHandler Schedules SelfDistillationObjective
-        SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate Throughput TrainingCheckpoint
-        constant_schedule from_annotators on_device self_distillation_groups shard stage_manifest start_from_stage
-        warmup_cosine_schedule write_scalars
+        GramTeacherRefresh JsonLog LastModel RunFolder RunProgress ScheduleHandler Schedules SelfDistillationObjective
+        SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate Throughput TrainingCheckpoint Validation
+        constant_schedule from_annotators on_device run_training self_distillation_groups shard stage_manifest start_from_stage
+        training_record warmup_cosine_schedule write_scalars
         """),
 }
 COMPONENTS = frozenset(f"meddino_components.{package}.{name}" for package, names in _OURS.items() for name in names)
 # of others, by the names that a configuration writes; those without a dot are MONAI's
 OTHER_COMPONENTS = _words("""
     Compose DataLoader Dataset DistributedSampler Invertd LrScheduleHandler MeanDice StatsHandler SupervisedEvaluator
-    SupervisedTrainer TensorBoardStatsHandler ValidationHandler
+    SupervisedTrainer TensorBoardStatsHandler ToDeviced
     ignite.handlers.ProgressBar
     monai.handlers.IgniteMetricHandler monai.metrics.DiceMetric monai.optimizers.generate_param_groups
     monai.utils.set_determinism

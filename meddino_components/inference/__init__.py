@@ -3,6 +3,7 @@
 from .autocast import AutocastInferer, supports_bfloat16
 from .body_region import body_mask, body_region
 from .case_evaluator import CaseEvaluator
+from .foreground_share import has_dropout
 from .model_settings import ModelSettings, model_settings, network_of_model
 from .overlay import write_overlay
 from .volume_inferer import VolumeInferer
@@ -16,6 +17,7 @@ __all__ = [
     "WriteCased",
     "body_mask",
     "body_region",
+    "has_dropout",
     "model_settings",
     "network_of_model",
     "supports_bfloat16",

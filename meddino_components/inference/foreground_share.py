@@ -6,6 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
+
+from ..networks import MedDinoSegmenter
+
+
+def has_dropout(network: nn.Module) -> bool:
+    """Whether dropout is set before the decoder of a network of ours, as MONAI Label's epistemic scoring does."""
+    return isinstance(network, MedDinoSegmenter) and network.dropout > 0
 
 
 class ForegroundShare:
