@@ -9,8 +9,9 @@ from command_lines import AMOS
 from in_process import run_here, untouched_process, write_laptop_model
 from visible_files import visible
 
-from meddino_components.__main__ import input_error, main
+from meddino_components.__main__ import main
 from meddino_components.checkpoints import sha256_of
+from meddino_components.errors import input_error
 from meddino_components.export import export
 
 LAPTOP = {"bundle": str(AMOS), "overlay_config": "laptop"}

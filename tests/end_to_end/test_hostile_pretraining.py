@@ -10,8 +10,8 @@ from command_lines import PRETRAIN, TORCHRUN, check_one_killed_ends_both, losses
 from in_process import cause, run_here
 from slice_stores import random_slices, write_store
 
-from meddino_components.__main__ import input_error
 from meddino_components.checkpoints import sha256_of
+from meddino_components.errors import input_error
 
 
 def pretrain(configs, overrides):

@@ -16,8 +16,8 @@ import torch
 from command_lines import TORCHRUN, check_one_killed_ends_both, losses, run_bundle, wait_for_lines
 from in_process import cause, run_here
 
-from meddino_components.__main__ import input_error
 from meddino_components.checkpoints import sha256_of
+from meddino_components.errors import input_error
 
 SHORT = {"epochs": 1, "iterations_per_epoch": 2, "validation_interval": 1}
 

@@ -8,7 +8,7 @@ from brats_volumes import write_brats
 from command_lines import BRATS, TINY, losses, read_log
 from in_process import run_here
 
-from meddino_components.__main__ import input_error
+from meddino_components.errors import input_error
 
 PLAIN = {"spatial_dims": 2, "in_channels": 1, "out_channels": 16}
 NETWORKS = {

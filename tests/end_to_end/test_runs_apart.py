@@ -10,9 +10,9 @@ import torch
 from command_lines import AMOS, PRETRAIN, TINY, TORCHRUN, losses, read_log, wait_for_lines
 from in_process import run_here
 
-from meddino_components.__main__ import input_error
 from meddino_components.checkpoints import sha256_of, write_weights
 from meddino_components.data import read_datalist
+from meddino_components.errors import input_error
 
 WINDOW = {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}
 KEPT = ("backbone", "roi_size", "pixdim", "amp")

@@ -10,8 +10,8 @@ from brats_volumes import write_brats
 from command_lines import AMOS, BRATS, TINY
 from in_process import command, run_here, untouched_process
 
-from meddino_components.__main__ import input_error
 from meddino_components.checkpoints import read_record, sha256_of, write_weights
+from meddino_components.errors import input_error
 from meddino_components.export import export
 
 FINGERPRINT = {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}

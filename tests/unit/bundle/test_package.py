@@ -8,7 +8,6 @@ import pytest
 import yaml
 from command_lines import AMOS, BRATS
 
-from meddino_components.__main__ import input_error
 from meddino_components.bundle import package
 from meddino_components.checkpoints import (
     WeightsRecord,
@@ -18,7 +17,7 @@ from meddino_components.checkpoints import (
     sha256_of,
     write_weights,
 )
-from meddino_components.errors import InputError
+from meddino_components.errors import InputError, input_error
 from meddino_components.files import ResultFiles
 from meddino_components.networks import MedDinoSegmenter, vit_backbone
 
