@@ -43,7 +43,7 @@ _OURS = {
         BestModel ClassBalanceDecay CollapseMonitor EarlyStopping FeatureEvaluation GradientClipping
         GramTeacherRefresh JsonLog LastModel RunFolder RunProgress ScheduleHandler Schedules SelfDistillationObjective
         SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate Throughput TrainingCheckpoint Validation
-        constant_schedule from_annotators on_device run_training self_distillation_groups shard stage_manifest
+        constant_schedule fine_tuning_groups from_annotators on_device run_training self_distillation_groups shard stage_manifest
         start_from_stage training_record warmup_cosine_schedule write_scalars
         """),
 }
@@ -53,7 +53,7 @@ OTHER_COMPONENTS = _words("""
     Compose DataLoader Dataset DistributedSampler Invertd LrScheduleHandler MeanDice StatsHandler SupervisedEvaluator
     SupervisedTrainer TensorBoardStatsHandler ToDeviced
     ignite.handlers.ProgressBar
-    monai.handlers.IgniteMetricHandler monai.metrics.DiceMetric monai.optimizers.generate_param_groups
+    monai.handlers.IgniteMetricHandler monai.metrics.DiceMetric
     monai.utils.set_determinism
     torch.Generator torch.optim.AdamW torch.optim.lr_scheduler.PolynomialLR torch.utils.data.DataLoader
     """)
@@ -97,8 +97,9 @@ CALLS: Mapping[str, tuple[int, frozenset[str]]] = {
 VALUES = _words("torch.bfloat16 torch.float16 torch.float32")
 # attributes and methods of components, texts and tensors
 ATTRIBUTES = _words("""
-    backbone embed_dim exit_if_failed frozen_until item items keys label_names lower members names num_labels
-    patch_size rstrip run sha256 split strip type upper values
+    background backbone channel_names context_slices embed_dim exit_if_failed fingerprint fold frozen_until item items
+    keys label_names lower members n_folds names num_labels patch_size pixdim record record_id regions roi_size rstrip run
+    segment_codes sha256 split strip type upper values
     """)
 
 

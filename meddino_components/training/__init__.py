@@ -10,7 +10,7 @@ from .feature_evaluation import FeatureEvaluation
 from .gradient_clipping import GradientClipping
 from .json_log import JsonLog, write_scalars
 from .objective import SelfDistillationObjective
-from .param_groups import parameter_groups, self_distillation_groups
+from .param_groups import fine_tuning_groups, parameter_groups, self_distillation_groups
 from .placement import on_device, unwrap
 from .progress import RunProgress
 from .record import training_record
@@ -51,6 +51,7 @@ __all__ = [
     "TrainingCheckpoint",
     "Validation",
     "constant_schedule",
+    "fine_tuning_groups",
     "from_annotators",
     "on_device",
     "parameter_groups",

@@ -1,16 +1,32 @@
-"""Parameter groups of self-distillation: learning rates by depth, no weight decay for norms and biases."""
+"""Parameter groups: of self-distillation by depth, without weight decay of norms and biases; of fine-tuning by part."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
+from monai.optimizers import generate_param_groups
 from torch import nn
 
 from .placement import unwrap
 
 _BLOCK = re.compile(r"(?:^|\.)blocks\.(\d+)\.")
 _TOKENS = ("cls_token", "storage_tokens", "mask_token")
+
+
+def fine_tuning_groups(*, network: nn.Module, encoder_learning_rate: float) -> list[dict[str, Any]]:
+    """The encoder with a rate of its own, and all else with the optimiser's.
+
+    Args:
+        network: with its encoder as ``backbone``; a network without one is a single group.
+        encoder_learning_rate: of the encoder.
+    """
+    if not hasattr(network, "backbone"):
+        return [{"params": list(network.parameters())}]
+    groups: list[dict[str, Any]] = generate_param_groups(
+        network, [lambda whole: whole.backbone], ["select"], [encoder_learning_rate]
+    )
+    return groups
 
 
 def parameter_groups(
