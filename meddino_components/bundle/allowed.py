@@ -43,8 +43,8 @@ _OURS = {
         BestModel ClassBalanceDecay CollapseMonitor EarlyStopping FeatureEvaluation GradientClipping
         GramTeacherRefresh JsonLog LastModel RunFolder RunProgress ScheduleHandler Schedules SelfDistillationObjective
         SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate Throughput TrainingCheckpoint Validation
-        constant_schedule fine_tuning_groups from_annotators on_device run_training self_distillation_groups shard stage_manifest
-        start_from_stage training_record warmup_cosine_schedule write_scalars
+        constant_schedule fine_tuning_groups from_annotators on_device run_training self_distillation_groups shard
+        stage_manifest start_from_stage training_record warmup_cosine_schedule write_scalars
         """),
 }
 COMPONENTS = frozenset(f"meddino_components.{package}.{name}" for package, names in _OURS.items() for name in names)
@@ -98,8 +98,8 @@ VALUES = _words("torch.bfloat16 torch.float16 torch.float32")
 # attributes and methods of components, texts and tensors
 ATTRIBUTES = _words("""
     background backbone channel_names context_slices embed_dim exit_if_failed fingerprint fold frozen_until item items
-    keys label_names lower members n_folds names num_labels patch_size pixdim record record_id regions roi_size rstrip run
-    segment_codes sha256 split strip type upper values
+    keys label_names lower members n_folds names num_labels patch_size pixdim record record_id regions roi_size rstrip
+    run segment_codes sha256 split strip type upper values
     """)
 
 

@@ -159,7 +159,7 @@ def test_the_bundles_own_overlays_pass(case):
         (AMOS, ["inference"], "epochs"),
         (AMOS, ["inference"], "dataset_layout"),
         (AMOS, ["inference", "laptop"], "epochs"),
-        (AMOS, ["inference", "inference_exported"], "backbone"),
+        (AMOS, ["inference", "inference_exported"], "weights"),
         (BENCHMARK, ["sweep"], "weights"),
         (BENCHMARK, ["sweep", "laptop"], "backbone"),
         (BENCHMARK, ["classify", "laptop"], "models"),
