@@ -9,6 +9,7 @@ Every call leaves a line in the file that the environment variable ``DOCUMENTED_
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -142,7 +143,7 @@ def check_exception(program: str, arguments: list[str]) -> int:
             for name in found.split(",")
         ]
         problems += [f"no extra {name}" for name in extras if not re.search(rf"^{name} = \[", text, re.MULTILINE)]
-        files = [after for before, after in zip(arguments, arguments[1:], strict=False) if before in ("-r", "-c")]
+        files = [after for before, after in itertools.pairwise(arguments) if before in ("-r", "-c")]
         problems += [f"no file {name}" for name in files if not (REPOSITORY / name).is_file()]
     if program == "make":
         text = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
