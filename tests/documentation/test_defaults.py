@@ -17,6 +17,7 @@ import pytest
 from command_lines import AMOS, BRATS, losses, read_log
 
 from meddino_components.bundle import package
+from meddino_components.data import read_datalist
 
 SEGMENTATION = {"epochs": 1, "iterations_per_epoch": 2, "batch_size": 1, "backbone": "vit_tiny", "weights": "random"}
 PRETRAINING = {"epochs": 1, "iterations_per_epoch": 2, "batch_size": 2, "backbone": "vit_tiny"}
@@ -97,7 +98,7 @@ def test_segmentation(bundle, place, processes, sandbox):
 @pytest.mark.slow
 @pytest.mark.parametrize(("place", "processes"), [("root", 1), ("bundle", 2)])
 def test_pretraining(place, processes, sandbox):
-    folder, root, prefix = in_place(place, "meddinov3_pretrain", sandbox)
+    folder, _, prefix = in_place(place, "meddinov3_pretrain", sandbox)
     components, store = sandbox / "meddino", sandbox / "store"
     run(
         folder,
@@ -118,12 +119,8 @@ def test_pretraining(place, processes, sandbox):
     given = {**PRETRAINING, "epochs": 2, "gram_weights": "checkpoint", "resume": True}
     run(folder, *training, root=components, processes=processes, store=store, **given)
     one = ("monai.bundle", "run", "--config_file")
-    cases = json.loads((sandbox / "data" / "Task03_Liver" / "dataset.json").read_text(encoding="utf-8"))["training"]
-    reference = [
-        {"image": str(sandbox / "data/Task03_Liver" / c["image"]), "label": str(sandbox / "data/Task03_Liver" / c["label"]),
-         "case_id": str(k), "modality": "ct"}
-        for k, c in enumerate(cases[:2])
-    ]  # fmt: skip
+    cases = read_datalist(sandbox / "data" / "Task03_Liver", "msd", "all_labelled")
+    reference = [{name: case[name] for name in ("image", "label", "case_id", "modality")} for case in cases[:2]]
     labels = {"reference_data": reference, "label_names": ["background", "liver", "cancer"], "slab_gap": 0}
     run(folder, *one, f"{prefix}configs/evaluate.json", root=components, **labels)
     run(folder, *one, f"{prefix}configs/inference.json", root=components, dataset_dir=sandbox / "data" / "scan.nii.gz")

@@ -14,7 +14,6 @@ import pytest
 from as_typed import EXCEPTIONS
 from markdown_commands import PAGES, REPOSITORY, Script, scripts
 
-
 WITH_COMMANDS = [page for page in PAGES if scripts(page)]
 
 
