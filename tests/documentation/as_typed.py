@@ -1,0 +1,169 @@
+"""Stands for ``python``, ``torchrun``, ``pip`` and ``make`` on the path of a documented command, and runs it.
+
+A command runs as it stands. What may differ is where the data lie (``/data`` becomes the sandbox's), how long a run is,
+its batch size, and the backbone where the default is too large for a CPU; options that are typed stay. Commands that
+cannot run here are on the list `EXCEPTIONS`, each with its reason and with a check of what can be checked.
+
+Every call leaves a line in the file that the environment variable ``DOCUMENTED_LOG`` names.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+SANDBOX = Path(os.environ.get("DOCUMENTED_SANDBOX", "."))
+
+# absolute paths of the pages, which are the user's own
+_DATA = re.compile(r"(?<![\w.])/(?=(?:data|scans|brains)\b)")
+
+_SHORT_PRETRAINING = {
+    "epochs": 1,
+    "iterations_per_epoch": 2,
+    "batch_size": 2,
+    "weights": "random",
+    "backbone": "vit_tiny",
+    "export_interval": 1,
+}
+_SMALL_ENCODER = {"weights": "random", "backbone": "vit_tiny"}
+# by the bundle and the configuration
+SHORTER: dict[tuple[str, str], dict[str, object]] = {
+    ("seg", "train"): {"epochs": 1, "iterations_per_epoch": 2, "batch_size": 1, **_SMALL_ENCODER},
+    ("pretrain", "train"): _SHORT_PRETRAINING,
+    ("pretrain", "stage2_gram"): {k: v for k, v in _SHORT_PRETRAINING.items() if k != "weights"},
+    ("pretrain", "stage3_highres"): {k: v for k, v in _SHORT_PRETRAINING.items() if k != "weights"},
+    ("benchmark", "classify"): {**_SMALL_ENCODER, "n_resamples": 50},
+    ("benchmark", "slides"): {**_SMALL_ENCODER, "attention_epochs": 2, "n_resamples": 50},
+    ("benchmark", "patches"): _SMALL_ENCODER,
+    ("benchmark", "segment"): {**_SMALL_ENCODER, "iterations": 2, "n_resamples": 50},
+    ("benchmark", "sweep"): {
+        "models": "[{'backbone': 'vit_tiny', 'weights': 'random', 'intensity': 'picture'}]",
+        "n_resamples": 50,
+    },
+}
+# of our own commands
+SHORTER_COMMANDS: dict[str, dict[str, object]] = {
+    "figure resolutions": {"sizes": "[256,512]"},
+    "phantom": {"n_ct": 1, "n_mr": 0, "n_val_ct": 0, "n_val_mr": 0},
+}
+
+# (what the command looks like, why it cannot run here); at most ten
+EXCEPTIONS: list[tuple[str, str]] = [
+    (r"^pip (install|check)", "installs from a package registry"),
+    (r"^make (demo|test|test-slow|lint|lint types|build)?$", "runs whole suites; CI and the demo run them"),
+    (r"monai\.bundle download(_large_files)? ", "fetches from the address of a release; test_release.py serves one"),
+    (r"monailabel\.main start_server", "needs MONAI Label's own environment; test_monai_label.py starts it"),
+    (r"^cp .*monaibundle app", "the same"),
+    (r"inference_trt\.json", "needs TensorRT and a GPU; gpu_checks.py runs it there"),
+    (r"benchmarks/", "measures for minutes, beside peers that are not installed here"),
+]
+
+
+def main(program: str, arguments: list[str]) -> int:
+    typed = " ".join([program, *arguments])
+    reason = next((why for pattern, why in EXCEPTIONS if re.search(pattern, typed)), None)
+    started = time.perf_counter()
+    if reason is None:
+        status = subprocess.run(_command(program, arguments), check=False).returncode
+    else:
+        status = check_exception(program, arguments)
+    line = {"typed": typed, "status": status, "seconds": time.perf_counter() - started, "exception": reason}
+    with open(os.environ["DOCUMENTED_LOG"], "a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")
+    return status
+
+
+def _command(program: str, arguments: list[str]) -> list[str]:
+    given = [_existing_teacher(_DATA.sub(f"{SANDBOX}/", argument)) for argument in arguments]
+    given = [re.sub(r"^--nproc_per_node=\d+$", "--nproc_per_node=2", argument) for argument in given]
+    _put_aside_an_alternative(given)
+    if program == "torchrun":
+        given = ["-m", "torch.distributed.run", "--standalone", *given]
+    return [sys.executable, *given, *_shorter(given)]
+
+
+def _existing_teacher(argument: str) -> str:
+    """A short run exports its teachers at other iterations than the published one."""
+    path = Path(argument)
+    if re.fullmatch(r"teacher_\d+\.safetensors", path.name) and not path.exists():
+        return str(max(path.parent.glob("teacher_*.safetensors")))
+    return argument
+
+
+def _put_aside_an_alternative(arguments: list[str]) -> None:
+    """Pages show several ways to train into the default folder: each begins where no other was run."""
+    if "training" not in arguments or {"--output_dir", "--resume"} & set(arguments):
+        return
+    name = re.findall(r"[\w./-]+\.json", arguments[arguments.index("--config_file") + 1])[0]
+    output = Path(name).resolve().parents[1] / "output"
+    if output.exists():
+        output.rename(SANDBOX / f"earlier_{time.time_ns()}")
+
+
+def _shorter(arguments: list[str]) -> list[str]:
+    """Options that make a run short, but for those that are typed."""
+    if "meddino_components" in arguments:
+        words = arguments[arguments.index("meddino_components") + 1 :]
+        settings = SHORTER_COMMANDS.get(" ".join(words[:2])) or SHORTER_COMMANDS.get(words[0] if words else "", {})
+    elif "monai.bundle" in arguments and "run" in arguments:
+        settings = _of_configurations(arguments)
+    else:
+        return []
+    more = {key: value for key, value in settings.items() if f"--{key}" not in arguments}
+    # weights that are typed say which network they are of
+    if "--weights" in arguments:
+        more.pop("backbone", None)
+    return [text for key, value in more.items() for text in (f"--{key}", str(value))]
+
+
+def _of_configurations(arguments: list[str]) -> dict[str, object]:
+    files = arguments[arguments.index("--config_file") + 1]
+    names = re.findall(r"([\w./-]+)\.json", files)
+    bundle = re.search(r"meddinov3_(seg|pretrain|benchmark)", str(Path(names[0]).resolve()))
+    assert bundle is not None, files
+    return SHORTER.get((bundle[1], Path(names[0]).name), {})
+
+
+def check_exception(program: str, arguments: list[str]) -> int:
+    """0 where what the command names exists: extras, targets of the Makefile, files, keys of a configuration."""
+    problems: list[str] = []
+    if program == "pip" and "install" in arguments:
+        text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+        extras = [
+            name
+            for item in arguments
+            for found in re.findall(r"meddino\[([\w,]+)\]", item)
+            for name in found.split(",")
+        ]
+        problems += [f"no extra {name}" for name in extras if not re.search(rf"^{name} = \[", text, re.MULTILINE)]
+        files = [after for before, after in itertools.pairwise(arguments) if before in ("-r", "-c")]
+        problems += [f"no file {name}" for name in files if not (REPOSITORY / name).is_file()]
+    if program == "make":
+        text = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+        problems += [f"no target {name}" for name in arguments if not re.search(rf"^{name}:", text, re.MULTILINE)]
+    if program == "python":
+        scripts = [item for item in arguments if item.startswith("benchmarks/")]
+        problems += [f"no file {name}" for name in scripts if not (REPOSITORY / name).is_file()]
+        if "monai.bundle" in arguments and "run" in arguments:
+            problems += _unknown_keys(arguments)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _unknown_keys(arguments: list[str]) -> list[str]:
+    files = re.findall(r"[\w./-]+\.json", arguments[arguments.index("--config_file") + 1])
+    known = {key for name in files for key in json.loads(Path(name).read_text(encoding="utf-8"))}
+    typed = {item.removeprefix("--") for item in arguments if item.startswith("--")} - {"config_file", "meta_file"}
+    return [f"no key {key}" for key in sorted(typed - known)]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1], sys.argv[2:]))

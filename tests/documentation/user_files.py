@@ -1,0 +1,131 @@
+"""The files that the pages speak of, small: data sets as published, scans, pictures, slides."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+from brats_volumes import NAMES_2023, write_brats, write_brats_case
+from PIL import Image
+from slide_writing import DARK, section, write_tiles
+from volume_files import save_nifti
+
+from meddino_components.data import read_datalist, write_phantoms
+
+
+def write_user_files(root: Path) -> None:
+    """Fill ``root/data``, ``root/scans`` and ``root/brains``."""
+    data = root / "data"
+    write_phantoms(data / "amos22", n_ct=5, n_mr=0, n_val_ct=1, in_plane_px=64, slice_mm=(20.0, 24.0))
+    _scans(data, root / "scans")
+    write_brats(data / "brats2021", n_cases=5)
+    for seed in range(5):
+        case_id = f"BraTS-GLI-{seed:05d}-000"
+        write_brats_case(data / "brats2023" / case_id, case_id, seed=seed, names=NAMES_2023, enhancing=3)
+    for folder in (data / "new_cases", root / "brains"):
+        write_brats_case(folder, "patient_1", label=False)
+    _medmnist(data / "pneumoniamnist_224.npz")
+    _table(data / "mine")
+    _slides(data / "camelyon16")
+    _msd(data / "Task03_Liver")
+    _nnunet(data / "Task03_Liver", data / "Dataset123_Kidney")
+    _pictures_with_masks(data / "edd")
+
+
+def write_working_folder(folder: Path, data: Path) -> None:
+    """Files that the pages name without a folder: a scan, two labelled cases, a list of cases to hold out."""
+    shutil.copy(data / "scan.nii.gz", folder / "scan.nii.gz")
+    cases = read_datalist(data / "Task03_Liver", "msd", "all_labelled")
+    for name, case in zip("ab", cases, strict=False):
+        shutil.copy(case["image"], folder / f"{name}.nii.gz")
+        shutil.copy(case["label"], folder / f"{name}_seg.nii.gz")
+    (folder / "held_out.txt").write_text("case_9\n", encoding="utf-8")
+
+
+def _scans(data: Path, scans: Path) -> None:
+    images = [case["image"] for case in read_datalist(data / "amos22", "amos", "all_labelled")]
+    for folder in (scans, data / "ct"):
+        folder.mkdir()
+        for image in images[:2]:
+            shutil.copy(image, folder)
+    # as large as the slices and points that docs/figures.md names
+    rows, columns, _ = np.ogrid[-1:1:112j, -1:1:112j, -1:1:96j]
+    inside = np.broadcast_to((rows / 0.8) ** 2 + (columns / 0.7) ** 2 < 1, (112, 112, 96))
+    voxels = np.where(inside, np.random.default_rng(0).normal(40, 60, inside.shape), -1000).astype(np.int16)
+    save_nifti(data / "scan.nii.gz", voxels, spacing_mm=(3, 3, 4))
+
+
+def _medmnist(path: Path) -> None:
+    rng, arrays = np.random.default_rng(0), {}
+    for split, n in (("train", 16), ("val", 8), ("test", 16)):
+        labels = np.arange(n) % 2
+        images = rng.integers(80, 120, (n, 28, 28)) + labels[:, None, None] * 60
+        arrays[f"{split}_images"], arrays[f"{split}_labels"] = images.astype(np.uint8), labels[:, None].astype(np.uint8)
+    np.savez_compressed(path, **arrays)
+
+
+def _table(root: Path) -> None:
+    (root / "images").mkdir(parents=True)
+    lines, rng = ["file,kind,diagnosis,patient"], np.random.default_rng(1)
+    for k in range(24):
+        Image.fromarray((rng.integers(60, 90, (40, 40)) + 90 * (k % 2)).astype(np.uint8)).save(root / f"images/{k}.png")
+        lines.append(f"images/{k}.png,{'ab'[k % 2]},{'ab'[k % 2]},p{k}")
+    (root / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _slides(root: Path) -> None:
+    lines = ["slide,tumour,patient,split"]
+    for number, split in enumerate(["train"] * 6 + ["val"] * 4 + ["test"] * 6):
+        name = f"{split}_{number:03d}"
+        colours = [DARK, (225, 150, 200)][number % 2]
+        tiles = {f"{k}_0.png": section((224, 224), [(0, 0, 224, 224)], seed=k, colours=colours) for k in range(2)}
+        write_tiles(root / name, tiles)
+        lines.append(f"{name},{number % 2},p{number},{split}")
+    (root / "slides.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _msd(root: Path, n: int = 5) -> None:
+    entries = []
+    for k in range(n):
+        rng, labels = np.random.default_rng(k), np.zeros((48, 40, 6), np.uint8)
+        row, column = rng.integers(6, 20, 2)
+        labels[row : row + 16, column : column + 14, 1:5] = 1
+        labels[row + 4 : row + 9, column + 4 : column + 9, 2:4] = 2
+        image = rng.normal(0, 20, labels.shape) + np.array([0, 150, 60])[labels]
+        image[0] = -1000  # air, without which it is no CT
+        save_nifti(root / "imagesTr" / f"case_{k}.nii.gz", image.astype(np.int16), spacing_mm=(2, 2, 3))
+        save_nifti(root / "labelsTr" / f"case_{k}.nii.gz", labels, spacing_mm=(2, 2, 3))
+        entries.append({"image": f"./imagesTr/case_{k}.nii.gz", "label": f"./labelsTr/case_{k}.nii.gz"})
+    names = {"0": "background", "1": "liver", "2": "cancer"}
+    listing = {"modality": {"0": "CT"}, "labels": names, "training": entries, "test": []}
+    (root / "dataset.json").write_text(json.dumps(listing), encoding="utf-8")
+
+
+def _nnunet(msd: Path, root: Path) -> None:
+    for kind, end in (("imagesTr", "_0000"), ("labelsTr", "")):
+        (root / kind).mkdir(parents=True)
+        for path in sorted((msd / kind).iterdir()):
+            shutil.copy(path, root / kind / path.name.replace(".nii.gz", f"{end}.nii.gz"))
+    content = {
+        "channel_names": {"0": "CT"},
+        "labels": {"background": 0, "kidney": 1, "tumour": 2},
+        "numTraining": 5,
+        "file_ending": ".nii.gz",
+    }
+    (root / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _pictures_with_masks(root: Path) -> None:
+    root.mkdir()
+    rows = ["image,mask,video"]
+    for k in range(10):
+        rng, mask = np.random.default_rng(k), np.zeros((40, 56), np.uint8)
+        row, column = rng.integers(2, 18), rng.integers(2, 30)
+        mask[row : row + 18, column : column + 22] = 1
+        picture = rng.integers(60, 90, (40, 56, 3)) + mask[..., None] * np.array([120, 0, 0])
+        Image.fromarray(picture.astype(np.uint8)).save(root / f"{k}.png")
+        Image.fromarray(mask).save(root / f"{k}_mask.png")
+        rows.append(f"{k}.png,{k}_mask.png,v{k // 2}")
+    (root / "masks.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
