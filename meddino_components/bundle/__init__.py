@@ -9,7 +9,7 @@ from .package import package
 from .root import config_files, find_bundle_root
 from .run_settings import run_settings
 from .segment import EXPORTED_SUFFIXES, segment
-from .trained_model import find_trained_model
+from .trained_model import check_trained_model, find_trained_model
 from .verbatim import wrap
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "EXPORTED_SUFFIXES",
     "build",
     "check_overrides",
+    "check_trained_model",
     "choose_bundle",
     "config_files",
     "find_bundle_root",

@@ -39,9 +39,12 @@ def config_of_weights(config: Mapping[str, Any], record: WeightsRecord) -> dict[
         published = dict(config["published"])
         changed["published"] = published | {key: value for key, value in settings.items() if key in published}
         return changed
-    # what training starts from has an encoder of its own
+    # training goes on from the weights that are shipped, whose encoder says itself what it is
     of_encoder = ("backbone", "random_start")
-    return changed | {key: value for key, value in settings.items() if key in config and key not in of_encoder}
+    changed |= {key: value for key, value in settings.items() if key in config and key not in of_encoder}
+    if "weights" in config:
+        changed["weights"] = "$@bundle_root + '/models/model.pt'"
+    return changed
 
 
 def _unlike_preset(name: str, backbone: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def test_the_backbone_takes_its_overrides(case):
     # the encoder itself, or a segmenter round it
     backbone = network.get("backbone", network)
     assert backbone["_target_"].endswith(backbone_of.__name__)
-    assert "@" in arguments(backbone)["weights"]
+    assert arguments(backbone)["weights"].startswith("@")
     # what a user may state of a network that starts from random weights
     assert set(config.get("random_start")) <= set(ARCHITECTURE_ARGUMENTS)
 

@@ -123,7 +123,8 @@ def test_configurations_and_metadata_become_those_of_the_weights(tmp_path, model
         assert settings["interaction_indices"] == [1, 7]
         assert (settings["pixdim"], settings["label_names"]) == ([2.5, 2.0], ["background", "kidney"])
     assert inference["pixdim"] is None
-    # the encoder that training starts from is that of its weights
+    # training goes on from the shipped weights
+    assert train["weights"] == "$@bundle_root + '/models/model.pt'"
     assert (train["backbone"], inference["published"]["backbone"]) == (None, "vit_mini")
 
 

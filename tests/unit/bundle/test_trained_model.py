@@ -2,7 +2,7 @@
 
 import pytest
 
-from meddino_components.bundle import find_trained_model
+from meddino_components.bundle import check_trained_model, find_trained_model
 from meddino_components.errors import InputError
 
 
@@ -34,5 +34,10 @@ def test_two_networks_are_asked_about(tmp_path):
 
 
 def test_none_says_where_it_was_looked_for(tmp_path):
+    released = find(tmp_path)
+    assert released == str(tmp_path / "models" / "model.pt")
+    trained = [tmp_path / "output" / "3.pt"]
     with pytest.raises(InputError, match=r"model\.pt: no such file, and no training .*3\.pt: name weights by"):
-        find(tmp_path)
+        check_trained_model(path=released, trained=trained)
+    for path in ("hf://owner/name", "meddinov3-b", tmp_path):
+        check_trained_model(path=path, trained=trained)
