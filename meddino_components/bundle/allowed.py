@@ -41,8 +41,8 @@ _OURS = {
     "networks": _words("DINOHead MedDinoSegmenter"),
     "training": _words("""
         BestModel ClassBalanceDecay CollapseMonitor EarlyStopping FeatureEvaluation GradientClipping
-        GramTeacherRefresh JsonLog LastModel RunFolder RunProgress ScheduleHandler Schedules SelfDistillationObjective
-        SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate Throughput TrainingCheckpoint Validation
+        GramTeacherRefresh JsonLog LastModel ReleaseRunFolder RunFolder RunProgress ScheduleHandler Schedules
+        SelfDistillationObjective SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate Throughput TrainingCheckpoint Validation
         constant_schedule fine_tuning_groups from_annotators on_device run_training self_distillation_groups shard
         stage_manifest start_from_stage training_record warmup_cosine_schedule write_scalars
         """),

@@ -15,7 +15,7 @@ from .placement import on_device, unwrap
 from .progress import RunProgress
 from .record import training_record
 from .run import run_training
-from .run_folder import RunFolder
+from .run_folder import ReleaseRunFolder, RunFolder
 from .schedule_handler import ScheduleHandler
 from .schedules import Schedules, constant_schedule, warmup_cosine_schedule
 from .sharding import shard
@@ -37,6 +37,7 @@ __all__ = [
     "GramTeacherRefresh",
     "JsonLog",
     "LastModel",
+    "ReleaseRunFolder",
     "RunFolder",
     "RunProgress",
     "ScheduleHandler",

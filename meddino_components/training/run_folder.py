@@ -15,8 +15,8 @@ from ..processes import rank_and_size
 class RunFolder:
     """Take the lock of a training's folder, make every folder that the run will write to, and check what is there.
 
-    As a handler of the trainer it gives the lock back when the run is complete; else that happens when the process
-    ends, or when nothing uses this object any more. Of several processes the first alone does all this.
+    `ReleaseRunFolder` gives the lock back when the run is complete; else that happens when the process ends, or when
+    nothing uses this object any more. Of several processes the first alone does all this.
 
     Args:
         output_dir: of the run.
@@ -37,11 +37,11 @@ class RunFolder:
         folders: Sequence[str | Path] = (),
         adopt_files: bool = False,
     ) -> None:
-        self._release = lambda: None
+        self.release = lambda: None
         if rank_and_size()[0] > 0:
             return
         place = OutputFolder(output_dir).take()
-        self._release = weakref.finalize(self, release_lock, place)
+        self.release = weakref.finalize(self, release_lock, place)
         try:
             replaced = [path for name in files for path in (Path(name), Path(f"{name}.sha256"))]
             for folder in {*(path.parent for path in replaced), *map(Path, folders)}:
@@ -50,11 +50,21 @@ class RunFolder:
                 adopt(replaced)
             check_results(replaced)
         except BaseException:
-            self._release()
+            self.release()
             raise
 
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.COMPLETED, self._finish)
 
-    def _finish(self) -> None:
-        self._release()
+class ReleaseRunFolder:
+    """Handler of the trainer: give the folder of a complete run back.
+
+    MONAI's checks of a bundle look for a class in every handler, so that `RunFolder` itself cannot be one.
+
+    Args:
+        run_folder: of the run.
+    """
+
+    def __init__(self, *, run_folder: RunFolder) -> None:
+        self.run_folder = run_folder
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.COMPLETED, lambda: self.run_folder.release())

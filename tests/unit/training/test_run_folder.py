@@ -11,7 +11,7 @@ from visible_files import visible
 
 from meddino_components.checkpoints import write_weights
 from meddino_components.errors import InputError
-from meddino_components.training import RunFolder
+from meddino_components.training import ReleaseRunFolder, RunFolder
 
 
 def opened(folder: Path, **settings: object) -> RunFolder:
@@ -49,7 +49,7 @@ def test_a_path_below_a_file(tmp_path: Path) -> None:
 def test_the_lock_ends_with_the_run_or_with_its_objects(tmp_path: Path) -> None:
     trainer = Engine(lambda engine, batch: None)
     folder = opened(tmp_path)
-    folder.attach(trainer)
+    ReleaseRunFolder(run_folder=folder).attach(trainer)
     assert trainer.run([0]).epoch == 1
     assert visible(tmp_path) == ["cache", "models"]
     assert not (tmp_path / ".meddino" / "holder.json").exists()
