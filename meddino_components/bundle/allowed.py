@@ -42,9 +42,10 @@ _OURS = {
     "training": _words("""
         BestModel ClassBalanceDecay CollapseMonitor EarlyStopping FeatureEvaluation GradientClipping
         GramTeacherRefresh JsonLog LastModel ReleaseRunFolder RunFolder RunProgress ScheduleHandler Schedules
-        SelfDistillationObjective SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate Throughput TrainingCheckpoint Validation
-        constant_schedule fine_tuning_groups from_annotators on_device run_training self_distillation_groups shard
-        stage_manifest start_from_stage training_record warmup_cosine_schedule write_scalars
+        SelfDistillationObjective SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate Throughput
+        TrainingCheckpoint Validation constant_schedule fine_tuning_groups from_annotators on_device run_training
+        self_distillation_groups shard stage_manifest start_from_stage training_record warmup_cosine_schedule
+        write_scalars
         """),
 }
 COMPONENTS = frozenset(f"meddino_components.{package}.{name}" for package, names in _OURS.items() for name in names)
