@@ -18,7 +18,7 @@ from .parents import parent_of
 from .patch_embedding import adapt_patch_embedding
 from .reader import read_payload
 from .record import WeightsRecord, hash_of_case
-from .record_files import RECORD_EXTRA_FILE, RECORD_KEY, read_record
+from .record_files import RECORD_EXTRA_FILE, RECORD_KEY, RECORD_MEMBER, read_record
 from .registry import KnownEncoder, find_known, intensity_of, known_encoders, registry_table
 from .source import RANDOM, check_stated_sha256, resolve, verified_sha256
 from .whole_network import load_network_weights, load_starting_weights
@@ -28,6 +28,7 @@ __all__ = [
     "RANDOM",
     "RECORD_EXTRA_FILE",
     "RECORD_KEY",
+    "RECORD_MEMBER",
     "AtomicSaver",
     "BackboneWeights",
     "EncoderFacts",

@@ -12,7 +12,7 @@ import torch
 from torch.export import ExportedProgram
 
 from ..bundle import EXPORTED_SUFFIXES
-from ..checkpoints import RECORD_EXTRA_FILE, RECORD_KEY, WeightsRecord, check_stated_sha256, read_record
+from ..checkpoints import RECORD_EXTRA_FILE, RECORD_KEY, RECORD_MEMBER, WeightsRecord, check_stated_sha256, read_record
 from ..errors import InputError
 from .bfloat16 import without_bfloat16
 
@@ -111,7 +111,7 @@ def check_pt2(path: Path) -> None:
         raise InputError(f"{path}: no network exported by this project, or a damaged one ({error})") from error
     if strange := [name for name in names if not _PT2_MEMBER.fullmatch(name)]:
         raise InputError(f"{path}: holds {strange[0]!r}, which no network exported by this project does: do not use it")
-    if missing := {"models/model.json", RECORD_EXTRA_FILE} - set(names):
+    if missing := {"models/model.json", RECORD_MEMBER} - set(names):
         raise InputError(f"{path}: no network exported by this project: it has no {min(missing)}")
 
 

@@ -255,7 +255,7 @@ def test_import_weights(tmp_path, capsys):
     assert sha256_of(output) in shown
     again = tmp_path / "again.pt"
     assert command("import_weights", output, again, "--backbone", "vit_tiny") == 0
-    content = torch.load(again, weights_only=True)["model"]
+    content = torch.load(again, weights_only=True)
     assert all(torch.equal(content[key], value) for key, value in network.state_dict().items())
     # of another width than expected: an error that names both
     write_weights(vit_backbone("vit_tiny", depth=1, embed_dim=96).state_dict(), tmp_path / "narrow.pt")
