@@ -87,7 +87,8 @@ def _text_of_onnx(path: Path) -> str | None:
     try:
         model = onnx.load_model(path, load_external_data=False)
     except Exception as error:  # of protobuf, of no kind that onnx hands on
-        raise InputError(f"{path}: is no ONNX model, or a damaged one ({error}); export the network again") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: is no ONNX model, or a damaged one ({reason}); export the network again") from error
     text = {entry.key: entry.value for entry in model.metadata_props}.get(RECORD_KEY)
     if text is not None:
         _check_size(path, len(text))

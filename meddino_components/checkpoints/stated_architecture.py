@@ -22,8 +22,10 @@ def read_stated_architecture(path: Path) -> dict[str, Any] | None:
         InputError: the record is damaged, or states arguments that are no backbone's.
     """
     record = read_record(path)
-    stated = encoder_part(record.architecture or {}) if record is not None else {}
+    if record is None or record.architecture is None:
+        return None
+    stated = encoder_part(record.architecture)
     found = {name: value for name, value in stated.items() if name in ARCHITECTURE_ARGUMENTS}
-    if not all(isinstance(value, (bool, int, float, str, type(None))) for value in found.values()):
-        raise InputError(f"{path}: states an architecture that is none of a backbone: {dict(stated)}"[:400])
-    return found or None
+    if not found or not all(isinstance(value, (bool, int, float, str, type(None))) for value in found.values()):
+        raise InputError(f"{path}: states an architecture that is none of a backbone: {record.architecture}"[:400])
+    return found

@@ -19,7 +19,7 @@ def write_atomically(path: Path, write: Callable[[Path], None], *, overwrite: bo
     leaves the old file, or the new one, and never a SHA-256 that belongs to the other.
 
     Args:
-        path: of the file; its folder is there.
+        path: of the file; its folder is made where it is missing.
         write: gets the temporary path.
         overwrite: as of `ResultFiles`.
 
@@ -32,6 +32,7 @@ def write_atomically(path: Path, write: Callable[[Path], None], *, overwrite: bo
     """
     sidecar = Path(f"{path}.sha256")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with ResultFiles(overwrite=overwrite) as files:
             partial = files.path(path)
             write(partial)

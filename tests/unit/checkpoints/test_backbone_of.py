@@ -68,8 +68,8 @@ def test_a_file_that_states_its_architecture_gives_the_features_again(tmp_path, 
 def test_a_record_of_a_segmenter_in_a_torch_file(tmp_path, tiny_segmenter):
     """As an extra member of the file, which stays a bare state dict."""
     network = tiny_segmenter(norm_layer="layernormbf16", pos_embed_rope_dtype="bf16")
-    torch.save(network.state_dict(), tmp_path / "model.pt")
-    assert encoder_facts(tmp_path / "model.pt").architecture["norm_layer"] == "layernorm"  # the published recipe
+    torch.save(network.state_dict(), tmp_path / "bare.pt")
+    assert encoder_facts(tmp_path / "bare.pt").architecture["norm_layer"] == "layernorm"  # the published recipe
     record = WeightsRecord(architecture=describe_network(network))
     write_weights(network.state_dict(), tmp_path / "model.pt", record=record)
     facts = encoder_facts(tmp_path / "model.pt")
@@ -183,20 +183,23 @@ def test_a_name_of_another_network_is_refused_with_both(tmp_path, name, said):
 )
 def test_a_record_is_data_from_outside(tmp_path, stated, said):
     path = tmp_path / "a.safetensors"
-    write_weights(vit_backbone("vit_mini", depth=1).state_dict(), path, {"architecture": json.dumps(stated)})
+    network = vit_backbone("vit_mini", depth=1)
+    record = WeightsRecord(architecture={**describe_network(network), **stated})
+    write_weights(network.state_dict(), path, record=record)
     with pytest.raises(InputError, match=said):
         backbone_of(weights=path)
 
 
 def test_no_record_is_no_error(tmp_path):
     path = tmp_path / "a.safetensors"
-    for metadata in ({}, {"meddino": "{}"}, {"architecture": json.dumps("vit")}):
+    for metadata in ({}, {"architecture": json.dumps("vit")}):
         save_file(vit_backbone("vit_mini", depth=1).state_dict(), path, metadata)
         assert encoder_facts(path).architecture["depth"] == 1
         path.unlink()
-    save_file(vit_backbone("vit_mini", depth=1).state_dict(), path, {"meddino": "{"})
-    with pytest.raises(InputError, match="its record is no JSON"):
-        encoder_facts(path)
+    for text, said in (("{", "its record is no JSON"), ("{}", "its record has no format version")):
+        save_file(vit_backbone("vit_mini", depth=1).state_dict(), path, {"meddino": text})
+        with pytest.raises(InputError, match=said):
+            encoder_facts(path)
 
 
 def test_channels_are_adapted(tmp_path):

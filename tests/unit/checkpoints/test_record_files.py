@@ -74,19 +74,19 @@ def test_files_of_others_have_none(tmp_path):
 
 
 def test_damage_is_said(tmp_path):
-    path = tmp_path / "model.pt"
-    write_weights(STATE, path, record=RECORD)
-    with zipfile.ZipFile(path, "a") as archive:
+    twice, half, large = (tmp_path / f"{name}.pt" for name in ("twice", "half", "large"))
+    write_weights(STATE, twice, record=RECORD)
+    with zipfile.ZipFile(twice, "a") as archive:
         archive.writestr("other/extra/meddino.json", "{}")
     with pytest.raises(InputError, match="holds 2 records, expected one"):
-        read_record(path)
-    write_weights(STATE, path, record=RECORD)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+        read_record(twice)
+    write_weights(STATE, half, record=RECORD)
+    whole = half.read_bytes()
+    half.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="its record cannot be read"):
-        read_record(path)
-    write_weights(STATE, path)
-    with zipfile.ZipFile(path, "a") as archive:
+        read_record(half)
+    write_weights(STATE, large)
+    with zipfile.ZipFile(large, "a") as archive:
         archive.writestr("model/extra/meddino.json", " " * (5 << 20))
     with pytest.raises(InputError, match=r"takes 5\.0 MiB, expected at most 4"):
-        read_record(path)
+        read_record(large)

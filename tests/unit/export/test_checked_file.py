@@ -53,7 +53,7 @@ def test_one_that_disagrees_is_not_left(network, tmp_path):
 def test_a_folder_that_is_a_file(network, tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        write_checked(network, tmp_path / "taken" / "model.pt2", DESCRIPTION, roi_size=(64, 64), tolerance=0.01)
+        write_checked(network, tmp_path / "taken" / "model.pt2", RECORD, roi_size=(64, 64), tolerance=0.01)
 
 
 def test_an_exported_network_says_what_it_takes(network, tmp_path):

@@ -9,7 +9,7 @@ from command_lines import AMOS, BRATS
 
 from meddino_components.__main__ import main
 from meddino_components.bundle import segment
-from meddino_components.checkpoints import read_payload, sha256_of
+from meddino_components.checkpoints import WeightsRecord, read_payload, sha256_of
 from meddino_components.errors import InputError
 from meddino_components.export import ExportedNetwork
 from meddino_components.export.formats import read_exported, write_exported
@@ -25,7 +25,7 @@ class Harmful:
 @pytest.fixture(scope="module")
 def exported(program, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "model.pt2"
-    write_exported(program, path, {"input": {"channels": 4, "multiple_of_px": 16}})
+    write_exported(program, path, WeightsRecord(export={"input": {"channels": 4, "multiple_of_px": 16}}))
     return path
 
 
@@ -131,7 +131,7 @@ def test_under_another_name_it_is_no_network(evil, here):
     refused(here, lambda: read_payload(here / "model.pt"), "cannot be read")
     refused(here, lambda: read_payload(here / "model.safetensors"), "cannot be read")
     pytest.importorskip("onnxruntime")
-    refused(here, lambda: read_exported(here / "model.onnx"), "no network exported by this project")
+    refused(here, lambda: read_exported(here / "model.onnx"), "is no ONNX model")
 
 
 def test_a_script_is_no_weights(here):
@@ -140,6 +140,6 @@ def test_a_script_is_no_weights(here):
 
 
 def test_what_was_exported_here_is_read_with_its_hash(exported):
-    run, description = read_exported(exported, sha256_of(exported).upper())
-    assert description["input"]["channels"] == 4
+    run, record = read_exported(exported, sha256_of(exported).upper())
+    assert record.export["input"]["channels"] == 4
     assert run(torch.zeros(1, 4, 32, 48)).shape == (1, 3, 32, 48)

@@ -11,7 +11,7 @@ from visible_files import partial_files, visible
 
 from meddino_components.checkpoints import sha256_of, writer
 from meddino_components.errors import InputError
-from meddino_components.training import TrainingCheckpoint
+from meddino_components.training import RunFolder, TrainingCheckpoint
 
 
 def checkpoint(run, path, **kwargs):
@@ -48,7 +48,7 @@ def test_a_finished_run_resumed_does_nothing(tmp_path):
 @pytest.mark.parametrize(("interval", "epochs", "saved"), [(1, 3, [3, 6, 9]), (2, 5, [6, 12, 15]), (9, 2, [6])])
 def test_saves_at_each_interval_and_at_the_end(tmp_path, monkeypatch, interval, epochs, saved):
     written, save = [], writer._save_plain
-    monkeypatch.setattr(writer, "_save_plain", lambda c, path: written.append(c["iteration"]) or save(c, path))
+    monkeypatch.setattr(writer, "_save_plain", lambda c, *args: written.append(c["iteration"]) or save(c, *args))
     train(tmp_path / "c.pt", interval=interval, epochs=epochs)
     assert written == saved
     assert (tmp_path / "c.pt.sha256").read_text(encoding="utf-8").split()[0] == sha256_of(tmp_path / "c.pt")
@@ -99,7 +99,7 @@ def test_a_checkpoint_of_other_objects_is_an_error(tmp_path):
 
 
 def killed_while_writing(path):
-    def half(content, partial):
+    def half(content, partial, record):
         partial.write_bytes(b"PK half a checkpoint")
         os._exit(9)  # as kill -9: no clean-up runs
 
@@ -127,7 +127,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, monkeypatch):
     train(tmp_path / "c.pt", epochs=1)
     before = (tmp_path / "c.pt").read_bytes()
 
-    def full(content, partial):
+    def full(content, partial, record):
         partial.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
@@ -135,8 +135,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"c\.pt: cannot be written .*No space left"):
         train(tmp_path / "c.pt", epochs=2, resume=True)
     assert (tmp_path / "c.pt").read_bytes() == before
-    assert visible(tmp_path) == ["c.pt", "c.pt.sha256"]
-    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == ["c.pt", "c.pt.sha256"]
+    assert visible(tmp_path) == ["c.pt", "c.pt.sha256", "checkpoints"]
     assert (tmp_path / "checkpoints" / "checkpoint_0000003.pt").read_bytes() == before
 
 
@@ -184,7 +183,8 @@ def test_a_damaged_checkpoint_is_refused_and_the_whole_one_before_it_named(tmp_p
     assert str(error.value).startswith(f"{path}: damaged, ")
     assert str(error.value).endswith(f"go on from that by `--resume {before}`")
     assert "\n" not in str(error.value)
-    # the one before gives the run that was not damaged
+    # the one before gives the run that was not damaged, in the folder of a run that goes on
+    RunFolder(output_dir=path.parent, files=[path], adopt_files=True)
     assert torch.equal(train(path, epochs=4, resume=str(before), seed=7).weights, whole.weights)
     assert iterations(tmp_path / "run") == [6, 9]
 
