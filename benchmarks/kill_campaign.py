@@ -149,9 +149,12 @@ def _bundle(bundle: Path, names: list[str], overrides: dict[str, Any]) -> None:
 def _write_model(path: Path) -> None:
     parser = ConfigParser()
     parser.read_config([str(AMOS / "configs" / f"{name}.json") for name in ("train", "laptop")])
+    config = parser.get()
+    del config["network_def"]["_requires_"]
+    config["record"] |= {"training_cases": [], "validation_cases": [], "encoder": None, "trained_further": None}
     torch.manual_seed(0)
-    del parser.get()["network_def"]["_requires_"]
-    write_weights(parser.get_parsed_content("network_def").state_dict(), path)
+    network, record = (parser.get_parsed_content(key) for key in ("network_def", "record"))
+    write_weights(network.state_dict(), path, record=record)
 
 
 def _write_pictures(path: Path) -> None:

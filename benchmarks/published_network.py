@@ -135,7 +135,7 @@ def main() -> None:
         question="Does the published network train and validate as shipped, and what does it take?",
         settings={
             "configuration": CONFIG.relative_to(REPOSITORY).as_posix(),
-            "backbone": config["backbone"],
+            "backbone": config["backbone"] or "vit_base",  # what random weights are of where nothing is named
             "window": " x ".join(map(str, config["roi_size"])),
             "pixdim": config["pixdim"],
             "drop_path_rate": config["drop_path_rate"],

@@ -170,12 +170,15 @@ def model(place: Place) -> tuple[Path, bool]:
 
 
 def write_random_weights(bundle: Path, path: Path) -> None:
-    """Of the network that the bundle's fine-tuning trains with `TINY`."""
+    """Of the network that the bundle's fine-tuning trains with `TINY`, with the record that it would write."""
     from meddino_components.checkpoints import write_weights
 
     parser = ConfigParser()
     parser.read_config(str(bundle / "configs" / "train.json"))
-    parser.update({key: value for key, value in TINY.items() if key in parser.get()})
-    del parser.get()["network_def"]["_requires_"]
+    config = parser.get()
+    parser.update({key: value for key, value in TINY.items() if key in config})
+    del config["network_def"]["_requires_"]
+    config["record"] |= {"training_cases": [], "validation_cases": [], "encoder": None, "trained_further": None}
     torch.manual_seed(0)
-    write_weights(parser.get_parsed_content("network_def").state_dict(), path)
+    network, record = (parser.get_parsed_content(key) for key in ("network_def", "record"))
+    write_weights(network.state_dict(), path, record=record)

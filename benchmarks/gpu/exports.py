@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from . import bundles
-from .bundles import AMOS, TINY, run
+from .bundles import AMOS, run
 from .check import Figures, Place, Skipped, needs, require
 from .numbers import full_precision, relative_error
 
@@ -72,8 +72,6 @@ def _check_written(place: Place, figures: Figures, suffix: str) -> None:
     bundles.write_random_weights(AMOS, weights)
     command = [sys.executable, "-m", "meddino_components", "export", str(path), "--bundle", str(AMOS)]
     command += ["--model", str(weights), "--tolerance", str(_LIMIT)]
-    for key in ("backbone", "roi_size", "pixdim"):
-        command += [f"--{key}", str(TINY[key])]
     run(place, command, path.name)
     record = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
     for check in record["checks"]:

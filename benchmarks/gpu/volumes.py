@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from . import bundles
-from .bundles import AMOS, TINY, command_of, run
+from .bundles import AMOS, command_of, run
 from .check import Figures, Place, require
 
 # share of voxels with the same label; a rounded score can turn the label of a voxel between two organs
@@ -48,8 +48,8 @@ def _segmented(place: Place, weights: Path, name: str, amp: bool = False, **vari
 
 
 def _overrides(weights: Path, output: Path, **more: Any) -> dict[str, Any]:
-    shape = {key: TINY[key] for key in ("backbone", "roi_size", "pixdim", "amp")}
-    return {**shape, "model_path": str(weights), "output_dir": str(output), "overlay": False, **more}
+    # the rest is in the record of the weights
+    return {"amp": False, "model_path": str(weights), "output_dir": str(output), "overlay": False, **more}
 
 
 def check_evaluation(place: Place, figures: Figures) -> None:
@@ -59,7 +59,7 @@ def check_evaluation(place: Place, figures: Figures) -> None:
     run(place, command_of(AMOS, ["evaluate"], _overrides(weights, output, dataset_dir=str(data))), "evaluated")
     metrics = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
     figures["mean_dice"] = metrics["mean_dice"]
-    names = json.loads((AMOS / "configs" / "evaluate.json").read_text(encoding="utf-8"))["label_names"]
+    names = json.loads((AMOS / "configs" / "train.json").read_text(encoding="utf-8"))["label_names"]
     written = sorted(output.rglob("amos_*.nii.gz"))
     require(bool(written), "no label map was written")
     pairs = [(_voxels(path), _voxels(data / "labelsTr" / path.name)) for path in written]
