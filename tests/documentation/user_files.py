@@ -12,13 +12,13 @@ from PIL import Image
 from slide_writing import DARK, section, write_tiles
 from volume_files import save_nifti
 
-from meddino_components.data import read_datalist, write_phantoms
+from meddino_components.data import read_datalist
 
 
 def write_user_files(root: Path) -> None:
     """Fill ``root/data``, ``root/scans`` and ``root/brains``."""
     data = root / "data"
-    write_phantoms(data / "amos22", n_ct=5, n_mr=0, n_val_ct=1, in_plane_px=64, slice_mm=(20.0, 24.0))
+    _amos(data / "amos22")
     _scans(data, root / "scans")
     write_brats(data / "brats2021", n_cases=5)
     for seed in range(5):
@@ -42,6 +42,25 @@ def write_working_folder(folder: Path, data: Path) -> None:
         shutil.copy(case["image"], folder / f"{name}.nii.gz")
         shutil.copy(case["label"], folder / f"{name}_seg.nii.gz")
     (folder / "held_out.txt").write_text("case_9\n", encoding="utf-8")
+
+
+def _amos(root: Path, n: int = 5) -> None:
+    """AMOS22 as downloaded, of few slices: at the published 896 px each takes a second."""
+    entries = []
+    for k in range(1, n + 1):
+        rng, labels = np.random.default_rng(k), np.zeros((48, 48, 4), np.uint8)
+        for organ, corner in ((1, (8, 10)), (6, (26, 12)), (15, (14, 30))):
+            row, column = corner + rng.integers(-3, 4, 2)
+            labels[row : row + 12, column : column + 11, 1:3] = organ
+        body = np.zeros(labels.shape, bool)
+        body[4:44, 6:44] = True
+        tissue = rng.normal(20, 30, labels.shape) + 10 * labels
+        image = np.where(body, tissue, -1000).astype(np.int16)
+        for kind, voxels in (("imagesTr", image), ("labelsTr", labels)):
+            save_nifti(root / kind / f"amos_{k:04d}.nii.gz", voxels, spacing_mm=(8, 8, 10))
+        entries.append({"image": f"./imagesTr/amos_{k:04d}.nii.gz", "label": f"./labelsTr/amos_{k:04d}.nii.gz"})
+    listing = {"training": entries, "validation": [], "test": []}
+    (root / "dataset.json").write_text(json.dumps(listing), encoding="utf-8")
 
 
 def _scans(data: Path, scans: Path) -> None:
