@@ -8,6 +8,9 @@ from typing import Any
 from ..checkpoints import WeightsRecord, encoder_part, preset_of
 from ..networks import PRESETS, complete_architecture
 
+# from which a size without a name is described
+_OF_NO_NAME = "vit_base"
+
 
 def settings_of(record: WeightsRecord) -> dict[str, Any]:
     """The record of a segmentation network as keys of a bundle's configuration."""
@@ -22,10 +25,11 @@ def settings_of(record: WeightsRecord) -> dict[str, Any]:
         settings["label_names"] = [name for _, name in sorted(record.labels.items())]
     else:
         settings["label_convention"] = record.regions["convention"]
-    # a size without a name, and networks of others, stand in the record alone
-    if preset_of(architecture) in PRESETS:
-        settings["backbone"] = preset_of(architecture)
-        # for MONAI's own loading, which builds the network before it knows where the weights are
+    # for MONAI's own loading, which builds the network before it knows where the weights are; networks of others stand
+    # in the record alone
+    if backbone:
+        name = preset_of(architecture)
+        settings["backbone"] = name if name in PRESETS else _OF_NO_NAME
         settings["random_start"] = _unlike_preset(settings["backbone"], backbone)
         settings["interaction_indices"] = list(architecture["interaction_indices"])
     return settings

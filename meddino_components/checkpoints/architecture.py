@@ -1,11 +1,12 @@
 """A network as plain data, and built again from it.
 
-What belongs to a run is left out: DropPath, the augmentation and precision of the rotation, dropout, recomputing of
-activations. A description may come from outside: only the classes listed here are built, by their arguments alone.
+What belongs to a run is left out: DropPath, the augmentation of the rotation, dropout, recomputing of activations. A
+description may come from outside: only the classes listed here are built, by their arguments alone.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,8 +31,6 @@ _MONAI_CLASSES = (
     "UNet",
     "VNet",
 )
-# arguments of a backbone that belong to a run; the rotation's precision is found in the tensors, too
-_OF_RUN = (*RUN_ARGUMENTS, "pos_embed_rope_dtype")
 # a number that is larger would ask for memory that no network of these kinds has
 _LARGEST_NUMBER = 1 << 17
 _SIZE_KEYS = ("embed_dim", "depth", "num_heads", "ffn_ratio", "ffn_layer")
@@ -44,7 +43,7 @@ def describe_network(network: nn.Module) -> dict[str, Any]:
         TypeError: a network of others, which does not say how it was built.
     """
     if isinstance(network, DinoVisionTransformer):
-        kept = {name: value for name, value in network.arguments.items() if name not in _OF_RUN}
+        kept = {name: value for name, value in network.arguments.items() if name not in RUN_ARGUMENTS}
         # the name of the norm decides it; stated, so that no reader has to know how
         return {"_target_": _BACKBONE, **kept, "norm_eps": network.norm.eps}
     if isinstance(network, MedDinoSegmenter):
@@ -59,16 +58,22 @@ def describe_network(network: nn.Module) -> dict[str, Any]:
 
 
 def describe_monai_network(definition: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The description of one of MONAI's networks from its definition in a configuration; None for those of others.
+    """The description of one of MONAI's networks from its definition in a configuration.
 
     Args:
         definition: ``_target_``, short or with its module, and resolved arguments.
+
+    Returns:
+        None for networks of others, and for arguments that are no plain data.
     """
-    name = str(definition.get("_target_")).removeprefix(_MONAI)
-    if name not in _MONAI_CLASSES:
+    package, _, name = str(definition.get("_target_")).rpartition(".")
+    if name not in _MONAI_CLASSES or (package and not f"{package}.".startswith(_MONAI)):
         return None
     arguments = {key: value for key, value in definition.items() if not key.startswith("_")}
-    return {"_target_": f"{_MONAI}{name}", **arguments}
+    try:
+        return {"_target_": f"{_MONAI}{name}", **json.loads(json.dumps(arguments))}
+    except (TypeError, ValueError):
+        return None
 
 
 def build_network(architecture: Mapping[str, Any], *, source: str, **run: Any) -> nn.Module:
@@ -77,8 +82,8 @@ def build_network(architecture: Mapping[str, Any], *, source: str, **run: Any) -
     Args:
         architecture: what `describe_network` or `describe_monai_network` made.
         source: the file it stands in, for the message.
-        run: arguments that belong to the run: DropPath, recomputing, the rotation's augmentation and precision; of a
-            segmenter ``dropout``, too.
+        run: arguments that belong to the run: DropPath, recomputing, the rotation's augmentation; of a segmenter
+            ``dropout``, too.
 
     Raises:
         InputError: a class that is not among those known here, or arguments that it does not take.
@@ -136,7 +141,7 @@ def preset_of(architecture: Mapping[str, Any]) -> str:
 
 def _build_backbone(arguments: dict[str, Any], run: Mapping[str, Any]) -> DinoVisionTransformer:
     eps = arguments.pop("norm_eps", None)
-    if strange := sorted(set(arguments) & set(_OF_RUN)):
+    if strange := sorted(set(arguments) & set(RUN_ARGUMENTS)):
         raise ValueError(f"{strange[0]} belongs to a run")
     network = DinoVisionTransformer(**arguments, **run)
     if eps is not None and network.norm.eps != eps:

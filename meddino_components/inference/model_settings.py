@@ -43,7 +43,7 @@ class ModelSettings:
     Attributes:
         source: the weights, for messages.
         record: theirs, if they have one.
-        architecture: by the record, see `checkpoints.build_network`; None: of the sizes in ``sizes``.
+        architecture: by the record, see `checkpoints.build_network`; None: of the sizes in ``sizes``, or of others.
         sizes: without a record: ``backbone``, ``random_start`` and ``interaction_indices``.
         roi_size: (h, w) in pixels.
         pixdim: (rows, columns) in mm, or None for the volume's own.
@@ -141,21 +141,23 @@ def record_of(model_path: str | os.PathLike[str]) -> WeightsRecord | None:
     return read_record(resolve(text))
 
 
-def network_of_model(*, settings: ModelSettings, pos_embed_rope_dtype: str = "fp32", dropout: float = 0.0) -> nn.Module:
+def network_of_model(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Module:
     """Build the network of a weight file, with random weights.
 
     Args:
         settings: of the file.
-        pos_embed_rope_dtype: precision of the rotation, see `DinoVisionTransformer`.
         dropout: before the decoder, see `MedDinoSegmenter`.
 
     Raises:
-        InputError: no such network.
+        InputError: no such network, or one of others that the record does not describe.
     """
     if settings.architecture is not None:
-        of_run = {"pos_embed_rope_dtype": pos_embed_rope_dtype, "dropout": dropout}
-        ours = bool(encoder_part(settings.architecture))
-        return build_network(settings.architecture, source=settings.source, **(of_run if ours else {}))
+        of_run = {"dropout": dropout} if encoder_part(settings.architecture) else {}
+        return build_network(settings.architecture, source=settings.source, **of_run)
+    if settings.record is not None:
+        raise InputError(
+            f"{settings.source}: its network is none that a record can describe: give --network_def as it was trained"
+        )
     sizes, channels = settings.sizes, settings.in_channels
     backbone = backbone_of(
         weights=settings.source,
@@ -164,7 +166,6 @@ def network_of_model(*, settings: ModelSettings, pos_embed_rope_dtype: str = "fp
         name=sizes["backbone"],
         random_start=sizes["random_start"],
         in_chans=3 if channels in (1, 3) else channels,
-        pos_embed_rope_dtype=pos_embed_rope_dtype,
     )
     return MedDinoSegmenter(
         backbone=backbone,

@@ -17,12 +17,16 @@ def segmenter(**overrides):
     return MedDinoSegmenter(backbone=backbone, num_classes=5, in_channels=4, interaction_indices=[0, 2])
 
 
-def test_the_same_network_is_built_again():
-    network = segmenter(norm_layer="layernorm", drop_path_rate=0.3, pos_embed_rope_rescale_coords=2.0)
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_the_same_network_is_built_again(precision):
+    of_run = {"drop_path_rate": 0.3, "pos_embed_rope_rescale_coords": 2.0}
+    network = segmenter(norm_layer="layernorm", pos_embed_rope_dtype=precision, **of_run)
     described = json.loads(json.dumps(describe_network(network)))
     assert described["backbone"]["norm_eps"] == 1e-6
-    assert not {"drop_path_rate", "pos_embed_rope_rescale_coords", "pos_embed_rope_dtype"} & set(described["backbone"])
-    again = build_network(described, source="model.pt", dropout=0.5, pos_embed_rope_dtype="fp32")
+    assert not set(of_run) & set(described["backbone"])
+    # decides what comes out
+    assert described["backbone"]["pos_embed_rope_dtype"] == precision
+    again = build_network(described, source="model.pt", dropout=0.5)
     again.load_state_dict(network.state_dict())
     image = torch.randn(1, 4, 32, 48)
     with torch.no_grad():
