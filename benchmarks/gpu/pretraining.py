@@ -58,7 +58,7 @@ def _run(place: Place, name: str, configs: list[str], launcher: tuple[str, ...] 
         # the random scale of the rotation has a generator of each process
         "network_def::pos_embed_rope_rescale_coords": 1.0,
         "network_def::pos_embed_rope_dtype": "fp32",
-        "extra_keys": [f"random_start::{key}" for key in ("embed_dim", "depth")],
+        "extra_keys": [f"random_start::{key}" for key in ("embed_dim", "depth", "layerscale_init")],
         "n_prototypes": 32,
         "head_hidden_dim": 32,
         "head_bottleneck_dim": 16,
