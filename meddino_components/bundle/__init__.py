@@ -4,6 +4,7 @@ from .archive import unpack
 from .build import build
 from .checks import check_overrides
 from .choice import choose_bundle
+from .network_definition import network_definition
 from .own_files import CHECK_KEY
 from .package import package
 from .root import config_files, find_bundle_root
@@ -22,6 +23,7 @@ __all__ = [
     "config_files",
     "find_bundle_root",
     "find_trained_model",
+    "network_definition",
     "package",
     "run_settings",
     "segment",

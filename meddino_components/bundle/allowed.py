@@ -19,7 +19,9 @@ def _words(text: str) -> frozenset[str]:
 
 # ours, by package
 _OURS = {
-    "bundle": _words("check_overrides check_trained_model find_bundle_root find_trained_model run_settings"),
+    "bundle": _words("""
+        check_overrides check_trained_model find_bundle_root find_trained_model network_definition run_settings
+        """),
     "checkpoints": _words("backbone_of intensity_of load_backbone_weights load_network_weights load_starting_weights"),
     "data": _words("""
         CheckSameGridd CropCollate CropDistortions GlobalBatchSampler LabelsToRegionsd LoadRegionLabelsd

@@ -18,6 +18,7 @@ from .. import __file__ as _COMPONENTS
 from .. import __version__
 from ..errors import InputError
 from ..last_line import install_last_line
+from ..networks import ARCHITECTURE_ARGUMENTS
 from .own_files import CHECK_KEY, EXTRA_KEYS_KEY, bundle_folder, entry_points_of_run, read_own_files, resolving_parser
 from .references import ENTRY_POINTS, keys_read, walk
 from .typed_text import arguments_of_monai, restore_typed_text
@@ -29,6 +30,8 @@ _ADMITTED = {"_meta_", "run", "initialize", "finalize", "imports", "bundle_root"
 _ADMITTED |= {"use_click", "displayable_configs", EXTRA_KEYS_KEY, CHECK_KEY}
 _ADMITTED |= {key for settings in DEFAULT_EXP_MGMT_SETTINGS.values() for key in settings["configs"]}
 
+# a configuration states those alone that differ from the preset's
+_OF_RANDOM_START = {f"random_start{_SEPARATOR}{name}" for name in ARCHITECTURE_ARGUMENTS}
 _WORDS = {"true": "True", "false": "False"}
 
 
@@ -122,7 +125,9 @@ def check_keys(
     if own is None:
         known, unknown = read - admitted, unread if complete else []
     else:
-        known = {key for key, _ in walk(own) if key.partition(_SEPARATOR)[0] in read}
+        known = {
+            key for key in {key for key, _ in walk(own)} | _OF_RANDOM_START if key.partition(_SEPARATOR)[0] in read
+        }
         others = [key for key in config if key not in own or key not in read]
         unknown = unread + _unknown_nested(config, own, known | admitted, passed_over=others)
     if unknown:

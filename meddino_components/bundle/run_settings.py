@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
@@ -12,6 +12,8 @@ from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from .own_files import resolving_parser
 from .references import walk
 
+# a component's remarks, and what has to be made before it
+_NO_ARGUMENTS = {"_desc_", "_requires_"}
 # what MONAI adds to a configuration
 _NO_SETTINGS = {"_meta_", "imports", "initialize", "finalize", "run", "use_click", "displayable_configs"}
 _NO_SETTINGS |= {key for settings in DEFAULT_EXP_MGMT_SETTINGS.values() for key in settings["configs"]}
@@ -40,11 +42,15 @@ def run_settings(
     settings = {
         key: _plain(value)
         for key, value in walk(config)
-        if not isinstance(value, Mapping) and not any(key == name or key.startswith(f"{name}::") for name in free)
+        if not isinstance(value, Mapping) and key.rpartition("::")[2] not in _NO_ARGUMENTS and not _is_below(key, free)
     }
     for name, listed in (cases or {}).items():
         settings[name] = _identity(listed)
     return settings | {name: _plain(value) for name, value in (facts or {}).items()}
+
+
+def _is_below(key: str, names: Iterable[str]) -> bool:
+    return any(key == name or key.startswith(f"{name}::") for name in names)
 
 
 def _plain(value: Any) -> Any:

@@ -19,10 +19,10 @@ from ..errors import InputError
 def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any]) -> None:
     """Refuse what is no segmentation network of this kind of bundle, and what this version would run otherwise."""
     needed = {"pixdim", "roi_size", "context_slices", "fingerprint", "background"}
-    if record.architecture is None or not record.labels or not record.channels or needed - set(record.plan):
+    if not record.labels or not record.channels or needed - set(record.plan):
         raise InputError(
             f"{source}: its record describes no segmentation network (it is of {record.bundle or 'an encoder'}), "
-            "expected one with architecture, plan, labels and channels: fine-tune it first (`--weights` of train.json)"
+            "expected one with plan, labels and channels: fine-tune it first (`--weights` of train.json)"
         )
     if record.regions is None and sorted(record.labels) != list(range(len(record.labels))):
         raise InputError(

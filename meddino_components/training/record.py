@@ -11,7 +11,16 @@ from typing import Any
 
 from torch import nn
 
-from ..checkpoints import LoadReport, WeightsRecord, describe_network, hash_of_case, parent_of, read_record, resolve
+from ..checkpoints import (
+    LoadReport,
+    WeightsRecord,
+    describe_monai_network,
+    describe_network,
+    hash_of_case,
+    parent_of,
+    read_record,
+    resolve,
+)
 from ..data.cases import stem_of
 from ..data.intensity import INTENSITY_TABLE
 from ..data.regions import Regions, plain_regions
@@ -29,6 +38,7 @@ def training_record(
     channels: Sequence[str],
     training_cases: Sequence[Mapping[str, Any]],
     validation_cases: Sequence[Mapping[str, Any]] = (),
+    definition: Mapping[str, Any] | None = None,
     labels: Sequence[str] | None = None,
     regions: Regions | None = None,
     codes: Mapping[str, Any] | None = None,
@@ -51,6 +61,7 @@ def training_record(
         channels: names of the input's channels.
         training_cases: of the run; only hashes of their ids are kept.
         validation_cases: the same.
+        definition: ``_target_`` and arguments by which the configuration builds the network, if that is MONAI's.
         labels: names of classes that exclude each other, the background first.
         regions: instead of them, regions within each other.
         codes: for DICOM SEG, by the label's name.
@@ -73,7 +84,7 @@ def training_record(
     modalities = {str(case.get("modality")).lower() for case in training_cases}
     names = {0: _BACKGROUND, **dict(regions.label_names)} if regions else dict(enumerate(labels or ()))
     record = WeightsRecord(
-        architecture=_architecture(network),
+        architecture=_architecture(network, definition or {}),
         plan={
             **plan,
             "roi_size": _pair(plan["roi_size"]),
@@ -136,11 +147,12 @@ def case_id_of(case: Mapping[str, Any]) -> str:
     return stem_of(Path(str(next(iter(image.values())) if isinstance(image, Mapping) else image)))
 
 
-def _architecture(network: nn.Module) -> dict[str, Any] | None:
+def _architecture(network: nn.Module, definition: Mapping[str, Any]) -> dict[str, Any] | None:
+    """None for a network of others, whose definition has to be typed again."""
     try:
         return describe_network(network)
     except TypeError:
-        return None  # a network of others, which has to be typed again
+        return describe_monai_network(definition)
 
 
 def _split(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -66,6 +66,15 @@ def test_refuses_and_suggests(changes, key, meant):
     check_keys(changed(changes), CONFIG, extra_keys=[key])
 
 
+def test_a_random_start_takes_each_argument_of_a_backbone():
+    config = {"random_start": {"qkv_bias": False}, "run": "$@random_start"}
+    check_keys({**config, "random_start": {"qkv_bias": True, "layerscale_init": 1.0, "depth": 2}}, config)
+    with pytest.raises(InputError, match="no key 'random_start::layer_scale_init': did you mean 'random_start::layers"):
+        check_keys({**config, "random_start": {"layer_scale_init": 1.0}}, config)
+    with pytest.raises(InputError, match="'random_start::mask_k_bias' is the text 'false': write False"):
+        check_keys({**config, "random_start": {"mask_k_bias": "false"}}, config)
+
+
 def test_names_all_unknown_keys_at_once():
     with pytest.raises(InputError, match=r"'epoch'.*'progres'"):
         check_keys(changed({"epoch": 5, "progres": 1}), CONFIG)

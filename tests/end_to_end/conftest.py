@@ -35,7 +35,6 @@ def pretraining_overrides(tmp_path):
         "random_start::embed_dim": 48,
         "random_start::depth": 2,
         "random_start::layerscale_init": 0.1,
-        "extra_keys": ["random_start::embed_dim", "random_start::depth"],
         "n_prototypes": 32,
         "head_hidden_dim": 32,
         "head_bottleneck_dim": 16,

@@ -19,7 +19,6 @@ SMALL = {
     "n_resamples": 100,
     "amp": False,
     "random_start::depth": 2,
-    "extra_keys": ["random_start::depth"],
     "attention_epochs": 10,
     "attention_learning_rate": 2e-3,
 }
