@@ -2,12 +2,16 @@
 
 import json
 
+import nibabel as nib
+import numpy as np
 import pytest
 import torch
 from brats_volumes import write_brats
 from command_lines import BRATS, TINY, losses, read_log
 from in_process import run_here
 
+from meddino_components.bundle import segment
+from meddino_components.checkpoints import read_record
 from meddino_components.errors import input_error
 
 PLAIN = {"spatial_dims": 2, "in_channels": 1, "out_channels": 16}
@@ -25,27 +29,55 @@ NETWORKS = {
     "SwinUNETR": {"_target_": "SwinUNETR", **PLAIN, "feature_size": 12, "depths": [1, 1, 1, 1]},
     "SegResNetDS": {"_target_": "monai.networks.nets.SegResNetDS", **PLAIN, "init_filters": 8, "dsdepth": 2},
 }
+# of a class that no record describes
+ONE_LAYER = {"_target_": "torch.nn.Conv2d", "in_channels": 1, "out_channels": 16, "kernel_size": 3, "padding": 1}
 DICE_CE = {"_target_": "DiceCELoss", "to_onehot_y": True, "softmax": True}
 SUPERVISED = {"_target_": "monai.losses.DeepSupervisionLoss", "loss": DICE_CE}
 
 
+@pytest.fixture
+def of_others(training_overrides):
+    """Settings for a network that has no ``backbone``, which would be a key that nothing reads."""
+    return {key: value for key, value in training_overrides.items() if key != "backbone"}
+
+
 @pytest.mark.parametrize("name", NETWORKS)
-def test_trained_validated_evaluated_and_resumed(training_overrides, tmp_path, name):
+def test_trained_validated_evaluated_and_resumed(of_others, tmp_path, name):
     if name == "SwinUNETR":
         pytest.importorskip("einops")
     loss = SUPERVISED if name == "SegResNetDS" else DICE_CE
     output, network = tmp_path / "run", NETWORKS[name]
-    settings = {**training_overrides, "network_def": network, "loss": loss, "epochs": 1}
-    del settings["backbone"]
+    settings = {**of_others, "network_def": network, "loss": loss, "epochs": 1}
     run_here(["train"], settings)
     run_here(["train"], {**settings, "epochs": 2, "resume": True})
     assert sorted(losses(output)) == [1, 2, 3, 4, 5, 6]
     # one group, at the rate of the rest
     assert [len(line["learning_rates"]) for line in read_log(output) if "loss" in line] == [1] * 6
-    kept = {key: TINY[key] for key in ("roi_size", "pixdim", "amp")} | {"network_def": network}
-    kept |= {"dataset_dir": training_overrides["dataset_dir"], "model_path": str(output / "model.pt")}
-    run_here(["evaluate"], {**kept, "output_dir": str(tmp_path / "evaluation")})
-    assert json.loads((tmp_path / "evaluation" / "summary.json").read_text(encoding="utf-8"))["failed"] == 0
+    # the record says how the network is built, so nothing is typed again
+    places = {"dataset_dir": of_others["dataset_dir"], "model_path": str(output / "model.pt"), "amp": False}
+    run_here(["evaluate"], {**places, "output_dir": str(tmp_path / "evaluation")})
+    summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["ok"] > 0, summary["failed"]) == (True, 0)
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_segmented_by_the_record_or_by_what_is_typed(of_others, phantoms, tmp_path, described):
+    network = NETWORKS["UNet"] if described else ONE_LAYER
+    settings = {**of_others, "network_def": network, "loss": DICE_CE, "epochs": 1}
+    run_here(["train"], settings)
+    model, scan = tmp_path / "run" / "model.pt", next((phantoms / "imagesVa").glob("*.nii.gz"))
+    typed = {"dataset_dir": str(scan), "model_path": str(model), "modality": "ct"}
+    run_here(["inference"], {**typed, "network_def": network, "output_dir": str(tmp_path / "typed")})
+    if not described:
+        with pytest.raises(RuntimeError) as error:
+            segment(scan, tmp_path / "alone", model=model, modality="ct")
+        assert "none that a record can describe: give --network_def as it was trained" in str(input_error(error.value))
+        return
+    assert segment(scan, tmp_path / "alone", model=model, modality="ct")["ok"] == 1
+    assert read_record(model).architecture["_target_"] == "monai.networks.nets.UNet"
+    first, second = (nib.load(tmp_path / name / scan.name).get_fdata() for name in ("typed", "alone"))
+    assert np.array_equal(first, second)
+    assert len(np.unique(first)) > 1
 
 
 def test_a_loss_of_monai_for_regions_and_for_our_network(tmp_path):
@@ -71,8 +103,8 @@ def test_what_does_not_go_together_is_named(training_overrides, tmp_path, change
     assert said in str(input_error(error.value))
 
 
-def test_training_begins_from_a_whole_state_dict(training_overrides, tmp_path):
-    settings = {**training_overrides, "network_def": NETWORKS["UNet"], "loss": DICE_CE, "epochs": 1}
+def test_training_begins_from_a_whole_state_dict(of_others, tmp_path):
+    settings = {**of_others, "network_def": NETWORKS["UNet"], "loss": DICE_CE, "epochs": 1}
     run_here(["train"], settings)
     further = {**settings, "weights": str(tmp_path / "run" / "model.pt"), "output_dir": str(tmp_path / "further")}
     del further["model_path"]

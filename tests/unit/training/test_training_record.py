@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from monai.networks.nets import UNet
 
 from meddino_components.checkpoints import WeightsRecord, hash_of_case, write_weights
 from meddino_components.data import brats_regions
@@ -95,3 +96,11 @@ def test_training_further_needs_the_same_network_and_labels(network, tmp_path):
 def test_cases_of_monai_label_are_known_by_their_images(network):
     record = record_of(network, training_cases=[{"image": "/studies/scan 1.nii.gz", "label": "x"}])
     assert record.data["training"]["cases"] == [hash_of_case("scan 1")]
+
+
+def test_a_network_of_monai_by_its_definition():
+    definition = {"_target_": "UNet", "spatial_dims": 2, "in_channels": 1, "out_channels": 2}
+    definition |= {"channels": [4, 8], "strides": [2]}
+    record = record_of(UNet(**{k: v for k, v in definition.items() if k != "_target_"}), definition=definition)
+    assert record.architecture == {**definition, "_target_": "monai.networks.nets.UNet"}
+    assert record_of(torch.nn.Conv2d(1, 2, 1), definition={"_target_": "torch.nn.Conv2d"}).architecture is None
