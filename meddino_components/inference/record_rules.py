@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints import WeightsRecord, preset_of
+from ..checkpoints import WeightsRecord, encoder_part, preset_of
 from ..data.brats_labels import brats_regions
 from ..data.geometry import CANONICAL_AXCODES
 from ..data.intensity import FINGERPRINT_KEYS, INTENSITY_TABLE, MODALITIES
@@ -68,6 +68,12 @@ def contradictions(record: WeightsRecord, typed: Mapping[str, Any], modality: st
         value = typed.get(key)
         if value is not None and not _same(form(value), form(recorded)):
             found.append(f"{key} is {_shown(recorded)} in the record, {_shown(value)} is set")
+    encoder = encoder_part(architecture)
+    for key, value in (typed.get("random_start") or {}).items():
+        # at which LayerScale started, no trained weights say
+        if key != "layerscale_init" and not _same(value, encoder.get(key)):
+            recorded = _shown(encoder.get(key))
+            found.append(f"random_start::{key} is {recorded} in the record, {_shown(value)} is set")
     convention = typed.get("label_convention")
     if convention is not None:
         given = brats_regions(convention)

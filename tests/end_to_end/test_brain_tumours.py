@@ -36,7 +36,6 @@ def trained(brains, tmp_path_factory):
         "iterations_per_epoch": 6,
         "learning_rate": 1e-3,
         "random_start::layerscale_init": 1.0,
-        "extra_keys": ["random_start::layerscale_init"],
     }
     run_bundle(["train"], {**settings, "encoder_learning_rate": 1e-3}, run_id="training", bundle=BRATS)
     return output

@@ -18,7 +18,7 @@ FINGERPRINT = {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std
 LABELS = [f"organ {number}" if number else "background" for number in range(16)]
 PLAN = {"pixdim": [5.0, 5.0], "fingerprint": FINGERPRINT, "label_names": LABELS, "interaction_indices": [3, 11]}
 # so that the blocks change what the network says, after a few steps
-LARGE_SCALE = {"random_start::layerscale_init": 1.0, "extra_keys": ["random_start::layerscale_init"]}
+LARGE_SCALE = {"random_start::layerscale_init": 1.0}
 PLAN |= {key: TINY[key] for key in ("backbone", "roi_size")}
 
 

@@ -16,8 +16,7 @@ from meddino_components.networks import MedDinoSegmenter, vit_backbone
 FINGERPRINT = {"percentile_00_5": -300.0, "percentile_99_5": 300.0, "mean": 60.0, "std": 70.0}
 PUBLISHED = {
     "backbone": "vit_tiny",
-    "qkv_bias": False,
-    "layerscale_init": 1e-5,
+    "random_start": {"qkv_bias": False, "norm_layer": "layernorm"},
     "interaction_indices": [2, 5, 8, 11],
     "context_slices": 1,
     "roi_size": [896, 896],
@@ -97,7 +96,8 @@ def test_labels_are_in_the_order_of_their_numbers(weights):
 def test_what_is_typed_may_repeat_it(weights):
     same = {"roi_size": [64, 96], "pixdim": [2.5, 2], "fingerprint": {"_desc_": "why", **FINGERPRINT}}
     same |= {"label_names": ["background", "kidney"], "backbone": "vit_mini", "interaction_indices": [7, 1]}
-    same |= {"qkv_bias": False, "layerscale_init": 1.0, "context_slices": 1, "channel_names": ["image"], "fold": 1}
+    same |= {"random_start": {"qkv_bias": False, "layerscale_init": 1.0}, "context_slices": 1, "fold": 1}
+    same |= {"channel_names": ["image"]}
     found = settings(weights(), modality="ct", **same)
     assert found.record_id == settings(weights()).record_id
     assert found.fold == 1
@@ -112,7 +112,11 @@ def test_what_is_typed_may_repeat_it(weights):
         ({"fingerprint": {**FINGERPRINT, "std": 71}}, "fingerprint is .*70.0.* in the record, .*71.* is set"),
         ({"background": 0.0}, "background is null in the record, 0.0 is set"),
         ({"backbone": "vit_base"}, "backbone is vit_mini in the record, vit_base is set"),
-        ({"qkv_bias": True}, "qkv_bias is False in the record, True is set"),
+        ({"random_start": {"qkv_bias": True}}, "random_start::qkv_bias is False in the record, True is set"),
+        (
+            {"random_start": {"qkv_bias": False, "pos_embed_rope_dtype": "bf16"}},
+            "random_start::pos_embed_rope_dtype is fp32 in the record, bf16 is set",
+        ),
         ({"interaction_indices": [2]}, r"interaction_indices is \[1, 7\] in the record, \[2\] is set"),
         ({"context_slices": 3}, "context_slices is 1 in the record, 3 is set"),
         ({"label_names": ["background", "spleen"]}, "label_names is .*kidney.* in the record, .*spleen.* is set"),
