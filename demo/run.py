@@ -25,9 +25,9 @@ def command(*arguments: object) -> None:
     subprocess.run([sys.executable, *map(str, arguments)], check=True, cwd=REPOSITORY)
 
 
-def bundle(name: str, **overrides: object) -> None:
-    """`monai.bundle run` of a configuration with the laptop overlay."""
-    files = str([str((CONFIGS / f"{part}.json").relative_to(REPOSITORY)) for part in (name, "laptop")])
+def bundle(*names: str, **overrides: object) -> None:
+    """`monai.bundle run` of a configuration and overlays."""
+    files = str([str((CONFIGS / f"{name}.json").relative_to(REPOSITORY)) for name in names])
     options = [text for key, value in overrides.items() for text in (f"--{key}", value)]
     command("-m", "monai.bundle", "run", "--config_file", files, *options)
 
@@ -36,22 +36,11 @@ def main() -> None:
     started = time.perf_counter()
     shutil.rmtree(OUTPUT, ignore_errors=True)
     command("-m", "meddino_components", "phantom", DATA, "--n_ct", 30, "--n_mr", 0, "--n_val_ct", 4, "--n_val_mr", 0)
-    bundle("train", dataset_dir=DATA, output_dir=RUN, model_path=MODEL, n_folds=10)
+    bundle("train", "laptop", dataset_dir=DATA, output_dir=RUN, n_folds=10)
     bundle("evaluate", dataset_dir=DATA, output_dir=EVALUATION, model_path=MODEL, section="official_validation")
     unseen = sorted((DATA / "imagesVa").glob("*.nii.gz"))[0]
-    command(
-        "-m",
-        "meddino_components",
-        "segment",
-        unseen,
-        SEGMENTED,
-        "--modality",
-        "ct",
-        "--model",
-        MODEL,
-        "--overlay_config",
-        "laptop",
-    )
+    # the weights know their network, labels and plan
+    command("-m", "meddino_components", "segment", unseen, SEGMENTED, "--modality", "ct", "--model", MODEL)
     command("demo/compare_controls.py", DATA, EVALUATION / "metrics.json")
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at")
     for what, path in (

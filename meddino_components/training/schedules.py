@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
+
 ScalingRule = Literal["none", "linear_wrt_256", "sqrt_wrt_1024"]
 
 
@@ -68,14 +70,14 @@ def warmup_cosine_schedule(
         cosine_iterations: of the cosine; by default all that are left.
 
     Raises:
-        ValueError: the parts are longer than the whole.
+        InputError: the parts are longer than the whole.
     """
     left = total_iterations - warmup_iterations
     cosine_iterations = left if cosine_iterations is None else cosine_iterations
     if not 0 <= cosine_iterations <= left:
-        raise ValueError(
+        raise InputError(
             f"{warmup_iterations} iterations of warm-up and {cosine_iterations} of cosine do not fit "
-            f"{total_iterations} in total"
+            f"{total_iterations} in total: lower the warm-up, or train longer"
         )
     warmup = np.linspace(start, peak, warmup_iterations, endpoint=False)
     cosine = _half_cosine(peak, end, np.linspace(0, 1, cosine_iterations))
@@ -106,13 +108,13 @@ def cosine_schedule(
             ``peak`` to ``end``, which it then reaches at the last iteration. The value is then still falling there.
 
     Raises:
-        ValueError: the parts are longer than the whole.
+        InputError: the parts are longer than the whole.
     """
     left = total_iterations - warmup_iterations - frozen_iterations
     if left < 0:
-        raise ValueError(
+        raise InputError(
             f"{frozen_iterations} frozen iterations and {warmup_iterations} of warm-up do not fit "
-            f"{total_iterations} in total"
+            f"{total_iterations} in total: lower them, or train longer"
         )
     if truncate_extra == 0:
         cosine = _half_cosine(peak, end, np.arange(left) / max(1, left))

@@ -31,6 +31,10 @@ _SHORT_PRETRAINING = {
     "weights": "random",
     "backbone": "vit_tiny",
     "export_interval": 1,
+    # parts of the length
+    "warmup_iterations": 1,
+    "freeze_last_layer_iterations": 0,
+    "teacher_temp_warmup": 0,
 }
 _SMALL_ENCODER = {"weights": "random", "backbone": "vit_tiny"}
 # by the bundle and the configuration

@@ -20,7 +20,15 @@ from meddino_components.bundle import package
 from meddino_components.data import read_datalist
 
 SEGMENTATION = {"epochs": 1, "iterations_per_epoch": 2, "batch_size": 1, "backbone": "vit_tiny", "weights": "random"}
-PRETRAINING = {"epochs": 1, "iterations_per_epoch": 2, "batch_size": 2, "backbone": "vit_tiny"}
+PRETRAINING = {
+    "epochs": 1,
+    "iterations_per_epoch": 2,
+    "warmup_iterations": 1,
+    "freeze_last_layer_iterations": 0,
+    "teacher_temp_warmup": 0,
+    "batch_size": 2,
+    "backbone": "vit_tiny",
+}
 
 
 def run(folder: Path, *arguments: str, root: Path | None = None, processes: int = 1, **settings: object) -> str:

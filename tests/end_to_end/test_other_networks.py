@@ -95,11 +95,11 @@ def test_a_loss_of_monai_for_regions_and_for_our_network(tmp_path):
         ({"network_def": NETWORKS["UNet"], "weights": "{encoder}"}, "holds no tensor of UNet, which has no DINOv3"),
     ],
 )
-def test_what_does_not_go_together_is_named(training_overrides, tmp_path, changes, said):
+def test_what_does_not_go_together_is_named(training_overrides, of_others, tmp_path, changes, said):
     torch.save({"cls_token": torch.zeros(1, 1, 8)}, tmp_path / "encoder.pt")
     changes = {k: str(tmp_path / "encoder.pt") if v == "{encoder}" else v for k, v in changes.items()}
     with pytest.raises(RuntimeError) as error:
-        run_here(["train"], {**training_overrides, **changes})
+        run_here(["train"], {**(of_others if "network_def" in changes else training_overrides), **changes})
     assert said in str(input_error(error.value))
 
 
