@@ -78,7 +78,9 @@ def test_nrrd_and_metaimage_become_nifti_on_the_same_grid(tmp_path: Path, suffix
 def test_report_holds_volumes(tmp_path: Path) -> None:
     affine = oblique_affine()
     save(tmp_path / "a.nii.gz", affine=affine)
-    evaluator(list_cases(tmp_path, modality="ct"), tmp_path / "out", writer={"model_sha256": "abc"}).run()
+    evaluator(
+        list_cases(tmp_path, modality="ct"), tmp_path / "out", writer={"model_sha256": "abc", "record_id": "def"}
+    ).run()
     report = json.loads((tmp_path / "out" / "a.json").read_text(encoding="utf-8"))
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
     assert report["organs"]["liver"] == {"label": 1, "voxels": 63, "volume_ml": round(63 * voxel_ml, 3)}
@@ -86,10 +88,17 @@ def test_report_holds_volumes(tmp_path: Path) -> None:
     assert list(report["organs"]) == ["liver", "spleen", "aorta"]
     assert report["shape"] == [21, 18, 7]
     np.testing.assert_allclose(report["spacing_mm"], [0.8, 1.1, 2.5], atol=1e-5)
-    assert report["model_sha256"] == "abc"
+    assert (report["model_sha256"], report["record_id"]) == ("abc", "def")
     assert report["seconds"] > 0
     described = {"case_id", "organs", "shape", "spacing_mm", "seconds", "software"}
-    assert set(report) == described | {"files", "source_digest", "model_sha256", "settings", "settings_digest"}
+    assert set(report) == described | {
+        "files",
+        "source_digest",
+        "model_sha256",
+        "record_id",
+        "settings",
+        "settings_digest",
+    }
 
 
 @pytest.mark.parametrize("case_id", ["../a", "", ".hidden", "a/b", "a:b"])
