@@ -13,7 +13,7 @@ from ..data.intensity import Modality
 from ..embeddings import FrozenEncoder, for_scans
 from ..embeddings.encoders import check_size, encoders_and_controls
 from ..errors import InputError
-from ..files import writes_results
+from ..files import ResultFiles, writes_results
 from ..interruption import ends_on_signal
 from .feature_map_sheet import evenly_spaced, write_feature_maps
 from .patch_features import SliceFeatures, extract_features
@@ -167,13 +167,14 @@ def _draw_features(
 ) -> None:
     """A sheet of some slices for each encoder, by name."""
     chosen = evenly_spaced(len(slices), n_pictures)
-    for number, (name, found) in enumerate(features.items(), start=1):
-        write_feature_maps(
-            folder / ("feature_maps.png" if number == 1 else f"feature_maps_{number}.png"),
-            slices=[slices[k] for k in chosen],
-            patches=found.patches[chosen],
-            grid=found.grid,
-            title=name,
-            n_points=n_points,
-            window=window,
-        )
+    with ResultFiles() as files:
+        for number, (name, found) in enumerate(features.items(), start=1):
+            write_feature_maps(
+                files.path(folder / ("feature_maps.png" if number == 1 else f"feature_maps_{number}.png")),
+                slices=[slices[k] for k in chosen],
+                patches=found.patches[chosen],
+                grid=found.grid,
+                title=name,
+                n_points=n_points,
+                window=window,
+            )

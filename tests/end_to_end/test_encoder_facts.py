@@ -5,9 +5,14 @@ import torch
 from command_lines import AMOS, BENCHMARK, PRETRAIN
 from in_process import cause, command, run_here
 from monai.bundle import ConfigParser
-from safetensors import safe_open
 
-from meddino_components.checkpoints import WeightsRecord, describe_network, load_backbone_weights, write_weights
+from meddino_components.checkpoints import (
+    WeightsRecord,
+    describe_network,
+    load_backbone_weights,
+    read_record,
+    write_weights,
+)
 from meddino_components.errors import InputError
 from meddino_components.networks import vit_backbone
 
@@ -81,8 +86,9 @@ def test_a_segmenter_says_its_encoder(tmp_path):
     write_weights(network.state_dict(), tmp_path / "model.pt")
     again = network_of(AMOS, "inference", "network_def", model_path=str(tmp_path / "model.pt"))
     again.load_state_dict(network.state_dict())
-    # without a bias there is nothing to mask
-    assert again.backbone.arguments == {**network.backbone.arguments, "mask_k_bias": False}
+    # without a bias there is nothing to mask, and without training nothing to drop
+    kept = {**network.backbone.arguments, "mask_k_bias": False, "drop_path_rate": 0.0}
+    assert again.backbone.arguments == kept
     missing = network_of(AMOS, "inference", "network_def", model_path=str(tmp_path / "none.pt"), backbone="vit_mini")
     assert missing.backbone.depth == 8
 
@@ -103,7 +109,6 @@ def test_import_weights_keeps_what_no_tensor_shows(tmp_path, capsys):
     torch.save(network.state_dict(), tmp_path / "a.pt")
     assert command("import_weights", tmp_path / "a.pt", tmp_path / "a.safetensors") == 0
     assert "assumed, since neither the file nor the registry says it: norm_layer" in capsys.readouterr().out
-    with safe_open(tmp_path / "a.safetensors", "pt") as file:
-        assert '"norm_layer": "layernormbf16"' in file.metadata()["architecture"]
+    assert read_record(tmp_path / "a.safetensors").architecture["norm_layer"] == "layernormbf16"
     assert command("import_weights", "meddinov3", tmp_path / "b.safetensors") == 2
     assert "meddinov3: no such file, and no known encoder: did you mean meddinov3-b" in capsys.readouterr().err

@@ -63,7 +63,10 @@ def test_three_figures(scan, teachers, tmp_path, capsys):
             ["resolutions", "{scan}", "a.png", "--weights", "random", "--sizes", "[100]"],
             "multiples of its patches of 16",
         ),
-        (["resolutions", "{scan}", "a.png", "--weights", "random", "--sizes", "big"], "expected whole numbers"),
+        (
+            ["resolutions", "{scan}", "a.png", "--weights", "random", "--sizes", "big"],
+            "expected a whole number or a list",
+        ),
         (["similarity", "{scan}", "a.png", "--weights", "random", "--points", "[[1,2,99]]"], "lies outside the scan"),
         (["similarity", "{scan}", "a.png", "--weights", "random", "--points", "[[0,0,2]]"], "in the air outside"),
         (["similarity", "{scan}", "a.png", "--weights", "random", "--window", "[3,1]"], "two grey levels that rise"),
@@ -82,4 +85,4 @@ def test_wrong_input_is_one_line(scan, tmp_path, capsys, monkeypatch, arguments,
 
 def test_weights_have_to_be_said(scan, capsys):
     assert command("figure", "similarity", scan, "a.png", "--modality", "ct") == 2
-    assert "weights" in capsys.readouterr().err
+    assert "needs WEIGHTS" in capsys.readouterr().err

@@ -89,7 +89,10 @@ def test_training_from_annotations_replaces_the_served_model_and_keeps_it(bundle
         ({"pixdim": [5.0, 5.0]}, ["pixdim [6.0, 6.0] (this run: [5.0, 5.0])"]),
         ({"seed": 3}, ["seed 0 (this run: 3)"]),
         ({"learning_rate": 1e-3}, ["learning_rate 0.0003 (this run: 0.001)"]),
-        ({"network_def::backbone::norm_layer": "layernormbf16"}, ["network_def::backbone::norm_layer layernorm"]),
+        (
+            {"network_def::backbone::norm_layer": "layernormbf16"},
+            ["backbone::norm_layer None (this run: layernormbf16)"],
+        ),
         (
             {"fingerprint": {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}},
             ["fingerprint::percentile_00_5 nothing (this run: -300)"],

@@ -91,6 +91,7 @@ def test_pretraining_with_a_gram_teacher_and_its_feature_evaluation(pretraining_
         "render_on_device": True,
         **judged,
     }
+    del second["weights"]
     with SecondDevice():
         run_here(["train"], {**pretraining_overrides, "epochs": 1, "device": SECOND}, bundle=PRETRAIN)
         run_here(["stage2_gram"], {**second, "epochs": 1, "device": SECOND}, bundle=PRETRAIN)
