@@ -129,7 +129,8 @@ def test_gradients(golden, gradients):
     network.zero_grad()
     loss.backward()
     low_precision = tolerance["atol"] > 1e-3
-    assert_close(loss.item(), gradients["loss"], rtol=1e-4, atol=1e-6)
+    # of a bf16 rotation the recorded number itself depends on the processor: in double precision it is 1e-3 off
+    assert_close(loss.item(), gradients["loss"], rtol=5e-3 if low_precision else 1e-4, atol=1e-6)
     parameters = dict(network.named_parameters())
     assert set(parameters) == set(gradients["grad_l2_norms"])
     for name, norm in gradients["grad_l2_norms"].items():
@@ -141,4 +142,6 @@ def test_gradients(golden, gradients):
             assert_close(gradient.norm().item(), norm, msg=lambda m, name=name: f"{name}: {m}", **bound)
     for name, value in expected.items():
         if name.startswith("grad.") and not low_precision:
-            assert_close(parameters[name.removeprefix("grad.")].grad, value, rtol=1e-3, atol=1e-6)
+            # an element that is a sum of many larger ones which cancel has their rounding error, in the record, too
+            atol = 1e-6 + 1e-4 * value.abs().max().item()
+            assert_close(parameters[name.removeprefix("grad.")].grad, value, rtol=1e-3, atol=atol)
