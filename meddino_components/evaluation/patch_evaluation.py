@@ -13,7 +13,7 @@ from ..data.intensity import Modality
 from ..embeddings import FrozenEncoder, for_scans
 from ..embeddings.encoders import check_size, encoders_and_controls
 from ..errors import InputError
-from ..files import writes_results
+from ..files import OutputFolder, ResultFiles, writes_results
 from .feature_map_sheet import evenly_spaced, write_feature_maps
 from .patch_features import SliceFeatures, extract_features
 from .patch_rows import SplitFeatures, patch_rows
@@ -23,7 +23,7 @@ from .score_tables import TABLE_SUFFIXES, Row, plain, write_tables
 logger = logging.getLogger(__name__)
 
 
-@writes_results(*(f"patches.{suffix}" for suffix in TABLE_SUFFIXES), "feature_maps.png")
+@writes_results(*(f"patches.{suffix}" for suffix in TABLE_SUFFIXES))
 def evaluate_patches(
     *,
     encoders: Sequence[FrozenEncoder],
@@ -77,11 +77,13 @@ def evaluate_patches(
 
     Raises:
         InputError: no encoder, names of encoders that recur, cases on both sides, a label beyond the names, patches
-            of several sizes, slices of a size that an encoder does not take, or matplotlib is not installed.
+            of several sizes, slices of a size that an encoder does not take, a file of the user's or another process in
+            ``output_dir``, or matplotlib is not installed.
         ValueError: fewer than two test units with an organ.
     """
     everyone = encoders_and_controls(encoders, controls)
     _check_patches(everyone)
+    OutputFolder(output_dir).check([_sheet_name(number) for number, _ in enumerate(encoders, start=1)])
     shared = _shared_cases(train_slices, test_slices, allowed=allow_same_patient)
     size_px = int(test_slices[0]["image"].shape[-1])
     for encoder in everyone:
@@ -166,12 +168,18 @@ def _draw_features(
     """A sheet of some slices for each encoder, by name."""
     chosen = evenly_spaced(len(slices), n_pictures)
     for number, (name, found) in enumerate(features.items(), start=1):
-        write_feature_maps(
-            folder / ("feature_maps.png" if number == 1 else f"feature_maps_{number}.png"),
-            slices=[slices[k] for k in chosen],
-            patches=found.patches[chosen],
-            grid=found.grid,
-            title=name,
-            n_points=n_points,
-            window=window,
-        )
+        with ResultFiles() as files:
+            write_feature_maps(
+                files.path(folder / _sheet_name(number)),
+                slices=[slices[k] for k in chosen],
+                patches=found.patches[chosen],
+                grid=found.grid,
+                title=name,
+                n_points=n_points,
+                window=window,
+            )
+
+
+def _sheet_name(number: int) -> str:
+    """Of the features of an encoder; numbers begin with 1."""
+    return "feature_maps.png" if number == 1 else f"feature_maps_{number}.png"
