@@ -21,6 +21,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -289,7 +290,12 @@ def pair(first: Command, second: Command, out: Path, said: Path) -> dict[str, An
         found = contents(command, out)
         if status == 0:
             mixed += [name for name, digest in command.alone.items() if found.get(name) != digest]
-    refused = [p.read_text(encoding="utf-8") for p, s in zip(places, statuses, strict=True) if s == _REFUSED]
+    # without the names of this machine
+    refused = [
+        p.read_text(encoding="utf-8").replace(str(out), "out").replace(socket.gethostname(), "HOST")
+        for p, status in zip(places, statuses, strict=True)
+        if status == _REFUSED
+    ]
     return {"pair": [first.name, second.name], "finished": statuses.count(0), "refused": refused, "mixed": mixed}
 
 
@@ -316,8 +322,12 @@ def main() -> None:
             command.seconds, command.alone = time.monotonic() - begun, contents(command, out)
             print(f"{command.name}: {command.seconds:.1f} s, {len(command.alone)} files compared", flush=True)
         kills = []
-        for number, command in zip(range(settings.kills), itertools.cycle(every), strict=False):
-            kills.append(kill(command, out, said, rng, between=number // len(every) % 3 > 0))
+        for number in range(settings.kills):
+            command = every[number % len(every)]
+            # a command that ended before its kill is tried again
+            while not (killed := kill(command, out, said, rng, between=number // len(every) % 3 > 0))["killed"]:
+                pass
+            kills.append(killed)
             print(number + 1, kills[-1], flush=True)
         together = []
         for first, second in list(itertools.combinations_with_replacement(every, 2))[: settings.pairs]:
