@@ -14,12 +14,14 @@ Written are ``results/kill_campaign.md`` and ``.json``.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import multiprocessing
 import os
 import random
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -31,6 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.bundle import ConfigParser, run
+from safetensors.torch import load_file
 
 from meddino_components.bundle import package, segment
 from meddino_components.bundle import release_checks as release
@@ -190,7 +193,18 @@ def started(command: Command, out: Path, said: Path) -> Any:
 def contents(command: Command, out: Path) -> dict[str, str]:
     """Hashes of the files that have to be equal after every run."""
     found = {path for pattern in command.compared for path in out.glob(pattern) if path.is_file()}
-    return {str(path.relative_to(out)): sha256_of(path) for path in sorted(found) if path.name not in _USERS}
+    return {str(path.relative_to(out)): _digest(path) for path in sorted(found) if path.name not in _USERS}
+
+
+def _digest(path: Path) -> str:
+    """Of the tensors of a .safetensors, whose header has its facts in an order by chance; else of the file."""
+    if path.suffix != ".safetensors":
+        return sha256_of(path)
+    digest = hashlib.sha256()
+    for name, tensor in sorted(load_file(path).items()):
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def torn(out: Path) -> list[str]:
@@ -279,7 +293,12 @@ def pair(first: Command, second: Command, out: Path, said: Path) -> dict[str, An
         found = contents(command, out)
         if status == 0:
             mixed += [name for name, digest in command.alone.items() if found.get(name) != digest]
-    refused = [p.read_text(encoding="utf-8") for p, s in zip(places, statuses, strict=True) if s == _REFUSED]
+    # without the names of this machine
+    refused = [
+        p.read_text(encoding="utf-8").replace(str(out), "out").replace(socket.gethostname(), "HOST")
+        for p, status in zip(places, statuses, strict=True)
+        if status == _REFUSED
+    ]
     return {"pair": [first.name, second.name], "finished": statuses.count(0), "refused": refused, "mixed": mixed}
 
 
@@ -306,8 +325,12 @@ def main() -> None:
             command.seconds, command.alone = time.monotonic() - begun, contents(command, out)
             print(f"{command.name}: {command.seconds:.1f} s, {len(command.alone)} files compared", flush=True)
         kills = []
-        for number, command in zip(range(settings.kills), itertools.cycle(every), strict=False):
-            kills.append(kill(command, out, said, rng, between=number // len(every) % 3 > 0))
+        for number in range(settings.kills):
+            command = every[number % len(every)]
+            # a command that ended before its kill is tried again
+            while not (killed := kill(command, out, said, rng, between=number // len(every) % 3 > 0))["killed"]:
+                pass
+            kills.append(killed)
             print(number + 1, kills[-1], flush=True)
         together = []
         for first, second in list(itertools.combinations_with_replacement(every, 2))[: settings.pairs]:

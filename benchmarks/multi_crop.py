@@ -202,7 +202,7 @@ def main() -> None:
         scan = arguments.scan
         if scan is None:
             root = write_phantoms(folder, n_ct=1, n_val_ct=0, in_plane_px=512, slice_mm=(20.0, 21.0))
-            scan = str(next((Path(root) / "imagesTr").iterdir()))
+            scan = str(next((Path(root) / "imagesTr").glob("*.nii.gz")))
         slices = read_slices(scan, arguments.slices)
 
     per_sample = N_GLOBAL + N_LOCAL

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import torch.distributed as dist
 from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
@@ -107,7 +108,10 @@ class VolumeCache(Dataset[CachedCase]):
         rank, n_ranks = rank_and_size()
         mine = missing[rank::n_ranks]
         if mine:
-            loader = DataLoader(self, sampler=mine, batch_size=None, num_workers=num_workers)
+            # a generator of its own: whether the cache is filled must not decide the weights that are drawn next
+            loader = DataLoader(
+                self, sampler=mine, batch_size=None, num_workers=num_workers, generator=torch.Generator()
+            )
             for _ in tqdm(loader, total=len(mine), desc="caching volumes", unit="case", disable=rank > 0):
                 pass
         if n_ranks > 1:

@@ -13,7 +13,7 @@ from ..data.intensity import Modality
 from ..embeddings import FrozenEncoder, for_scans
 from ..embeddings.encoders import check_size, encoders_and_controls
 from ..errors import InputError
-from ..files import ResultFiles, writes_results
+from ..files import OutputFolder, ResultFiles, writes_results
 from ..interruption import ends_on_signal
 from .feature_map_sheet import evenly_spaced, write_feature_maps
 from .patch_features import SliceFeatures, extract_features
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @ends_on_signal("no table was written")
-@writes_results(*(f"patches.{suffix}" for suffix in TABLE_SUFFIXES), "feature_maps.png")
+@writes_results(*(f"patches.{suffix}" for suffix in TABLE_SUFFIXES))
 def evaluate_patches(
     *,
     encoders: Sequence[FrozenEncoder],
@@ -79,11 +79,13 @@ def evaluate_patches(
 
     Raises:
         InputError: no encoder, names of encoders that recur, cases on both sides, a label beyond the names, patches
-            of several sizes, slices of a size that an encoder does not take, or matplotlib is not installed.
+            of several sizes, slices of a size that an encoder does not take, a file of the user's or another process in
+            ``output_dir``, or matplotlib is not installed.
         ValueError: fewer than two test units with an organ.
     """
     everyone = encoders_and_controls(encoders, controls)
     _check_patches(everyone)
+    OutputFolder(output_dir).check([_sheet_name(number) for number, _ in enumerate(encoders, start=1)])
     shared = _shared_cases(train_slices, test_slices, allowed=allow_same_patient)
     size_px = int(test_slices[0]["image"].shape[-1])
     for encoder in everyone:
@@ -167,10 +169,10 @@ def _draw_features(
 ) -> None:
     """A sheet of some slices for each encoder, by name."""
     chosen = evenly_spaced(len(slices), n_pictures)
-    with ResultFiles() as files:
-        for number, (name, found) in enumerate(features.items(), start=1):
+    for number, (name, found) in enumerate(features.items(), start=1):
+        with ResultFiles() as files:
             write_feature_maps(
-                files.path(folder / ("feature_maps.png" if number == 1 else f"feature_maps_{number}.png")),
+                files.path(folder / _sheet_name(number)),
                 slices=[slices[k] for k in chosen],
                 patches=found.patches[chosen],
                 grid=found.grid,
@@ -178,3 +180,8 @@ def _draw_features(
                 n_points=n_points,
                 window=window,
             )
+
+
+def _sheet_name(number: int) -> str:
+    """Of the features of an encoder; numbers begin with 1."""
+    return "feature_maps.png" if number == 1 else f"feature_maps_{number}.png"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from array_cases import preprocessing, write_case
 
 from meddino_components import processes
@@ -103,6 +104,14 @@ def test_a_folder_that_a_kill_left_half_written_is_not_used(cases, tmp_path, mon
     cache = open_cache(cases, tmp_path)
     assert cache[0].folder.name != left_over
     assert stored_places(cache[0]).keys() == {2, 7}
+
+
+def test_filling_it_draws_no_random_number(cases, tmp_path):
+    """Otherwise a run whose cache is there begins with other weights than one that fills it."""
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    open_cache(cases, tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_an_error_leaves_nothing(cases, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Embeddings on disk: what is written is read, part by part."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -153,3 +154,19 @@ def test_what_decides_embeddings_decides_the_folder(tmp_path):
     assert len(set(folders)) == len(folders)
     assert store(tmp_path, identity=dict(reversed(IDENTITY.items()))).folder == folders[0]
     assert json.loads((folders[0] / "store.json").read_text(encoding="utf-8"))["identity"] == IDENTITY
+
+
+def open_and_write(root, rounds):
+    for _ in range(rounds):
+        store = EmbeddingStore(root, identity={"encoder": "a"}, sample_ids=["x"], kinds=["cls"], part_samples=1)
+        store.write_part(0, [{"cls": np.ones((1, 4), np.float16)}])
+        assert store.read().items(0).sum() == 4
+
+
+def test_two_processes_write_the_same_store(tmp_path):
+    processes = [multiprocessing.Process(target=open_and_write, args=(tmp_path, 150)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]

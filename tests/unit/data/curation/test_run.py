@@ -6,6 +6,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
+from holding import holder_of
 from visible_files import visible
 from volume_files import PATIENT, ct_voxels, save_nifti, write_dicom_series
 
@@ -276,3 +277,20 @@ def test_missing_packages_are_named_at_the_start(scans, tmp_path, monkeypatch):
         patch.setitem(sys.modules, "ray", None)
         with pytest.raises(InputError, match=r"meddino\[ray\]"):
             curate(scans, tmp_path / "out", modality="ct", ray=True, **QUIET)
+
+
+def test_a_second_run_with_other_sources_is_refused(scans, tmp_path):
+    curate({"a": scans / "p0"}, tmp_path / "store", modality="ct", **QUIET)
+    with holder_of(tmp_path / "store") as holder, pytest.raises(InputError, match=f"process {holder.pid} on"):
+        curate({"a": scans / "p0", "b": scans / "p1"}, tmp_path / "store", modality="ct", **QUIET)
+    assert len(SliceStore(tmp_path / "store")) == 5
+
+
+def test_a_report_that_was_edited_is_kept(scans, tmp_path, reads):
+    curate(scans, tmp_path / "store", modality="ct", **QUIET)
+    (tmp_path / "store" / "report.txt").write_text("remarks")
+    n_read = len(reads)
+    with pytest.raises(InputError, match=r"report\.txt: edited since"):
+        curate(scans, tmp_path / "store", modality="ct", retry_skipped=True, **QUIET)
+    assert len(reads) == n_read
+    assert (tmp_path / "store" / "report.txt").read_text() == "remarks"
