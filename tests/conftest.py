@@ -9,13 +9,10 @@ from meddino_components.data import write_phantoms
 # so that a report shows them, and come off this list as they are run.
 NOT_RUN_AGAIN = {
     "test_benchmark_bundle.py",
-    "test_brain_tumours.py",
     "test_curation_runs.py",
     "test_defaults.py",
     "test_dicom.py",
     "test_documented_commands.py",
-    "test_hostile_pretraining.py",
-    "test_hostile_training.py",
     "test_kill_campaign.py",
     "test_monai_label.py",
     "test_monai_label_dicomweb.py",
