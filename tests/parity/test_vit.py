@@ -20,6 +20,18 @@ LAYER_CALLS = {
     "list_0_1_2_extra": {"n": [0, 1, 2], "return_extra_tokens": True},
 }
 
+# The gradients were recorded in single precision on an Intel processor. What was measured on an AMD one, where every
+# other variant is within the bounds:
+OFF_ON_AMD = {
+    "b2_meddinov3_trainer": "the loss of the bf16 rotation is 1.07e-4 off (allowed 1e-4)",
+    "e_bare": "one element of 64 is 3.0e-6 off (allowed 1e-6), and as much when computed in double precision",
+}
+
+
+def on_amd():
+    processor = Path("/proc/cpuinfo")
+    return processor.exists() and "AuthenticAMD" in processor.read_text(encoding="utf-8")
+
 
 @pytest.fixture
 def golden(vit_variant, golden_tensors, golden_json):
@@ -123,9 +135,9 @@ def test_double_precision(vit_variant, golden, golden_json, golden_tensors):
     assert compare(features, expected, "f64.x2.masked", {"rtol": 1e-6, "atol": 1e-6}) >= 1
 
 
-# On AMD's processors one element of 64 is 3e-6 off (allowed 1e-6), in double precision as well; a bf16 loss 1.07e-4.
-@pytest.mark.xfail("AMD" in Path("/proc/cpuinfo").read_text(), reason="recorded on another processor", strict=False)
-def test_gradients(golden, gradients):
+def test_gradients(request, vit_variant, golden, gradients):
+    if vit_variant in OFF_ON_AMD and on_amd():
+        request.applymarker(pytest.mark.xfail(reason=f"recorded on Intel; here {OFF_ON_AMD[vit_variant]}"))
     network, expected, inputs, tolerance = golden
     features = network.forward_features(inputs["x2"], inputs["masks2"])
     loss = features["x_norm_patchtokens"].pow(3).mean() + features["x_norm_clstoken"].pow(3).mean()
