@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import psutil
+from warm_python import warm_python
 
 REPOSITORY = Path(__file__).parent.parent
 AMOS = REPOSITORY / "bundles" / "meddinov3_seg_amos"
@@ -55,13 +56,21 @@ def bundle_command(configs, overrides, launcher=(), bundle=AMOS, run_id=None):
     return [str(part) for part in command]
 
 
-def run_bundle(configs, overrides, check=True, variables=None, **kwargs):
+def run_warm(*command, cwd=None, timeout=1200, on_one_screen=False):
+    """Run ``python -m ...`` in this project's environment; returns the finished process with its output as text."""
+    python, flag, *words = map(str, command)
+    assert (python, flag) == (sys.executable, "-m")
+    return warm_python(*sorted(environment().items())).run(words, cwd=cwd, timeout=timeout, on_one_screen=on_one_screen)
+
+
+def run_bundle(configs, overrides, check=True, launcher=(), variables=None, **kwargs):
     """Run a bundle in a process of its own; returns the finished process with its output as text."""
-    cwd = kwargs.pop("cwd", None)
-    command = bundle_command(configs, overrides, **kwargs)
-    done = subprocess.run(
-        command, cwd=cwd, env=environment(**(variables or {})), capture_output=True, encoding="utf-8", timeout=1200
-    )
+    command = bundle_command(configs, overrides, launcher=launcher, **kwargs)
+    if launcher or variables:
+        given = environment(**(variables or {}))
+        done = subprocess.run(command, env=given, capture_output=True, encoding="utf-8", timeout=1200)
+    else:
+        done = run_warm(*command)
     if check:
         assert done.returncode == 0, done.stderr[-4000:]
     return done

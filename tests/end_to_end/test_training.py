@@ -8,7 +8,7 @@ import time
 
 import pytest
 import torch
-from command_lines import AMOS, REPOSITORY, TINY, bundle_command, environment, losses, read_log, run_bundle
+from command_lines import AMOS, REPOSITORY, TINY, bundle_command, environment, losses, read_log, run_bundle, run_warm
 from in_process import run_here
 
 
@@ -89,7 +89,7 @@ def test_runs_from_the_folder_of_the_bundle(training_overrides):
     overrides = {**training_overrides, "epochs": 1, "iterations_per_epoch": 1, "validation_interval": 1}
     command = bundle_command(["train"], overrides)
     command[command.index("--config_file") + 1] = "configs/train.json"
-    done = subprocess.run(command, cwd=AMOS, env=environment(), capture_output=True, encoding="utf-8", timeout=300)
+    done = run_warm(*command, cwd=AMOS)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
