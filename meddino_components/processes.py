@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
 import torch.distributed as dist
+
+# before there is a group, for default arguments of its functions would hold it to the end
+import torch.distributed.nn.functional
 from torch import Tensor
 
 from .errors import InputError
@@ -21,6 +27,28 @@ def rank_and_size() -> tuple[int, int]:
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
+
+
+def join_processes() -> None:
+    """Begin this process' part in the group that torchrun started: NCCL on the GPU of its local rank, else Gloo.
+
+    The group's threads end before the interpreter does. Gloo's release tensors, for which they need Python's lock; a
+    process that is ending by then is aborted (SIGABRT), and the whole run counts as failed.
+    """
+    on_gpu = torch.cuda.is_available()
+    dist.init_process_group(backend="nccl" if on_gpu else "gloo")
+    if on_gpu:
+        torch.cuda.set_device(dist.get_node_local_rank())
+    atexit.register(_end_threads, [dist.group.WORLD])
+
+
+def _end_threads(last_reference: list[dist.ProcessGroup]) -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    # networks under DDP hold the group, and are in cycles; the reference of Python that goes last waits for the
+    # threads without Python's lock
+    gc.collect()
+    last_reference.clear()
 
 
 def reduce_over_processes(values: Tensor, operation: dist.ReduceOp.RedOpType = dist.ReduceOp.SUM) -> Tensor:

@@ -41,6 +41,7 @@ _OURS = {
     "interruption": _words("exit_on_signal"),
     "losses": _words("DiceCrossEntropyLoss GramLoss RegionDiceCrossEntropyLoss segmentation_loss"),
     "networks": _words("DINOHead MedDinoSegmenter"),
+    "processes": _words("join_processes"),
     "training": _words("""
         BestModel ClassBalanceDecay CollapseMonitor EarlyStopping FeatureEvaluation GradientClipping
         GramTeacherRefresh JsonLog LastModel ReleaseRunFolder RunFolder RunProgress ScheduleHandler Schedules
@@ -79,17 +80,15 @@ MONAI_MODULES = _words("""
 _MONAI_PACKAGES = _words("monai.losses monai.metrics monai.networks.nets monai.transforms")
 
 # Functions that an expression may call: how many arguments by position, and the names of the others. Arguments are
-# listed, for some change what a call does: `init_process_group("gloo", "tcp://...")` talks to another machine.
+# listed, for some change what a call does.
 CALLS: Mapping[str, tuple[int, frozenset[str]]] = {
     "monai.handlers.from_engine": (1, _words("keys first")),
     "torch.cuda.is_available": (0, frozenset()),
-    "torch.cuda.set_device": (1, frozenset()),
     "torch.device": (2, _words("type index")),
     "torch.distributed.destroy_process_group": (0, frozenset()),
     "torch.distributed.get_node_local_rank": (0, frozenset()),
     "torch.distributed.get_rank": (0, frozenset()),
     "torch.distributed.get_world_size": (0, frozenset()),
-    "torch.distributed.init_process_group": (0, _words("backend")),
     "torch.distributed.is_initialized": (0, frozenset()),
     # Python's own, which compute; `exit` ends the process with a status
     **dict.fromkeys(

@@ -74,7 +74,8 @@ def test_the_three_stages_run_in_a_row(pretraining_overrides, tmp_path):
     assert "is of stage 1, expected stage 2: run stage 2" in refused.stderr
 
 
-@pytest.mark.parametrize("sharding", ["multi_gpu_train", pytest.param("multi_gpu_fsdp", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["multi_gpu_train", "multi_gpu_fsdp"])
 def test_two_processes_give_the_losses_of_one_with_twice_the_batch(pretraining_overrides, tmp_path, sharding):
     exact = {
         **pretraining_overrides,

@@ -133,7 +133,14 @@ def read_rates(output):
     return [line for line in read_log(output) if "loss" in line]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_ends_training_with_a_checkpoint_one_line_and_its_status(training_overrides, tmp_path, start, number):
     process = start(["train"], {**training_overrides, "epochs": 5000, "num_workers": 1, "iterations_per_epoch": 50})
     wait_for_lines(tmp_path / "run", 5, process)

@@ -50,6 +50,7 @@ def test_numbers_agree_and_each_check_leaves_a_line(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_failing_check_stops_no_other(tmp_path):
     """Losses that are off by a tenth, and a time that is too short for anything."""
     golden = shutil.copytree(GOLDEN, tmp_path / "golden")
@@ -70,6 +71,7 @@ def test_a_check_that_takes_too_long_is_ended():
     assert [result["error"] for result in results.values()] == ["took longer than 0.05 s"] * 2
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_named_and_itk_is_not_needed(tmp_path):
     status, results = run_checks("ddp", "crops", PYTHONPATH=without(tmp_path, "itk", "blosc2"))
     assert status == 0, results

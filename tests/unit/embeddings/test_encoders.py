@@ -114,16 +114,6 @@ def test_settings_of_training_are_not_in_the_digest():
     assert frozen_backbone("a", backbone(**of_training)).digest == frozen_backbone("a", backbone()).digest
 
 
-def test_the_settings_of_a_network_are_the_same_in_another_process():
-    program = (
-        "from meddino_components.embeddings.encoders import network_settings;"
-        "from meddino_components.networks import vit_backbone;"
-        "print(network_settings(vit_backbone('vit_tiny', depth=1)))"
-    )
-    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert output.splitlines()[-1] == encoders.network_settings(vit_backbone("vit_tiny", depth=1))
-
-
 def test_the_digest_knows_names_shapes_types_and_values():
     def digest(**tensors):
         module = torch.nn.Module()
@@ -147,18 +137,22 @@ def test_the_digest_knows_names_shapes_types_and_values():
     assert digest(a=torch.arange(6.0).view(2, 3).T) == digest(a=torch.tensor([[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]))
 
 
-def test_the_digest_is_the_same_in_another_process():
+def test_digest_and_settings_are_the_same_in_another_process():
     """Names and values decide: no address, no random order of a set."""
     program = (
-        "import torch; from meddino_components.embeddings.encoders import weights_digest;"
+        "import torch; from meddino_components.embeddings.encoders import network_settings, weights_digest;"
+        "from meddino_components.networks import vit_backbone;"
         "layer = torch.nn.Linear(3, 2); layer.weight.data.fill_(0.5); layer.bias.data.fill_(-1);"
-        "print(weights_digest(layer, extra='x'))"
+        "print(weights_digest(layer, extra='x'));"
+        "print(network_settings(vit_backbone('vit_tiny', depth=1)))"
     )
     layer = torch.nn.Linear(3, 2)
     layer.weight.data.fill_(0.5)
     layer.bias.data.fill_(-1)
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert output.split()[-1] == weights_digest(layer, extra="x")
+    digest, settings = output.splitlines()[-2:]
+    assert digest == weights_digest(layer, extra="x")
+    assert settings == encoders.network_settings(vit_backbone("vit_tiny", depth=1))
 
 
 def test_raw_pixels():
