@@ -1,15 +1,17 @@
 """The command lines that users type, run in processes of their own."""
 
+import atexit
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import psutil
-from warm_python import warm_python
+from preloaded import preloaded_python
 
 REPOSITORY = Path(__file__).parent.parent
 AMOS = REPOSITORY / "bundles" / "meddinov3_seg_amos"
@@ -56,11 +58,26 @@ def bundle_command(configs, overrides, launcher=(), bundle=AMOS, run_id=None):
     return [str(part) for part in command]
 
 
-def run_warm(*command, cwd=None, timeout=1200, on_one_screen=False):
-    """Run ``python -m ...`` in this project's environment; returns the finished process with its output as text."""
-    python, flag, *words = map(str, command)
-    assert (python, flag) == (sys.executable, "-m")
-    return warm_python(*sorted(environment().items())).run(words, cwd=cwd, timeout=timeout, on_one_screen=on_one_screen)
+@cache
+def _preloaded():
+    """The program for this process' tests, until it ends."""
+    context = preloaded_python()
+    atexit.register(context.__exit__, None, None, None)
+    return context.__enter__()
+
+
+def run_preloaded(*command, variables=None, **kwargs):
+    """Run ``python ...`` by one that has imported the libraries; returns the finished process with its output as text.
+
+    What depends on how a process begins (hash seed, locale, signals, torchrun) is tested in processes that begin.
+    """
+    python, *arguments = map(str, command)
+    assert python == sys.executable
+    return subprocess.run(
+        [_preloaded(), *arguments],
+        env=environment(**(variables or {})),
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", "timeout": 1200, **kwargs},
+    )
 
 
 def run_bundle(configs, overrides, check=True, launcher=(), variables=None, **kwargs):
@@ -70,7 +87,7 @@ def run_bundle(configs, overrides, check=True, launcher=(), variables=None, **kw
         given = environment(**(variables or {}))
         done = subprocess.run(command, env=given, capture_output=True, encoding="utf-8", timeout=1200)
     else:
-        done = run_warm(*command)
+        done = run_preloaded(*command)
     if check:
         assert done.returncode == 0, done.stderr[-4000:]
     return done

@@ -1,10 +1,11 @@
 """Keys that nothing reads are refused with the one that was meant."""
 
 import json
+import subprocess
 
 import pytest
 from bundle_configs import BUNDLES, COMBINED, COMPLETE, label, read, read_json
-from command_lines import AMOS, BENCHMARK, bundle_command, run_warm
+from command_lines import AMOS, BENCHMARK, bundle_command, run_preloaded
 from monai.bundle import ConfigComponent, ConfigParser
 
 import meddino_components
@@ -201,7 +202,7 @@ def test_nothing_is_made_before_the_check(case, monkeypatch):
 def last_line(configs, overrides, bundle=AMOS, **kwargs):
     """Status and last line of a stock run of files of a bundle."""
     command = bundle_command(configs, overrides, bundle=bundle, **kwargs)
-    done = run_warm(*command, on_one_screen=True)
+    done = run_preloaded(*command, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout.splitlines()[-1], done.stdout
 
 

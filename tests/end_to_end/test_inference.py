@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from command_lines import AMOS, REPOSITORY, bundle_command, environment, run_warm
+from command_lines import AMOS, REPOSITORY, bundle_command, environment, run_preloaded
 from in_process import command, run_here
 
 from meddino_components.checkpoints import sha256_of, write_weights
@@ -92,7 +92,7 @@ def test_a_file_by_monais_command_from_the_folder_of_the_bundle(phantoms, model,
     command_line = bundle_command(["inference", "laptop"], {**overrides, "overlay": False, "modality": "ct"})
     place = command_line.index("--config_file") + 1
     command_line[place] = "['configs/inference.json','configs/laptop.json']"
-    done = run_warm(*command_line, cwd=AMOS)
+    done = run_preloaded(*command_line, cwd=AMOS)
     assert done.returncode == 0, done.stderr[-3000:]
     case = source.name.removesuffix(".nii.gz")
     assert listing(tmp_path / "out") == {f"{case}.nii.gz", f"{case}.json", "summary.json", "summary.csv"}

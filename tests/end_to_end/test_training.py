@@ -8,7 +8,17 @@ import time
 
 import pytest
 import torch
-from command_lines import AMOS, REPOSITORY, TINY, bundle_command, environment, losses, read_log, run_bundle, run_warm
+from command_lines import (
+    AMOS,
+    REPOSITORY,
+    TINY,
+    bundle_command,
+    environment,
+    losses,
+    read_log,
+    run_bundle,
+    run_preloaded,
+)
 from in_process import run_here
 
 
@@ -89,7 +99,7 @@ def test_runs_from_the_folder_of_the_bundle(training_overrides):
     overrides = {**training_overrides, "epochs": 1, "iterations_per_epoch": 1, "validation_interval": 1}
     command = bundle_command(["train"], overrides)
     command[command.index("--config_file") + 1] = "configs/train.json"
-    done = run_warm(*command, cwd=AMOS)
+    done = run_preloaded(*command, cwd=AMOS)
     assert done.returncode == 0, done.stderr[-3000:]
 
 

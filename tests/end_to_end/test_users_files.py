@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from command_lines import AMOS, environment, run_warm
+from command_lines import AMOS, environment, run_preloaded
 from in_process import cause, command, run_here
 
 from meddino_components.errors import InputError
@@ -61,7 +61,7 @@ def test_a_second_process_is_refused_by_name(scans, model, tmp_path):
     line += ["--overlay_config", "laptop", "--modality", "ct"]
     with held_lock(out):
         holder = json.loads((out / ".meddino" / "holder.json").read_text(encoding="ascii"))
-        done = run_warm(*line)
+        done = run_preloaded(*line)
     assert done.returncode == 2
     assert f"another process is writing to it (process {holder['pid']} on {holder['host']}" in done.stderr
     assert contents(out) == {}

@@ -3,11 +3,11 @@
 import json
 import multiprocessing
 import os
-import subprocess
 import sys
 
 import numpy as np
 import pytest
+from command_lines import run_preloaded
 
 from meddino_components.embeddings import EmbeddingStore
 
@@ -87,7 +87,7 @@ assert (found.all_items()[:, 0] == np.arange(200) // 2).all()
 assert (held == 7).all()
 assert np.shares_memory(held, found.items(7))
 """
-    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
+    run_preloaded(sys.executable, "-c", program, tmp_path, check=True)
 
 
 def test_a_pass_that_was_killed_goes_on(tmp_path):

@@ -1,11 +1,11 @@
 """Labels on disk: in canonical orientation, on the image's grid, read once."""
 
-import subprocess
 import sys
 
 import nibabel as nib
 import numpy as np
 import pytest
+from command_lines import run_preloaded
 from PIL import Image
 from volume_files import ct_voxels, save_nifti, write_dicom_series
 
@@ -118,4 +118,4 @@ for k in range(100):
 for k, labels in enumerate(every):
     assert (labels.native == k).all() and (labels.fitted == k).all() and labels.present[0].nonzero()[0].tolist() == [k]
 """
-    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
+    run_preloaded(sys.executable, "-c", program, tmp_path, check=True)
