@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import InputError
 from .channel_stem import ChannelStem
 from .patch_decoder import PatchDecoder
 from .token_aggregator import MultiScaleTokenAggregator
@@ -26,6 +27,7 @@ class MedDinoSegmenter(nn.Module):
     Shape: [B, in_channels, H, W] -> [B, K, H, W], H and W multiples of the patch size.
 
     Raises:
+        InputError: the backbone has not all of these blocks, or its patch size is no power of 2.
         ValueError: an input size that is no multiple of the patch size, at the call.
 
     Reference: MedDINOv3, arXiv 2509.02379, section 3.1.
@@ -47,9 +49,14 @@ class MedDinoSegmenter(nn.Module):
         self.stem = ChannelStem(in_channels=in_channels, out_channels=backbone.in_chans)
         self.backbone = backbone
         self.aggregator = MultiScaleTokenAggregator(interaction_indices=interaction_indices)
+        if missing := [index for index in self.aggregator.interaction_indices if not 0 <= index < backbone.depth]:
+            raise InputError(
+                f"interaction_indices asks for the blocks {missing}, but the backbone has {backbone.depth}: give "
+                f"numbers from 0 to {backbone.depth - 1}"
+            )
         n_stages = backbone.patch_size.bit_length() - 1
         if 2**n_stages != backbone.patch_size:
-            raise ValueError(
+            raise InputError(
                 f"the decoder doubles the resolution, so patch_size {backbone.patch_size} must be a power of 2"
             )
         self.decoder = PatchDecoder(

@@ -1,9 +1,12 @@
 """Stem, aggregation and the whole segmentation network."""
 
+import re
+
 import pytest
 import torch
 from torch.testing import assert_close
 
+from meddino_components.errors import InputError
 from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter, MultiScaleTokenAggregator, vit_backbone
 from meddino_components.networks.channel_stem import ChannelStem
 
@@ -59,6 +62,12 @@ def test_refuses_a_patch_size_the_decoder_cannot_double_to():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(("indices", "missing"), [([0, 2, 3], "[3]"), ([-1], "[-1]")])
+def test_refuses_blocks_that_the_backbone_has_not(indices, missing):
+    with pytest.raises(InputError, match=rf"asks for the blocks {re.escape(missing)}, but the backbone has \d+: give"):
+        segmenter(interaction_indices=indices)
+
+
 def test_patch_size_8_has_three_stages():
     assert segmenter(backbone={"patch_size": 8})(torch.zeros(1, 1, 24, 40)).shape == (1, 4, 24, 40)
 
