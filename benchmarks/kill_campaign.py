@@ -14,7 +14,6 @@ Written are ``results/kill_campaign.md`` and ``.json``.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
 import json
 import multiprocessing
@@ -22,150 +21,21 @@ import os
 import random
 import shutil
 import socket
-import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from monai.bundle import ConfigParser, run
-from safetensors.torch import load_file
+from common import RESULTS, hardware, versions
+from kills.commands import Command, commands
+from kills.folder_checks import contents, fresh, lost, torn, written
 
-from meddino_components.bundle import package, segment
 from meddino_components.bundle import release_checks as release
-from meddino_components.checkpoints import sha256_of, write_weights
-from meddino_components.data import curate, write_phantoms
 from meddino_components.errors import InputError
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-from command_lines import AMOS, BENCHMARK, PRETRAIN, TINY  # noqa: E402
-from common import RESULTS, hardware, versions  # noqa: E402
-from slice_stores import random_slices, write_store  # noqa: E402
-
 _forked = multiprocessing.get_context("fork")
-_USERS = {"thesis.txt": b"the user's own", "notes.nii.gz": b"no scan, but the user's"}
 _REFUSED = 3
-
-
-@dataclass
-class Command:
-    """One command: how it runs into a folder, and which of its files are compared.
-
-    Attributes:
-        name: for the table.
-        start: runs it; the argument is the folder.
-        compared: patterns of files that are equal after every run.
-        beside_users: whether it takes a folder that holds files of the user's.
-    """
-
-    name: str
-    start: Callable[[Path], Any]
-    compared: tuple[str, ...]
-    beside_users: bool = True
-    alone: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-
-
-def commands(data: Path) -> list[Command]:
-    """All six, with what they read below ``data``."""
-    phantoms = write_phantoms(data / "phantoms", n_ct=3, n_val_ct=0, in_plane_px=48, slice_mm=(28.0, 30.0))
-    model, store = data / "model.pt", data / "store"
-    _write_model(model)
-    write_store(store, [random_slices((48, 64), n=6, seed=seed) for seed in range(2)])
-    _write_pictures(data / "pictures.npz")
-    train = {**TINY, "dataset_dir": str(phantoms), "n_folds": 3, "resume": True, "checkpoint_interval": 1}
-    pretrain = {**_PRETRAINING, "store": str(store), "resume": True}
-    classify = {"dataset_dir": str(data / "pictures.npz"), "size_px": 32, "batch_size": 4, "n_resamples": 20}
-    quiet = {"num_workers": 0, "progress": False, "amp": False}
-    return [
-        Command(
-            "segment",
-            lambda out: segment(phantoms / "imagesTr", out, AMOS, "ct", model, "laptop"),
-            ("*.nii.gz",),
-        ),
-        Command(
-            "fine-tuning",
-            lambda out: _bundle(
-                AMOS, ["train", "laptop"], {**train, "output_dir": str(out), "model_path": str(out / "model.pt")}
-            ),
-            ("model.pt", "checkpoint.pt"),
-        ),
-        Command(
-            "pretraining",
-            lambda out: _bundle(
-                PRETRAIN,
-                ["train", "laptop"],
-                {**pretrain, "output_dir": str(out), "teacher_path": str(out / "teacher.safetensors")},
-            ),
-            ("teacher.safetensors", "teachers/*.safetensors"),
-        ),
-        Command(
-            "curate",
-            lambda out: curate(
-                str(phantoms / "imagesTr"), str(out), modality="ct", num_workers=0, progress=False, contact_sheet=False
-            ),
-            ("store.json", "volumes-*", "slices-*", "volumes/*/*"),
-            beside_users=False,
-        ),
-        Command(
-            "embeddings",
-            lambda out: _bundle(BENCHMARK, ["classify", "laptop"], {**classify, **quiet, "output_dir": str(out)}),
-            ("classification.csv",),
-        ),
-        Command("package", lambda out: package(AMOS, out), ("*.zip", "*.sha256", "model_info.json")),
-    ]
-
-
-_PRETRAINING = {
-    "backbone": "vit_mini",
-    "weights": "random",
-    "n_prototypes": 32,
-    "head_hidden_dim": 32,
-    "head_bottleneck_dim": 16,
-    "epochs": 3,
-    "iterations_per_epoch": 2,
-    "batch_size": 2,
-    "warmup_iterations": 2,
-    "freeze_last_layer_iterations": 1,
-    "teacher_temp_warmup": 2,
-    "global_crops_size": 64,
-    "local_crops_size": 32,
-    "n_local_crops": 2,
-    "export_interval": 2,
-    "monitor_interval": 2,
-    "num_workers": 0,
-    "progress": False,
-    "amp": False,
-}
-
-
-def _bundle(bundle: Path, names: list[str], overrides: dict[str, Any]) -> None:
-    run(config_file=[str(bundle / "configs" / f"{name}.json") for name in names], **overrides)
-
-
-def _write_model(path: Path) -> None:
-    parser = ConfigParser()
-    parser.read_config([str(AMOS / "configs" / f"{name}.json") for name in ("train", "laptop")])
-    config = parser.get()
-    del config["network_def"]["_requires_"]
-    config["record"] |= {"training_cases": [], "validation_cases": [], "encoder": None, "trained_further": None}
-    torch.manual_seed(0)
-    network, record = (parser.get_parsed_content(key) for key in ("network_def", "record"))
-    write_weights(network.state_dict(), path, record=record)
-
-
-def _write_pictures(path: Path) -> None:
-    rng, arrays = np.random.default_rng(0), {}
-    for split, n in (("train", 12), ("val", 6), ("test", 12)):
-        arrays[f"{split}_images"] = rng.integers(0, 255, (n, 28, 28)).astype(np.uint8)
-        arrays[f"{split}_labels"] = (np.arange(n) % 2)[:, None].astype(np.uint8)
-    np.savez_compressed(path, **arrays)
 
 
 def started(command: Command, out: Path, said: Path) -> Any:
@@ -188,65 +58,6 @@ def started(command: Command, out: Path, said: Path) -> Any:
     process = _forked.Process(target=work)
     process.start()
     return process
-
-
-def contents(command: Command, out: Path) -> dict[str, str]:
-    """Hashes of the files that have to be equal after every run."""
-    found = {path for pattern in command.compared for path in out.glob(pattern) if path.is_file()}
-    return {str(path.relative_to(out)): _digest(path) for path in sorted(found) if path.name not in _USERS}
-
-
-def _digest(path: Path) -> str:
-    """Of the tensors of a .safetensors, whose header has its facts in an order by chance; else of the file."""
-    if path.suffix != ".safetensors":
-        return sha256_of(path)
-    digest = hashlib.sha256()
-    for name, tensor in sorted(load_file(path).items()):
-        digest.update(name.encode())
-        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def torn(out: Path) -> list[str]:
-    """Published files that are neither what was there nor what was being written."""
-    wrong = []
-    for record in out.rglob(".meddino/files.json"):
-        for name, hashes in json.loads(record.read_text(encoding="utf-8"))["files"].items():
-            path = record.parent.parent / name
-            if path.exists() and hashes is not None and sha256_of(path) not in hashes:
-                wrong.append(str(path))
-    for sidecar in out.rglob("*.sha256"):
-        path = sidecar.with_name(sidecar.name.removesuffix(".sha256"))
-        if path.exists() and sha256_of(path) != sidecar.read_text(encoding="utf-8").split()[0]:
-            wrong.append(str(path))
-    for path in out.rglob("*.json"):
-        try:
-            json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            wrong.append(str(path))
-    return wrong
-
-
-def lost(out: Path, command: Command) -> list[str]:
-    """Files of the user's that are not as they were."""
-    expected = _USERS if command.beside_users else {}
-    return [name for name, text in expected.items() if not (out / name).exists() or (out / name).read_bytes() != text]
-
-
-def written(out: Path) -> int:
-    """Files that a command has put into its folder, partial ones too."""
-    hidden = {"lock", "files.lock", "holder.json"}
-    paths = (path for path in out.rglob("*") if path.is_file() and path.name not in hidden)
-    return sum(path.name not in _USERS for path in paths)
-
-
-def fresh(folder: Path, command: Command) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    if command.beside_users:
-        for name, text in _USERS.items():
-            (folder / name).write_bytes(text)
-    return folder
 
 
 def kill(command: Command, out: Path, said: Path, rng: random.Random, *, between: bool) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Parts of `kill_campaign.py`."""
