@@ -115,7 +115,6 @@ def main() -> None:
         overrides = {
             "dataset_dir": data,
             "output_dir": output,
-            "model_path": output / "model.pt",
             "weights": "random",
             "batch_size": 1,
             "epochs": 1,
@@ -142,7 +141,7 @@ def main() -> None:
             "loader processes": config["num_workers"],
             "amp (bf16)": bool(supports_bfloat16("cpu")),
             "changed": ", ".join(f"{key} {overrides[key]}" for key in SHORTENED)
-            + "; dataset_dir, output_dir and model_path lie in a temporary folder",
+            + "; dataset_dir and output_dir lie in a temporary folder",
             "held-out volume": " x ".join(map(str, shape)),
             "threads": args.threads,
             "load before": round(load, 1),
