@@ -39,6 +39,7 @@ def join_processes() -> None:
     dist.init_process_group(backend="nccl" if on_gpu else "gloo")
     if on_gpu:
         torch.cuda.set_device(dist.get_node_local_rank())
+    assert dist.group.WORLD is not None
     atexit.register(_end_threads, [dist.group.WORLD])
 
 

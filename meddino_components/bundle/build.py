@@ -48,7 +48,7 @@ def merge_layers(bundle_dir: Path) -> dict[str, dict[str, Any]]:
     """The configurations of a bundle by name; complete ones check themselves, overlays say that they were given."""
     sources = bundle_dir / "sources"
     manifest = _read(sources / "layers.yaml")
-    complete = {name: _from_weights(_merge(sources, layers)) for name, layers in manifest["complete"].items()}
+    complete = {name: _merge(sources, layers) for name, layers in manifest["complete"].items()}
     # not merged by MONAI, which would look for the parents of keys such as ``validate::dataloader::sampler``
     overlays = {
         name: {key: value for path in _paths(sources, layers) for key, value in _read(path).items()}
@@ -57,6 +57,7 @@ def merge_layers(bundle_dir: Path) -> dict[str, dict[str, Any]]:
     for name, config in complete.items():
         for key in manifest.get("unused", {}).get(name, []):
             del config[key]
+        _from_weights(config)
         config[CHECK_KEY] = {
             "_target_": "meddino_components.bundle.check_overrides",
             "configuration": name,
@@ -78,14 +79,13 @@ def merge_layers(bundle_dir: Path) -> dict[str, dict[str, Any]]:
     return {**complete, **overlays}
 
 
-def _from_weights(config: dict[str, Any]) -> dict[str, Any]:
+def _from_weights(config: dict[str, Any]) -> None:
     """Move the values of the keys listed under ``from_weights`` to ``published``, and hand those typed to ``model``."""
     keys = [key for key in config.pop("from_weights", []) if key in config]
     if keys:
         config["published"] = {key: config[key] for key in keys}
         config["model"] |= {"typed": {key: f"@{key}" for key in keys}, "published": "@published"}
         config |= dict.fromkeys(keys)
-    return config
 
 
 def _merge(sources: Path, layers: list[str]) -> dict[str, Any]:

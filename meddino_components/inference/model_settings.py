@@ -54,6 +54,8 @@ class ModelSettings:
         regions: None for classes that exclude each other.
         channel_names: of the input.
         segment_codes: for DICOM SEG, by the label's name.
+        dataset_layout: of the data set to be evaluated on; as typed, else that of the network's training.
+        modality: of the cases: as typed, else ``ct`` or ``mr`` where all cases of training were of one; else None.
         fold: of the validation cases.
         n_folds: of the split.
     """
@@ -71,6 +73,8 @@ class ModelSettings:
     regions: Regions | None
     channel_names: list[str]
     segment_codes: dict[str, Any] | None
+    dataset_layout: str | None
+    modality: str | None
     fold: int
     n_folds: int
 
@@ -122,7 +126,7 @@ def model_settings(
     chosen = {**published, **{key: value for key, value in typed.items() if value is not None}}
     source = os.fspath(model_path)
     if record is None or (record.architecture is None and not record.labels):
-        return _without_record(source, chosen)
+        return _without_record(source, chosen, {"modality": modality, "dataset_layout": chosen.get("dataset_layout")})
     check_kind(record, source, published)
     if found := contradictions(record, typed, modality):
         raise InputError(
@@ -130,7 +134,8 @@ def model_settings(
             "know them; or give the weights that were made with them"
         )
     check_metadata(record, source, Path(bundle_root))
-    return _by_record(record, source, typed)
+    layout = _first(typed.get("dataset_layout"), record.data.get("layout"), published.get("dataset_layout"))
+    return _by_record(record, source, typed, {"modality": modality or record.modality, "dataset_layout": layout})
 
 
 def record_of(model_path: str | os.PathLike[str]) -> WeightsRecord | None:
@@ -176,7 +181,7 @@ def network_of_model(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Mod
     )
 
 
-def _without_record(source: str, chosen: Mapping[str, Any]) -> ModelSettings:
+def _without_record(source: str, chosen: Mapping[str, Any], of_data: Mapping[str, Any]) -> ModelSettings:
     regions = brats_regions(chosen["label_convention"]) if "label_convention" in chosen else None
     labels = {0: _BACKGROUND, **dict(regions.label_names)} if regions else labels_of(chosen["label_names"])
     return ModelSettings(
@@ -193,12 +198,15 @@ def _without_record(source: str, chosen: Mapping[str, Any]) -> ModelSettings:
         regions=regions,
         channel_names=list(chosen["channel_names"]),
         segment_codes=chosen.get("segment_codes"),
+        **of_data,
         fold=chosen.get("fold", 0),
         n_folds=chosen.get("n_folds", 5),
     )
 
 
-def _by_record(record: WeightsRecord, source: str, typed: Mapping[str, Any]) -> ModelSettings:
+def _by_record(
+    record: WeightsRecord, source: str, typed: Mapping[str, Any], of_data: Mapping[str, Any]
+) -> ModelSettings:
     plan, data = record.plan, record.data
     codes = {**(record.codes or {}), **(typed.get("segment_codes") or {})}
     return ModelSettings(
@@ -215,13 +223,14 @@ def _by_record(record: WeightsRecord, source: str, typed: Mapping[str, Any]) -> 
         regions=_regions(record, source),
         channel_names=list(record.channels),
         segment_codes=codes or None,
+        **of_data,
         fold=_first(typed.get("fold"), data.get("fold"), 0),
         n_folds=_first(typed.get("n_folds"), data.get("n_folds"), 5),
     )
 
 
 def _first(*values: Any) -> Any:
-    return next(value for value in values if value is not None)
+    return next((value for value in values if value is not None), None)
 
 
 def _regions(record: WeightsRecord, source: str) -> Regions | None:

@@ -26,6 +26,7 @@ PUBLISHED = {
     "label_names": ["background", "spleen", "liver"],
     "channel_names": ["image"],
     "segment_codes": None,
+    "dataset_layout": "amos",
     "fold": 0,
     "n_folds": 5,
 }
@@ -84,6 +85,20 @@ def test_the_record_says_all(weights, network):
     built = network_of_model(settings=found)
     built.load_state_dict(network.state_dict())
     assert built.backbone.norm.eps == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("data", "typed", "layout"),
+    [
+        ({}, {}, "amos"),
+        ({"layout": "msd"}, {}, "msd"),
+        ({"layout": "msd"}, {"dataset_layout": "nnunet_raw"}, "nnunet_raw"),
+    ],
+)
+def test_the_data_set_is_as_typed_then_as_in_training_then_as_published(weights, data, typed, layout):
+    found = settings(weights(data=data, modality="mr"), **typed)
+    assert (found.dataset_layout, found.modality) == (layout, "mr")
+    assert settings(weights(data=data, modality=None), modality="ct", **typed).modality == "ct"
 
 
 def test_labels_are_in_the_order_of_their_numbers(weights):
