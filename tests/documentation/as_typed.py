@@ -38,15 +38,15 @@ SHORT_SEGMENTATION: dict[str, object] = {"epochs": 1, "iterations_per_epoch": 1,
 # the later stages have the encoder of the one before
 SHORT_STAGE: dict[str, object] = {
     "epochs": 1,
-    "iterations_per_epoch": 2,
+    "iterations_per_epoch": 1,
     "batch_size": 2,
     "export_interval": 1,
     # parts of the length
-    "warmup_iterations": 1,
+    "warmup_iterations": 0,
     "freeze_last_layer_iterations": 0,
     "teacher_temp_warmup": 0,
 }
-SHORT_PRETRAINING = {**SHORT_STAGE, **SMALL_ENCODER, "random_start::depth": 2}
+SHORT_PRETRAINING = {**SHORT_STAGE, **SMALL_ENCODER}
 # by the bundle and the configuration
 SHORTER: dict[tuple[str, str], dict[str, object]] = {
     ("seg", "train"): SHORT_SEGMENTATION,
@@ -56,7 +56,7 @@ SHORTER: dict[tuple[str, str], dict[str, object]] = {
     ("benchmark", "classify"): {**SMALL_ENCODER, "n_resamples": 50},
     ("benchmark", "slides"): {**SMALL_ENCODER, "attention_epochs": 2, "n_resamples": 50},
     ("benchmark", "patches"): SMALL_ENCODER,
-    ("benchmark", "segment"): {**SMALL_ENCODER, "iterations": 2, "n_resamples": 50},
+    ("benchmark", "segment"): {**SMALL_ENCODER, "iterations": 1, "slices_per_batch": 1, "n_resamples": 50},
     ("benchmark", "sweep"): {
         "models": "[{'backbone': 'vit_tiny', 'weights': 'random', 'random_start': {'embed_dim': 64, 'num_heads': 1}, "
         "'intensity': 'picture'}]",

@@ -94,7 +94,7 @@ def test_segmentation(bundle, place, processes, sandbox):
 @pytest.mark.slow
 @pytest.mark.parametrize(("place", "processes"), [("root", 1), ("bundle", 2)])
 def test_pretraining(place, processes, sandbox):
-    folder, _, prefix = in_place(place, "meddinov3_pretrain", sandbox)
+    folder, root, prefix = in_place(place, "meddinov3_pretrain", sandbox)
     components, store = sandbox / "meddino", sandbox / "store"
     run(
         folder,
@@ -112,8 +112,12 @@ def test_pretraining(place, processes, sandbox):
         files = str([f"{prefix}configs/{name}.json", *more])
         training = ("monai.bundle", "run", "training", "--config_file", files)
         run(folder, *training, root=components, processes=processes, store=store, **given)
-    given |= {"epochs": 2, "resume": True}
+    # the least of the stages
+    files = str([f"{prefix}configs/train.json", *more])
+    training = ("monai.bundle", "run", "training", "--config_file", files)
+    given = {**SHORT_PRETRAINING, "epochs": 2, "resume": True}
     run(folder, *training, root=components, processes=processes, store=store, **given)
+    assert sorted(losses(root / "output" / "stage1")) == [1, 2]
     one = ("monai.bundle", "run", "--config_file")
     files = {"image": str(sandbox / "data" / "liver.nii.gz"), "label": str(sandbox / "data" / "liver_seg.nii.gz")}
     reference = [{**files, "case_id": "a", "modality": "ct"}]

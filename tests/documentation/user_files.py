@@ -45,7 +45,7 @@ def write_working_folder(folder: Path, data: Path) -> None:
     """Files that the pages name without a folder: a scan, two labelled cases of MR, a list of cases to hold out."""
     shutil.copy(data / "scan.nii.gz", folder / "scan.nii.gz")
     for seed, name in enumerate("ab"):
-        image, label = _tissue(seed, (48, 40, 6), mean=400)
+        image, label = _tissue(seed, (48, 40, 5), mean=400)
         save_nifti(folder / f"{name}.nii.gz", image, spacing_mm=(2, 2, 3))
         save_nifti(folder / f"{name}_seg.nii.gz", (label == 2).astype(np.uint8), spacing_mm=(2, 2, 3))
     (folder / "held_out.txt").write_text("case_9\n", encoding="utf-8")
@@ -95,7 +95,7 @@ def _labelled_scan(data: Path) -> None:
 
 def _medmnist(path: Path) -> None:
     rng, arrays = np.random.default_rng(0), {}
-    for split, n in (("train", 16), ("val", 8), ("test", 16)):
+    for split, n in (("train", 8), ("val", 4), ("test", 8)):
         labels = np.arange(n) % 2
         images = rng.integers(80, 120, (n, 28, 28)) + labels[:, None, None] * 60
         arrays[f"{split}_images"], arrays[f"{split}_labels"] = images.astype(np.uint8), labels[:, None].astype(np.uint8)
@@ -105,7 +105,7 @@ def _medmnist(path: Path) -> None:
 def _table(root: Path) -> None:
     (root / "images").mkdir(parents=True)
     lines, rng = ["file,kind,diagnosis,patient"], np.random.default_rng(1)
-    for k in range(24):
+    for k in range(16):
         Image.fromarray((rng.integers(60, 90, (40, 40)) + 90 * (k % 2)).astype(np.uint8)).save(root / f"images/{k}.png")
         lines.append(f"images/{k}.png,{'ab'[k % 2]},{'ab'[k % 2]},p{k}")
     (root / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -113,7 +113,7 @@ def _table(root: Path) -> None:
 
 def _slides(root: Path) -> None:
     lines = ["slide,tumour,patient,split"]
-    for number, split in enumerate(["train"] * 6 + ["val"] * 4 + ["test"] * 6):
+    for number, split in enumerate(["train"] * 4 + ["val"] * 2 + ["test"] * 4):
         name = f"{split}_{number:03d}"
         colours = [DARK, (225, 150, 200)][number % 2]
         tiles = {f"{k}_0.png": section((224, 224), [(0, 0, 224, 224)], seed=k, colours=colours) for k in range(2)}
@@ -125,7 +125,7 @@ def _slides(root: Path) -> None:
 def _msd(root: Path, n: int = 5) -> None:
     entries = []
     for k in range(n):
-        image, labels = _tissue(k, (48, 40, 3))
+        image, labels = _tissue(k, (48, 40, 2))
         save_nifti(root / "imagesTr" / f"case_{k}.nii.gz", image, spacing_mm=(2, 2, 3))
         save_nifti(root / "labelsTr" / f"case_{k}.nii.gz", labels, spacing_mm=(2, 2, 3))
         entries.append({"image": f"./imagesTr/case_{k}.nii.gz", "label": f"./labelsTr/case_{k}.nii.gz"})
@@ -151,14 +151,14 @@ def _nnunet(msd: Path, root: Path) -> None:
 def _pictures_with_masks(root: Path) -> None:
     root.mkdir()
     rows = ["image,mask,video"]
-    for k in range(10):
+    for k in range(5):
         rng, mask = np.random.default_rng(k), np.zeros((40, 56), np.uint8)
         row, column = rng.integers(2, 18), rng.integers(2, 30)
         mask[row : row + 18, column : column + 22] = 1
         picture = rng.integers(60, 90, (40, 56, 3)) + mask[..., None] * np.array([120, 0, 0])
         Image.fromarray(picture.astype(np.uint8)).save(root / f"{k}.png")
         Image.fromarray(mask).save(root / f"{k}_mask.png")
-        rows.append(f"{k}.png,{k}_mask.png,v{k // 2}")
+        rows.append(f"{k}.png,{k}_mask.png,v{k}")
     (root / "masks.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
