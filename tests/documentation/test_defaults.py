@@ -14,7 +14,7 @@ from pathlib import Path
 import nibabel as nib
 import pytest
 from as_typed import SHORT_PRETRAINING, SHORT_SEGMENTATION, SHORT_STAGE
-from command_lines import AMOS, BRATS, losses, read_log
+from command_lines import AMOS, BRATS, REPOSITORY, losses, read_log
 
 from meddino_components.bundle import package
 
@@ -43,7 +43,7 @@ def in_place(place: str, bundle: str, sandbox: Path) -> tuple[Path, Path, str]:
     # a release, unpacked elsewhere; the checkout is gone
     archive = package(root, sandbox / "dist")
     shutil.rmtree(checkout)
-    run(sandbox, "meddino_components", "unpack", str(archive), str(sandbox / "downloaded"))
+    run(sandbox, "meddino_components", "unpack", str(archive), str(sandbox / "downloaded"), root=REPOSITORY)
     return sandbox / "downloaded", sandbox / "downloaded" / bundle, f"{bundle}/"
 
 
