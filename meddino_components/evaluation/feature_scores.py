@@ -11,6 +11,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from ..errors import InputError
 from .linear_probe import LinearProbe
 from .nearest_neighbours import Metric, Weights, nearest_neighbour_scores
 from .patch_features import SliceFeatures
@@ -68,12 +69,13 @@ def patch_scores(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, 
     """A probe's scores [N, K] of the test slices' labelled patches.
 
     Raises:
-        ValueError: slices without labels, or no patch with a label.
+        ValueError: slices without labels.
+        InputError: no patch with a label.
     """
     features, labels, _ = training.labelled_patches()
     test_features, test_labels, _ = test.labelled_patches()
     if not len(labels) or not len(test_labels):
-        raise ValueError("no patch of the reference slices has a label: lower min_purity or choose other slices")
+        raise InputError("no patch of the reference slices has a label: lower min_purity or choose other slices")
     return probe(features, labels, test_features, n_classes)
 
 
@@ -84,7 +86,8 @@ def patch_counts(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, 
         counts [units, K], in the order of the units; those without a labelled patch are left out.
 
     Raises:
-        ValueError: slices without labels, or no patch with a label.
+        ValueError: slices without labels.
+        InputError: no patch with a label.
     """
     predicted = patch_scores(probe, training, test, n_classes=n_classes).argmax(1)
     _, labels, units = test.labelled_patches()

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from .intervals import Interval
 
 # of the resamples, that an interval needs
@@ -36,12 +37,14 @@ def resampled_units(n_units: int, *, n_resamples: int, seed: int) -> Tensor:
         seed: of a generator of its own; the global ones are not touched.
 
     Raises:
-        ValueError: fewer than two units.
+        InputError: fewer than two units.
 
     Reference: Efron and Tibshirani, An introduction to the bootstrap, 1993, chapter 13.
     """
     if n_units < 2:
-        raise ValueError(f"{n_units} unit to resample: at least two patients, slices or slabs are needed")
+        raise InputError(
+            f"{n_units} unit to resample: at least two patients, slices or slabs are needed: give more of them"
+        )
     draws = np.random.default_rng(seed).integers(n_units, size=(n_resamples, n_units))
     counts = torch.zeros(n_resamples, n_units).scatter_add_(1, torch.from_numpy(draws), torch.ones(draws.shape))
     return torch.cat((torch.ones(1, n_units), counts))

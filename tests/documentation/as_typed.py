@@ -1,18 +1,21 @@
-"""Stands for ``python``, ``torchrun``, ``pip`` and ``make`` on the path of a documented command, and runs it.
+"""Stands for ``python``, ``torchrun``, ``pip``, ``make`` and ``cp`` on the path of a documented command, and runs it.
 
 A command runs as it stands. What may differ is where the data lie (``/data`` becomes the sandbox's), how long a run is,
 its batch size, and the backbone where the default is too large for a CPU; options that are typed stay. Commands that
 cannot run here are on the list `EXCEPTIONS`, each with its reason and with a check of what can be checked.
 
-Every call leaves a line in the file that the environment variable ``DOCUMENTED_LOG`` names.
+Every call leaves a line in the file that the environment variable ``DOCUMENTED_LOG`` names. ``PYTHON_EXEC`` is the
+Python that runs it, and which torchrun starts its processes by.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -24,37 +27,44 @@ SANDBOX = Path(os.environ.get("DOCUMENTED_SANDBOX", "."))
 # absolute paths of the pages, which are the user's own
 _DATA = re.compile(r"(?<![\w.])/(?=(?:data|scans|brains)\b)")
 
-_SHORT_PRETRAINING = {
-    "epochs": 1,
-    "iterations_per_epoch": 2,
-    "batch_size": 2,
+# random weights of the fewest channels; twelve blocks, since tokens of the twelfth are used
+SMALL_ENCODER: dict[str, object] = {
     "weights": "random",
     "backbone": "vit_tiny",
+    "random_start::embed_dim": 64,
+    "random_start::num_heads": 1,
+}
+SHORT_SEGMENTATION: dict[str, object] = {"epochs": 1, "iterations_per_epoch": 1, "batch_size": 1, **SMALL_ENCODER}
+# the later stages have the encoder of the one before
+SHORT_STAGE: dict[str, object] = {
+    "epochs": 1,
+    "iterations_per_epoch": 1,
+    "batch_size": 2,
     "export_interval": 1,
     # parts of the length
-    "warmup_iterations": 1,
+    "warmup_iterations": 0,
     "freeze_last_layer_iterations": 0,
     "teacher_temp_warmup": 0,
 }
-_SMALL_ENCODER = {"weights": "random", "backbone": "vit_tiny"}
+SHORT_PRETRAINING = {**SHORT_STAGE, **SMALL_ENCODER}
 # by the bundle and the configuration
 SHORTER: dict[tuple[str, str], dict[str, object]] = {
-    ("seg", "train"): {"epochs": 1, "iterations_per_epoch": 2, "batch_size": 1, **_SMALL_ENCODER},
-    ("pretrain", "train"): _SHORT_PRETRAINING,
-    ("pretrain", "stage2_gram"): {k: v for k, v in _SHORT_PRETRAINING.items() if k != "weights"},
-    ("pretrain", "stage3_highres"): {k: v for k, v in _SHORT_PRETRAINING.items() if k != "weights"},
-    ("benchmark", "classify"): {**_SMALL_ENCODER, "n_resamples": 50},
-    ("benchmark", "slides"): {**_SMALL_ENCODER, "attention_epochs": 2, "n_resamples": 50},
-    ("benchmark", "patches"): _SMALL_ENCODER,
-    ("benchmark", "segment"): {**_SMALL_ENCODER, "iterations": 2, "n_resamples": 50},
+    ("seg", "train"): SHORT_SEGMENTATION,
+    ("pretrain", "train"): SHORT_PRETRAINING,
+    ("pretrain", "stage2_gram"): SHORT_STAGE,
+    ("pretrain", "stage3_highres"): SHORT_STAGE,
+    ("benchmark", "classify"): {**SMALL_ENCODER, "n_resamples": 50},
+    ("benchmark", "slides"): {**SMALL_ENCODER, "attention_epochs": 2, "n_resamples": 50},
+    ("benchmark", "patches"): SMALL_ENCODER,
+    ("benchmark", "segment"): {**SMALL_ENCODER, "iterations": 1, "slices_per_batch": 1, "n_resamples": 50},
     ("benchmark", "sweep"): {
-        "models": "[{'backbone': 'vit_tiny', 'weights': 'random', 'intensity': 'picture'}]",
+        "models": "[{'backbone': 'vit_tiny', 'weights': 'random', 'random_start': {'embed_dim': 64, 'num_heads': 1}, "
+        "'intensity': 'picture'}]",
         "n_resamples": 50,
     },
 }
 # of our own commands
 SHORTER_COMMANDS: dict[str, dict[str, object]] = {
-    "figure resolutions": {"sizes": "[256,512]"},
     "phantom": {"n_ct": 1, "n_mr": 0, "n_val_ct": 0, "n_val_mr": 0},
 }
 
@@ -64,9 +74,8 @@ EXCEPTIONS: list[tuple[str, str]] = [
     (r"^make (demo|test|test-slow|lint|lint types|build)?$", "runs whole suites; CI and the demo run them"),
     (r"monai\.bundle download(_large_files)? ", "fetches from the address of a release; test_release.py serves one"),
     (r"monailabel\.main start_server", "needs MONAI Label's own environment; test_monai_label.py starts it"),
-    (r"^cp .*monaibundle app", "the same"),
-    (r"inference_trt\.json", "needs TensorRT and a GPU; gpu_checks.py runs it there"),
-    (r"benchmarks/", "measures for minutes, beside peers that are not installed here"),
+    (r"^cp .*/monailabel/sample-apps/monaibundle app$", "the same"),
+    (r"inference_trt\.json", "needs TensorRT and a GPU"),
 ]
 
 
@@ -88,9 +97,11 @@ def _command(program: str, arguments: list[str]) -> list[str]:
     given = [_existing_teacher(_DATA.sub(f"{SANDBOX}/", argument)) for argument in arguments]
     given = [re.sub(r"^--nproc_per_node=\d+$", "--nproc_per_node=2", argument) for argument in given]
     _put_aside_an_alternative(given)
+    if program not in ("python", "torchrun"):
+        return [program, *given]
     if program == "torchrun":
         given = ["-m", "torch.distributed.run", "--standalone", *given]
-    return [sys.executable, *given, *_shorter(given)]
+    return [os.environ["PYTHON_EXEC"], *given, *_shorter(given)]
 
 
 def _existing_teacher(argument: str) -> str:
@@ -101,12 +112,15 @@ def _existing_teacher(argument: str) -> str:
     return argument
 
 
+_FOLDER_OF_STAGE = {"train": "stage1", "stage2_gram": "stage2", "stage3_highres": "stage3"}
+
+
 def _put_aside_an_alternative(arguments: list[str]) -> None:
     """Pages show several ways to train into the default folder: each begins where no other was run."""
     if "training" not in arguments or {"--output_dir", "--resume"} & set(arguments):
         return
-    name = re.findall(r"[\w./-]+\.json", arguments[arguments.index("--config_file") + 1])[0]
-    output = Path(name).resolve().parents[1] / "output"
+    name = Path(re.findall(r"[\w./-]+\.json", arguments[arguments.index("--config_file") + 1])[0]).resolve()
+    output = name.parents[1] / "output" / _FOLDER_OF_STAGE.get(name.stem if "pretrain" in str(name) else "", "")
     if output.exists():
         output.rename(SANDBOX / f"earlier_{time.time_ns()}")
 
@@ -121,9 +135,9 @@ def _shorter(arguments: list[str]) -> list[str]:
     else:
         return []
     more = {key: value for key, value in settings.items() if f"--{key}" not in arguments}
-    # weights that are typed say which network they are of
-    if "--weights" in arguments:
-        more.pop("backbone", None)
+    # weights and networks that are typed say what they are
+    if {"--weights", "--network_def"} & set(arguments):
+        more = {key: value for key, value in more.items() if key not in SMALL_ENCODER}
     return [text for key, value in more.items() for text in (f"--{key}", str(value))]
 
 
@@ -136,37 +150,76 @@ def _of_configurations(arguments: list[str]) -> dict[str, object]:
 
 
 def check_exception(program: str, arguments: list[str]) -> int:
-    """0 where what the command names exists: extras, targets of the Makefile, files, keys of a configuration."""
-    problems: list[str] = []
-    if program == "pip" and "install" in arguments:
-        text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
-        extras = [
-            name
-            for item in arguments
-            for found in re.findall(r"meddino\[([\w,]+)\]", item)
-            for name in found.split(",")
-        ]
-        problems += [f"no extra {name}" for name in extras if not re.search(rf"^{name} = \[", text, re.MULTILINE)]
-        files = [after for before, after in itertools.pairwise(arguments) if before in ("-r", "-c")]
-        problems += [f"no file {name}" for name in files if not (REPOSITORY / name).is_file()]
-    if program == "make":
+    """0 where what the command names exists: extras, targets, files, options, keys of a configuration."""
+    if program == "pip":
+        problems = _problems_of_pip(arguments)
+    elif program == "make":
         text = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-        problems += [f"no target {name}" for name in arguments if not re.search(rf"^{name}:", text, re.MULTILINE)]
-    if program == "python":
-        scripts = [item for item in arguments if item.startswith("benchmarks/")]
-        problems += [f"no file {name}" for name in scripts if not (REPOSITORY / name).is_file()]
-        if "monai.bundle" in arguments and "run" in arguments:
-            problems += _unknown_keys(arguments)
+        problems = [f"no target {name}" for name in arguments if not re.search(rf"^{name}:", text, re.MULTILINE)]
+    elif program == "cp":
+        problems = [] if _is_in_tests('"monailabel" / "sample-apps" / "monaibundle"') else ["no test copies this app"]
+    elif "monailabel.main" in arguments:
+        problems = _problems_of_server(arguments)
+    elif "run" in arguments:
+        problems = [f"no key {key}" for key in _unknown_keys(arguments)]
+    else:
+        problems = _problems_of_download(arguments)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
+
+
+def _problems_of_pip(arguments: list[str]) -> list[str]:
+    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    extras = [
+        name for item in arguments for found in re.findall(r"meddino\[([\w,]+)\]", item) for name in found.split(",")
+    ]
+    problems = [f"no extra {name}" for name in extras if not re.search(rf"^{name} = \[", text, re.MULTILINE)]
+    files = [after for before, after in itertools.pairwise(arguments) if before in ("-r", "-c")]
+    problems += [f"no file {name}" for name in files if not (REPOSITORY / name).is_file()]
+    # versions of MONAI Label are those that its test installs
+    pinned = [item for item in arguments if "==" in item]
+    return problems + [f"no test installs {item}" for item in pinned if not _is_in_tests(item)]
+
+
+def _problems_of_server(arguments: list[str]) -> list[str]:
+    """Bundles that are not below the app, and options that no test of a server gives."""
+    models = re.findall(r"models ([\w,]+)", " ".join(arguments))[0].split(",")
+    problems = [
+        f"no bundle {name}" for name in models if not Path("app/model", name, "configs/metadata.json").is_file()
+    ]
+    return problems + [f"no test gives {item}" for item in arguments if item[:2] == "--" and not _is_in_tests(item)]
+
+
+def _problems_of_download(arguments: list[str]) -> list[str]:
+    """Options that the command has not; a release that the bundle is not. The one here stands for what is fetched."""
+    from monai import bundle
+
+    command = arguments[arguments.index("monai.bundle") + 1]
+    taken = inspect.signature(getattr(bundle, command)).parameters
+    given = dict(zip(arguments[3::2], arguments[4::2], strict=True))
+    problems = [f"{command} has no option {key}" for key in given if key.removeprefix("--") not in taken]
+    if command == "download_large_files":
+        return problems + ([] if Path(given["--bundle_path"], "configs").is_dir() else ["no such bundle"])
+    metadata = json.loads(
+        (REPOSITORY / "bundles" / given["--name"] / "configs/metadata.json").read_text(encoding="utf-8")
+    )
+    if metadata["version"] != given["--version"]:
+        problems.append(f"the version is {metadata['version']}")
+    shutil.unpack_archive(f"{given['--name']}_v{given['--version']}.zip", given["--bundle_dir"])
+    return problems
+
+
+def _is_in_tests(text: str) -> bool:
+    folders = (REPOSITORY / "tests").glob("*.py"), (REPOSITORY / "tests" / "end_to_end").glob("*.py")
+    return any(text in path.read_text(encoding="utf-8") for path in itertools.chain(*folders))
 
 
 def _unknown_keys(arguments: list[str]) -> list[str]:
     files = re.findall(r"[\w./-]+\.json", arguments[arguments.index("--config_file") + 1])
     known = {key for name in files for key in json.loads(Path(name).read_text(encoding="utf-8"))}
     typed = {item.removeprefix("--") for item in arguments if item.startswith("--")} - {"config_file", "meta_file"}
-    return [f"no key {key}" for key in sorted(typed - known)]
+    return sorted(typed - known)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ PAGES = [
 ]
 PROGRAMS = ("python", "torchrun", "make", "pip", "meddino")
 
-_BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+# also one that is indented, below an item of a list
+_BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
 # a command of one line within a sentence: `python -m ...`; a program's name alone tells nobody to type it
 _INLINE = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
 _STARTS = re.compile(rf"^(?:{'|'.join((*PROGRAMS, 'cd', 'cp', 'OMP_WAIT_POLICY'))})\b|^[A-Z]+=", re.MULTILINE)
@@ -45,10 +47,10 @@ def scripts(page: Path) -> list[Script]:
     name = page.relative_to(REPOSITORY).as_posix()
     found = []
     for match in _BLOCK.finditer(text):
-        language = match["language"]
-        if language == "python" or (language in ("", "bash") and _STARTS.search(match["text"])):
+        language, block = match["language"], textwrap.dedent(match["text"])
+        if language == "python" or (language in ("", "bash") and _STARTS.search(block)):
             kind = "python" if language == "python" else "sh"
-            found.append(Script(name, _line(text, match.start()), kind, match["text"]))
+            found.append(Script(name, _line(text, match.start()), kind, block))
     prose = _BLOCK.sub(lambda match: "\n" * match[0].count("\n"), text)
     for match in _INLINE.finditer(prose):
         found.append(Script(name, _line(prose, match.start()), "sh", " ".join(match[1].split())))

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def run(script: Script, sandbox: Path, folder: Path) -> Path:
     }
     ended = sandbox / "ended"
     if script.language == "python":
-        command = [sys.executable, "-c", script.text.replace('"/data/', f'"{sandbox}/data/')]
+        command = [os.environ["PYTHON_EXEC"], "-c", script.text.replace('"/data/', f'"{sandbox}/data/')]
     else:
         command = ["bash", "-eu", "-o", "pipefail", "-c", f"{script.text}\npwd > '{ended}'"]
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, encoding="utf-8", timeout=900)
@@ -64,4 +63,5 @@ def test_what_a_page_shows_runs_as_it_stands(page, sandbox, models):
         folder = run(script, sandbox, folder)
     log = [json.loads(line) for line in (sandbox / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert log
+    print(*(f"{line['seconds']:5.0f} s  {line['typed']}" for line in log), sep="\n")
     assert [line["typed"] for line in log if line["status"]] == []

@@ -7,6 +7,7 @@ import torch
 from planted_slices import N_CLASSES, PATCH, planted_slices
 
 from meddino_components.embeddings import pixel_encoder
+from meddino_components.errors import InputError
 from meddino_components.evaluation.feature_scores import (
     feature_scores,
     linear_probe,
@@ -70,5 +71,5 @@ def test_nothing_to_score():
         patch_size=PATCH,
         n_classes=N_CLASSES,
     )
-    with pytest.raises(ValueError, match="no patch"):
+    with pytest.raises(InputError, match="no patch"):
         patch_counts(linear_probe(), empty, empty, n_classes=N_CLASSES)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from meddino_components.errors import InputError
 from meddino_components.evaluation.resampling import (
     mean_over_classes,
     percentile_interval,
@@ -27,7 +28,7 @@ def test_the_first_row_counts_everything_once_and_the_others_as_often_as_drawn()
 
 
 def test_one_unit_cannot_be_resampled():
-    with pytest.raises(ValueError, match="at least two patients"):
+    with pytest.raises(InputError, match="at least two patients"):
         resampled_units(1, n_resamples=10, seed=0)
 
 

@@ -108,3 +108,8 @@ def test_dropout_acts_in_training_mode_alone():
         assert torch.equal(network.eval()(image), network(image))
     with pytest.raises(ValueError, match="dropout must be at least 0 and below 1, got 1"):
         MedDinoSegmenter(backbone=network.backbone, num_classes=2, interaction_indices=[11], dropout=1.0)
+
+
+def test_blocks_that_the_encoder_lacks_are_refused_with_others_that_it_has():
+    with pytest.raises(InputError, match=r"\[2, 5, 8, 11\].*blocks 0 to 7.*\[1, 3, 5, 7\]"):
+        segmenter(backbone={"depth": 8}, interaction_indices=[2, 5, 8, 11])(torch.zeros(1, 1, 32, 32))
