@@ -49,10 +49,12 @@ class MedDinoSegmenter(nn.Module):
         self.stem = ChannelStem(in_channels=in_channels, out_channels=backbone.in_chans)
         self.backbone = backbone
         self.aggregator = MultiScaleTokenAggregator(interaction_indices=interaction_indices)
-        if missing := [index for index in self.aggregator.interaction_indices if not 0 <= index < backbone.depth]:
+        blocks = self.aggregator.interaction_indices
+        if not 0 <= blocks[0] <= blocks[-1] < backbone.depth:
+            even = sorted({max(backbone.depth * k // 4 - 1, 0) for k in (1, 2, 3, 4)})
             raise InputError(
-                f"interaction_indices asks for the blocks {missing}, but the backbone has {backbone.depth}: give "
-                f"numbers from 0 to {backbone.depth - 1}"
+                f"interaction_indices is {blocks}, and the backbone has the blocks 0 to {backbone.depth - 1}: give "
+                f"others, such as {even}"
             )
         n_stages = backbone.patch_size.bit_length() - 1
         if 2**n_stages != backbone.patch_size:

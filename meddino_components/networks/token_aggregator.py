@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
 from .vision_transformer import DinoVisionTransformer
 
 
@@ -35,11 +34,5 @@ class MultiScaleTokenAggregator(nn.Module):
         self.interaction_indices = sorted(interaction_indices)
 
     def forward(self, backbone: DinoVisionTransformer, images: Tensor) -> Tensor:
-        if self.interaction_indices[-1] >= backbone.depth:
-            even = sorted({max(backbone.depth * k // 4 - 1, 0) for k in (1, 2, 3, 4)})
-            raise InputError(
-                f"interaction_indices is {self.interaction_indices}, and the encoder has the blocks 0 to "
-                f"{backbone.depth - 1}: give others, such as {even}"
-            )
         maps = backbone.get_intermediate_layers(images, n=self.interaction_indices, reshape=True)
         return torch.cat(maps, dim=1)

@@ -175,7 +175,8 @@ def test_regions_come_from_the_record_and_another_year_is_refused(weights):
 def test_without_a_record_typed_comes_before_published(network, tmp_path):
     write_weights(network.state_dict(), tmp_path / "model.pt")
     for path in (tmp_path / "model.pt", tmp_path / "not trained yet.pt"):
-        found = settings(path, pixdim=3, label_names={"0": "background", "1": "kidney"}, backbone="vit_mini")
+        sizes = {"backbone": "vit_mini", "interaction_indices": [1, 7]}
+        found = settings(path, pixdim=3, label_names={"0": "background", "1": "kidney"}, **sizes)
         assert (found.record, found.record_id, found.pixdim, found.roi_size) == (None, None, [3.0, 3.0], [896, 896])
         assert found.label_names == ["background", "kidney"]
         with torch.device("meta"):
