@@ -13,26 +13,21 @@ import uuid
 
 import nibabel as nib
 import numpy as np
-import torch
 from command_lines import AMOS, BRATS, REPOSITORY, TINY, run_command
-from monai.bundle import ConfigParser
+from random_models import write_random_model
 
 from meddino_components.bundle import package, unpack
-from meddino_components.checkpoints import write_weights
 
 REQUIREMENTS = REPOSITORY / "label" / "requirements.txt"
 INSTALL = (
     ["torch==2.13.0", "--requirement", str(REQUIREMENTS)],
     ["--no-deps", "monailabel==0.8.5", "pydicom-seg==0.4.1"],
 )
-SETTINGS = {key: TINY[key] for key in ("backbone", "roi_size", "num_workers", "amp", "progress")}
-SETTINGS |= {
-    "random_start": {"qkv_bias": False, "norm_layer": "layernorm", "layerscale_init": 1.0},
-    "drop_path_rate": 0.0,
-    "batch_size": 2,
-    "iterations_per_epoch": 3,
-    "overlay": False,
-}
+# of the run; the network's own come with its weights
+SETTINGS = {key: TINY[key] for key in ("num_workers", "amp", "progress", "batch_size", "iterations_per_epoch")}
+SETTINGS |= {"drop_path_rate": 0.0, "overlay": False}
+# without a LayerScale that keeps what the blocks say from what comes out
+NETWORK = {"backbone": TINY["backbone"], "roi_size": TINY["roi_size"], "random_start::layerscale_init": 1.0}
 PIXDIM = {AMOS.name: [6.0, 6.0], BRATS.name: [2.0, 2.0]}
 
 
@@ -42,14 +37,11 @@ def small_bundle(source, folder):
     for name in ("train", "inference"):
         path = copy / "configs" / f"{name}.json"
         config = json.loads(path.read_text(encoding="utf-8"))
-        config |= {key: value for key, value in {**SETTINGS, "pixdim": PIXDIM[source.name]}.items() if key in config}
-        path.write_text(json.dumps(config, indent=4))
-    del config["network_def"]["_requires_"]
-    torch.manual_seed(0)
-    network = ConfigParser(config).get_parsed_content("network_def")
-    write_weights(network.state_dict(), folder / f"{source.name}.pt")
-    archive = package(copy, folder / "dist", model=folder / f"{source.name}.pt")
-    return unpack(archive, folder / "app" / "model")
+        config |= {key: value for key, value in SETTINGS.items() if key in config}
+        path.write_text(json.dumps(config, indent=4), encoding="utf-8")
+    model = folder / f"{source.name}.pt"
+    write_random_model(model, bundle=copy, **NETWORK, pixdim=PIXDIM[source.name])
+    return unpack(package(copy, folder / "dist", model=model), folder / "app" / "model")
 
 
 class Server:

@@ -9,9 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from meddino_components.errors import InputError
 from meddino_components.files import sha256_of
 from meddino_components.networks import complete_architecture
+from meddino_components.networks.layers import make_ffn
 
 from .formats import FoundNetwork, find_network
 from .inferred_architecture import infer_from_dinov3_names
@@ -98,12 +101,42 @@ def facts_of_network(
     told = dict(shown)
     if stated is not None:
         _check_record(stated, shown, source)
-        told |= {name: value for name, value in stated.items() if name not in shown or name in _SHOWN_ROUGHLY}
+        better = {*_SHOWN_ROUGHLY, *_shown_in_other_words(stated, shown)}
+        told |= {name: value for name, value in stated.items() if name not in shown or name in better}
     elif known is not None:
         told |= {name: known.architecture[name] for name in ("num_heads", *_UNTOLD, *_PERIODS)}
     assumed = heads | _likely(shown, network)
     left = {name: value for name, value in assumed.items() if name not in told}
     return EncoderFacts(architecture=complete_architecture(None, **told, **left), known=known, assumed=tuple(left))
+
+
+def _shown_in_other_words(stated: Mapping[str, Any], shown: Mapping[str, Any]) -> set[str]:
+    """Names under which a record has another value of which the same tensors come.
+
+    A network that is built from its file is then described as it was when the file was written.
+    """
+    names = set()
+    if not shown["qkv_bias"]:
+        names.add("mask_k_bias")
+    feed_forward = ("ffn_layer", "ffn_ratio")
+    if all(name in stated for name in feed_forward):
+        ours, theirs = (
+            _feed_forward_shapes({**shown, **facts}) for facts in ({}, {k: stated[k] for k in feed_forward})
+        )
+        if ours == theirs:
+            names.update(feed_forward)
+    return names
+
+
+def _feed_forward_shapes(architecture: Mapping[str, Any]) -> dict[str, tuple[int, ...]] | None:
+    """Of the tensors of a block's feed-forward network; None where there is no such network."""
+    width, ratio = architecture["embed_dim"], architecture["ffn_ratio"]
+    try:
+        with torch.device("meta"):
+            layer = make_ffn(str(architecture["ffn_layer"]), dim=width, hidden_dim=int(width * ratio))
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return {name: tuple(tensor.shape) for name, tensor in layer.named_parameters()}
 
 
 def _likely(shown: Mapping[str, Any], network: FoundNetwork) -> dict[str, Any]:

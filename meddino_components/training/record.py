@@ -29,6 +29,8 @@ from ..files import sha256_of
 from ..software import software_versions
 
 _BACKGROUND = "background"
+# of a plan, what each run may set as it likes
+_OF_RUN = "check_modality"
 
 
 def training_record(
@@ -123,6 +125,8 @@ def _check_same_network(record: WeightsRecord, path: str | os.PathLike[str]) -> 
         return
     for name in ("architecture", "labels", "regions", "channels", "plan"):
         found, expected = json.loads(earlier.to_json())[name], json.loads(record.to_json())[name]
+        if name == "plan":
+            found, expected = ({k: v for k, v in plan.items() if k != _OF_RUN} for plan in (found, expected))
         if found != expected:
             where = (
                 sorted(key for key in expected if found.get(key) != expected[key])

@@ -102,15 +102,21 @@ def label_python(tmp_path_factory):
     return folder / "bin" / "python"
 
 
-@pytest.fixture(scope="module")
-def app(label_python, tmp_path_factory):
+@pytest.fixture(scope="session")
+def untrained_app(label_python, tmp_path_factory):
     """MONAI Label's stock app with both bundles in its folder of models."""
-    folder = tmp_path_factory.mktemp("label")
+    folder = tmp_path_factory.mktemp("untrained")
     prefix = Path(run_command(label_python, "-c", "import sys; print(sys.prefix)").strip())
     shutil.copytree(prefix / "monailabel" / "sample-apps" / "monaibundle", folder / "app")
     for bundle in (AMOS, BRATS):
         small_bundle(bundle, folder)
     return folder / "app"
+
+
+@pytest.fixture(scope="module")
+def app(untrained_app, tmp_path_factory):
+    """The same app for the tests of a file, which train its models."""
+    return shutil.copytree(untrained_app, tmp_path_factory.mktemp("label") / "app")
 
 
 @pytest.fixture

@@ -8,12 +8,10 @@ import monai.bundle
 import monai.utils
 import torch
 from command_lines import AMOS
-from monai.bundle import ConfigParser
+from random_models import write_random_model
 
 from meddino_components import interruption
 from meddino_components.__main__ import main
-from meddino_components.checkpoints import write_weights
-from meddino_components.training import training_record
 
 
 @contextmanager
@@ -58,20 +56,4 @@ def cause(error):
 
 def write_laptop_model(path, bundle=AMOS):
     """Random weights of the network that `laptop.json` describes."""
-    parser = ConfigParser()
-    parser.read_config([str(bundle / "configs" / f"{name}.json") for name in ("train", "laptop")])
-    torch.manual_seed(0)
-    del parser.get()["network_def"]["_requires_"]
-    network = parser.get_parsed_content("network_def")
-    given = {key: parser.get_parsed_content(key) for key in ("roi_size", "pixdim", "context_slices", "fingerprint")}
-    regions = parser.get_parsed_content("regions")
-    record = training_record(
-        network=network,
-        plan={**given, "background": parser.get_parsed_content("background")},
-        channels=parser.get_parsed_content("channel_names"),
-        training_cases=[],
-        labels=None if regions else parser.get_parsed_content("label_names"),
-        regions=regions,
-        bundle=bundle.name,
-    )
-    return write_weights(network.state_dict(), path, record=record)
+    return write_random_model(path, bundle=bundle, overlays=["laptop"])

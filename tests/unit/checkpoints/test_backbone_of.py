@@ -76,6 +76,19 @@ def test_a_record_of_a_segmenter_in_a_torch_file(tmp_path, tiny_segmenter):
     assert (facts.architecture["norm_layer"], facts.assumed) == ("layernormbf16", ())
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [{"qkv_bias": False}, {"ffn_layer": "swiglu64", "ffn_ratio": 3.0}, {"ffn_layer": "swiglu", "mask_k_bias": False}],
+    ids=["no bias to mask", "aligned SwiGLU", "SwiGLU, unmasked bias"],
+)
+def test_a_network_built_from_its_file_is_described_as_before(tmp_path, arguments):
+    """Even where other arguments give the same tensors: further training refuses weights of another description."""
+    network = vit_backbone("vit_mini", depth=1, **arguments)
+    described = describe_network(network)
+    write_weights(network.state_dict(), tmp_path / "model.pt", record=WeightsRecord(architecture=described))
+    assert describe_network(backbone_of(weights=tmp_path / "model.pt")) == described
+
+
 def test_what_nothing_says_is_assumed_and_said(tmp_path, tiny_segmenter):
     network = vit_backbone("vit_mini", depth=1)
     torch.save(network.state_dict(), tmp_path / "bare.pt")

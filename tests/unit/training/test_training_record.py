@@ -87,6 +87,9 @@ def test_training_further_needs_the_same_network_and_labels(network, tmp_path):
     write_weights(network.state_dict(), path, record=record_of(network))
     again = record_of(network, trained_further=path)
     assert [parent["role"] for parent in again.parents] == ["network"]
+    # the run's, as in inference
+    unchecked = record_of(network, trained_further=path, plan={**PLAN, "check_modality": False})
+    assert unchecked.plan["check_modality"] is False
     with pytest.raises(InputError, match=r"its record has another labels than this configuration \(1\): make a bundle"):
         record_of(network, trained_further=path, labels=["background", "kidney"])
     with pytest.raises(InputError, match=r"another plan than this configuration \(pixdim\)"):
