@@ -20,6 +20,8 @@ def settings_of(record: WeightsRecord) -> dict[str, Any]:
         key: record.plan[key] for key in ("roi_size", "pixdim", "context_slices", "fingerprint", "background")
     }
     settings["channel_names"] = list(record.channels)
+    if "layout" in record.data:
+        settings["dataset_layout"] = record.data["layout"]
     settings["segment_codes"] = None if record.codes is None else dict(record.codes)
     if record.regions is None:
         settings["label_names"] = [name for _, name in sorted(record.labels.items())]
@@ -43,7 +45,10 @@ def config_of_weights(config: Mapping[str, Any], record: WeightsRecord) -> dict[
         published = dict(config["published"])
         changed["published"] = published | {key: value for key, value in settings.items() if key in published}
         return changed
-    # training goes on from the weights that are shipped, whose encoder says itself what it is
+    # training goes on from the weights that are shipped, whose encoder says itself what it is; a network of others does
+    # not, and is built from its arguments
+    if "network_def" in config and record.architecture and not encoder_part(record.architecture):
+        changed["network_def"] = {"_requires_": config["network_def"]["_requires_"], **record.architecture}
     of_encoder = ("backbone", "random_start")
     changed |= {key: value for key, value in settings.items() if key in config and key not in of_encoder}
     if "weights" in config:

@@ -69,8 +69,7 @@ def patch_scores(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, 
     """A probe's scores [N, K] of the test slices' labelled patches.
 
     Raises:
-        ValueError: slices without labels.
-        InputError: no patch with a label.
+        InputError: slices without labels, or no patch with one.
     """
     features, labels, _ = training.labelled_patches()
     test_features, test_labels, _ = test.labelled_patches()
@@ -86,8 +85,7 @@ def patch_counts(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, 
         counts [units, K], in the order of the units; those without a labelled patch are left out.
 
     Raises:
-        ValueError: slices without labels.
-        InputError: no patch with a label.
+        InputError: slices without labels, or no patch with one.
     """
     predicted = patch_scores(probe, training, test, n_classes=n_classes).argmax(1)
     _, labels, units = test.labelled_patches()
@@ -103,10 +101,10 @@ def slice_auc(
         NaN where there is no such organ.
 
     Raises:
-        ValueError: slices without labels.
+        InputError: slices without labels.
     """
     if training.presence is None or test.presence is None:
-        raise ValueError("these slices have no labels")
+        raise InputError("these slices have no labels: give cases with label files")
     # an organ in all training slices, or in none, gives nothing to learn
     varies = training.presence.any(0) & ~training.presence.all(0)
     if not bool(varies.any()):

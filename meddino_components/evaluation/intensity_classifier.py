@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..errors import InputError
+
 _BINS = 256
 _FACTORS = 2.0 ** np.arange(-6, 6.5, 0.5)  # by which a class's weight is multiplied in search of a better one
 _SWEEPS = 8
@@ -41,11 +43,11 @@ class IntensityClassifier:
                 twice.
 
         Raises:
-            ValueError: no case has an organ.
+            InputError: no case has an organ.
         """
         ranges = [r for number in range(len(cases)) if (r := _organ_range(cases[number])) is not None]
         if not ranges:
-            raise ValueError("the training cases have no labelled voxel")
+            raise InputError("the training cases have no labelled voxel: give cases whose labels hold an organ")
         low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)
         self._edges = np.linspace(low, high, _BINS - 1)  # the first and the last bin are open
         counts = np.stack([self._histogram(cases[number]) for number in range(len(cases))])

@@ -48,10 +48,10 @@ class SliceFeatures:
         """Features [N, D], labels [N] and units [N] of the patches that have a label.
 
         Raises:
-            ValueError: slices without labels.
+            InputError: slices without labels.
         """
         if self.patch_labels is None:
-            raise ValueError("these slices have no labels")
+            raise InputError("these slices have no labels: give cases with label files")
         chosen = self.patch_labels != IGNORED
         units = self.units[:, None].expand_as(chosen)
         return self.patches[chosen], self.patch_labels[chosen], units[chosen]

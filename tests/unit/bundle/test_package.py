@@ -7,6 +7,7 @@ import zipfile
 import pytest
 import yaml
 from command_lines import AMOS, BRATS
+from monai.networks.nets import UNet
 
 from meddino_components.bundle import package
 from meddino_components.checkpoints import (
@@ -129,15 +130,36 @@ def test_configurations_and_metadata_become_those_of_the_weights(tmp_path, model
 
 
 @pytest.mark.usefixtures("without_monai")
+def test_training_of_a_network_of_others_goes_on_with_that_network(tmp_path):
+    arguments = {"spatial_dims": 2, "in_channels": 1, "out_channels": 2, "channels": [4, 8], "strides": [2]}
+    plan = {"roi_size": [64, 64], "pixdim": [2.5, 2.0], "context_slices": 1, "fingerprint": None, "background": None}
+    record = WeightsRecord(
+        architecture={"_target_": "monai.networks.nets.UNet", **arguments},
+        plan=plan,
+        labels={0: "background", 1: "kidney"},
+        channels=("image",),
+        data={"name": "Task07", "layout": "msd"},
+        bundle="meddinov3_seg_amos",
+    )
+    write_weights(UNet(**arguments).state_dict(), tmp_path / "unet.pt", record=record)
+    files = members(package(AMOS, tmp_path / "dist", model=tmp_path / "unet.pt"))
+    train, evaluate = (json.loads(files[f"configs/{name}.json"]) for name in ("train", "evaluate"))
+    assert train["network_def"] == {"_requires_": "@check", "_target_": "monai.networks.nets.UNet", **arguments}
+    assert (train["dataset_layout"], evaluate["published"]["dataset_layout"]) == ("msd", "msd")
+
+
+@pytest.mark.usefixtures("without_monai")
 def test_weights_that_monai_would_load_in_part_are_refused(tmp_path, model):
     """`monai.bundle.load` passes over tensors that do not fit, and returns random ones."""
-    tensors = read_payload(model)
-    write_weights(tensors, tmp_path / "bare.pt")
+    # the blocks of the bundle's, and a decoder of two levels where it has four
+    backbone = vit_backbone("vit_tiny", qkv_bias=False, norm_layer="layernorm")
+    other = MedDinoSegmenter(backbone=backbone, num_classes=2, interaction_indices=[1, 7])
+    write_weights(other.state_dict(), tmp_path / "bare.pt")
     with pytest.raises(Exception) as error:
         package(AMOS, tmp_path / "dist", model=tmp_path / "bare.pt")
     assert "the weights do not fit the network" in str(input_error(error.value))
     assert not list((tmp_path / "dist").glob("*.zip"))
-    lost = dict(list(tensors.items())[1:])
+    lost = dict(list(read_payload(model).items())[1:])
     write_weights(lost, tmp_path / "lost.pt", record=read_record(model))
     with pytest.raises(Exception) as error:
         package(AMOS, tmp_path / "dist", model=tmp_path / "lost.pt")
