@@ -19,7 +19,7 @@ from meddino_components.data import curate, write_phantoms
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from command_lines import AMOS, BENCHMARK, PRETRAIN, TINY  # noqa: E402
+from command_lines import AMOS, BENCHMARK, PRETRAIN, TINY, TINY_PRETRAINING  # noqa: E402
 from slice_stores import random_slices, write_store  # noqa: E402
 
 
@@ -50,7 +50,7 @@ def commands(data: Path) -> list[Command]:
     write_store(store, [random_slices((48, 64), n=6, seed=seed) for seed in range(2)])
     _write_pictures(data / "pictures.npz")
     train = {**TINY, "dataset_dir": str(phantoms), "n_folds": 3, "resume": True, "checkpoint_interval": 1}
-    pretrain = {**_PRETRAINING, "store": str(store), "resume": True}
+    pretrain = {**TINY_PRETRAINING, "epochs": 3, "iterations_per_epoch": 2, "store": str(store), "resume": True}
     classify = {"dataset_dir": str(data / "pictures.npz"), "size_px": 32, "batch_size": 4, "n_resamples": 20}
     quiet = {"num_workers": 0, "progress": False, "amp": False}
     return [
@@ -90,29 +90,6 @@ def commands(data: Path) -> list[Command]:
         ),
         Command("package", lambda out: package(AMOS, out), ("*.zip", "*.sha256", "model_info.json")),
     ]
-
-
-_PRETRAINING = {
-    "backbone": "vit_mini",
-    "weights": "random",
-    "n_prototypes": 32,
-    "head_hidden_dim": 32,
-    "head_bottleneck_dim": 16,
-    "epochs": 3,
-    "iterations_per_epoch": 2,
-    "batch_size": 2,
-    "warmup_iterations": 2,
-    "freeze_last_layer_iterations": 1,
-    "teacher_temp_warmup": 2,
-    "global_crops_size": 64,
-    "local_crops_size": 32,
-    "n_local_crops": 2,
-    "export_interval": 2,
-    "monitor_interval": 2,
-    "num_workers": 0,
-    "progress": False,
-    "amp": False,
-}
 
 
 def _bundle(bundle: Path, names: list[str], overrides: dict[str, Any]) -> None:

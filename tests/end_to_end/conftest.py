@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_lines import AMOS, BRATS, REPOSITORY, bundle_command, environment, run_command
+from command_lines import AMOS, BRATS, REPOSITORY, TINY_PRETRAINING, bundle_command, environment, run_command
 from in_process import write_laptop_model
 from label_server import INSTALL, run_inference, small_bundle
 from slice_stores import random_slices, write_store
@@ -25,37 +25,11 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def pretraining_overrides(tmp_path):
-    """So small that a step takes milliseconds; what is tested does not depend on the size."""
+    """A store of two small volumes, and settings of stage 1 on it."""
     store = tmp_path / "store"
     write_store(store, [random_slices((48, 64), n=6, seed=seed) for seed in range(2)])
-    return {
-        "store": str(store),
-        "backbone": "vit_mini",
-        "weights": "random",
-        "random_start::embed_dim": 48,
-        "random_start::depth": 2,
-        "random_start::layerscale_init": 0.1,
-        "n_prototypes": 32,
-        "head_hidden_dim": 32,
-        "head_bottleneck_dim": 16,
-        "epochs": 2,
-        "iterations_per_epoch": 3,
-        "batch_size": 4,
-        "learning_rate": 1.0e-3,
-        "warmup_iterations": 2,
-        "freeze_last_layer_iterations": 1,
-        "teacher_temp_warmup": 2,
-        "global_crops_size": 64,
-        "local_crops_size": 32,
-        "n_local_crops": 2,
-        "export_interval": 2,
-        "monitor_interval": 2,
-        "num_workers": 0,
-        "progress": False,
-        "amp": False,
-        "output_dir": str(tmp_path / "run"),
-        "teacher_path": str(tmp_path / "run" / "teacher.safetensors"),
-    }
+    output = {"output_dir": str(tmp_path / "run"), "teacher_path": str(tmp_path / "run" / "teacher.safetensors")}
+    return {**TINY_PRETRAINING, "store": str(store), **output}
 
 
 @pytest.fixture
