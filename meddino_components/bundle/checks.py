@@ -183,5 +183,5 @@ def _unknown_nested(
 
 def _explain(key: str, known: list[str]) -> str:
     close = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"the configuration reads no key '{key}': {hint}(--extra_keys \"['{key}']\" admits it)"
+    hint = f": did you mean '{close[0]}'?" if close else ""
+    return f"the configuration reads no key '{key}'{hint} (--extra_keys \"['{key}']\" admits it)"
