@@ -6,8 +6,7 @@ import pytest
 import torch
 from bundle_configs import BUNDLES
 from monai.bundle import ConfigParser, ckpt_export
-
-from meddino_components.checkpoints import write_weights
+from random_models import write_random_model
 
 SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 
@@ -16,17 +15,19 @@ SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 @pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 def test_ckpt_export_by_tracing_serves_any_size(bundle, tmp_path):
     config = bundle / "configs" / "inference.json"
-    settings = {"backbone": "vit_tiny", "random_start::layerscale_init": 1.0}
+    model = tmp_path / "model.pt"
+    write_random_model(model, bundle=bundle, **{"backbone": "vit_tiny", "random_start::layerscale_init": 1.0})
+    settings = {"model_path": str(model)}
     parser = ConfigParser()
     parser.read_config(str(config))
     parser.update(settings)
     network = parser.get_parsed_content("network_def").eval()
+    network.load_state_dict(torch.load(model, weights_only=True))
     channels = network.stem.in_channels
-    write_weights(network.state_dict(), tmp_path / "model.pt")
     ckpt_export(
         "network_def",
         filepath=str(tmp_path / "model.ts"),
-        ckpt_file=str(tmp_path / "model.pt"),
+        ckpt_file=str(model),
         meta_file=str(bundle / "configs" / "metadata.json"),
         config_file=str(config),
         use_trace=True,
