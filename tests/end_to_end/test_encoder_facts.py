@@ -52,7 +52,7 @@ def test_every_configuration_gives_the_same_features(tmp_path, kind, stated):
     record = WeightsRecord(architecture=describe_network(original)) if stated else None
     write_weights(original.state_dict(), path, record=record)
     built = [
-        network_of(AMOS, "train", "network_def", weights=path).backbone,
+        network_of(AMOS, "train", "network_def", weights=path, interaction_indices=[0, 1]).backbone,
         network_of(BENCHMARK, "classify", "network_def", weights=path),
         network_of(PRETRAIN, "evaluate", "network_def", model_path=path),
     ]
@@ -80,16 +80,18 @@ def test_the_default_weights_are_one_network_everywhere():
 
 
 def test_a_segmenter_says_its_encoder(tmp_path):
-    """Weights of a network of another size and kind, without a key typed."""
+    """Weights of a network of another size and kind; which levels are decoded alone is typed."""
+    levels = {"interaction_indices": [1, 3, 5, 7]}
     settings = {"weights": "random", "backbone": "vit_mini", "random_start::n_storage_tokens": 2}
-    network = network_of(AMOS, "train", "network_def", **settings)
+    network = network_of(AMOS, "train", "network_def", **settings, **levels)
     write_weights(network.state_dict(), tmp_path / "model.pt")
-    again = network_of(AMOS, "inference", "network_def", model_path=str(tmp_path / "model.pt"))
+    again = network_of(AMOS, "inference", "network_def", model_path=str(tmp_path / "model.pt"), **levels)
     again.load_state_dict(network.state_dict())
     # without a bias there is nothing to mask, and without training nothing to drop
     kept = {**network.backbone.arguments, "mask_k_bias": False, "drop_path_rate": 0.0}
     assert again.backbone.arguments == kept
-    missing = network_of(AMOS, "inference", "network_def", model_path=str(tmp_path / "none.pt"), backbone="vit_mini")
+    none = str(tmp_path / "none.pt")
+    missing = network_of(AMOS, "inference", "network_def", model_path=none, backbone="vit_mini", **levels)
     assert missing.backbone.depth == 8
 
 
