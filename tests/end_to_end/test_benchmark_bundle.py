@@ -147,6 +147,7 @@ def test_patches_of_other_patients(phantoms, tmp_path):
     assert "set allow_same_patient to true" in input_error(error.value)
 
 
+@pytest.mark.slow
 def test_the_laptops_sweep_needs_no_weights(tmp_path):
     source = {"root": str(medmnist(tmp_path / "set.npz", planted=True)), "layout": "medmnist"}
     settings = {key: SMALL[key] for key in ("batch_size", "num_workers", "progress", "n_resamples", "amp")}

@@ -161,6 +161,7 @@ def test_training_goes_on_after_a_validation_in_the_same_process(training_overri
     assert sorted(losses(tmp_path / "run")) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_workers_change_no_loss(training_overrides, tmp_path):
     found = []
     for num_workers in (0, 2):

@@ -30,6 +30,7 @@ def listing(folder):
     return {str(path.relative_to(folder)): sha256_of(path) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_defaults_train_and_are_found_by_evaluation_and_inference(bundle, phantoms):
     data = {"dataset_dir": str(phantoms)}
     run_here(["train"], {**TINY, **data}, bundle=bundle)

@@ -63,6 +63,7 @@ def input_error(error):
     return str(error)
 
 
+@pytest.mark.slow
 def test_planted_organs_are_found_fold_by_fold(tmp_path, monkeypatch):
     settings = {"dataset_dir": str(msd(tmp_path / "toy", n=4)), "n_folds": 2, "decoders": DECODERS}
     found = segment(tmp_path / "out", **settings)

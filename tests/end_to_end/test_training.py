@@ -56,6 +56,7 @@ def test_two_processes_give_the_losses_of_one_with_twice_the_batch(training_over
     assert names == {path.name for path in (tmp_path / "two").iterdir()} - {"cache"}
 
 
+@pytest.mark.slow
 def test_killed_run_resumes_with_the_same_losses(training_overrides, tmp_path):
     settings = {**training_overrides, "epochs": 4, "iterations_per_epoch": 4, "num_workers": 2, "drop_path_rate": 0.3}
     run_bundle(["train"], settings)

@@ -67,6 +67,7 @@ def test_a_second_process_is_refused_by_name(scans, model, tmp_path):
     assert contents(out) == {}
 
 
+@pytest.mark.slow
 def test_a_locale_without_utf8_loses_no_summary(scans, model, tmp_path):
     (scans / "scan.nii.gz").rename(scans / "Größe.nii.gz")
     line = [sys.executable, "-m", "meddino_components", "segment", scans, tmp_path / "out", "--bundle", AMOS]

@@ -97,6 +97,7 @@ print(json.dumps([[digest(samples[i]) for i in range(4)], bundle_keys(cases, Mon
 """
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same_samples_and_finds_the_same_cache(tmp_path, monkeypatch):
     samples, cases = augmented(tmp_path), random_cases(tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")}

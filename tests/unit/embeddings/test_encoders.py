@@ -137,6 +137,7 @@ def test_the_digest_knows_names_shapes_types_and_values():
     assert digest(a=torch.arange(6.0).view(2, 3).T) == digest(a=torch.tensor([[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]))
 
 
+@pytest.mark.slow
 def test_digest_and_settings_are_the_same_in_another_process():
     """Names and values decide: no address, no random order of a set."""
     program = (

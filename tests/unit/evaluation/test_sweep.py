@@ -191,6 +191,7 @@ def masks(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_classification_and_segmentation_in_one_sweep(tmp_path, source, masks, monkeypatch):
     cells = sweep_all(tmp_path, source, MODELS[:1], (16, 32), segmentation_sets={"masks": masks})
     assert [(cell.task, cell.main, cell.size_px) for cell in cells] == [
