@@ -126,7 +126,7 @@ def model_settings(
     chosen = {**published, **{key: value for key, value in typed.items() if value is not None}}
     source = os.fspath(model_path)
     if record is None or (record.architecture is None and not record.labels):
-        return _without_record(source, chosen, {"modality": modality, "dataset_layout": chosen.get("dataset_layout")})
+        return _without_record(source, chosen, modality)
     check_kind(record, source, published)
     if found := contradictions(record, typed, modality):
         raise InputError(
@@ -134,8 +134,7 @@ def model_settings(
             "know them; or give the weights that were made with them"
         )
     check_metadata(record, source, Path(bundle_root))
-    layout = _first(typed.get("dataset_layout"), record.data.get("layout"), published.get("dataset_layout"))
-    return _by_record(record, source, typed, {"modality": modality or record.modality, "dataset_layout": layout})
+    return _by_record(record, source, typed, published, modality)
 
 
 def record_of(model_path: str | os.PathLike[str]) -> WeightsRecord | None:
@@ -181,7 +180,7 @@ def network_of_model(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Mod
     )
 
 
-def _without_record(source: str, chosen: Mapping[str, Any], of_data: Mapping[str, Any]) -> ModelSettings:
+def _without_record(source: str, chosen: Mapping[str, Any], modality: str | None) -> ModelSettings:
     regions = brats_regions(chosen["label_convention"]) if "label_convention" in chosen else None
     labels = {0: _BACKGROUND, **dict(regions.label_names)} if regions else labels_of(chosen["label_names"])
     return ModelSettings(
@@ -198,14 +197,19 @@ def _without_record(source: str, chosen: Mapping[str, Any], of_data: Mapping[str
         regions=regions,
         channel_names=list(chosen["channel_names"]),
         segment_codes=chosen.get("segment_codes"),
-        **of_data,
+        dataset_layout=chosen.get("dataset_layout"),
+        modality=modality,
         fold=chosen.get("fold", 0),
         n_folds=chosen.get("n_folds", 5),
     )
 
 
 def _by_record(
-    record: WeightsRecord, source: str, typed: Mapping[str, Any], of_data: Mapping[str, Any]
+    record: WeightsRecord,
+    source: str,
+    typed: Mapping[str, Any],
+    published: Mapping[str, Any],
+    modality: str | None,
 ) -> ModelSettings:
     plan, data = record.plan, record.data
     codes = {**(record.codes or {}), **(typed.get("segment_codes") or {})}
@@ -223,14 +227,15 @@ def _by_record(
         regions=_regions(record, source),
         channel_names=list(record.channels),
         segment_codes=codes or None,
-        **of_data,
+        dataset_layout=typed.get("dataset_layout") or data.get("layout") or published.get("dataset_layout"),
+        modality=modality or record.modality,
         fold=_first(typed.get("fold"), data.get("fold"), 0),
         n_folds=_first(typed.get("n_folds"), data.get("n_folds"), 5),
     )
 
 
 def _first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
+    return next(value for value in values if value is not None)
 
 
 def _regions(record: WeightsRecord, source: str) -> Regions | None:

@@ -22,7 +22,7 @@ class MultiScaleTokenAggregator(nn.Module):
     Shape: images [B, C, H, W] -> [B, L * D, H / p, W / p] for L indices, in channels-last memory.
 
     Raises:
-        InputError: at the call, blocks that the backbone lacks.
+        ValueError: no blocks or repeated ones; at the call, blocks that the backbone lacks.
 
     Reference: MedDINOv3, arXiv 2509.02379, section 3.1 (multi-scale token aggregation).
     """
