@@ -1,7 +1,7 @@
 """A small data set, and settings to train on it in seconds."""
 
 import pytest
-from command_lines import TINY
+from tiny_settings import TINY
 
 from meddino_components.data import write_phantoms
 

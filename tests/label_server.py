@@ -13,8 +13,9 @@ import uuid
 
 import nibabel as nib
 import numpy as np
-from command_lines import AMOS, BRATS, REPOSITORY, TINY, run_command
+from command_lines import AMOS, BRATS, REPOSITORY, run_command
 from random_models import write_random_model
+from tiny_settings import TINY
 
 from meddino_components.bundle import package, unpack
 

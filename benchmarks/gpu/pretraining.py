@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 
 from .bundles import PRETRAIN, command_of, largest_difference, losses, run
-from .check import Figures, Place, needs, require
+from .check import REPOSITORY, Figures, Place, needs, require
+
+sys.path.insert(0, str(REPOSITORY / "tests"))
+
+from tiny_settings import TINY_PRETRAINING
 
 _TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=1", "-m")
 # relative; other kernels, and on CUDA sums by atomic additions
@@ -49,34 +53,13 @@ def _check_same(place: Place, figures: Figures, name: str, configs: list[str]) -
 def _run(place: Place, name: str, configs: list[str], launcher: tuple[str, ...] = ()) -> dict[int, float]:
     output = place.folder / name
     overrides = {
+        **TINY_PRETRAINING,
         "store": str(_store(place)),
-        "backbone": "vit_mini",
-        "weights": "random",
-        "random_start::embed_dim": 48,
-        "random_start::depth": 2,
-        "random_start::layerscale_init": 0.1,
         # the random scale of the rotation has a generator of each process
         "network_def::pos_embed_rope_rescale_coords": 1.0,
         "network_def::pos_embed_rope_dtype": "fp32",
         "extra_keys": [f"random_start::{key}" for key in ("embed_dim", "depth", "layerscale_init")],
-        "n_prototypes": 32,
-        "head_hidden_dim": 32,
-        "head_bottleneck_dim": 16,
-        "epochs": 2,
         "iterations_per_epoch": _N_ITERATIONS // 2,
-        "batch_size": 4,
-        "learning_rate": 1.0e-3,
-        "warmup_iterations": 2,
-        "freeze_last_layer_iterations": 1,
-        "teacher_temp_warmup": 2,
-        "global_crops_size": 64,
-        "local_crops_size": 32,
-        "n_local_crops": 2,
-        "export_interval": 2,
-        "monitor_interval": 2,
-        "num_workers": 0,
-        "progress": False,
-        "amp": False,
         "output_dir": str(output),
         "teacher_path": str(output / "teacher.safetensors"),
     }

@@ -19,8 +19,9 @@ from meddino_components.data import curate, write_phantoms
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from command_lines import AMOS, BENCHMARK, PRETRAIN, TINY, TINY_PRETRAINING  # noqa: E402
+from command_lines import AMOS, BENCHMARK, PRETRAIN  # noqa: E402
 from slice_stores import random_slices, write_store  # noqa: E402
+from tiny_settings import TINY, TINY_PRETRAINING  # noqa: E402
 
 
 @dataclass

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from brats_volumes import write_brats
 from bundle_configs import BUNDLES, LAYERS, read_json
-from command_lines import BRATS, TINY
+from command_lines import BRATS
 from monai.bundle import ConfigWorkflow
 from monai.utils import BundleProperty
+from tiny_settings import TINY
 
 from meddino_components.checkpoints import write_weights
 from meddino_components.data import brats_regions

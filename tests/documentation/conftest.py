@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_lines import AMOS, BRATS, PRETRAIN, TINY, run_bundle
+from command_lines import AMOS, BRATS, PRETRAIN, run_bundle
 from markdown_commands import PROGRAMS, REPOSITORY
 from preloaded import preloaded_python
+from tiny_settings import TINY
 from user_files import write_user_files, write_working_folder
 
 from meddino_components.bundle import package

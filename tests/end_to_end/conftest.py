@@ -9,10 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from command_lines import AMOS, BRATS, REPOSITORY, TINY_PRETRAINING, bundle_command, environment, run_command
+from command_lines import AMOS, BRATS, REPOSITORY, bundle_command, environment, run_command
 from in_process import write_laptop_model
 from label_server import INSTALL, run_inference, small_bundle
 from slice_stores import random_slices, write_store
+from tiny_settings import TINY_PRETRAINING
 
 
 @pytest.fixture(scope="session")

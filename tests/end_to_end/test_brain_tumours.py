@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from brats_volumes import NAMES_2023, write_brats, write_brats_case
-from command_lines import BRATS, TINY, losses, run_bundle
+from command_lines import BRATS, losses, run_bundle
 from in_process import cause, run_here, untouched_process
+from tiny_settings import TINY
 from visible_files import visible
 
 from meddino_components.__main__ import main

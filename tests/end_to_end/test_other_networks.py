@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from brats_volumes import write_brats
-from command_lines import BRATS, TINY, losses, read_log
+from command_lines import BRATS, losses, read_log
 from in_process import run_here
+from tiny_settings import TINY
 
 from meddino_components.bundle import segment
 from meddino_components.checkpoints import read_record

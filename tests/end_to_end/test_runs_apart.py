@@ -7,8 +7,9 @@ import sys
 import psutil
 import pytest
 import torch
-from command_lines import AMOS, PRETRAIN, TINY, TORCHRUN, losses, read_log, wait_for_lines
+from command_lines import AMOS, PRETRAIN, TORCHRUN, losses, read_log, wait_for_lines
 from in_process import run_here
+from tiny_settings import TINY
 
 from meddino_components.checkpoints import sha256_of, write_weights
 from meddino_components.data import read_datalist

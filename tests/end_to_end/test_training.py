@@ -8,18 +8,9 @@ import time
 
 import pytest
 import torch
-from command_lines import (
-    AMOS,
-    REPOSITORY,
-    TINY,
-    bundle_command,
-    environment,
-    losses,
-    read_log,
-    run_bundle,
-    run_preloaded,
-)
+from command_lines import AMOS, REPOSITORY, bundle_command, environment, losses, read_log, run_bundle, run_preloaded
 from in_process import run_here
+from tiny_settings import TINY
 
 
 def test_writes_model_checkpoint_and_logs(training_overrides, tmp_path):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from brats_volumes import write_brats
-from command_lines import AMOS, BRATS, TINY
+from command_lines import AMOS, BRATS
 from in_process import command, run_here, untouched_process
+from tiny_settings import TINY
 
 from meddino_components.checkpoints import read_record, sha256_of, write_weights
 from meddino_components.errors import input_error
