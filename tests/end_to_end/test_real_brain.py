@@ -81,7 +81,7 @@ def test_fine_tune_and_segment_a_tumour(training_list, tmp_path):
     threads = {"OMP_NUM_THREADS": "2"}
     common = {"model_path": str(run / "model.pt")}
     train = {**common, "dataset_dir": str(training_list), "output_dir": str(run), "progress": False}
-    train |= {"epochs": 5, "validation_interval": 5, "n_folds": 2}
+    train |= {"epochs": 3, "validation_interval": 3, "n_folds": 2}
     run_bundle(["train", "laptop"], train, variables=threads, bundle=BRATS)
     files = [str(raw(name)) for name in ("t2", "flair", "t1", "t1ce")]
     settings = {**common, "dataset_dir": files, "output_dir": str(segmented)}

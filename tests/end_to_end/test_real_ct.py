@@ -59,14 +59,14 @@ def test_fine_tune_evaluate_and_segment(real_data_set, tmp_path):
     run, evaluation, segmented = (tmp_path / name for name in ("run", "evaluation", "segmented"))
     common = {"dataset_dir": str(real_data_set), "model_path": str(run / "model.pt")}
     threads = {"OMP_NUM_THREADS": "2"}
-    train = {**common, "output_dir": str(run), "epochs": 5, "validation_interval": 5, "progress": False}
+    train = {**common, "output_dir": str(run), "epochs": 3, "validation_interval": 3, "progress": False}
     run_bundle(["train", "laptop"], train, variables=threads)
     evaluate = {**common, "output_dir": str(evaluation), "section": "official_validation"}
     run_bundle(["evaluate", "laptop"], evaluate, variables=threads)
     metrics = json.loads((evaluation / "metrics.json").read_text(encoding="utf-8"))
     dice = {organ: values["dice"]["mean"] for organ, values in metrics["organs"].items()}
     print(json.dumps(dice))
-    # measured: 0.57 after 400 of the 500 steps; a network that has not learnt gives 0.02
+    # measured: 0.58; a network that has not learnt gives 0.02
     assert metrics["mean_dice"] > 0.4
     source = Path(os.environ["MEDDINO_DATA"]) / "totalseg_ct" / "example_ct.nii.gz"
     overrides = {**common, "dataset_dir": str(source), "output_dir": str(segmented), "modality": "ct"}
