@@ -24,7 +24,7 @@ _OURS = {
         """),
     "checkpoints": _words("backbone_of intensity_of load_backbone_weights load_network_weights load_starting_weights"),
     "data": _words("""
-        CheckSameGridd CropCollate CropDistortions GlobalBatchSampler LabelsToRegionsd LoadRegionLabelsd
+        CheckSameGridd CropCollate CropDistortions GlobalBatchSampler LabelsToRegionsd LoadLabeld LoadRegionLabelsd
         LoadSequencesd LoadVolumed MultiCropDataset NormalizeIntensityByModalityd ResampleInPlaned SliceDataset
         SliceStore StateModalityd brats_regions list_cases list_sequence_cases read_datalist read_image_set
         """),

@@ -17,6 +17,7 @@ from .geometry import (
 from .global_batch_sampler import GlobalBatchSampler
 from .image_sets import ImageSet, load_picture, read_image_set
 from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
+from .label_loading import LoadLabeld
 from .modality import StateModalityd
 from .phantoms import write_phantoms
 from .plan import plan
@@ -36,6 +37,7 @@ __all__ = [
     "GlobalBatchSampler",
     "ImageSet",
     "LabelsToRegionsd",
+    "LoadLabeld",
     "LoadRegionLabelsd",
     "LoadSequencesd",
     "LoadVolumed",
