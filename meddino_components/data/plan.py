@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,12 @@ from nibabel import orientations
 
 from ..errors import InputError
 from ..files import ResultFiles, check_results, write_text
-from .datasets import Case, Layout, read_datalist
+from .dataset_json import Case
+from .datasets import read_datalist
 from .file_checks import read_header
 from .geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, in_plane_spacing
 from .intensity import FINGERPRINT_KEYS, check_intensities, parse_modality
+from .layouts import Layout
 
 _SMALLEST_FEATURE_MAP = 4
 _VOXELS_PER_CASE = 10_000
@@ -38,20 +40,21 @@ _VOXELS_PER_CASE = 10_000
 
 def plan(
     dataset_dir: str | Path,
-    layout: Layout,
+    layout: Layout | None = None,
     roi_size: int | Sequence[int] = 896,
     output: str | Path | None = None,
-    modality: str = "ct",
+    modality: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Derive spacing and intensity fingerprint of a data set, from all its labelled cases.
 
     Args:
-        dataset_dir: folder with dataset.json.
-        layout: see `read_datalist`.
+        dataset_dir: folder with dataset.json, or of BraTS, see `read_datalist`.
+        layout: amos, nnunet_raw, msd or brats; recognised if left out.
         roi_size: rows and columns that the network sees.
         output: a .yaml, .yml or .json file to write (atomically); None writes none.
-        modality: "ct" or "mr"; MR is normalised a volume at a time and gets no fingerprint.
+        modality: "ct" or "mr", where the data set does not say it or holds both; MR is normalised a volume at a time
+            and gets no fingerprint.
         seed: of the sampled voxels.
 
     Returns:
@@ -59,20 +62,25 @@ def plan(
         "percentile_99_5", "mean", "std"} or None}, as written.
 
     Raises:
-        InputError: the data set cannot be read, no voxel is labelled, `output` has another suffix, or a file is there
-            that this project did not write or that was edited since.
+        InputError: the data set cannot be read, it holds CT and MR and none is chosen, no voxel is labelled, `output`
+            has another suffix, or a file is there that this project did not write or that was edited since.
     """
     path = None if output is None else _checked_output(Path(output).expanduser())
     roi = [int(n) for n in ensure_tuple_rep(roi_size, 2)]
     if min(roi) < 1:
         raise InputError(f"roi_size is {roi_size}; expected positive numbers of pixels.")
-    kind = parse_modality(modality, "modality")
-    cases = read_datalist(dataset_dir, layout, "all_labelled", modality=kind)
+    wanted = None if modality is None else parse_modality(modality, "modality")
+    cases = read_datalist(dataset_dir, layout, "all_labelled", modality=wanted)
+    kinds = sorted({str(case["modality"]) for case in cases})
+    if len(kinds) > 1:
+        raise InputError(
+            f"{dataset_dir}: holds {' and '.join(kinds)} scans, which one plan does not fit. Set modality."
+        )
     spacing, patch = planned_grid(cases)
     result: dict[str, Any] = {
         "pixdim": [round(s * p / r, 6) for s, p, r in zip(spacing, patch, roi, strict=True)],
         "roi_size": roi,
-        "fingerprint": intensity_fingerprint(cases, seed=seed) if kind == "ct" else None,
+        "fingerprint": intensity_fingerprint(cases, seed=seed) if kinds == ["ct"] else None,
     }
     if path is not None:
         _write(path, result)
@@ -80,8 +88,11 @@ def plan(
 
 
 def planned_grid(cases: Sequence[Case]) -> tuple[tuple[float, float], tuple[int, int]]:
-    """Median in-plane spacing in mm and the planned patch in pixels at it, (rows, columns); headers only."""
-    grids = [_canonical_grid(case["image"]) for case in cases]
+    """Median in-plane spacing in mm and the planned patch in pixels at it, (rows, columns); headers only.
+
+    Of a case with several sequences, each counts.
+    """
+    grids = [_canonical_grid(path) for case in cases for path in _images(case)]
     spacing = np.median([s for s, _ in grids], axis=0)
     extents = np.array([[n * d for n, d in zip(shape, s, strict=True)] for s, shape in grids])
     shape = np.median(np.round(extents / spacing), axis=0)
@@ -118,6 +129,11 @@ def intensity_fingerprint(cases: Sequence[Case], *, seed: int = 0) -> dict[str, 
     pooled = np.concatenate(samples).astype(np.float64)
     values = [*np.percentile(pooled, (0.5, 99.5)), pooled.mean(), pooled.std()]
     return {key: round(float(v), 4) for key, v in zip(FINGERPRINT_KEYS, values, strict=True)}
+
+
+def _images(case: Case) -> list[str]:
+    image = case["image"]
+    return [str(path) for path in image.values()] if isinstance(image, Mapping) else [str(image)]
 
 
 def _canonical_grid(path: str) -> tuple[tuple[float, float], tuple[int, int]]:

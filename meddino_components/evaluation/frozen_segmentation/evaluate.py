@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ...data.patients import patient_of
 from ...embeddings import FrozenEncoder
 from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
@@ -24,7 +25,7 @@ from ..score_tables import TABLE_SUFFIXES, Row, plain, write_tables
 from .cells import DecodedFold, DecoderCell
 from .decoder_training import DecoderTraining
 from .dice_bootstrap import BootstrappedDice
-from .folds import Case, Fold, patient_of
+from .folds import Case, Fold
 from .loss_curves import write_loss_curves
 from .mapped_set import MappedSet, map_cases
 from .prediction_sheet import ShownCase, write_prediction_sheet
