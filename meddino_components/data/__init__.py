@@ -5,7 +5,7 @@ from .cases import list_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
 from .curation import curate
 from .datasets import read_datalist
-from .dicom import list_series
+from .dicom import describe_series, list_series
 from .geometry import (
     CANONICAL_AXCODES,
     CheckSameGridd,
@@ -52,6 +52,7 @@ __all__ = [
     "brats_regions",
     "class_names",
     "curate",
+    "describe_series",
     "find_layout",
     "in_plane_spacing",
     "label_names",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,8 @@ def plan(
         layout: amos, nnunet_raw, msd or brats; recognised if left out.
         roi_size: rows and columns that the network sees.
         output: a .yaml, .yml or .json file to write (atomically); None writes none.
-        modality: "ct" or "mr", where the data set does not say it or holds both; MR is normalised a volume at a time
-            and gets no fingerprint.
+        modality: "ct" or "mr", where the data set does not say it; of one that holds both, CT if left out. MR is
+            normalised a volume at a time and gets no fingerprint.
         seed: of the sampled voxels.
 
     Returns:
@@ -62,8 +63,8 @@ def plan(
         "percentile_99_5", "mean", "std"} or None}, as written.
 
     Raises:
-        InputError: the data set cannot be read, it holds CT and MR and none is chosen, no voxel is labelled, `output`
-            has another suffix, or a file is there that this project did not write or that was edited since.
+        InputError: the data set cannot be read, no voxel is labelled, `output` has another suffix, or a file is
+            there that this project did not write or that was edited since.
     """
     path = None if output is None else _checked_output(Path(output).expanduser())
     roi = [int(n) for n in ensure_tuple_rep(roi_size, 2)]
@@ -73,9 +74,11 @@ def plan(
     cases = read_datalist(dataset_dir, layout, "all_labelled", modality=wanted)
     kinds = sorted({str(case["modality"]) for case in cases})
     if len(kinds) > 1:
-        raise InputError(
-            f"{dataset_dir}: holds {' and '.join(kinds)} scans, which one plan does not fit. Set modality."
+        warnings.warn(
+            f"{dataset_dir}: holds ct and mr scans; this plan is of the ct scans, modality mr gives that of the others",
+            stacklevel=2,
         )
+        cases, kinds = [case for case in cases if case["modality"] == "ct"], ["ct"]
     spacing, patch = planned_grid(cases)
     result: dict[str, Any] = {
         "pixdim": [round(s * p / r, 6) for s, p, r in zip(spacing, patch, roi, strict=True)],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from ...data.patients import patient_of
 from ...embeddings import FrozenEncoder
 from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
-from ...files import ResultFiles, writes_results
+from ...files import ResultFiles, write_csv, writes_results
 from ...interruption import ends_on_signal
 from ...networks.map_decoders import DecoderName
 from ..feature_map_sheet import evenly_spaced
@@ -281,12 +280,12 @@ def _write_cases(path: Path, results: Mapping[Key, DecodedFold], mapped: MappedS
         ResultFiles() as files,
         files.path(path).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["fold", "encoder", "decoder", "case", "patient", *classes])
+        table: list[list[str]] = [["fold", "encoder", "decoder", "case", "patient", *classes]]
         for key, result in results.items():
             for case, row in result.dice.items():
                 values = ("" if row[name] != row[name] else f"{row[name]:.6g}" for name in classes)
-                writer.writerow([*key, case, patient_of(mapped.cases[case]), *values])
+                table.append([*map(str, key), case, patient_of(mapped.cases[case]), *values])
+        write_csv(file, table)
 
 
 def _draw(

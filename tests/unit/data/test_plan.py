@@ -82,12 +82,12 @@ def test_of_mri_sequences_there_is_a_spacing_and_no_fingerprint(tmp_path):
         plan(tmp_path, modality="ct")
 
 
-def test_of_two_modalities_one_has_to_be_chosen(dataset):
+def test_of_two_modalities_ct_is_planned_for_and_said(dataset):
     content = json.loads((dataset / "dataset.json").read_text())
     for folder in ("imagesTr", "labelsTr"):
         (dataset / folder / "amos_0600.nii.gz").write_bytes((dataset / folder / "amos_0001.nii.gz").read_bytes())
     content["training"].append({"image": "imagesTr/amos_0600.nii.gz", "label": "labelsTr/amos_0600.nii.gz"})
     (dataset / "dataset.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"holds ct and mr scans, which one plan does not fit\. Set modality"):
-        plan(dataset)
+    with pytest.warns(UserWarning, match="holds ct and mr scans; this plan is of the ct scans"):
+        assert plan(dataset) == plan(dataset, modality="ct")
     assert plan(dataset, modality="mr")["fingerprint"] is None
