@@ -18,7 +18,7 @@ from .checkpoints import (
     write_weights,
 )
 from .command_line import dispatch
-from .data import curate, list_series, plan, write_phantoms
+from .data import curate, describe_series, plan, write_phantoms
 from .errors import InputError
 from .export import export
 from .figures import figure_checkpoints, figure_resolutions, figure_similarity
@@ -27,15 +27,12 @@ from .software import software_versions
 
 
 def series(folder: str) -> str:
-    """List the DICOM series of a folder: UID, modality, number and size of slices, spacing; no names or descriptions.
+    """List the DICOM series of a folder: UID, files, modality, slices, spacing; no names or descriptions.
 
     Args:
-        folder: its files are looked at, not those of folders below.
+        folder: searched with all folders below.
     """
-    found = list_series(folder)
-    if not found:
-        raise InputError(f"{folder}: holds no DICOM image")
-    return "\n".join(one.describe() for one in found)
+    return "\n".join(describe_series(folder))
 
 
 def import_weights(source: str, output: str, backbone: str | None = None) -> str:

@@ -78,6 +78,7 @@ def _instance(
     sop_class=CT_CLASS,
     thickness=None,
     preamble=True,
+    patient_id=PATIENT["id"],
     orientation="1\\0\\0\\0\\1\\0",
     samples=1,
 ):
@@ -94,7 +95,7 @@ def _instance(
         (8, 0x60, "CS", modality),
         (8, 0x103E, "LO", PATIENT["description"]),
         (0x10, 0x10, "PN", PATIENT["name"].encode("latin-1")),
-        (0x10, 0x20, "LO", PATIENT["id"]),
+        (0x10, 0x20, "LO", patient_id),
         (0x10, 0x30, "DA", PATIENT["birth"]),
         *([(0x18, 0x50, "DS", str(thickness))] if thickness is not None else []),
         (0x20, 0x0D, "UI", "1.2.826.0.1.3680043.9.9999.2"),

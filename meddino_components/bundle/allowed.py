@@ -24,9 +24,10 @@ _OURS = {
         """),
     "checkpoints": _words("backbone_of intensity_of load_backbone_weights load_network_weights load_starting_weights"),
     "data": _words("""
-        CheckSameGridd CropCollate CropDistortions GlobalBatchSampler LabelsToRegionsd LoadRegionLabelsd
+        CheckSameGridd CropCollate CropDistortions GlobalBatchSampler LabelsToRegionsd LoadLabeld LoadRegionLabelsd
         LoadSequencesd LoadVolumed MultiCropDataset NormalizeIntensityByModalityd ResampleInPlaned SliceDataset
-        SliceStore StateModalityd brats_regions list_cases list_sequence_cases read_datalist read_image_set
+        SliceStore StateModalityd brats_regions class_names find_layout list_cases list_sequence_cases read_datalist
+        read_image_set
         """),
     "embeddings": _words("embed_image_set frozen_backbone raw_pixels with_external_encoders with_weights"),
     "evaluation": _words("""

@@ -4,8 +4,8 @@ from .brats_labels import brats_regions
 from .cases import list_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
 from .curation import curate
-from .datasets import AMOS_LABELS, label_names, read_datalist
-from .dicom import list_series
+from .datasets import read_datalist
+from .dicom import describe_series, list_series
 from .geometry import (
     CANONICAL_AXCODES,
     CheckSameGridd,
@@ -17,6 +17,9 @@ from .geometry import (
 from .global_batch_sampler import GlobalBatchSampler
 from .image_sets import ImageSet, load_picture, read_image_set
 from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
+from .label_loading import LoadLabeld
+from .label_names import AMOS_LABELS, class_names, label_names
+from .layouts import find_layout
 from .modality import StateModalityd
 from .phantoms import write_phantoms
 from .plan import plan
@@ -36,6 +39,7 @@ __all__ = [
     "GlobalBatchSampler",
     "ImageSet",
     "LabelsToRegionsd",
+    "LoadLabeld",
     "LoadRegionLabelsd",
     "LoadSequencesd",
     "LoadVolumed",
@@ -48,7 +52,10 @@ __all__ = [
     "StateModalityd",
     "VolumeCache",
     "brats_regions",
+    "class_names",
     "curate",
+    "describe_series",
+    "find_layout",
     "in_plane_spacing",
     "label_names",
     "list_cases",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import InputError
+from .data_set_folders import data_sets_of, holds_labels
 from .dicom import has_dicom_files, is_dicom_file, list_series
 from .file_checks import ITK_SUFFIXES, NIFTI_SUFFIXES
 from .intensity import parse_modality
@@ -26,8 +28,8 @@ def list_cases(
 
     Args:
         source: a NIfTI, NRRD or MetaImage file; a folder, searched with all folders below (hidden ones are passed
-            over; a folder that holds DICOM files, whatever they are called, is one case); or a list of files and
-            DICOM folders.
+            over, and ``labelsTr`` and the like of a data set; a folder that holds DICOM files, whatever their names,
+            is one case); or a list of files and DICOM folders.
         modality: "ct" or "mr"; None leaves it to the tags of DICOM files, which are then all that there may be.
         exclude: a folder passed over, for predictions that are written below ``source``.
         series_uid: SeriesInstanceUID, one or several: of the DICOM folders of ``source``, only those that hold such a
@@ -37,7 +39,7 @@ def list_cases(
         ``{"image": path, "case_id": id, "modality": modality}``, sorted by path, "modality" only where it is given
         and "series_uid" where one was asked for. The id is the path below the folder (for a list, below what its paths
         have in common) without suffix, folders joined by ``_``, so that two files named ``imaging.nii.gz`` get
-        different ids.
+        different ids; in ``imagesTr``, ``imagesVa`` and ``imagesTs`` it is the case's name alone, as its label has it.
 
     Raises:
         InputError: nothing there, a file of another kind, a path given twice, two paths that give the same id, a file
@@ -49,7 +51,7 @@ def list_cases(
         raise InputError(f"{files[0]}: no modality stated, and only DICOM files say it. State the modality: ct or mr")
     uids = [series_uid] if isinstance(series_uid, str) else [str(uid) for uid in series_uid or ()]
     chosen = _with_series(paths, uids) if uids else [(path, None) for path in paths]
-    ids = [_case_id(path.absolute(), base.absolute()) for path, _ in chosen]
+    ids = _case_ids([path for path, _ in chosen], base.absolute())
     check_unique(ids, [str(path) for path, _ in chosen])
     return [
         {"image": str(path), "case_id": case_id}
@@ -72,6 +74,8 @@ def image_paths(source: str | Path | Iterable[str | Path], exclude: str | Path |
                 f"{root}: no such file or folder. Give a NIfTI, NRRD or MetaImage file, the folder of a DICOM series, "
                 "or a folder of them"
             )
+        if root.is_dir() and holds_labels(root):
+            raise InputError(f"{root}: holds labels, not scans. Give the folder of images beside it")
         paths = _search(root, Path(exclude).expanduser().resolve() if exclude else None) if root.is_dir() else [root]
         base = root if root.is_dir() and paths != [root] else root.parent
     else:
@@ -121,16 +125,25 @@ def check_unique(ids: list[str], names: list[str]) -> None:
 
 def _search(root: Path, exclude: Path | None) -> list[Path]:
     found: list[Path] = []
+    passed_over: list[str] = []
     for folder, subfolders, files in os.walk(root):
         here = Path(folder)
+        labels = [name for name in subfolders if holds_labels(here / name)]
+        passed_over += labels
         subfolders[:] = sorted(
-            name for name in subfolders if not name.startswith(".") and (here / name).resolve() != exclude
+            name
+            for name in subfolders
+            if not name.startswith(".") and name not in labels and (here / name).resolve() != exclude
         )
         visible = [name for name in files if not name.startswith(".")]
         found += [here / name for name in visible if name.lower().endswith(_SUFFIXES)]
         others = sorted(here / name for name in visible if not name.lower().endswith(_SUFFIXES))
         if any(map(is_dicom_file, others)):
             found.append(here)
+    if passed_over:
+        warnings.warn(
+            f"{root}: {', '.join(sorted(passed_over))} hold labels, not scans, and are passed over", stacklevel=2
+        )
     return sorted(found)
 
 
@@ -156,6 +169,21 @@ def _with_series(paths: list[Path], uids: list[str]) -> list[tuple[Path, str | N
     return chosen
 
 
+def _case_ids(paths: list[Path], base: Path) -> list[str]:
+    """By the path below `base`; of a data set's images the case's name below the data set, where that is unique."""
+    ids = [_case_id(path.absolute(), base) for path in paths]
+    short = [
+        one if found is None else _name_below(found[0], stem_of(path).removesuffix(found[1]), base)
+        for one, path, found in zip(ids, paths, data_sets_of(paths), strict=True)
+    ]
+    count = Counter(name.casefold() for name in short)
+    return [name if count[name.casefold()] == 1 else one for one, name in zip(ids, short, strict=True)]
+
+
 def _case_id(path: Path, base: Path) -> str:
-    relative = Path(os.path.relpath(path, base))
-    return "_".join([*relative.parts[:-1], stem_of(path)])
+    return _name_below(path.parent, stem_of(path), base)
+
+
+def _name_below(folder: Path, name: str, base: Path) -> str:
+    """The name after the folders between; of a folder that is not below `base` the name alone."""
+    return "_".join([*(folder.relative_to(base).parts if folder.is_relative_to(base) else ()), name])

@@ -64,7 +64,8 @@ class LoadVolumed(MapTransform):
 
     Of a DICOM series, the case's "series_uid" says which is meant where a folder holds several, and "modality" must
     not contradict its tag; a case without it gets it from the tag. ``meta["dicom_files"]`` holds the paths of the
-    slices in the order of Z, ``meta["dicom_resampled"]`` whether the grid is not theirs.
+    slices in the order of Z, ``meta["dicom_series"]`` their UID, ``meta["dicom_resampled"]`` whether the grid is not
+    theirs.
 
     Args:
         keys: items of the case that hold paths.
@@ -101,7 +102,11 @@ class LoadVolumed(MapTransform):
                 volume = read_series(path, series_uid=case.get("series_uid"), gantry_tilt=self.gantry_tilt)
                 if not is_label:
                     case["modality"] = agreed_modality(case.get("modality"), volume.series, path)
-                dicom = {"dicom_files": volume.series.files, "dicom_resampled": volume.resampled}
+                dicom = {
+                    "dicom_files": volume.series.files,
+                    "dicom_series": volume.series.uid,
+                    "dicom_resampled": volume.resampled,
+                }
                 case[key] = _as_meta_tensor(volume.voxels, volume.affine, path, is_label=is_label, dicom=dicom)
             else:
                 case[key] = self._load_file(path, is_label=is_label)

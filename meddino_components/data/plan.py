@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,21 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import yaml
+from monai.transforms import MapTransform
 from monai.utils import ensure_tuple_rep
 from nibabel import orientations
 
 from ..errors import InputError
 from ..files import ResultFiles, check_results, write_text
-from .datasets import Case, Layout, read_datalist
+from .dataset_json import Case
+from .datasets import read_datalist
+from .dicom import read_series
 from .file_checks import read_header
 from .geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, in_plane_spacing
 from .intensity import FINGERPRINT_KEYS, check_intensities, parse_modality
+from .label_loading import LoadLabeld
+from .label_names import class_names
+from .layouts import Layout, find_layout
 
 _SMALLEST_FEATURE_MAP = 4
 _VOXELS_PER_CASE = 10_000
@@ -38,41 +45,55 @@ _VOXELS_PER_CASE = 10_000
 
 def plan(
     dataset_dir: str | Path,
-    layout: Layout,
+    layout: Layout | None = None,
     roi_size: int | Sequence[int] = 896,
     output: str | Path | None = None,
-    modality: str = "ct",
+    modality: str | None = None,
     seed: int = 0,
+    label_names: Sequence[str] | None = None,
+    drawn_names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Derive spacing and intensity fingerprint of a data set, from all its labelled cases.
 
     Args:
-        dataset_dir: folder with dataset.json.
-        layout: see `read_datalist`.
+        dataset_dir: folder with dataset.json, or of BraTS, see `read_datalist`.
+        layout: amos, nnunet_raw, msd, brats or dicom; recognised if left out.
         roi_size: rows and columns that the network sees.
         output: a .yaml, .yml or .json file to write (atomically); None writes none.
-        modality: "ct" or "mr"; MR is normalised a volume at a time and gets no fingerprint.
+        modality: "ct" or "mr", where the data set does not say it; of one that holds both, CT if left out. MR is
+            normalised a volume at a time and gets no fingerprint.
         seed: of the sampled voxels.
+        label_names: names of the labels, the background first; needed for regions drawn in DICOM, others have names of
+            their own, which these must not contradict.
+        drawn_names: names of drawn regions, each with the label it stands for, see `LoadLabeld`.
 
     Returns:
         {"pixdim": [rows, columns] in mm, "roi_size": [rows, columns], "fingerprint": {"percentile_00_5",
         "percentile_99_5", "mean", "std"} or None}, as written.
 
     Raises:
-        InputError: the data set cannot be read, no voxel is labelled, `output` has another suffix, or a file is there
-            that this project did not write or that was edited since.
+        InputError: the data set cannot be read, no voxel is labelled, `output` has another suffix, or a file is
+            there that this project did not write or that was edited since.
     """
     path = None if output is None else _checked_output(Path(output).expanduser())
     roi = [int(n) for n in ensure_tuple_rep(roi_size, 2)]
     if min(roi) < 1:
         raise InputError(f"roi_size is {roi_size}; expected positive numbers of pixels.")
-    kind = parse_modality(modality, "modality")
-    cases = read_datalist(dataset_dir, layout, "all_labelled", modality=kind)
+    wanted = None if modality is None else parse_modality(modality, "modality")
+    cases = read_datalist(dataset_dir, layout, "all_labelled", modality=wanted)
+    kinds = sorted({str(case["modality"]) for case in cases})
+    if len(kinds) > 1:
+        warnings.warn(
+            f"{dataset_dir}: holds ct and mr scans; this plan is of the ct scans, modality mr gives that of the others",
+            stacklevel=2,
+        )
+        cases, kinds = [case for case in cases if case["modality"] == "ct"], ["ct"]
+    load_label = _label_loader(dataset_dir, layout, label_names, drawn_names) if kinds == ["ct"] else None
     spacing, patch = planned_grid(cases)
     result: dict[str, Any] = {
         "pixdim": [round(s * p / r, 6) for s, p, r in zip(spacing, patch, roi, strict=True)],
         "roi_size": roi,
-        "fingerprint": intensity_fingerprint(cases, seed=seed) if kind == "ct" else None,
+        "fingerprint": intensity_fingerprint(cases, seed=seed, load_label=load_label) if kinds == ["ct"] else None,
     }
     if path is not None:
         _write(path, result)
@@ -80,8 +101,11 @@ def plan(
 
 
 def planned_grid(cases: Sequence[Case]) -> tuple[tuple[float, float], tuple[int, int]]:
-    """Median in-plane spacing in mm and the planned patch in pixels at it, (rows, columns); headers only."""
-    grids = [_canonical_grid(case["image"]) for case in cases]
+    """Median in-plane spacing in mm and the planned patch in pixels at it, (rows, columns); headers only.
+
+    Of a case with several sequences, each counts.
+    """
+    grids = [_canonical_grid(path, case.get("series_uid")) for case in cases for path in _images(case)]
     spacing = np.median([s for s, _ in grids], axis=0)
     extents = np.array([[n * d for n, d in zip(shape, s, strict=True)] for s, shape in grids])
     shape = np.median(np.round(extents / spacing), axis=0)
@@ -95,19 +119,26 @@ def divisible_size(pixels: int) -> int:
     return math.ceil(pixels / stride) * stride
 
 
-def intensity_fingerprint(cases: Sequence[Case], *, seed: int = 0) -> dict[str, float]:
+def intensity_fingerprint(
+    cases: Sequence[Case], *, seed: int = 0, load_label: MapTransform | None = None
+) -> dict[str, float]:
     """nnU-Net's statistics of the labelled voxels: 0.5 and 99.5 percentile, mean and standard deviation in HU.
 
     At most 10,000 voxels a case are drawn, by `seed` and the case's place in the list.
 
+    Args:
+        cases: labelled cases, all CT.
+        seed: for the voxels.
+        load_label: reads the item "label" after the image; None: `LoadVolumed`.
+
     Raises:
         InputError: a case cannot be read, image and label lie on different grids, or nothing is labelled.
     """
-    load, check = LoadVolumed(keys=("image", "label")), CheckSameGridd()
+    load_image, check = LoadVolumed(keys="image"), CheckSameGridd()
+    load_label = load_label or LoadVolumed(keys="label")
     samples: list[npt.NDArray[np.float32]] = []
     for number, case in enumerate(cases):
-        paths: dict[Hashable, Any] = {key: case[key] for key in ("image", "label")}
-        loaded = check(load(paths))
+        loaded = check(load_label(load_image(dict(case))))
         check_intensities(loaded["image"].as_tensor(), "ct", case["image"])
         voxels = loaded["image"].as_tensor()[loaded["label"].as_tensor() > 0].numpy()
         if voxels.size:
@@ -120,13 +151,38 @@ def intensity_fingerprint(cases: Sequence[Case], *, seed: int = 0) -> dict[str, 
     return {key: round(float(v), 4) for key, v in zip(FINGERPRINT_KEYS, values, strict=True)}
 
 
-def _canonical_grid(path: str) -> tuple[tuple[float, float], tuple[int, int]]:
+def _label_loader(
+    dataset_dir: str | Path,
+    layout: Layout | None,
+    label_names: Sequence[str] | None,
+    drawn_names: Mapping[str, str] | None,
+) -> MapTransform:
+    if label_names is None and drawn_names is None and find_layout(dataset_dir, layout) != "dicom":
+        return LoadVolumed(keys="label")
+    names = class_names(dataset_dir=dataset_dir, layout=layout, stated=label_names)
+    return LoadLabeld("label", label_names=names, drawn_names=drawn_names)
+
+
+def _images(case: Case) -> list[str]:
+    image = case["image"]
+    return [str(path) for path in image.values()] if isinstance(image, Mapping) else [str(image)]
+
+
+def _canonical_grid(path: str, series_uid: str | None) -> tuple[tuple[float, float], tuple[int, int]]:
     """In-plane spacing and size of a file once its axes are permuted to `CANONICAL_AXCODES`."""
-    header = read_header(path)
-    stored = nib.io_orientation(header.affine)
+    affine, size = _stored_grid(path, series_uid)
+    stored = nib.io_orientation(affine)
     to_canonical = orientations.ornt_transform(stored, orientations.axcodes2ornt(CANONICAL_AXCODES))
     source = np.argsort(to_canonical[:, 0]).astype(int)  # which stored axis becomes rows, columns, slices
-    return in_plane_spacing(header.affine[:, [*source, 3]]), (header.shape[source[0]], header.shape[source[1]])
+    return in_plane_spacing(affine[:, [*source, 3]]), (size[source[0]], size[source[1]])
+
+
+def _stored_grid(path: str, series_uid: str | None) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
+    if Path(path).is_dir():
+        series = read_series(path, series_uid=series_uid)
+        return series.affine, series.voxels.shape
+    header = read_header(path)
+    return header.affine, header.shape
 
 
 def _checked_output(path: Path) -> Path:

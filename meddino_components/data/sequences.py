@@ -22,6 +22,7 @@ from ..errors import InputError
 from .cases import check_unique, image_paths, is_image, stem_of
 from .dicom import GantryTilt
 from .geometry import CheckSameGridd, LoadVolumed
+from .patients import stated_patient
 
 LABEL = "seg"
 # how the files of BraTS's years, of the Decathlon and of common tools name the sequences
@@ -142,8 +143,8 @@ def read_sequence_datalist(
     """Cases of one list of a JSON file, as MONAI's data lists: ``{"training": [{"image": ..., "label": path}]}``.
 
     ``image`` is a list of files in any order, told apart by their names, or a mapping from sequence to file. Paths are
-    relative to the file. ``case_id`` and ``fold`` are optional. None as section takes every list. Cases that are not
-    complete have an item ``problem``, see `list_sequence_cases`.
+    relative to the file. ``case_id``, ``fold`` and ``patient`` (or ``patient_id``) are optional. None as section takes
+    every list. Cases that are not complete have an item ``problem``, see `list_sequence_cases`.
 
     Raises:
         InputError: no such file or list, an entry of another form or (``labelled``) without label, ids that recur.
@@ -187,7 +188,7 @@ def _entry(entry: Any, file: Path, sequences: Sequence[str]) -> Case:
     case_id = entry.get("case_id") or sequence_of(first)[0] or first.parent.name
     if "label" in entry:
         found[LABEL] = [file.parent / entry["label"]]
-    case = _case(str(case_id), found, f"of {file}", sequences)
+    case = _case(str(case_id), found, f"of {file}", sequences) | stated_patient(entry, f"{file}: {case_id}")
     return case | ({"fold": entry["fold"]} if "fold" in entry else {})
 
 

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from ..errors import InputError
 from ..files import flush, temporary_beside
 from ..processes import rank_and_size
-from .datasets import case_files
+from .case_files import case_files
 
 # bump when the layout of the folder changes
 _LAYOUT = 1

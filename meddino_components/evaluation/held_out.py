@@ -1,4 +1,4 @@
-"""Cases that a network was not trained on, by the record of its weights."""
+"""Cases that can be scored: labelled ones that a network was not trained on, by the record of its weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def held_out_cases(
     section: str,
     allow_training_cases: bool = False,
 ) -> Sequence[Mapping[str, Any]]:
-    """The cases as they are, once none of a held-out section was trained on.
+    """The cases as they are, once all have labels and none of a held-out section was trained on.
 
     Args:
         cases: to be scored.
@@ -28,8 +28,14 @@ def held_out_cases(
         allow_training_cases: score them all the same, as where another data set uses the same ids.
 
     Raises:
-        InputError: names the first case that the network was trained on, and the record's fold.
+        InputError: names the first case without a label, or that the network was trained on, and the record's fold.
     """
+    if unlabelled := [str(case["case_id"]) for case in cases if "label" not in case]:
+        raise InputError(
+            f"{len(unlabelled)} of {len(cases)} cases of section {section} have no label, the first {unlabelled[0]}: "
+            "there is nothing to compare predictions with. Run inference.json (or `segment`) on them, or evaluate a "
+            "section that has labels: validation, all_labelled, or official_validation where the data set has it"
+        )
     if record is None or allow_training_cases or section not in _HELD_OUT_SECTIONS:
         return cases
     seen = set(record.data.get("training", {}).get("cases", ()))

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..data.intensity import Modality
+from ..data.patients import shared_patients
 from ..embeddings import FrozenEncoder, for_scans
 from ..embeddings.encoders import check_size, encoders_and_controls
 from ..errors import InputError
@@ -86,7 +87,7 @@ def evaluate_patches(
     everyone = encoders_and_controls(encoders, controls)
     _check_patches(everyone)
     OutputFolder(output_dir).check([_sheet_name(number) for number, _ in enumerate(encoders, start=1)])
-    shared = _shared_cases(train_slices, test_slices, allowed=allow_same_patient)
+    shared = _shared_patients(train_slices, test_slices, allowed=allow_same_patient)
     size_px = int(test_slices[0]["image"].shape[-1])
     for encoder in everyone:
         check_size(encoder, int(train_slices[0]["image"].shape[-1]))
@@ -143,15 +144,14 @@ def _check_patches(encoders: Sequence[FrozenEncoder]) -> None:
         )
 
 
-def _shared_cases(
+def _shared_patients(
     train_slices: Sequence[Mapping[str, Any]], test_slices: Sequence[Mapping[str, Any]], *, allowed: bool
 ) -> list[str]:
-    """Cases on both sides. Raises InputError where there are any and that is not allowed."""
-    train, test = ({str(item.get("case_id")) for item in slices} for slices in (train_slices, test_slices))
-    shared = sorted(train & test)
+    """Patients on both sides. Raises InputError where there are any and that is not allowed."""
+    shared = shared_patients(*([{"case_id": "?", **item} for item in slices] for slices in (train_slices, test_slices)))
     if shared and not allowed:
         raise InputError(
-            f"{len(shared)} cases have slices in training and test, such as {shared[0]}: the probes would be "
+            f"{len(shared)} patients have slices in training and test, such as {shared[0]}: the probes would be "
             "scored on patients that they were trained on. Split by patient, or set allow_same_patient to true: the "
             "tables are then marked as those within one patient"
         )

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..data.geometry import ResampleMode, fit_to_square, in_plane_spacing
+from ..data.patients import patient_of
 from ..errors import InputError
 from .slab_split import split_slabs
 
@@ -90,6 +91,8 @@ class ReferenceSlices(Dataset[dict[str, Any]]):
         spacing = in_plane_spacing(volume["image"].affine)
         keys = [key for key in ("image", "label") if key in case]
         items, unit = [], first_unit
+        case_id = case.get("case_id", "?")
+        patient = patient_of({**case, "case_id": case_id})
         for slab in slabs:
             step = self.unit_slices or slab.last - slab.first
             chosen = list(range(slab.first, slab.last, self.every))
@@ -98,7 +101,7 @@ class ReferenceSlices(Dataset[dict[str, Any]]):
                     key: self._fit(volume[key].as_tensor()[..., k], spacing, is_label=key == "label") for key in keys
                 }
                 number = unit + (k - slab.first) // step
-                items.append(item | {"unit": number, "case_id": case.get("case_id", "?"), "slice": k})
+                items.append(item | {"unit": number, "case_id": case_id, "patient": patient, "slice": k})
             unit = items[-1]["unit"] + 1
         return items
 

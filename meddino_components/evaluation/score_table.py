@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import ResultFiles
+from ..files import ResultFiles, plain_cell, write_csv
 from .metrics import OrganScore
 
 COLUMNS = ("case", "organ", "dice", "hd95_mm", "surface_dice_1mm", "reference_ml", "prediction_ml")
@@ -23,11 +23,11 @@ def write_scores(path: Path, scores: Iterable[OrganScore], *, overwrite: bool | 
         ResultFiles(overwrite=overwrite) as files,
         files.path(path).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        table: list[Sequence[str]] = [COLUMNS]
         for s in scores:
             values = (s.dice, s.hd95_mm, s.surface_dice, s.reference_ml, s.prediction_ml)
-            writer.writerow([s.case_id, s.organ, *(f"{value:.6g}" for value in values)])
+            table.append([s.case_id, s.organ, *(f"{value:.6g}" for value in values)])
+        write_csv(file, table)
 
 
 def read_scores(path: Path, organs: Collection[str]) -> list[OrganScore]:
@@ -42,7 +42,8 @@ def read_scores(path: Path, organs: Collection[str]) -> list[OrganScore]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                scores.append(OrganScore(row["case"], row["organ"], *(float(row[name]) for name in COLUMNS[2:])))
+                names = plain_cell(row["case"]), plain_cell(row["organ"])
+                scores.append(OrganScore(*names, *(float(row[name]) for name in COLUMNS[2:])))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: is not a table of scores with the columns {', '.join(COLUMNS)}. Move it away") from (
             error

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from ..data.image_sets import ImageSet, read_image_set
+from ..data.patients import patient_of
 from ..embeddings import FrozenEncoder
 from ..errors import InputError
 from ..files import file_stamp
@@ -21,7 +22,6 @@ from .frozen_segmentation import (
     segmentation_label_names,
 )
 from .frozen_segmentation.evaluate import check_decoders, suitable_decoders
-from .frozen_segmentation.folds import patient_of
 from .score_tables import Row
 
 _SCORING = 1  # raised with every change of probes, decoders or bootstraps that changes a row; in the identity of cells
@@ -117,7 +117,7 @@ def segmentation_task(name: str, source: Mapping[str, Any], settings: Mapping[st
     def asked() -> dict[str, Any]:
         return {
             "label_names": segmentation_label_names(
-                source.get("label_names", ()), source.get("dataset_dir", ""), source.get("layout", "msd")
+                source.get("label_names", ()), source.get("dataset_dir", ""), source.get("layout")
             ),
             "set_name": name,
             "decoders": list(source.get("decoders") or suitable_decoders(folds())),

@@ -5,6 +5,7 @@ from .hashing import flush, sha256_of
 from .lock import held_lock, release_lock
 from .output_folder import OutputFolder, is_empty_folder, writes_results
 from .results import ResultFiles, adopt, append_to, check_results, is_unchanged
+from .spreadsheet import plain_cell, safe_cell, write_csv
 from .stamps import Stamp, file_stamp
 from .temporaries import remove_dead_temporaries, temporary_beside
 from .text import printable, write_text
@@ -23,12 +24,15 @@ __all__ = [
     "held_lock",
     "is_empty_folder",
     "is_unchanged",
+    "plain_cell",
     "printable",
     "release_lock",
     "remove_dead_temporaries",
+    "safe_cell",
     "sha256_of",
     "temporary_beside",
     "write_atomically",
+    "write_csv",
     "write_text",
     "writes_results",
 ]

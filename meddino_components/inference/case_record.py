@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data.datasets import case_files
+from ..data.case_files import case_files
 from ..files import file_stamp, is_unchanged, sha256_of
 
 

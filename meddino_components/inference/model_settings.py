@@ -58,6 +58,7 @@ class ModelSettings:
         modality: of the cases: as typed, else ``ct`` or ``mr`` where all cases of training were of one; else None.
         fold: of the validation cases.
         n_folds: of the split.
+        split: by which rule, as typed, else as in training.
     """
 
     source: str
@@ -77,6 +78,7 @@ class ModelSettings:
     modality: str | None
     fold: int
     n_folds: int
+    split: str | None
 
     @property
     def record_id(self) -> str | None:
@@ -201,6 +203,7 @@ def _without_record(source: str, chosen: Mapping[str, Any], modality: str | None
         modality=modality,
         fold=chosen.get("fold", 0),
         n_folds=chosen.get("n_folds", 5),
+        split=chosen.get("split"),
     )
 
 
@@ -231,6 +234,7 @@ def _by_record(
         modality=modality or record.modality,
         fold=_first(typed.get("fold"), data.get("fold"), 0),
         n_folds=_first(typed.get("n_folds"), data.get("n_folds"), 5),
+        split=typed.get("split") or data.get("split"),
     )
 
 

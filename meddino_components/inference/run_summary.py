@@ -1,14 +1,16 @@
-"""What became of each case of a run."""
+"""What became of each case of a run, and of the runs before it in the same folder."""
 
 from __future__ import annotations
 
-import csv
 import json
 import signal
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from ..files import OutputFolder, write_text
+from ..files import OutputFolder, write_csv, write_text
+from .summary_table import COLUMNS, rows_of_case
 
 SUMMARY_FILES = ("summary.json", "summary.csv")
 _MAX_ROWS = 50  # of a table that one still reads
@@ -53,21 +55,38 @@ class RunSummary:
         return f"{len(self.cases)} of {self.n_cases}"
 
     def write(self, folder: OutputFolder) -> None:
-        """Write `SUMMARY_FILES`."""
-        rows = [asdict(case) for case in self.cases]
-        totals = {status: self.count(status) for status in ("ok", "failed", "skipped")}
-        totals_seconds = round(sum(case.seconds for case in self.cases), 3)
-        interrupted = None if self.interrupted_by is None else self._progress
+        """Write `SUMMARY_FILES`.
+
+        ``summary.json`` has this run's cases, and under ``earlier`` those of earlier runs that it did not touch;
+        ``summary.csv`` the organs of both, see `summary_table`.
+        """
+        own = [asdict(case) for case in self.cases]
+        touched = {case.case_id for case in self.cases}
+        earlier = [case for case in _recorded(folder.path / "summary.json") if case["case_id"] not in touched]
+        content = {
+            **{status: self.count(status) for status in ("ok", "failed", "skipped")},
+            "interrupted": None if self.interrupted_by is None else self._progress,
+            "seconds": round(sum(case.seconds for case in self.cases), 3),
+            "cases": own,
+            "earlier": earlier,
+        }
+        rows = [row for case in (*earlier, *own) for row in rows_of_case(folder.path, case)]
+        rows.sort(key=lambda row: str(row["case_id"]))
         with folder.files() as files:
-            text = json.dumps(
-                {**totals, "interrupted": interrupted, "seconds": totals_seconds, "cases": rows},
-                indent=2,
-                ensure_ascii=False,
-            )
+            text = json.dumps(content, indent=2, ensure_ascii=False)
             write_text(files.path(folder.path / "summary.json"), text + "\n")
             with files.path(folder.path / "summary.csv").open(
                 "w", newline="", encoding="utf-8", errors="backslashreplace"
             ) as file:
-                writer = csv.DictWriter(file, ["case_id", "status", "seconds", "error"])
-                writer.writeheader()
-                writer.writerows(rows)
+                write_csv(file, [COLUMNS, *([row.get(name, "") for name in COLUMNS] for row in rows)])
+
+
+def _recorded(path: Path) -> list[dict[str, Any]]:
+    """The cases of earlier runs, by the summary that the last one left; none where there is no such file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        cases = [*content.get("earlier", []), *content["cases"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    names = set(CaseRecord.__dataclass_fields__)
+    return [dict(case) for case in cases if isinstance(case, Mapping) and names == set(case)]

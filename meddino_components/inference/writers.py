@@ -151,6 +151,8 @@ class WriteCased(Transform):
             "case_id": case_id,
             "organs": self._organs(counts, source_affine),
             **({} if self.regions is None else {"regions": self._regions(self.regions, counts, source_affine)}),
+            # their volumes may be of a part: the scan ends there
+            "at_edge": self._at_edge(labels),
             "shape": list(labels.shape),
             "spacing_mm": [round(float(s), 6) for s in spacing_mm],
             "seconds": None if data.get("seconds") is None else round(float(data["seconds"]), 3),
@@ -188,6 +190,14 @@ class WriteCased(Transform):
             text = json.dumps(report, indent=2, ensure_ascii=False)
             write_text(files.path(final.with_name(f"{case_id}.json")), text + "\n")
         return data
+
+    def _at_edge(self, labels: NDArray[np.uint8]) -> list[str]:
+        """Names of the organs and regions that reach the first or last voxel along an axis."""
+        faces = (labels[(slice(None),) * axis + (end,)] for axis in range(3) for end in (0, -1))
+        found = {int(label) for face in faces for label in np.unique(face)} - {0}
+        names = [self.label_names.get(label, f"label_{label}") for label in sorted(found)]
+        regions = () if self.regions is None else zip(self.regions.names, self.regions.members, strict=True)
+        return [*names, *(name for name, members in regions if found & set(members))]
 
     @staticmethod
     def _regions(

@@ -21,6 +21,7 @@ from ..checkpoints import (
     read_record,
     resolve,
 )
+from ..data.case_splits import portable_split
 from ..data.cases import stem_of
 from ..data.intensity import INTENSITY_TABLE
 from ..data.regions import Regions, plain_regions
@@ -48,6 +49,7 @@ def training_record(
     layout: str | None = None,
     fold: int | None = None,
     n_folds: int | None = None,
+    split: str | None = None,
     seed: int | None = None,
     encoder: LoadReport | None = None,
     trained_further: str | os.PathLike[str] | None = None,
@@ -71,6 +73,7 @@ def training_record(
         layout: of the data set.
         fold: of the validation cases.
         n_folds: of the split.
+        split: as in the configuration; of a path only that it is nnU-Net's file is kept.
         seed: of everything random.
         encoder: what was loaded into the encoder.
         trained_further: weights of the whole network that training goes on from.
@@ -104,6 +107,7 @@ def training_record(
             "layout": layout,
             "fold": fold,
             "n_folds": n_folds,
+            "split": portable_split(split),
             "training": _split(training_cases),
             "validation": _split(validation_cases),
         },

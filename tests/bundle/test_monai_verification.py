@@ -15,14 +15,14 @@ from monai.utils import BundleProperty
 from tiny_settings import TINY
 
 from meddino_components.checkpoints import write_weights
-from meddino_components.data import brats_regions
+from meddino_components.data import AMOS_LABELS, brats_regions
 
 REPOSITORY = Path(__file__).parents[2]
 # the same requirements as the schema that MONAI downloads, from the specification's text
 SCHEMA = REPOSITORY / "meddino_components" / "bundle" / "metadata_schema.json"
 # what the labels mean by the configuration, and how many outputs the network has for them
 LABEL_NAMES = {
-    "meddinov3_seg_amos": lambda config: dict(enumerate(config["label_names"])),
+    "meddinov3_seg_amos": lambda _: AMOS_LABELS,
     "meddinov3_seg_brats": lambda config: {
         0: "background",
         **dict(brats_regions(config["label_convention"]).label_names),

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 from brats_volumes import NAMES_2023, write_brats, write_brats_case
+from drawn_labels import write_structure_set
 from PIL import Image
 from slide_writing import DARK, section, write_tiles
 from volume_files import ct_voxels, save_nifti, write_dicom_series
 
 from meddino_components.data import read_datalist
+from meddino_components.data.dicom import read_series
 
 # slices are what takes time at the published sizes: as few as the smallest tumour needs
 _BRAIN = (48, 44, 5)
@@ -25,6 +27,7 @@ def write_user_files(root: Path) -> None:
     _scans(data, root / "scans")
     _labelled_scan(data)
     write_dicom_series(data / "dicom" / "patient_1", ct_voxels())
+    _planning_cts(data / "planning_cts")
     write_brats(data / "brats2021", n_cases=5, shape=_BRAIN)
     for seed in range(5):
         case_id = f"BraTS-GLI-{seed:05d}-000"
@@ -49,6 +52,18 @@ def write_working_folder(folder: Path, data: Path) -> None:
         save_nifti(folder / f"{name}.nii.gz", image, spacing_mm=(2, 2, 3))
         save_nifti(folder / f"{name}_seg.nii.gz", (label == 2).astype(np.uint8), spacing_mm=(2, 2, 3))
     (folder / "held_out.txt").write_text("case_9\n", encoding="utf-8")
+
+
+def _planning_cts(root: Path, n: int = 5) -> None:
+    """A CT of each patient with its structure set beside it."""
+    for k in range(1, n + 1):
+        folder, uid = root / f"patient_{k}", f"1.2.826.0.1.3680043.9.9999.{k}"
+        voxels = ct_voxels(k, (48, 48, 3))
+        write_dicom_series(folder, voxels, series_uid=uid, patient_id=f"P{k}")
+        tumour = np.zeros(voxels.shape, bool)
+        tumour[20:30, 16 + k : 28, 1:] = True
+        structures = {"GTV-1": tumour, "BODY": voxels > -500}
+        write_structure_set(folder / "structures.dcm", structures, read_series(folder).affine, series_uid=uid)
 
 
 def _amos(root: Path, n: int = 5) -> None:

@@ -57,7 +57,7 @@ def test_a_series_by_its_uid_and_a_tilt_resampled(model, tmp_path, capfd):
     write_dicom_series(folder, CT, series_uid=OTHER, name="x{}", tilt=1.8)
     assert command("series", folder) == 0
     listed = capfd.readouterr().out
-    assert f"{OTHER}: CT, 5 slices, 48 x 40" in listed
+    assert f"{OTHER}  5 files, CT, 5 slices, 48 x 40" in listed
     assert PATIENT["description"] not in listed
     assert run(folder, tmp_path / "out", model, "--series_uid", OTHER, "--gantry_tilt", "resample") == 0
     assert nib.load(tmp_path / "out" / "two.nii.gz").shape == (48, 48, 5)

@@ -18,7 +18,7 @@ from command_lines import AMOS, REPOSITORY, bundle_command, environment, run_pre
 from in_process import command, run_here
 
 from meddino_components.checkpoints import sha256_of, write_weights
-from meddino_components.data import write_phantoms
+from meddino_components.data import AMOS_LABELS, write_phantoms
 from meddino_components.networks import vit_backbone
 
 COMMANDS = ("segment", "series", "import_weights", "phantom", "plan", "build", "export")
@@ -122,7 +122,7 @@ def test_evaluation_reports_the_dice_of_the_written_labels(phantoms, model, tmp_
     (case,) = cases
     found = np.asarray(nib.load(output / f"{case}.nii.gz").dataobj)
     label = np.asarray(nib.load(phantoms / "labelsTr" / f"{case}.nii.gz").dataobj)
-    names = json.loads((AMOS / "configs/train.json").read_text(encoding="utf-8"))["label_names"]
+    names = list(AMOS_LABELS.values())
     measured = []
     for row in rows:
         k = names.index(row["organ"])

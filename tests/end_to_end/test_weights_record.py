@@ -24,11 +24,24 @@ PLAN |= {key: TINY[key] for key in ("backbone", "roi_size")}
 
 
 @pytest.fixture(scope="module")
-def trained(phantoms, tmp_path_factory):
+def data(phantoms, tmp_path_factory):
+    """Phantoms whose labels are called otherwise."""
+    root = tmp_path_factory.mktemp("data")
+    for folder in phantoms.glob("*Tr"):
+        (root / folder.name).symlink_to(folder)
+    content = json.loads((phantoms / "dataset.json").read_text(encoding="utf-8"))
+    content = {"training": content["training"], "labels": dict(enumerate(LABELS))}
+    (root / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
     """Of other labels, spacing, intensities and backbone than the bundle's, on fold 1; with larger weights."""
     output = tmp_path_factory.mktemp("trained")
     settings = {**TINY, **PLAN, **LARGE_SCALE, "modality": "ct", "fold": 1, "licences": ["CC-BY-4.0"]}
-    settings |= {"dataset_dir": str(phantoms), "output_dir": str(output), "model_path": str(output / "model.pt")}
+    del settings["label_names"]
+    settings |= {"dataset_dir": str(data), "output_dir": str(output), "model_path": str(output / "model.pt")}
     run_here(["train"], settings)
     return output / "model.pt"
 
@@ -121,8 +134,19 @@ def test_an_exported_file_knows_as_much(trained, scan, tmp_path, suffix):
     assert "pixdim is [5.0, 5.0] in the record, [0.488, 0.488] is set" in said
 
 
-def test_evaluate_takes_the_fold_of_the_weights_and_refuses_another(trained, phantoms, tmp_path):
-    settings = {"dataset_dir": str(phantoms), "model_path": str(trained), "modality": "ct", "overlay": False}
+def test_names_that_contradict_the_data_set_are_refused_with_both(trained, data, phantoms, tmp_path):
+    settings = {"dataset_dir": str(phantoms), "modality": "ct", "output_dir": str(tmp_path / "out")}
+    said = error_of(["train"], {**TINY, **PLAN, **settings})
+    assert said.startswith("label_names and dataset.json name the labels otherwise: 0 background, 1 organ 1,")
+    assert "1 spleen, 2 right kidney" in said
+    said = error_of(["evaluate"], {**settings, "model_path": str(trained)})
+    assert said.startswith("the weights and dataset.json name the labels otherwise: 0 background, 1 organ 1,")
+    # without a word of them training takes those of the data set
+    assert read_record(trained).labels == dict(enumerate(LABELS))
+
+
+def test_evaluate_takes_the_fold_of_the_weights_and_refuses_another(trained, data, tmp_path):
+    settings = {"dataset_dir": str(data), "model_path": str(trained), "modality": "ct", "overlay": False}
     run_here(["evaluate"], {**settings, "output_dir": str(tmp_path / "out")})
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["model_sha256"] == sha256_of(trained)

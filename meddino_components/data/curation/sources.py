@@ -13,9 +13,11 @@ from typing import Any
 
 from ...errors import InputError
 from ..cases import check_unique, list_cases
-from ..datasets import Layout, Section, read_datalist
+from ..dataset_json import read_dataset_json
+from ..datasets import read_datalist
 from ..file_checks import ITK_SUFFIXES, NIFTI_SUFFIXES
 from ..intensity import parse_modality
+from ..layouts import Section, recognised_layout
 
 Sources = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
 
@@ -134,31 +136,21 @@ def _named(sources: Sources) -> list[tuple[str, Path]]:
 
 
 def _read_data_set(root: Path, modality: str | None) -> list[dict[str, str]]:
-    content = _read_json(root / "dataset.json")
-    if not isinstance(content, dict):
-        raise InputError(f"{root / 'dataset.json'}: holds a {type(content).__name__}; expected an object.")
-    layout: Layout
-    sections: list[Section]
-    if "file_ending" in content:
-        layout, has_test = "nnunet_raw", any((root / "imagesTs").glob("*"))
-        sections = ["all_labelled"] if any((root / "labelsTr").glob("*")) else []
+    content, layout = read_dataset_json(root), recognised_layout(root) or "msd"
+    if layout == "nnunet_raw":
+        labelled = bool(content.get("dataset")) or any((root / "labelsTr").glob("*"))
+        has_test = any((root / "imagesTs").glob("*"))
     else:
-        layout, has_test = "amos" if _is_amos(content.get("training")) else "msd", bool(content.get("test"))
-        sections = ["all_labelled"] if content.get("training") else []
-        if layout == "amos" and content.get("validation"):
-            sections.append("official_validation")
+        labelled, has_test = bool(content.get("training")), bool(content.get("test"))
+    sections: list[Section] = ["all_labelled"] if labelled else []
+    if layout == "amos" and content.get("validation"):
+        sections.append("official_validation")
     cases: list[dict[str, str]] = []
     for section in [*sections, *(["test"] if has_test else [])]:
-        cases += read_datalist(root, layout, section, modality=modality)  # type: ignore[arg-type]
+        cases += read_datalist(root, layout, section, modality=modality)
     if not cases:
         raise InputError(f"{root / 'dataset.json'}: lists no images. Check the data set, or give its image folder.")
     return cases
-
-
-def _is_amos(training: Any) -> bool:
-    """Whether cases are called amos_0001: their numbers, not dataset.json, tell CT from MR there."""
-    names = [entry.get("image") if isinstance(entry, dict) else entry for entry in training or []]
-    return bool(names) and all(Path(str(name)).name.startswith("amos_") for name in names)
 
 
 def _read_list(path: Path, modality: str | None) -> list[dict[str, str]]:

@@ -1,6 +1,7 @@
 """A folder of DICOM files to one checked volume; ITK's GDCM reads, nothing of a header but its grid is kept."""
 
 from .headers import is_dicom_file
+from .listing import describe_series
 from .reading import GantryTilt, SeriesVolume, read_series
 from .series import DicomSeries, choose_series, has_dicom_files, list_series
 
@@ -9,6 +10,7 @@ __all__ = [
     "GantryTilt",
     "SeriesVolume",
     "choose_series",
+    "describe_series",
     "has_dicom_files",
     "is_dicom_file",
     "list_series",

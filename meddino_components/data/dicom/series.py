@@ -47,6 +47,10 @@ class DicomSeries:
 
     def describe(self) -> str:
         """One line: UID, modality, number and size of slices, spacing and thickness."""
+        return f"{self.uid}: {self.facts()}"
+
+    def facts(self) -> str:
+        """`describe` without the UID."""
         first = self.slices[0]
         spacing, thicknesses = first.floats("pixel_spacing", 2), count_thicknesses(self.slices)
         frames = first.number("frames", 1)
@@ -56,7 +60,7 @@ class DicomSeries:
             parts.append(f"{spacing[1]:.4g} x {spacing[0]:.4g} mm")
         if thicknesses:
             parts.append("slices of " + " and ".join(f"{mm:g}" for mm in thicknesses) + " mm")
-        return f"{self.uid}: " + ", ".join(parts)
+        return ", ".join(parts)
 
 
 def count_thicknesses(slices: Iterable[SliceHeader]) -> dict[float, int]:

@@ -11,7 +11,7 @@ from .found_files import folder_of, with_files
 from .image_set import ImageModality, ImageSet, Sample, Split
 from .naming import first_few
 from .splits import DEFAULT_FRACTIONS, DEFAULT_VAL_FRACTION, carve_validation, fractions_of, split_samples
-from .tables import Row, flag, read_table
+from .tables import Row, find_patient_column, flag, patient_in, read_table
 
 _SPLIT_NAMES: dict[str, Split] = {
     "train": "train",
@@ -53,7 +53,8 @@ def read_labelled_table(
         path_column: paths of the images; a sample's id is this path.
         class_column: one class a row; classes are numbered in the order of their names, whole numbers by value.
         label_columns: instead of it, several columns of 0 and 1.
-        patient_column: patients; None: each row is one of its own.
+        patient_column: patients; None: the column ``patient`` or ``patient_id``, else each row is one of its own but
+            for names that say otherwise, as in BraTS (`patient_of_name`).
         split_column: train, val and test, or training, valid, validation, dev, testing, in either case.
         fractions: shares of train, val and test, only without ``split_column``.
         val_fraction: share of training, only where ``split_column`` has no validation.
@@ -127,6 +128,7 @@ def samples_of_table(
     _check_labels(path, class_column, label_columns)
     _check_shares(path, split_column, fractions, val_fraction)
     columns = [class_column] if class_column else list(label_columns or ())
+    patient_column = find_patient_column(path, patient_column)
     rows = read_table(path, [c for c in (path_column, *columns, patient_column, split_column) if c])
     names, labels = _classes(rows, class_column) if class_column else (columns, _flags(rows, columns, path))
     samples = [
@@ -134,7 +136,7 @@ def samples_of_table(
             sample_id=row.cells[path_column],
             image=str(folder / row.cells[path_column]),
             index=None,
-            patient=row.cells[patient_column or path_column],
+            patient=patient_in(row, patient_column, path_column),
             split=_split(row, split_column, path) if split_column else "train",
             labels=of_row,
         )

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ...errors import InputError
 from ..file_checks import check_is_image_file, last_line
 from .found_files import folder_of
-from .tables import read_table
+from .tables import find_patient_column, patient_in, read_table
 
 Case = dict[str, Any]
 _ONE_CHANNEL = ("1", "L", "P", "I", "I;16")
@@ -35,7 +35,8 @@ def read_mask_table(
         table: the CSV file, below ``root`` unless absolute.
         path_column: paths of the pictures; a case's id is this path.
         mask_column: paths of the masks, see `load_mask`.
-        patient_column: patients, or videos, that must not be on both sides; None: each picture is one of its own.
+        patient_column: patients, or videos, that must not be on both sides; None: the column ``patient`` or
+            ``patient_id``, else each picture is one of its own but for names that say otherwise (`patient_of_name`).
 
     Returns:
         cases {"image", "label", "case_id", "patient", "modality": "picture"} in the order of the rows.
@@ -45,6 +46,7 @@ def read_mask_table(
     """
     folder = folder_of(root)
     path = folder / Path(table).expanduser()
+    patient_column = find_patient_column(path, patient_column)
     columns = [path_column, mask_column, *([patient_column] if patient_column else [])]
     cases: dict[str, Case] = {}
     for row in read_table(path, columns):
@@ -59,7 +61,7 @@ def read_mask_table(
             "image": str(image),
             "label": str(mask),
             "case_id": case_id,
-            "patient": row.cells[patient_column] if patient_column else case_id,
+            "patient": patient_in(row, patient_column, path_column),
             "modality": "picture",
         }
     return list(cases.values())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError
+from ..patients import PATIENT_KEYS, patient_of_name
 
 _DELIMITERS = ",;\t"
 
@@ -55,6 +56,28 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
     if not rows:
         raise InputError(f"{path}: no row below the header. Download or write it again.")
     return rows
+
+
+def find_patient_column(path: Path, stated: str | None) -> str | None:
+    """The column of patients: the stated one, else one that is called so; None where there is none.
+
+    Raises:
+        InputError: no such file, another encoding, or both ``patient`` and ``patient_id`` and none stated.
+    """
+    found = [name for name in _read_lines(path)[0] if name in PATIENT_KEYS]
+    if stated is None and len(found) > 1:
+        raise InputError(f"{path}: has the columns {' and '.join(found)}. Set patient_column to the one that is meant.")
+    return stated or next(iter(found), None)
+
+
+def patient_in(row: Row, column: str | None, name_column: str) -> str:
+    """The patient of a row: by its column, else by what the name of its file says, see `patient_of_name`."""
+    if column is not None:
+        return row.cells[column]
+    path = row.cells[name_column]
+    name = Path(path).name.split(".")[0]
+    patient = patient_of_name(name)
+    return path if patient == name else patient
 
 
 def read_list(path: Path) -> list[str]:

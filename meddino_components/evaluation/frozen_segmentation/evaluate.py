@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +11,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ...data.patients import patient_of
 from ...embeddings import FrozenEncoder
 from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
-from ...files import ResultFiles, writes_results
+from ...files import ResultFiles, write_csv, writes_results
 from ...interruption import ends_on_signal
 from ...networks.map_decoders import DecoderName
 from ..feature_map_sheet import evenly_spaced
@@ -24,7 +24,7 @@ from ..score_tables import TABLE_SUFFIXES, Row, plain, write_tables
 from .cells import DecodedFold, DecoderCell
 from .decoder_training import DecoderTraining
 from .dice_bootstrap import BootstrappedDice
-from .folds import Case, Fold, patient_of
+from .folds import Case, Fold
 from .loss_curves import write_loss_curves
 from .mapped_set import MappedSet, map_cases
 from .prediction_sheet import ShownCase, write_prediction_sheet
@@ -280,12 +280,12 @@ def _write_cases(path: Path, results: Mapping[Key, DecodedFold], mapped: MappedS
         ResultFiles() as files,
         files.path(path).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["fold", "encoder", "decoder", "case", "patient", *classes])
+        table: list[list[str]] = [["fold", "encoder", "decoder", "case", "patient", *classes]]
         for key, result in results.items():
             for case, row in result.dice.items():
                 values = ("" if row[name] != row[name] else f"{row[name]:.6g}" for name in classes)
-                writer.writerow([*key, case, patient_of(mapped.cases[case]), *values])
+                table.append([*map(str, key), case, patient_of(mapped.cases[case]), *values])
+        write_csv(file, table)
 
 
 def _draw(

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from monai.data import partition_dataset
 
-from ...data.datasets import Layout, label_names, read_datalist
+from ...data.datasets import read_datalist
 from ...data.image_sets.picture_masks import read_mask_table
+from ...data.label_names import class_names
+from ...data.layouts import LAYOUTS, find_layout
+from ...data.patients import patient_of, shared_patients
 from ...errors import InputError
 
 Case = Mapping[str, Any]
@@ -47,18 +50,13 @@ class Fold:
 
     def shared_patients(self) -> list[str]:
         """The patients that are on both sides, sorted."""
-        return sorted({patient_of(case) for case in self.train} & {patient_of(case) for case in self.test})
-
-
-def patient_of(case: Case) -> str:
-    """What must not be on both sides of a fold."""
-    return str(case.get("patient", case["case_id"]))
+        return shared_patients(self.train, self.test)
 
 
 def segmentation_folds(
     *,
     dataset_dir: str | Path = "",
-    layout: str = "msd",
+    layout: str | None = None,
     layout_options: Mapping[str, Any] | None = None,
     n_folds: int = 5,
     folds: Sequence[int] | None = None,
@@ -70,7 +68,7 @@ def segmentation_folds(
 
     Args:
         dataset_dir: of the data set, see `read_datalist` and `read_mask_table`.
-        layout: "msd", "nnunet_raw", "amos" or "picture_masks".
+        layout: "msd", "nnunet_raw" or "amos", None for whichever it is; or "picture_masks".
         layout_options: "modality" of volumes; the columns of `read_mask_table` of pictures.
         n_folds: that the labelled cases are split into.
         folds: numbers of those that are tested, from 0; None: all, so that every case is tested once.
@@ -107,33 +105,37 @@ def segmentation_folds(
     return made
 
 
-def segmentation_label_names(names: Sequence[str], dataset_dir: str | Path = "", layout: str = "msd") -> list[str]:
-    """Class names by number, background first: as given, or from the data set's dataset.json.
+def segmentation_label_names(
+    names: Sequence[str], dataset_dir: str | Path = "", layout: str | None = None
+) -> list[str]:
+    """Class names by number, background first: as given, or from the data set's dataset.json, which must not differ.
 
     Raises:
-        InputError: none are given and the layout states none, or its numbers are not 0, 1, 2 and so on.
+        InputError: none are given and the layout states none; or see `class_names`.
     """
-    if names:
+    if not dataset_dir or layout == PICTURES:
+        if not names:
+            raise InputError("label_names is empty: name the classes by number, background first")
         return list(names)
-    if not dataset_dir or layout not in get_args(Layout):
-        raise InputError("label_names is empty: name the classes by number, background first")
-    found = label_names(dataset_dir, layout)  # type: ignore[arg-type]
-    if list(found) != list(range(len(found))):
-        raise InputError(f"{dataset_dir}: labels are numbered {list(found)}; expected 0, 1, 2 and so on")
-    return list(found.values())
+    return class_names(dataset_dir=dataset_dir, layout=find_layout(dataset_dir, layout), stated=names or None)
 
 
-def _cases(dataset_dir: str | Path, layout: str, options: dict[str, Any]) -> list[Case]:
+def _cases(dataset_dir: str | Path, layout: str | None, options: dict[str, Any]) -> list[Case]:
     if layout == PICTURES:
         try:
             return list(read_mask_table(dataset_dir, **options))
         except TypeError as error:
             raise InputError(f"layout_options {options} do not fit layout '{layout}': {error}") from error
+    if layout is not None and layout not in LAYOUTS:
+        raise InputError(f"layout is {layout!r}; expected one of {', '.join((*LAYOUTS, PICTURES))}.")
     if unknown := sorted(set(options) - {"modality"}):
         raise InputError(f"layout '{layout}' has no option {', '.join(unknown)}. Its option is modality.")
+    layout = find_layout(dataset_dir, layout)
+    if layout == "dicom":
+        raise InputError("layout 'dicom' has drawn labels, and a frozen encoder takes label maps. Save them as NIfTI.")
     if layout == "brats":
         raise InputError("layout 'brats' has several sequences a case, and a frozen encoder takes one image. Use msd.")
-    cases = read_datalist(dataset_dir, layout, "all_labelled", **options)  # type: ignore[arg-type]
+    cases = read_datalist(dataset_dir, layout, "all_labelled", **options)
     modalities = sorted({str(case["modality"]) for case in cases})
     if len(modalities) > 1:
         raise InputError(f"{dataset_dir}: holds {', '.join(modalities)}; set the modality in layout_options to one")

@@ -11,9 +11,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ...data.image_sets import Sample, Selection
+from ...data.patients import patient_of
 from ...embeddings import Embeddings, FrozenEncoder, embed
 from ...errors import InputError
-from .folds import Case, Fold, patient_of
+from .folds import Case, Fold
 from .label_store import CaseLabels, UnnamedLabelError, labels_of
 from .map_crops import MappedCase
 

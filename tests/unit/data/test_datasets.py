@@ -123,7 +123,7 @@ def test_msd_and_cases_that_share_a_file_name(tmp_path):
         ({"training": ["./imagesTr/amos_0001.nii.gz"] * 2}, {}, r"recur.*amos_0001"),
         ({"training": [3]}, {}, "entry 3"),
         ({"training": {"a": 1}}, {}, "expected a list"),
-        ({"training": ["./imagesTr/scan.nii.gz"]}, {}, "no number at its end"),
+        ({"training": ["./imagesTr/amos_scan.nii.gz"]}, {}, "no number at its end"),
         ({}, {"fold": 5}, r"fold is 5; expected 0\.\.4"),
         ({}, {"n_folds": 20}, "cannot be split"),
         ({}, {"modality": "pet"}, "'ct' or 'mr'"),

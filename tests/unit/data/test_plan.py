@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from volume_files import save_nifti
 
 from meddino_components.data import NormalizeIntensityByModalityd, plan
 from meddino_components.data.plan import divisible_size
@@ -65,3 +66,28 @@ def test_refused(dataset):
         plan(dataset, "amos", output=dataset / "x" / "o.yaml")
     with pytest.raises(InputError, match="roi_size"):
         plan(dataset, "amos", roi_size=0)
+
+
+def test_of_mri_sequences_there_is_a_spacing_and_no_fingerprint(tmp_path):
+    for case, spacing in (("a", 1.0), ("b", 1.0), ("c", 2.0)):
+        for name in ("t1", "t1ce", "t2", "flair", "seg"):
+            voxels = np.zeros((90, 100, 2), np.uint8)
+            save_nifti(tmp_path / case / f"{case}_{name}.nii.gz", voxels, (spacing, spacing * 1.1, 5.0))
+    result = plan(tmp_path, roi_size=128)
+    # the median slice is of 100 x 90, rounded up to multiples of 16
+    assert result == {"pixdim": [pytest.approx(1.1 * 112 / 128), pytest.approx(96 / 128)], "roi_size": [128, 128],
+                      "fingerprint": None}  # fmt: skip
+    assert plan(tmp_path, "brats", 128, modality="mr") == result
+    with pytest.raises(InputError, match="MRI sequences"):
+        plan(tmp_path, modality="ct")
+
+
+def test_of_two_modalities_ct_is_planned_for_and_said(dataset):
+    content = json.loads((dataset / "dataset.json").read_text())
+    for folder in ("imagesTr", "labelsTr"):
+        (dataset / folder / "amos_0600.nii.gz").write_bytes((dataset / folder / "amos_0001.nii.gz").read_bytes())
+    content["training"].append({"image": "imagesTr/amos_0600.nii.gz", "label": "labelsTr/amos_0600.nii.gz"})
+    (dataset / "dataset.json").write_text(json.dumps(content))
+    with pytest.warns(UserWarning, match="holds ct and mr scans; this plan is of the ct scans"):
+        assert plan(dataset) == plan(dataset, modality="ct")
+    assert plan(dataset, modality="mr")["fingerprint"] is None

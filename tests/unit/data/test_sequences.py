@@ -9,7 +9,7 @@ import pytest
 from brats_volumes import NAMES_2021, NAMES_2023, brain, write_brats, write_brats_case, write_dicom_case
 
 from meddino_components.data import LoadSequencesd, list_sequence_cases, read_datalist
-from meddino_components.data.datasets import case_files
+from meddino_components.data.case_files import case_files
 from meddino_components.data.sequences import SEQUENCES, sequence_of
 from meddino_components.errors import InputError
 

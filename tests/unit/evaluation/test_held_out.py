@@ -7,7 +7,7 @@ from meddino_components.errors import InputError
 from meddino_components.evaluation import held_out_cases
 
 RECORD = WeightsRecord(data={"fold": 2, "n_folds": 5, "training": {"cases": [hash_of_case("a"), hash_of_case("b")]}})
-SEEN, NEW = [{"case_id": "c"}, {"case_id": "a"}], [{"case_id": "c"}]
+SEEN, NEW = [{"case_id": "c", "label": "c"}, {"case_id": "a", "label": "a"}], [{"case_id": "c", "label": "c"}]
 
 
 @pytest.mark.parametrize("section", ["validation", "official_validation", "test"])
@@ -22,3 +22,10 @@ def test_sections_that_say_so_and_weights_of_others_pass():
     assert held_out_cases(cases=SEEN, record=RECORD, section="training") is SEEN
     assert held_out_cases(cases=SEEN, record=None, section="validation") is SEEN
     assert held_out_cases(cases=SEEN, record=WeightsRecord(), section="validation") is SEEN
+
+
+@pytest.mark.parametrize("record", [None, RECORD])
+def test_cases_without_labels_are_one_error(record):
+    cases = [*NEW, {"case_id": "d"}, {"case_id": "e"}]
+    with pytest.raises(InputError, match=r"2 of 3 cases of section test have no label, the first d: .*inference"):
+        held_out_cases(cases=cases, record=record, section="test", allow_training_cases=True)

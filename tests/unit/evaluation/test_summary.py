@@ -36,6 +36,13 @@ def test_cases_first_then_organs() -> None:
     assert summary.mean_hd95_mm == pytest.approx((6.0 + 2.0) / 2)  # the missed gall bladder is left out
 
 
+def test_names_that_are_formulas_are_written_as_text_and_read_as_they_were(tmp_path: Path) -> None:
+    scores = [OrganScore("=1+1", "@organ", 0.5, 1.0, 0.5, 1.0, 1.0)]
+    write_scores(tmp_path / "metrics.csv", scores)
+    assert "\n'=1+1,'@organ,0.5," in (tmp_path / "metrics.csv").read_text(encoding="utf-8")
+    assert read_scores(tmp_path / "metrics.csv", ["@organ"]) == scores
+
+
 def test_organs() -> None:
     organs = summarize(SCORES, ORGANS).organs
     gall_bladder = organs["gall bladder"]

@@ -24,6 +24,18 @@ def test_commas_in_a_csv_are_quoted():
     assert list(csv.reader(StringIO(csv_text(TABLE)))) == TABLE
 
 
+HOSTILE = [["=1+1", "a|b"], ["x\\y $1 #2 {z} ~ ^", "two\nlines"]]
+
+
+def test_names_break_no_table():
+    lines = markdown(HOSTILE, heading="What.").splitlines()
+    assert lines[2:] == [r"| =1+1 | a\|b |", "|---|---|", r"| x\\y $1 #2 {z} ~ ^ | two lines |"]
+    rows = latex(HOSTILE, heading="two\nlines", columns="lc").splitlines()
+    assert rows[0] == "% two lines"
+    assert rows[5] == (r"x\textbackslash{}y \$1 \#2 \{z\} \textasciitilde{} \textasciicircum{} & two lines \\")
+    assert csv_text(HOSTILE).startswith("'=1+1,a|b\n")
+
+
 def test_intervals_as_text():
     gain = Interval(0.0504, -0.01, 0.11)
     assert gain.text() == "0.050 (-0.010 to 0.110)"

@@ -89,7 +89,7 @@ def test_report_holds_volumes(tmp_path: Path) -> None:
     np.testing.assert_allclose(report["spacing_mm"], [0.8, 1.1, 2.5], atol=1e-5)
     assert (report["model_sha256"], report["record_id"]) == ("abc", "def")
     assert report["seconds"] > 0
-    described = {"case_id", "organs", "shape", "spacing_mm", "seconds", "software"}
+    described = {"case_id", "organs", "at_edge", "shape", "spacing_mm", "seconds", "software"}
     assert set(report) == described | {
         "files",
         "source_digest",

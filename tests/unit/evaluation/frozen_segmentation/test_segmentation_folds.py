@@ -111,5 +111,5 @@ def test_names_have_to_be_known(msd):
         segmentation_label_names([], msd, "picture_masks")
     content = json.loads((msd / "dataset.json").read_text(encoding="utf-8"))
     (msd / "dataset.json").write_text(json.dumps(content | {"labels": {"0": "background", "2": "x"}}), encoding="utf-8")
-    with pytest.raises(InputError, match=r"numbered \[0, 2\]"):
+    with pytest.raises(InputError, match=r"numbers \[0, 2\]"):
         segmentation_label_names([], msd, "msd")

@@ -1,0 +1,227 @@
+"""Kinds of values that a key of a configuration takes: what is expected, in words, and how a value is read."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a key takes.
+
+    Attributes:
+        expected: in words, for messages and for the table in the docs.
+        read: gives the value that is meant; raises ValueError for one that cannot be meant.
+        is_text: a text that arrives as typed.
+        optional: None is a value.
+    """
+
+    expected: str
+    read: Callable[[Any], Any]
+    is_text: bool = False
+    optional: bool = False
+
+
+def optional(kind: Kind) -> Kind:
+    """The kind, or None."""
+    return replace(kind, optional=True)
+
+
+def whole(low: int, high: int | None = None) -> Kind:
+    """A whole number; ``"4"`` and 4.0 are meant so, True and 2.5 are not."""
+
+    def read(value: Any) -> int:
+        number = _number(value)
+        if number != int(number) or number < low or (high is not None and number > high):
+            raise ValueError
+        return int(number)
+
+    return Kind(f"a whole number{_bounds(low, high)}", read)
+
+
+def number(low: float | None = None, high: float | None = None, *, above: float | None = None) -> Kind:
+    """A finite number; the text ``"1e-4"``, which YAML takes for one, is meant so.
+
+    Args:
+        low: the least.
+        high: the greatest.
+        above: instead of ``low``, what it has to be greater than.
+    """
+
+    def read(value: Any) -> float:
+        found = _number(value)
+        if (low is not None and found < low) or (high is not None and found > high):
+            raise ValueError
+        if above is not None and found <= above:
+            raise ValueError
+        return found
+
+    words = f" above {above:g}" + ("" if high is None else f", at most {high:g}") if above is not None else ""
+    return Kind(f"a number{words or _bounds(low, high)}", read)
+
+
+def truth() -> Kind:
+    """True or False; neither words nor 0 and 1."""
+
+    def read(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError
+        return value
+
+    return Kind("True or False", read)
+
+
+def text(what: str = "a text") -> Kind:
+    """A text; a number is what it is as text."""
+
+    def read(value: Any) -> str:
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise ValueError
+        return str(value)
+
+    return Kind(what, read, is_text=True)
+
+
+def choice(*values: str) -> Kind:
+    """One of some words, whatever their capitals."""
+    by_name = {value.lower(): value for value in values}
+
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or value.strip().lower() not in by_name:
+            raise ValueError
+        return by_name[value.strip().lower()]
+
+    return Kind(f"one of {', '.join(values)}", read, is_text=True)
+
+
+def several(kind: Kind, what: str, *, length: int | None = None, at_least: int = 0) -> Kind:
+    """A list of values of one kind; one value alone stands for the list of it.
+
+    Args:
+        kind: of each.
+        what: in words.
+        length: of the list, where one value alone stands for all of them.
+        at_least: so many.
+    """
+
+    def read(value: Any) -> list[Any]:
+        found = _list(value)
+        if found is None:
+            found = [value] * (length or 1)
+        if len(found) < at_least or (length is not None and len(found) != length):
+            raise ValueError
+        return [kind.read(one) for one in found]
+
+    return Kind(what, read, is_text=kind.is_text)
+
+
+def either(first: Kind, second: Kind) -> Kind:
+    """A value of the first kind, else of the second."""
+
+    def read(value: Any) -> Any:
+        try:
+            return first.read(value)
+        except ValueError:
+            return second.read(value)
+
+    return Kind(f"{first.expected}, or {second.expected}", read, is_text=first.is_text and second.is_text)
+
+
+def ordered_pair(kind: Kind, what: str) -> Kind:
+    """Two values, the first not above the second."""
+
+    def read(value: Any) -> list[Any]:
+        found = several(kind, what, length=2).read(value)
+        if found[0] > found[1]:
+            raise ValueError
+        return found
+
+    return Kind(what, read)
+
+
+def mapping(what: str = "a mapping, {'key': value}", values: Kind | None = None) -> Kind:
+    """A mapping, whose values are of a kind where one is given; what stands between underscores is passed over."""
+
+    def read(value: Any) -> dict[str, Any]:
+        found = _literal(value)
+        if not isinstance(found, Mapping):
+            raise ValueError
+        if values is None:
+            return dict(found)
+        return {key: one if str(key).startswith("_") else values.read(one) for key, one in found.items()}
+
+    return Kind(what, read)
+
+
+def names() -> Kind:
+    """Names by number: a list, or a mapping from numbers."""
+
+    def read(value: Any) -> Any:
+        found = _literal(value)
+        if isinstance(found, Mapping):
+            return {int(key): text().read(name) for key, name in found.items()}
+        return several(text(), "").read(found)
+
+    return Kind("a list of names", read)
+
+
+def device() -> Kind:
+    """What torch computes on, if it is here."""
+
+    def read(value: Any) -> torch.device:
+        try:
+            found = torch.device(value)
+        except (RuntimeError, TypeError) as error:
+            raise ValueError from error
+        if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+            raise ValueError
+        return found
+
+    here = "cpu" if not torch.cuda.is_available() else f"cpu, cuda or cuda:0 to cuda:{torch.cuda.device_count() - 1}"
+    return Kind(f"a device of this machine, such as {here}", read)
+
+
+def component() -> Kind:
+    """A component, a list of components, or a value that another key reads: what MONAI makes of it is its own."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, (Mapping, list, tuple)):
+            raise ValueError
+        return value
+
+    return Kind("a component, {'_target_': ...}", read)
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is None:
+        return "" if high is None else f" of at most {high:g}"
+    return f" of at least {low:g}" if high is None else f" from {low:g} to {high:g}"
+
+
+def _number(value: Any) -> float:
+    """A finite number, or the text of one; raises ValueError."""
+    found = float(value) if isinstance(value, str) else value
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not math.isfinite(found):
+        raise ValueError
+    return found
+
+
+def _literal(value: Any) -> Any:
+    """What a text that is a list or mapping in Python's writing says."""
+    if isinstance(value, str) and value.strip().startswith(("[", "(", "{")):
+        try:
+            return ast.literal_eval(value.strip())
+        except (SyntaxError, ValueError):
+            return value
+    return value
+
+
+def _list(value: Any) -> list[Any] | None:
+    found = _literal(value)
+    return list(found) if isinstance(found, Sequence) and not isinstance(found, str) else None

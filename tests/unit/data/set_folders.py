@@ -1,0 +1,57 @@
+"""Data sets of empty files, for what is read from names and from dataset.json alone."""
+
+import json
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def write_json(root, content):
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
+    return root
+
+
+def nnunet_set(root, names=("case_a", "case_b"), channels=None, **content):
+    for name in names:
+        touch(root / "imagesTr" / f"{name}_0000.nii.gz")
+        touch(root / "labelsTr" / f"{name}.nii.gz")
+    listing = {
+        "channel_names": channels or {"0": "CT"},
+        "labels": {"background": 0, "liver": 1, "spleen": 2},
+        "numTraining": len(names),
+        "file_ending": ".nii.gz",
+    }
+    return write_json(root, listing | content)
+
+
+def msd_set(root, names=("liver_0", "liver_1", "liver_10"), **content):
+    """Task03_Liver in small."""
+    for name in names:
+        touch(root / "imagesTr" / f"{name}.nii.gz")
+        touch(root / "labelsTr" / f"{name}.nii.gz")
+    entries = [{"image": f"./imagesTr/{n}.nii.gz", "label": f"./labelsTr/{n}.nii.gz"} for n in names]
+    labels = {"0": "background", "1": "liver", "2": "cancer"}
+    return write_json(root, {"modality": {"0": "CT"}, "labels": labels, "training": entries, "test": []} | content)
+
+
+def amos_set(root, numbers=range(1, 11), validation=(), **content):
+    lists = {"training": ("Tr", numbers), "validation": ("Va", validation)}
+    found = {}
+    for name, (end, members) in lists.items():
+        files = [f"amos_{n:04d}.nii.gz" for n in members]
+        for file in files:
+            touch(root / f"images{end}" / file)
+            touch(root / f"labels{end}" / file)
+        found[name] = [{"image": f"./images{end}/{f}", "label": f"./labels{end}/{f}"} for f in files]
+    return write_json(root, {"modality": {"0": "CT"}, **found, **content})
+
+
+def brats_set(root, names, label=True):
+    for name in names:
+        for sequence in ("t1n", "t1c", "t2w", "t2f", *(["seg"] if label else [])):
+            touch(root / name / f"{name}-{sequence}.nii.gz")
+    return root
