@@ -17,6 +17,7 @@ from monai.data import partition_dataset
 
 from ..errors import InputError
 from .cases import image_paths, is_image
+from .found_folders import is_left_over
 from .intensity import Modality, parse_modality
 from .sequences import (
     JsonSection,
@@ -26,6 +27,7 @@ from .sequences import (
     sequence_of,
     sequences_beside,
 )
+from .text_headers import detached_files
 
 Layout = Literal["amos", "nnunet_raw", "msd", "brats"]
 Section = Literal["training", "validation", "all_labelled", "official_validation", "test"]
@@ -182,9 +184,9 @@ def _read_nnunet_raw(root: Path, section: Section, modality: Modality | None) ->
     if not isinstance(ending, str) or not ending.startswith("."):
         raise InputError(f"{root / 'dataset.json'}: 'file_ending' is {ending!r}; expected for instance '.nii.gz'.")
     if section == "test":
-        images = sorted((root / "imagesTs").glob(f"*_0000{ending}"))
+        images = _files(root / "imagesTs", f"_0000{ending}")
         return [{"image": str(p), "case_id": p.name.removesuffix(f"_0000{ending}"), "modality": stated} for p in images]
-    labels = sorted((root / "labelsTr").glob(f"*{ending}"))
+    labels = _files(root / "labelsTr", ending)
     if labels and content.get("numTraining", len(labels)) != len(labels):
         raise InputError(
             f"{root / 'dataset.json'}: numTraining is {content['numTraining']} but labelsTr holds "
@@ -200,6 +202,10 @@ def _read_nnunet_raw(root: Path, section: Section, modality: Modality | None) ->
         }
         for i, p in zip(ids, labels, strict=True)
     ]
+
+
+def _files(folder: Path, ending: str) -> list[Path]:
+    return sorted(path for path in folder.glob(f"*{ending}") if not is_left_over(path))
 
 
 def _read_brats(root: Path, section: Section, modality: Modality | None) -> list[Case]:
@@ -293,12 +299,16 @@ def _stem(path: Path) -> str:
 
 
 def case_files(case: Mapping[str, Any]) -> list[str]:
-    """Paths of a case's image or sequences, with those beside an image that is one sequence, and of its label."""
+    """Paths of a case's image or sequences, with those beside an image that is one sequence, and of its label.
+
+    With a header goes the file that it names for its voxels.
+    """
     image = case["image"]
     if not isinstance(image, Mapping) and is_image(Path(image)) and sequence_of(image)[1]:
         image = {"": image, **sequences_beside(image)["image"]}
     paths = dict.fromkeys(image.values() if isinstance(image, Mapping) else [image])
-    return [str(path) for path in [*paths, *([case["label"]] if "label" in case else [])]]
+    files = [str(path) for path in [*paths, *([case["label"]] if "label" in case else [])]]
+    return files + [str(data) for file in files for data in detached_files(Path(file))]
 
 
 def _check_files_exist(cases: list[Case], root: Path) -> None:
