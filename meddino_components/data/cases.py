@@ -147,9 +147,10 @@ def _parted_series(chosen: Sequence[tuple[Path, str | None]]) -> dict[Path, str]
     folders = {os.path.realpath(path): (path, uid) for path, uid in chosen if path.is_dir()}
     slices: dict[str, dict[Path, set[str]]] = {}
     for path, chosen_uid in folders.values() if len(folders) > 1 else ():
-        for series, instance in map(read_uids, filter(is_dicom_file, path.iterdir())):
+        for file in filter(is_dicom_file, path.iterdir()):
+            series, instance = read_uids(file)
             if series and chosen_uid in (None, series):
-                slices.setdefault(series, {}).setdefault(path, set()).add(instance)
+                slices.setdefault(series, {}).setdefault(path, set()).add(instance or str(file))
     problems: dict[Path, str] = {}
     for series, found in slices.items():
         if len(set(map(frozenset, found.values()))) > 1:

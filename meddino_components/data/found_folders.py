@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..errors import InputError
+
 _ARCHIVE_LEFTOVERS = "__MACOSX"
 
 
@@ -30,8 +32,16 @@ def walk(root: Path, exclude: Path | None = None) -> Iterator[tuple[Path, list[P
     Args:
         root: where to begin.
         exclude: resolved path of a folder that is passed over.
+
+    Raises:
+        InputError: a folder cannot be listed.
     """
-    entries = sorted(path for path in root.iterdir() if not is_left_over(path))
+    try:
+        entries = sorted(path for path in root.iterdir() if not is_left_over(path))
+    except OSError as error:
+        raise InputError(
+            f"{root}: the folder cannot be listed ({error.strerror}). Give yourself access to it."
+        ) from error
     yield root, [path for path in entries if not path.is_dir()]
     above = {os.path.realpath(folder) for folder in (root, *root.absolute().parents)}
     for folder in (path for path in entries if path.is_dir()):

@@ -172,7 +172,7 @@ class CheckSameGridd(MapTransform):
                 "Check that they belong together, or resample one onto the other (a label by nearest neighbour)."
             )
         affines = [np.asarray(x.affine, dtype=float) for x in (reference, other)]
-        if distance := grid_excess_mm(*affines, shapes[0], self.tolerance):
+        if distance := grid_excess_mm(affines[0], affines[1], shapes[0], self.tolerance):
             raise InputError(
                 f"{names[1]}: its grid lies up to {distance:.4g} mm from that of {names[0]}; expected at most "
                 f"{self.tolerance * shortest_edge_mm(affines[0]):.4g} mm. Check that they belong together, or resample "

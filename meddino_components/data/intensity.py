@@ -36,7 +36,7 @@ _CT_BELOW_AIR_SHARE = 0.05
 _MR_NEVER_BELOW = -500.0
 _LEAST_OUTSIDE = 0.01  # of a volume; round a brain it is half and more
 _MARKED_SHARE = 0.2  # of a volume with one value, for that to be the outside
-_MARK_SAMPLES = 100_000
+_FEW_SAMPLES = 200_000  # are enough for shares and for the most frequent value
 _MAX_SAMPLES = 4_000_000  # percentiles of more voxels cost memory and change nothing
 
 
@@ -167,7 +167,7 @@ def check_intensities(voxels: torch.Tensor, modality: Modality, name: str) -> No
             f"{_CT_AIR_BELOW_HU:g} HU (air), {guess}. {way_out}"
         )
     few = array.size < _FEWEST_FOR_SHARES
-    if modality == "ct" and not few and (finding := shifted_ct(_even_sample(array))):
+    if modality == "ct" and not few and (finding := shifted_ct(_even_sample(array, _FEW_SAMPLES))):
         raise InputError(f"{name}: given as CT, but {finding}. {way_out}")
 
 
@@ -280,7 +280,7 @@ def inside_patient(voxels: torch.Tensor, background: float, name: str, *, must_b
 
 
 def _most_frequent(channel: torch.Tensor) -> float:
-    values, counts = np.unique(_even_sample(channel.detach().cpu().numpy(), _MARK_SAMPLES), return_counts=True)
+    values, counts = np.unique(_even_sample(channel.detach().cpu().numpy(), _FEW_SAMPLES), return_counts=True)
     return float(values[counts.argmax()])
 
 

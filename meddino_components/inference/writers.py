@@ -285,11 +285,12 @@ def nifti_like_source(labels: NDArray[np.uint8], affine: NDArray[np.float64], so
     Nothing else of the source's header is kept: its text fields and extensions may name the patient.
     """
     stored = _source_header(source, affine)
+    if stored is None:
+        image = nib.Nifti1Image(labels, affine)
+        image.header.set_xyzt_units("mm")
+        return image
     header = nib.Nifti1Header()
     header.set_data_dtype(np.uint8)
-    if stored is None:
-        header.set_xyzt_units("mm")
-        return nib.Nifti1Image(labels, affine, header)
     for field in _GRID_FIELDS:
         header[field] = stored[field]
     header.set_data_shape(labels.shape)

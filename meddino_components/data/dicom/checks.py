@@ -12,6 +12,7 @@ from .series import DicomSeries
 from .stored_values import check_stored_values
 from .tag_values import numbers_of
 
+_NUMBER_TAGS = ("bits", "bits_stored", "high_bit", "signed")
 _MULTI_FRAME = {
     "1.2.840.10008.5.1.4.1.1.2.1": "enhanced CT",
     "1.2.840.10008.5.1.4.1.1.2.2": "legacy converted enhanced CT",
@@ -83,6 +84,11 @@ def _check_slices_alike(series: DicomSeries, folder: Path) -> None:
                 f"{folder}: {header.path.name} has {header.tags['columns']} x {header.tags['rows']} pixels, "
                 f"{first.path.name} {first.tags['columns']} x {first.tags['rows']}; expected one size. Take away the "
                 "slices that do not belong to the scan (such as a localiser)."
+            )
+        if [header.tags[tag] for tag in _NUMBER_TAGS] != [first.tags[tag] for tag in _NUMBER_TAGS]:
+            raise InputError(
+                f"{folder}: {header.path.name} stores its pixels as other numbers than {first.path.name} (bits, sign); "
+                "expected one kind in a series. Export the series again from its source."
             )
         turned = numbers_of(header, "orientation", 6, "ImageOrientationPatient", folder)
         if not np.allclose(turned, orientation, atol=1e-4):
