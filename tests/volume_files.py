@@ -54,7 +54,8 @@ def write_dicom_series(
         tilt: mm that each slice is shifted to posterior.
         skip: slices left out.
         name: of the files, by number.
-        tags: others of `_instance`, the same for all slices or a list of one for each.
+        tags: others of `_instance`, the same for all slices or a list of one for each; ``extra`` is a tuple of further
+            elements (group, number, kind, value).
     """
     folder.mkdir(parents=True, exist_ok=True)
     for k in range(voxels.shape[2]):
@@ -81,8 +82,12 @@ def _instance(
     patient_id=PATIENT["id"],
     orientation="1\\0\\0\\0\\1\\0",
     samples=1,
+    position=None,
+    photometric=None,
+    instance="",
+    extra=(),
 ):
-    uid = f"{series_uid}.1.{k + 1}"
+    uid = f"{series_uid}.1{instance}.{k + 1}"
     little_endian = "1.2.840.10008.1.2.1"
     meta = [(2, 2, "UI", sop_class), (2, 3, "UI", uid), (2, 0x10, "UI", little_endian), (2, 0x12, "UI", "1.2.3")]
     columns, rows = pixels.shape
@@ -102,11 +107,11 @@ def _instance(
         (0x20, 0x0E, "UI", series_uid),
         (0x20, 0x11, "IS", "4"),
         (0x20, 0x13, "IS", str(k + 1)),
-        (0x20, 0x32, "DS", f"0\\{shift_mm:.3f}\\{k * spacing_mm[2]:.3f}"),
+        (0x20, 0x32, "DS", position or f"0\\{shift_mm:.3f}\\{k * spacing_mm[2]:.3f}"),
         (0x20, 0x37, "DS", orientation),
         (0x20, 0x52, "UI", "1.2.826.0.1.3680043.9.9999.5"),
         (0x28, 2, "US", samples),
-        (0x28, 4, "CS", "MONOCHROME2" if samples == 1 else "RGB"),
+        (0x28, 4, "CS", photometric or ("MONOCHROME2" if samples == 1 else "RGB")),
         (0x28, 0x10, "US", rows),
         (0x28, 0x11, "US", columns),
         (0x28, 0x30, "DS", f"{spacing_mm[1]}\\{spacing_mm[0]}"),
@@ -115,6 +120,7 @@ def _instance(
         (0x28, 0x102, "US", 15),
         (0x28, 0x103, "US", 1),
         *([(0x28, 0x1052, "DS", intercept), (0x28, 0x1053, "DS", slope)] if slope is not None else []),
+        *extra,
         (0x7FE0, 0x10, "OW", np.ascontiguousarray(pixels.T, "<i2").tobytes() * samples),
     ]
     head = b"".join(_element(*element) for element in meta)
@@ -150,6 +156,8 @@ def write_report(path):
 
 
 def _element(group, number, kind, value):
+    if kind == "SQ":  # of one empty item
+        return struct.pack("<HH2s", group, number, b"SQ") + struct.pack("<HIHHI", 0, 8, 0xFFFE, 0xE000, 0)
     if kind in ("US", "UL"):
         data = struct.pack("<H" if kind == "US" else "<I", value)
     else:

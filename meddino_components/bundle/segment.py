@@ -30,6 +30,8 @@ def segment(
     overwrite: bool = False,
     series_uid: str | Sequence[str] | None = None,
     gantry_tilt: str | None = None,
+    uneven_slices: str | None = None,
+    spacing_mm: Sequence[float] | None = None,
     dicom_seg: bool = False,
     model_sha256: str | None = None,
 ) -> dict[str, Any]:
@@ -50,6 +52,8 @@ def segment(
         overwrite: replace results that were edited since, too; a file of yours is never replaced.
         series_uid: which series of a DICOM folder that holds several (``series FOLDER`` lists them).
         gantry_tilt: ``resample`` to have tilted DICOM series interpolated onto a rectangular grid.
+        uneven_slices: ``even`` to have DICOM slices taken as evenly spaced that are nearly so.
+        spacing_mm: along the stored axes, ``[0.8,0.8,5]``, for files whose header has no spacing.
         dicom_seg: write ``<case>.dcm``, too, a DICOM SEG, for DICOM input; it holds the patient's name and ids.
         model_sha256: of ``model``, from where you got it; needed for a ``.pt2`` file, which can run code.
 
@@ -75,6 +79,8 @@ def segment(
         "model_path": model or None,
         "series_uid": series_uid,
         "gantry_tilt": gantry_tilt,
+        "uneven_slices": uneven_slices,
+        "spacing_mm": None if spacing_mm is None else list(spacing_mm),
         "dicom_seg": dicom_seg or None,
         "model_sha256": model_sha256 if "inference_exported" in names else None,
     }

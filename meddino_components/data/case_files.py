@@ -9,15 +9,20 @@ from typing import Any
 from ..errors import InputError
 from .cases import is_image
 from .sequences import sequence_of, sequences_beside
+from .text_headers import detached_files
 
 
 def case_files(case: Mapping[str, Any]) -> list[str]:
-    """Paths of a case's image or sequences, with those beside an image that is one sequence, and of its label."""
+    """Paths of a case's image or sequences, with those beside an image that is one sequence, and of its label.
+
+    With a header goes the file that it names for its voxels.
+    """
     image = case["image"]
     if not isinstance(image, Mapping) and is_image(Path(image)) and sequence_of(image)[1]:
         image = {"": image, **sequences_beside(image)["image"]}
     paths = dict.fromkeys(image.values() if isinstance(image, Mapping) else [image])
-    return [str(path) for path in [*paths, *([case["label"]] if "label" in case else [])]]
+    files = [str(path) for path in [*paths, *([case["label"]] if "label" in case else [])]]
+    return files + [str(data) for file in files for data in detached_files(Path(file))]
 
 
 def check_files_exist(cases: Sequence[Mapping[str, Any]], listed_in: Path) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from .data_set_folders import data_sets_of, holds_labels
-from .dicom import has_dicom_files, is_dicom_file, list_series
-from .file_checks import ITK_SUFFIXES, NIFTI_SUFFIXES
+from .dicom import has_dicom_files, is_dicom_file, list_series, read_uids
+from .file_checks import IMAGE_SUFFIXES
+from .found_folders import walk
 from .intensity import parse_modality
-
-_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
 
 
 def list_cases(
@@ -27,9 +27,9 @@ def list_cases(
     """Case dicts for inference.
 
     Args:
-        source: a NIfTI, NRRD or MetaImage file; a folder, searched with all folders below (hidden ones are passed
-            over, and ``labelsTr`` and the like of a data set; a folder that holds DICOM files, whatever their names,
-            is one case); or a list of files and DICOM folders.
+        source: a NIfTI, NRRD or MetaImage file; a folder, searched with all folders below (links are followed; what is
+            hidden is passed over, and so are ``labelsTr`` and the like of a data set; a folder that holds DICOM files,
+            whatever their names, is one case); or a list of files and DICOM folders.
         modality: "ct" or "mr"; None leaves it to the tags of DICOM files, which are then all that there may be.
         exclude: a folder passed over, for predictions that are written below ``source``.
         series_uid: SeriesInstanceUID, one or several: of the DICOM folders of ``source``, only those that hold such a
@@ -40,6 +40,7 @@ def list_cases(
         and "series_uid" where one was asked for. The id is the path below the folder (for a list, below what its paths
         have in common) without suffix, folders joined by ``_``, so that two files named ``imaging.nii.gz`` get
         different ids; in ``imagesTr``, ``imagesVa`` and ``imagesTs`` it is the case's name alone, as its label has it.
+        Cases whose DICOM series lies in several folders have an item "problem", see `check_problem`.
 
     Raises:
         InputError: nothing there, a file of another kind, a path given twice, two paths that give the same id, a file
@@ -53,12 +54,24 @@ def list_cases(
     chosen = _with_series(paths, uids) if uids else [(path, None) for path in paths]
     ids = _case_ids([path for path, _ in chosen], base.absolute())
     check_unique(ids, [str(path) for path, _ in chosen])
+    problems = _parted_series(chosen)
     return [
         {"image": str(path), "case_id": case_id}
         | ({"modality": modality} if modality else {})
         | ({"series_uid": uid} if uid else {})
+        | ({"problem": problems[path]} if path in problems else {})
         for (path, uid), case_id in zip(chosen, ids, strict=True)
     ]
+
+
+def check_problem(case: Mapping[Hashable, Any]) -> None:
+    """Raise what was found when the cases were listed, so that the other cases go on.
+
+    Raises:
+        InputError: the case has an item "problem".
+    """
+    if "problem" in case:
+        raise InputError(str(case["problem"]))
 
 
 def image_paths(source: str | Path | Iterable[str | Path], exclude: str | Path | None) -> tuple[list[Path], Path]:
@@ -82,7 +95,9 @@ def image_paths(source: str | Path | Iterable[str | Path], exclude: str | Path |
         paths = [Path(path).expanduser() for path in source]
         base = Path(os.path.commonpath([path.absolute().parent for path in paths])) if paths else Path()
     if not paths:
-        raise InputError(f"{source}: holds no image. Expected files ending in {', '.join(_SUFFIXES)}, or DICOM folders")
+        raise InputError(
+            f"{source}: holds no image. Expected files ending in {', '.join(IMAGE_SUFFIXES)}, or DICOM folders"
+        )
     for path in paths:
         _check_kind(path)
     return paths, base
@@ -96,15 +111,15 @@ def stem_of(path: Path) -> str:
     """
     if path.is_dir():
         return path.name
-    suffix = next((s for s in (".nii.gz", *_SUFFIXES) if path.name.lower().endswith(s)), None)
+    suffix = next((s for s in (".nii.gz", *IMAGE_SUFFIXES) if path.name.lower().endswith(s)), None)
     if suffix is None:
-        raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(_SUFFIXES)}")
+        raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(IMAGE_SUFFIXES)}")
     return path.name[: -len(suffix)]
 
 
 def is_image(path: Path) -> bool:
     """Whether the name is that of a file of a kind that is read."""
-    return path.name.lower().endswith(_SUFFIXES)
+    return path.name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def check_unique(ids: list[str], names: list[str]) -> None:
@@ -125,26 +140,43 @@ def check_unique(ids: list[str], names: list[str]) -> None:
 
 def _search(root: Path, exclude: Path | None) -> list[Path]:
     found: list[Path] = []
-    passed_over: list[str] = []
-    for folder, subfolders, files in os.walk(root):
-        here = Path(folder)
-        labels = [name for name in subfolders if holds_labels(here / name)]
-        passed_over += labels
-        subfolders[:] = sorted(
-            name
-            for name in subfolders
-            if not name.startswith(".") and name not in labels and (here / name).resolve() != exclude
-        )
-        visible = [name for name in files if not name.startswith(".")]
-        found += [here / name for name in visible if name.lower().endswith(_SUFFIXES)]
-        others = sorted(here / name for name in visible if not name.lower().endswith(_SUFFIXES))
-        if any(map(is_dicom_file, others)):
-            found.append(here)
-    if passed_over:
-        warnings.warn(
-            f"{root}: {', '.join(sorted(passed_over))} hold labels, not scans, and are passed over", stacklevel=2
-        )
+    labels: list[Path] = []
+
+    def is_passed_over(folder: Path) -> bool:
+        if holds_labels(folder):
+            labels.append(folder)
+        return folder in labels
+
+    for folder, files in walk(root, exclude, skip=is_passed_over):
+        found += filter(is_image, files)
+        if any(is_dicom_file(path) for path in files if not is_image(path)):
+            found.append(folder)
+    if labels:
+        names = ", ".join(sorted(folder.name for folder in labels))
+        warnings.warn(f"{root}: {names} hold labels, not scans, and are passed over", stacklevel=2)
     return sorted(found)
+
+
+def _parted_series(chosen: Sequence[tuple[Path, str | None]]) -> dict[Path, str]:
+    """What is wrong with DICOM folders of which another holds further slices of the same series; copies are whole."""
+    folders = {os.path.realpath(path): (path, uid) for path, uid in chosen if path.is_dir()}
+    slices: dict[str, dict[Path, set[str]]] = {}
+    for path, chosen_uid in folders.values() if len(folders) > 1 else ():
+        for file in filter(is_dicom_file, path.iterdir()):
+            series, instance = read_uids(file)
+            if series and chosen_uid in (None, series):
+                slices.setdefault(series, {}).setdefault(path, set()).add(instance or str(file))
+    problems: dict[Path, str] = {}
+    for series, found in slices.items():
+        if len(set(map(frozenset, found.values()))) > 1:
+            where = ", ".join(f"{path} ({len(own)} slices)" for path, own in found.items())
+            parts = {os.path.realpath(path) for path in found}
+            for path in (path for path, _ in chosen if os.path.realpath(path) in parts):
+                problems[path] = (
+                    f"{path}: the series {series} is spread over {len(found)} folders, each of which would be read as "
+                    f"a volume of its own: {where}. Put all of its files into one folder"
+                )
+    return problems
 
 
 def _check_kind(path: Path) -> None:
@@ -153,10 +185,10 @@ def _check_kind(path: Path) -> None:
     if path.is_dir():
         if not has_dicom_files(path):
             raise InputError(f"{path}: holds no DICOM file itself. List the folders of the series, or give one folder")
-    elif not path.name.lower().endswith(_SUFFIXES):
+    elif not path.name.lower().endswith(IMAGE_SUFFIXES):
         if is_dicom_file(path):
             raise InputError(f"{path}: one file of a DICOM series. Give the folder that holds all of its slices")
-        raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(_SUFFIXES)}")
+        raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(IMAGE_SUFFIXES)}")
 
 
 def _with_series(paths: list[Path], uids: list[str]) -> list[tuple[Path, str | None]]:

@@ -7,52 +7,32 @@ X, Y, Z axes as stored in the file.
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import nibabel as nib
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.data import ITKReader, MetaTensor, NibabelReader
+from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 from torch.nn.functional import interpolate, pad
 
 from ..errors import InputError
-from .dicom import GantryTilt, read_series
-from .file_checks import (
-    GRID_TOLERANCE_MM,
-    NIFTI_SUFFIXES,
-    check_affine,
-    corner_distance_mm,
-    last_line,
-    read_header,
-)
+from .cases import check_problem
+from .dicom import GantryTilt, UnevenSlices, read_series
+from .file_checks import parse_spacing
+from .grid_checks import GRID_TOLERANCE, check_affine, grid_excess_mm, plain, shortest_edge_mm
 from .modality import agreed_modality
+from .volume_file import read_volume_file
+from .volume_in_memory import volume_in_memory
 from .voxel_checks import clean_image, clean_label
 
 CANONICAL_AXCODES = "PLS"
 ResampleMode = Literal["bilinear", "nearest"]
 
-_READ_ERRORS = (RuntimeError, OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
 _CHUNK_PIXELS = 2**24  # of input a chunk of slices may hold while being resampled
-
-
-class _PlainNibabelReader(NibabelReader):
-    """NibabelReader that keeps the stored affine and applies scl_slope in float32, not float64."""
-
-    def read(self, data: Any) -> Any:
-        self.filenames = ensure_tuple(data)
-        return nib.load(self.filenames[0])
-
-    def _get_array_data(self, img: Any, filename: str) -> Any:
-        scaled = img.dataobj.slope != 1 or img.dataobj.inter != 0
-        return np.asarray(img.dataobj, dtype=np.float32 if scaled else None)
 
 
 class LoadVolumed(MapTransform):
@@ -67,10 +47,15 @@ class LoadVolumed(MapTransform):
     slices in the order of Z, ``meta["dicom_series"]`` their UID, ``meta["dicom_resampled"]`` whether the grid is not
     theirs.
 
+    An image that is in memory already, as MONAI Deploy hands it over, passes the same checks.
+
     Args:
-        keys: items of the case that hold paths.
+        keys: items of the case that hold paths, or images in memory, see `volume_in_memory`.
         label_keys: those among `keys` that are label maps.
         gantry_tilt: "refuse" DICOM series with a gantry tilt or "resample" them, see `dicom.read_series`.
+        uneven_slices: "refuse" DICOM series whose slices lie at uneven distances, or "even" them out, see there.
+        spacing_mm: of the three stored axes, for NIfTI, NRRD and MetaImage files whose header has none. A header that
+            says otherwise is refused.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
@@ -84,66 +69,70 @@ class LoadVolumed(MapTransform):
         *,
         label_keys: KeysCollection = ("label",),
         gantry_tilt: GantryTilt = "refuse",
+        uneven_slices: UnevenSlices = "refuse",
+        spacing_mm: Sequence[float] | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.label_keys = ensure_tuple(label_keys)
         self.gantry_tilt: GantryTilt = gantry_tilt
+        self.uneven_slices: UnevenSlices = uneven_slices
+        self.spacing_mm = parse_spacing(spacing_mm)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
+        check_problem(case)
         for key in self.key_iterator(case):
+            is_label = key in self.label_keys
             if not isinstance(case[key], str | Path):
-                raise InputError(
-                    f"case {case.get('case_id', '?')}: '{key}' is {type(case[key]).__name__}; expected one path."
-                )
-            path, is_label = Path(case[key]).expanduser(), key in self.label_keys
+                what = f"case {case.get('case_id', '?')}: '{key}'"
+                array, affine, name = volume_in_memory(case[key], what)
+                case[key] = _as_meta_tensor(array, affine, name, is_label=is_label)
+                continue
+            path = Path(case[key]).expanduser()
             if path.is_dir():
-                volume = read_series(path, series_uid=case.get("series_uid"), gantry_tilt=self.gantry_tilt)
-                if not is_label:
-                    case["modality"] = agreed_modality(case.get("modality"), volume.series, path)
-                dicom = {
-                    "dicom_files": volume.series.files,
-                    "dicom_series": volume.series.uid,
-                    "dicom_resampled": volume.resampled,
-                }
-                case[key] = _as_meta_tensor(volume.voxels, volume.affine, path, is_label=is_label, dicom=dicom)
+                case[key] = self._load_series(path, case, is_label=is_label)
             else:
-                case[key] = self._load_file(path, is_label=is_label)
+                array, affine = read_volume_file(path, spacing_mm=self.spacing_mm, is_label=is_label)
+                case[key] = _as_meta_tensor(array, affine, str(path), is_label=is_label)
         return case
 
-    def _load_file(self, path: Path, *, is_label: bool) -> MetaTensor:
-        header = read_header(path)
-        try:
-            # not through LoadImage, which makes every reader it knows: one of them warns where pydicom is installed
-            reader = _PlainNibabelReader() if path.name.endswith(NIFTI_SUFFIXES) else ITKReader()
-            array, _ = reader.get_data(reader.read(path))
-        except _READ_ERRORS as error:
-            raise InputError(
-                f"{path}: the voxels cannot be read ({last_line(error)}). The file is truncated or damaged: "
-                "copy or export it again."
-            ) from error
-        return _as_meta_tensor(array.reshape(header.shape, order="A"), header.affine, path, is_label=is_label)
+    def _load_series(self, path: Path, case: dict[Hashable, Any], *, is_label: bool) -> MetaTensor:
+        """Read the series of a folder; an image's case gets the modality that its tag states."""
+        volume = read_series(
+            path,
+            series_uid=case.get("series_uid"),
+            gantry_tilt=self.gantry_tilt,
+            uneven_slices=self.uneven_slices,
+        )
+        if not is_label:
+            case["modality"] = agreed_modality(case.get("modality"), volume.series, path)
+        dicom = {
+            "dicom_files": volume.series.files,
+            "dicom_series": volume.series.uid,
+            "dicom_resampled": volume.resampled,
+        }
+        return _as_meta_tensor(volume.voxels, volume.affine, str(path), is_label=is_label, dicom=dicom)
 
 
 def _as_meta_tensor(
     array: np.ndarray[Any, Any],
     affine: np.ndarray[Any, Any],
-    path: Path,
+    name: str,
     *,
     is_label: bool,
     dicom: dict[str, Any] | None = None,
 ) -> MetaTensor:
     """[1, X, Y, Z] with checked voxels on a checked grid, and the little of a header that later steps use."""
-    check_affine(affine, path)
-    voxels = clean_label(array, path) if is_label else clean_image(array, path)
+    check_affine(affine, name)
+    voxels = clean_label(array, name) if is_label else clean_image(array, name)
     # the rest of a header is stale after the first transform and may name people
     meta = {
         "spatial_shape": np.asarray(array.shape),
         "original_affine": np.array(affine),
         "original_channel_dim": 0,
         "space": "RAS",
-        "filename_or_obj": str(path),
+        "filename_or_obj": name,
         **(dicom or {}),
     }
     tensor = torch.from_numpy(voxels if voxels.flags.writeable else voxels.copy(order="K"))
@@ -155,7 +144,7 @@ class CheckSameGridd(MapTransform):
 
     Args:
         keys: `MetaTensor` [C, X, Y, Z] items to compare with the first of them.
-        tolerance_mm: how far corner voxels may lie apart.
+        tolerance: how far corner voxels may lie apart, as a share of the shortest voxel edge, see `grid_excess_mm`.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
@@ -166,11 +155,11 @@ class CheckSameGridd(MapTransform):
         self,
         keys: KeysCollection = ("image", "label"),
         *,
-        tolerance_mm: float = GRID_TOLERANCE_MM,
+        tolerance: float = GRID_TOLERANCE,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.tolerance_mm = tolerance_mm
+        self.tolerance = tolerance
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)
@@ -184,14 +173,15 @@ class CheckSameGridd(MapTransform):
         shapes = [tuple(x.shape[1:]) for x in (reference, other)]
         if shapes[0] != shapes[1]:
             raise InputError(
-                f"{names[1]}: shape {shapes[1]}, but {names[0]} has {shapes[0]}; expected one grid. "
+                f"{names[1]}: shape {plain(shapes[1])}, but {names[0]} has {plain(shapes[0])}; expected one grid. "
                 "Check that they belong together, or resample one onto the other (a label by nearest neighbour)."
             )
-        distance = corner_distance_mm(np.asarray(reference.affine), np.asarray(other.affine), shapes[0]).max()
-        if not distance <= self.tolerance_mm:
+        affines = [np.asarray(x.affine, dtype=float) for x in (reference, other)]
+        if distance := grid_excess_mm(affines[0], affines[1], shapes[0], self.tolerance):
             raise InputError(
                 f"{names[1]}: its grid lies up to {distance:.4g} mm from that of {names[0]}; expected at most "
-                f"{self.tolerance_mm:g} mm. Check that they belong together, or resample one onto the other."
+                f"{self.tolerance * shortest_edge_mm(affines[0]):.4g} mm. Check that they belong together, or resample "
+                "one onto the other."
             )
 
 

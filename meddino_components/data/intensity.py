@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping
 from typing import Any, Literal
 
@@ -28,7 +29,14 @@ INTENSITY_TABLE: dict[str, Any] = {
 FINGERPRINT_KEYS = ("percentile_00_5", "percentile_99_5", "mean", "std")
 
 _CT_AIR_BELOW_HU = -200.0
+_FEWEST_FOR_SHARES = 1000  # voxels, of which shares mean something
+_CT_DENSE_SHARE = 0.05
+_CT_SOFT_SHARE = 0.025
+_CT_BELOW_AIR_SHARE = 0.05
 _MR_NEVER_BELOW = -500.0
+_LEAST_OUTSIDE = 0.01  # of a volume; round a brain it is half and more
+_MARKED_SHARE = 0.2  # of a volume with one value, for that to be the outside
+_FEW_SAMPLES = 200_000  # are enough for shares and for the most frequent value
 _MAX_SAMPLES = 4_000_000  # percentiles of more voxels cost memory and change nothing
 
 
@@ -48,7 +56,8 @@ class NormalizeIntensityByModalityd(MapTransform):
         fingerprint: {"percentile_00_5", "percentile_99_5", "mean", "std"} in HU.
         check_modality: refuse intensities that contradict the modality.
         background: MR: the value that marks voxels outside the patient, in every channel (0 after skull-stripping);
-            stated by the data set's layer. None: not marked.
+            stated by the data set's layer. None: not marked. Another value that marks them is found, see
+            `inside_patient`.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
@@ -108,7 +117,7 @@ class NormalizeIntensityByModalityd(MapTransform):
         if self.check_modality:
             check_intensities(voxels, modality, name)
         if modality == "mr" and self.background is not None:
-            inside = (voxels != self.background).any(dim=0)
+            inside = inside_patient(voxels, self.background, name, must_be_marked=self.check_modality)
             for channel in voxels:
                 low, high, mean, std = marked_mr_statistics(channel, inside, name)
                 channel.clamp_(low, high).sub_(mean).div_(std)
@@ -135,8 +144,8 @@ def check_intensities(voxels: torch.Tensor, modality: Modality, name: str) -> No
     """Refuse intensities that contradict the modality. Padding (-2000, -3024) and metal (30,000 HU) are no objection.
 
     Raises:
-        InputError: CT without a voxel below -200 HU (no air: MR, or CT numbers without their rescale intercept);
-            MR with a voxel at or below -500.
+        InputError: CT without a voxel below -200 HU (no air: MR, or CT numbers without their rescale intercept), or
+            whose soft tissue lies about 1000 HU too high or too low; MR with a voxel at or below -500.
     """
     array = voxels.detach().cpu().numpy()  # torch would copy a reoriented volume to find its minimum
     low, high = float(array.min()), float(array.max())
@@ -157,6 +166,36 @@ def check_intensities(voxels: torch.Tensor, modality: Modality, name: str) -> No
             f"{name}: given as CT, but intensities run from {low:g} to {high:g} and no voxel is below "
             f"{_CT_AIR_BELOW_HU:g} HU (air), {guess}. {way_out}"
         )
+    few = array.size < _FEWEST_FOR_SHARES
+    if modality == "ct" and not few and (finding := shifted_ct(_even_sample(array, _FEW_SAMPLES))):
+        raise InputError(f"{name}: given as CT, but {finding}. {way_out}")
+
+
+def shifted_ct(hu: np.ndarray[Any, np.dtype[np.float64]]) -> str | None:
+    """What is found where the soft tissue of a CT does not lie where it has to; None where it does.
+
+    Scans hold 7 % or more of their voxels between -200 and 300 HU and at most 2 % between 800 and 1300 HU, fewer than
+    between 300 and 800 HU or about as many; 250 scans from head to legs were looked at. A rescale intercept that is
+    applied twice or not at all moves them by 1000 or 1024, and an inverted scale brings air to where bone is.
+    """
+
+    def share(lowest: float, highest: float) -> float:
+        return float(np.mean((hu >= lowest) & (hu < highest)))
+
+    bone, dense = share(300, 800), share(800, 1300)
+    if dense > _CT_DENSE_SHARE and dense > 2 * bone:
+        return (
+            f"{dense:.0%} of the voxels lie between 800 and 1300 HU and {bone:.1%} between 300 and 800, as in CT "
+            "stored without its rescale intercept, whose air is at 0, or inverted: subtract 1024, or export it "
+            "again with the rescale applied"
+        )
+    soft, below = share(-200, 300), share(-np.inf, -1500)
+    if soft < _CT_SOFT_SHARE and below > _CT_BELOW_AIR_SHARE:
+        return (
+            f"{soft:.1%} of the voxels lie between -200 and 300 HU (soft tissue) and {below:.0%} below -1500, as where "
+            "the rescale intercept was applied twice: add 1024, or export it again"
+        )
+    return None
 
 
 def clip_and_moments(
@@ -202,6 +241,49 @@ def mr_statistics(voxels: torch.Tensor, name: str) -> tuple[float, float, float,
     return _clipped_moments(foreground, low, high, name)
 
 
+def inside_patient(voxels: torch.Tensor, background: float, name: str, *, must_be_marked: bool = True) -> torch.Tensor:
+    """[...] bool, voxels inside the patient: those where a channel differs from the value that marks the outside.
+
+    Where that value is not ``background``, as after a z-score of the whole volume, it is looked for: the most frequent
+    value of each channel, if so many voxels have it in all channels as lie outside of a brain. A warning says so.
+
+    Args:
+        voxels: [C, ...], all channels of one volume.
+        background: the value that should mark the outside.
+        name: for messages.
+        must_be_marked: refuse a volume with neither.
+
+    Raises:
+        InputError: next to no voxel is marked, so the volume is not skull-stripped.
+    """
+    outside = (voxels == background).all(dim=0)
+    marks = torch.tensor([_most_frequent(channel) for channel in voxels], dtype=voxels.dtype)
+    if not bool((marks == background).all()):
+        shape = (-1, *[1] * (voxels.ndim - 1))
+        marked = (voxels == marks.to(voxels.device).reshape(shape)).all(dim=0)
+        if float(marked.float().mean()) >= _MARKED_SHARE:
+            found = ", ".join(f"{mark:.4g}" for mark in marks.tolist())
+            warnings.warn(
+                f"{name}: what lies outside of the patient has the value {found}, not {background:g}, as after a "
+                "z-score of the whole volume; it is taken for the background.",
+                stacklevel=2,
+            )
+            outside |= marked
+    share = float(outside.float().mean())
+    if must_be_marked and share < _LEAST_OUTSIDE:
+        raise InputError(
+            f"{name}: {share:.2%} of the voxels have the value {background:g} in all sequences, which marks what lies "
+            f"outside of the patient; expected at least {_LEAST_OUTSIDE:.0%}. The network was trained on "
+            "skull-stripped scans: strip the skull and set the outside to one value, or set `check_modality: false`."
+        )
+    return ~outside
+
+
+def _most_frequent(channel: torch.Tensor) -> float:
+    values, counts = np.unique(_even_sample(channel.detach().cpu().numpy(), _FEW_SAMPLES), return_counts=True)
+    return float(values[counts.argmax()])
+
+
 def marked_mr_statistics(channel: torch.Tensor, inside: torch.Tensor, name: str) -> tuple[float, float, float, float]:
     """Lower and upper clip, mean and standard deviation for a robust z-score of one channel of a marked MR volume.
 
@@ -224,9 +306,9 @@ def marked_mr_statistics(channel: torch.Tensor, inside: torch.Tensor, name: str)
     return _clipped_moments(foreground, low, high, name)
 
 
-def _even_sample(array: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Voxels at even distances, at most `_MAX_SAMPLES`."""
-    index = np.linspace(0, array.size - 1, min(array.size, _MAX_SAMPLES)).round().astype(np.int64)
+def _even_sample(array: np.ndarray[Any, Any], at_most: int = _MAX_SAMPLES) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Voxels at even distances."""
+    index = np.linspace(0, array.size - 1, min(array.size, at_most)).round().astype(np.int64)
     return np.asarray(array[np.unravel_index(index, array.shape)], dtype=np.float64)
 
 

@@ -36,6 +36,7 @@ class LoadLabeld(MapTransform):
         drawn_names: names used in the files, each with the one of ``label_names`` that it stands for, such as
             ``{"GTV-1": "tumour"}``.
         image_key: the image, which is read before and gives the grid.
+        spacing_mm: spacing of files whose header has none, see `LoadVolumed`.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
@@ -50,6 +51,7 @@ class LoadLabeld(MapTransform):
         label_names: Sequence[str] | Mapping[int, str],
         drawn_names: Mapping[str, str] | None = None,
         image_key: str = "image",
+        spacing_mm: Sequence[float] | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -64,7 +66,7 @@ class LoadLabeld(MapTransform):
                     f"{', '.join(self.label_names.values())}"
                 )
             self.numbers[_plain(drawn)] = self.numbers[_plain(name)]
-        self._volumes = {key: LoadVolumed(key, label_keys=(key,)) for key in self.keys}
+        self._volumes = {key: LoadVolumed(key, label_keys=(key,), spacing_mm=spacing_mm) for key in self.keys}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = dict(data)

@@ -14,6 +14,7 @@ from .cases import image_paths, is_image
 from .dataset_json import DATASET_JSON, Case, listed_cases, read_dataset_json, stated_modality
 from .dicom import has_dicom_files
 from .dicom.drawn_cases import list_drawn_cases
+from .found_folders import walk
 from .intensity import Modality
 from .nnunet_raw import read_nnunet_raw
 from .sequences import LABEL, JsonSection, group_sequences, read_sequence_datalist, require_complete, sequence_of
@@ -98,16 +99,16 @@ def read_layout(layout: Layout, root: Path, section: Section, modality: Modality
 def _without_dataset_json(root: Path) -> Layout | None:
     if _holds_sequences(root):
         return "brats"
-    return "dicom" if any(has_dicom_files(Path(folder)) for folder, _, _ in os.walk(root)) else None
+    return "dicom" if any(has_dicom_files(folder) for folder, _ in walk(root)) else None
 
 
 def _holds_sequences(root: Path) -> bool:
     """Whether two files of one folder and one name are different sequences."""
-    for folder, _, files in os.walk(root):
+    for _, files in walk(root):
         found: dict[str, set[str]] = defaultdict(set)
-        for name in files:
-            if is_image(Path(name)) and not name.startswith("."):
-                case, sequence = sequence_of(Path(folder) / name)
+        for path in files:
+            if is_image(path):
+                case, sequence = sequence_of(path)
                 found[case] |= {sequence} if sequence not in (None, LABEL) else set()
         if any(len(sequences) > 1 for sequences in found.values()):
             return True

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import InputError
 from .dataset_json import DATASET_JSON, Case, read_dataset_json, stated_modality
+from .found_folders import is_left_over
 from .intensity import Modality
 from .patients import stated_patient
 
@@ -62,7 +63,7 @@ def _of_folders(root: Path, end: str, ending: str) -> list[Case]:
 
 
 def _visible(folder: Path, pattern: str) -> list[Path]:
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+    return sorted(path for path in folder.glob(pattern) if not is_left_over(path))
 
 
 def _of_mapping(root: Path, listed: Any) -> list[Case]:

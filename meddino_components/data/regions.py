@@ -5,7 +5,7 @@ R regions, from the outermost to the innermost; H rows, W columns, D slices.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,16 +99,26 @@ class LoadRegionLabelsd(MapTransform):
     Args:
         keys: items of the case that hold paths.
         regions: the convention stated for them.
+        spacing_mm: of files whose header has none, see `LoadVolumed`.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
         InputError: see `LoadVolumed` and `Regions.check`.
     """
 
-    def __init__(self, keys: KeysCollection, *, regions: Regions, allow_missing_keys: bool = False) -> None:
+    def __init__(
+        self,
+        keys: KeysCollection,
+        *,
+        regions: Regions,
+        spacing_mm: Sequence[float] | None = None,
+        allow_missing_keys: bool = False,
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.regions = regions
-        self._load = LoadVolumed(keys, label_keys=self.keys, allow_missing_keys=allow_missing_keys)
+        self._load = LoadVolumed(
+            keys, label_keys=self.keys, spacing_mm=spacing_mm, allow_missing_keys=allow_missing_keys
+        )
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = self._load(data)

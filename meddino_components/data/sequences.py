@@ -20,7 +20,8 @@ from monai.transforms import MapTransform
 
 from ..errors import InputError
 from .cases import check_unique, image_paths, is_image, stem_of
-from .dicom import GantryTilt
+from .dicom import GantryTilt, UnevenSlices
+from .found_folders import is_left_over
 from .geometry import CheckSameGridd, LoadVolumed
 from .patients import stated_patient
 
@@ -253,11 +254,20 @@ def sequences_beside(path: str | Path, *, sequences: Sequence[str] = SEQUENCES) 
         raise InputError(f"{file}: the name says no sequence, or several; {_NAMING}. Rename the file")
     found: dict[str, list[Path]] = {}
     for other in sorted(file.parent.iterdir()) if file.parent.is_dir() else []:
-        if is_image(other) and not other.name.startswith("."):
+        if is_image(other) and not is_left_over(other):
             its_name, its_sequence = sequence_of(other)
             if its_name == name and its_sequence not in (None, LABEL):
                 found.setdefault(str(its_sequence), []).append(other)
     return _case(name or file.parent.name, found, f"in {file.parent}", sequences)
+
+
+def _described(images: Any) -> str:
+    """What stands for a case, without the voxels of images in memory."""
+    if isinstance(images, (list, tuple)):
+        return f"a list of {len(images)} ({', '.join(dict.fromkeys(type(one).__name__ for one in images))})"
+    if isinstance(images, Mapping):
+        return f"a mapping of {', '.join(map(str, images)) or 'nothing'}"
+    return repr(str(images)) if isinstance(images, (str, Path)) else f"a {type(images).__name__}"
 
 
 class LoadSequencesd(MapTransform):
@@ -271,6 +281,8 @@ class LoadSequencesd(MapTransform):
         keys: items of the case that hold the mapping, or a file.
         sequences: names of the channels.
         gantry_tilt: of sequences that are DICOM series, see `LoadVolumed`.
+        uneven_slices: the same.
+        spacing_mm: of sequences whose header has none, the same.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
@@ -284,11 +296,19 @@ class LoadSequencesd(MapTransform):
         *,
         sequences: Sequence[str],
         gantry_tilt: GantryTilt = "refuse",
+        uneven_slices: UnevenSlices = "refuse",
+        spacing_mm: Sequence[float] | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.sequences = tuple(sequences)
-        self._load = LoadVolumed(self.sequences, label_keys=(), gantry_tilt=gantry_tilt)
+        self._load = LoadVolumed(
+            self.sequences,
+            label_keys=(),
+            gantry_tilt=gantry_tilt,
+            uneven_slices=uneven_slices,
+            spacing_mm=spacing_mm,
+        )
         self._same_grid = CheckSameGridd(self.sequences)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -307,8 +327,8 @@ class LoadSequencesd(MapTransform):
             paths, case = found["image"], {**case, "case_id": found["case_id"]}
         if opened not in self.sequences or not isinstance(paths, Mapping) or set(self.sequences) - set(paths):
             raise InputError(
-                f"case {case.get('case_id', '?')}: 'image' is {paths!r:.300}; expected a file for each of "
-                f"{', '.join(self.sequences)}, such as list_sequence_cases gives"
+                f"case {case.get('case_id', '?')}: 'image' is {_described(paths)}; expected a file for each of "
+                f"{', '.join(self.sequences)}, such as list_sequence_cases gives, or a MetaTensor for each by name"
             )
         chosen: dict[Hashable, Any] = {name: paths[name] for name in self.sequences}
         if "modality" in case:  # what DICOM files say must not contradict it

@@ -5,6 +5,7 @@ X, Y, Z: columns, rows and slices of the series; F frames (one a slice), R rows,
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from monai.utils import optional_import
 from numpy.typing import NDArray
 
 from .. import __version__
+from ..data.dicom import UNEVEN_TOLERANCE
+from ..data.grid_checks import plain
 from ..errors import InputError
 from .overlay import organ_colour
 from .segment_codes import Code, SegmentCode
@@ -23,6 +26,7 @@ _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _NAME = "MedDINOv3"
 _SERIES_NUMBER_OFFSET = 1000  # of the new series, above that of the scan
 _GEOMETRY_TOLERANCE_MM = 1e-3
+_END_TOLERANCE = 0.01  # of the slice spacing
 # patient and study attributes that every object holds, be they empty; some de-identified files lack them
 _TYPE_2 = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"),
@@ -56,10 +60,10 @@ def write_dicom_segmentation(
     """Write labels as a binary DICOM SEG.
 
     The object belongs to the patient and the study of the source and holds their names, ids and dates, as the standard
-    asks; messages and warnings of the libraries, which quote such values, are kept back. Segment n is the n-th label,
-    which has its segment also where nothing was found. Frames without a voxel are left out. Positions are those of the
-    source's files, to the digit; of a series that was resampled they are those of the new grid, without references
-    frame by frame. UIDs and times of two objects differ, nothing else does.
+    asks, so that only the user may read the file; messages and warnings of the libraries, which quote such values, are
+    kept back. Segment n is the n-th label, which has its segment also where nothing was found. Frames without a voxel
+    are left out. Positions are those of the source's files, to the digit; of a series that was resampled they are those
+    of the new grid, without references frame by frame. UIDs and times of two objects differ, nothing else does.
 
     Args:
         path: file to write.
@@ -106,6 +110,8 @@ def write_dicom_segmentation(
                 series_description=f"{_NAME} segmentation",
                 omit_empty_frames=bool(frames.any()),
             )
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # of a patient: for the user alone, from the start
+            os.chmod(path, 0o600)
             segmentation.save_as(path)
         except InputError:
             raise
@@ -148,16 +154,18 @@ def _check_geometry(sources: Sequence[Any], affine: NDArray[np.float64], shape: 
     axes = np.array(first.ImageOrientationPatient, dtype=float).reshape(2, 3)
     steps = axes * np.array(first.PixelSpacing, dtype=float)[::-1, None]
     corner = np.array([shape[0] - 1, shape[1] - 1], dtype=float)
-    off = np.linalg.norm(corner @ steps - corner @ lps[:3, :2].T)
-    for k, source in enumerate(sources):
-        position = np.array(source.ImagePositionPatient, dtype=float)
-        off = max(off, np.linalg.norm(position - lps[:3, :3] @ [0, 0, k] - lps[:3, 3]))
-    # positions are rounded to the digits of the files, so a slice may lie a little off the regular grid
-    allowed = _GEOMETRY_TOLERANCE_MM + 0.01 * float(np.linalg.norm(affine[:3, 2]))
-    if (len(sources), int(first.Columns), int(first.Rows)) != (shape[2], *shape[:2]) or off > allowed:
+    positions = np.array([source.ImagePositionPatient for source in sources], dtype=float)
+    expected = lps[:3, 3] + np.arange(len(sources))[:, None] * lps[:3, 2]
+    off = np.linalg.norm(positions - expected, axis=1)
+    off[0] += np.linalg.norm(corner @ steps - corner @ lps[:3, :2].T)
+    # the ends made the grid; between them a slice may lie as far off as reading the series lets it
+    allowed = np.full(len(sources), UNEVEN_TOLERANCE)
+    allowed[[0, -1]] = _END_TOLERANCE
+    too_far = (off > _GEOMETRY_TOLERANCE_MM + allowed * float(np.linalg.norm(affine[:3, 2]))).any()
+    if (len(sources), int(first.Columns), int(first.Rows)) != (shape[2], *shape[:2]) or too_far:
         raise InputError(
-            f"{folder}: the labels (shape {tuple(shape)}) lie up to {off:.4f} mm beside the {len(sources)} files of "
-            "the series. Were they changed since they were read?"
+            f"{folder}: the labels (shape {plain(shape)}) lie up to {off.max():.4f} mm beside the {len(sources)} files "
+            "of the series. Were they changed since they were read?"
         )
 
 

@@ -8,9 +8,20 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 from numpy.typing import NDArray
 
+from ..data.grid_checks import plain, shortest_edge_mm
 from ..errors import InputError
 
-TOLERANCE_MM = 1e-3
+TOLERANCE = 1e-3
+"""How far two grids may place an axis or the first voxel apart, as a share of the shortest voxel edge.
+
+Inverted transforms are exact to far less; an affine that went through float32 may not be.
+"""
+
+
+def same_grid(affine: NDArray[np.float64], target_affine: NDArray[np.float64]) -> bool:
+    """Whether two affines agree to `TOLERANCE`."""
+    edge_mm = shortest_edge_mm(target_affine)
+    return np.allclose(affine, target_affine, rtol=0, atol=TOLERANCE * edge_mm)
 
 
 def as_on_grid(
@@ -31,7 +42,7 @@ def as_on_grid(
         A view of ``array`` (writing to it writes to ``array``).
 
     Raises:
-        InputError: the grids do not share their voxels to 1e-3 mm.
+        InputError: the grids do not share their voxels to a thousandth of a voxel.
     """
     step = (np.linalg.inv(target_affine) @ affine)[:3, :3]
     axes = np.abs(step).argmax(axis=0)
@@ -39,10 +50,10 @@ def as_on_grid(
     if sorted(axes) == [0, 1, 2]:
         view = apply_orientation(array, ornt)
         reached = affine @ inv_ornt_aff(ornt, array.shape[:3])
-        if view.shape[:3] == tuple(target_shape) and np.allclose(reached, target_affine, rtol=0, atol=TOLERANCE_MM):
+        if view.shape[:3] == tuple(target_shape) and same_grid(reached, target_affine):
             return view
     raise InputError(
-        f"the prediction's grid (shape {array.shape[:3]}, affine {np.round(affine, 3).tolist()}) does not hold the "
-        f"voxels of the input's (shape {tuple(target_shape)}, affine {np.round(target_affine, 3).tolist()}). Invert "
-        "the preprocessing before writing"
+        f"the prediction's grid (shape {plain(array.shape[:3])}, affine {np.round(affine, 3).tolist()}) does not hold "
+        f"the voxels of the input's (shape {plain(target_shape)}, affine {np.round(target_affine, 3).tolist()}). "
+        "Invert the preprocessing before writing"
     )

@@ -22,10 +22,15 @@ from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, write_text
 from .case_record import is_complete, provenance, source_digest
 from .dicom_segmentation import require_highdicom, write_dicom_segmentation
-from .grids import TOLERANCE_MM, as_on_grid
+from .grids import as_on_grid, same_grid
 from .overlay import region_labels, write_overlay
 from .segment_codes import codes_of
 
+# of a NIfTI header, all that a label map on the same grid shares with its source
+_GRID_FIELDS = (
+    *("dim_info", "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
+    *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
+)
 LABEL_SUFFIX = ".nii.gz"
 SEGMENTATION_SUFFIX = ".dcm"
 
@@ -287,21 +292,18 @@ def count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
 def nifti_like_source(labels: NDArray[np.uint8], affine: NDArray[np.float64], source: Path | None) -> Any:
     """A NIfTI-1 image of the labels with the source's own header where the source is a NIfTI on this grid.
 
-    Text fields and extensions of the source are left out: they may name the patient.
+    Nothing else of the source's header is kept: its text fields and extensions may name the patient.
     """
-    header = _source_header(source, affine)
-    if header is None:
+    stored = _source_header(source, affine)
+    if stored is None:
         image = nib.Nifti1Image(labels, affine)
         image.header.set_xyzt_units("mm")
         return image
-    for field in ("descrip", "aux_file", "db_name", "intent_name"):
-        header[field] = b""
-    header["intent_code"] = 0
-    header.extensions.clear()
+    header = nib.Nifti1Header()
     header.set_data_dtype(np.uint8)
+    for field in _GRID_FIELDS:
+        header[field] = stored[field]
     header.set_data_shape(labels.shape)
-    header.set_slope_inter(1, 0)
-    header["cal_min"] = header["cal_max"] = 0
     return nib.Nifti1Image(labels, None, header)  # affine None: sform and qform stay as they are, to the bit
 
 
@@ -312,9 +314,9 @@ def _source_header(source: Path | None, affine: NDArray[np.float64]) -> Any:
         loaded = nib.load(source)
     except (ImageFileError, OSError):
         return None  # NRRD, MetaImage, DICOM
-    if not isinstance(loaded, nib.Nifti1Pair) or not np.allclose(loaded.affine, affine, rtol=0, atol=TOLERANCE_MM):
+    if not isinstance(loaded, nib.Nifti1Pair) or not same_grid(loaded.affine, affine):
         return None
-    return nib.Nifti1Header.from_header(loaded.header)
+    return loaded.header
 
 
 def _source_file(image: MetaTensor) -> Path | None:

@@ -20,8 +20,9 @@ from tqdm import tqdm
 from ...errors import InputError
 from ...files import AtomicFiles, OutputFolder, is_empty_folder, remove_dead_temporaries, write_text
 from ...interruption import ends_on_signal
+from ..cases import check_problem
 from ..dicom import GantryTilt
-from ..file_checks import last_line
+from ..itk_header import last_line
 from ..slice_store.store import STORE_FILE, SliceStore, VolumeRecord, require_blosc2
 from ..slice_store.writer import StoredVolume, store_volume, write_index
 from .case import CuratedVolume, Refused, read_case
@@ -137,6 +138,7 @@ def curate_case(case: SourceCase, root: Path, reading: Reading) -> str:
         try:
             if key is None:
                 raise InputError(f"{case.path}: no such file. Correct or remove it from the list of cases.")
+            check_problem({"problem": case.problem} if case.problem else {})
             volume = read_case(
                 case.path,
                 case.modality,

@@ -15,9 +15,11 @@ from ...errors import InputError
 from ..cases import check_unique, list_cases
 from ..dataset_json import read_dataset_json
 from ..datasets import read_datalist
-from ..file_checks import ITK_SUFFIXES, NIFTI_SUFFIXES
+from ..file_checks import IMAGE_SUFFIXES
+from ..found_folders import has_data
 from ..intensity import parse_modality
 from ..layouts import Section, recognised_layout
+from ..text_headers import detached_files
 
 Sources = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
 
@@ -33,6 +35,7 @@ class SourceCase:
         file: the path below the source, which is what the store keeps.
         modality: "ct" or "mr".
         series_uid: which series of a DICOM folder; empty where it holds one.
+        problem: what was found when the cases were listed, see `check_problem`; empty where nothing was.
     """
 
     source_set: str
@@ -41,6 +44,7 @@ class SourceCase:
     file: str
     modality: str
     series_uid: str = ""
+    problem: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,16 +59,14 @@ class SourceCase:
             return None
         state = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
         identity = [self.source_set, self.case_id, self.file, self.modality, state]
-        identity += [self.series_uid] if self.series_uid else []
+        identity += [text for text in (self.series_uid, self.problem) if text]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
 
     def _files(self) -> list[Path]:
         path = Path(self.path)
         if path.is_dir():
             return sorted(entry for entry in path.iterdir() if entry.is_file())
-        if path.suffix.lower() in (".mhd", ".nhdr"):  # the voxels lie beside the header
-            return sorted({path, *(entry for entry in path.parent.iterdir() if entry.stem.startswith(path.stem))})
-        return [path]
+        return [path, *detached_files(path)]
 
 
 def list_source_cases(sources: Sources, modality: str | None, exclude: Path | None = None) -> list[SourceCase]:
@@ -109,6 +111,7 @@ def list_source_cases(sources: Sources, modality: str | None, exclude: Path | No
                 file=Path(os.path.relpath(case["image"], base)).as_posix(),
                 modality=case["modality"],
                 series_uid=case.get("series_uid", ""),
+                problem=case.get("problem", ""),
             )
             for case in sorted(cases, key=lambda case: case["case_id"])
         ]
@@ -138,8 +141,8 @@ def _named(sources: Sources) -> list[tuple[str, Path]]:
 def _read_data_set(root: Path, modality: str | None) -> list[dict[str, str]]:
     content, layout = read_dataset_json(root), recognised_layout(root) or "msd"
     if layout == "nnunet_raw":
-        labelled = bool(content.get("dataset")) or any((root / "labelsTr").glob("*"))
-        has_test = any((root / "imagesTs").glob("*"))
+        labelled = bool(content.get("dataset")) or has_data(root / "labelsTr")
+        has_test = has_data(root / "imagesTs")
     else:
         labelled, has_test = bool(content.get("training")), bool(content.get("test"))
     sections: list[Section] = ["all_labelled"] if labelled else []
@@ -185,7 +188,7 @@ def _list_entry(entry: Any, path: Path, modality: str | None) -> dict[str, str]:
 
 def _default_id(relative: str) -> str:
     """The path without suffix, folders joined by ``_`` as for a folder tree."""
-    suffix = next((s for s in (".nii.gz", *NIFTI_SUFFIXES, *ITK_SUFFIXES) if relative.lower().endswith(s)), "")
+    suffix = next((s for s in (".nii.gz", *IMAGE_SUFFIXES) if relative.lower().endswith(s)), "")
     parts = Path(relative[: len(relative) - len(suffix)]).parts
     return "_".join(part for part in parts if part not in (os.sep, os.pardir))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from monai.utils import optional_import
 
 from ...errors import InputError
+from ..found_folders import walk
 from .drawn_regions import drawn_object
 from .headers import is_dicom_file
 from .series import DicomSeries, list_series
@@ -39,11 +39,11 @@ def list_drawn_cases(root: Path, *, labelled: bool) -> list[dict[str, Any]]:
     """
     scans: dict[str, tuple[Path, DicomSeries]] = {}
     drawn: dict[str, Path] = {}
-    for folder in _folders(root):
+    for folder, files in walk(root):
         for series in list_series(folder):
             if series.modality_tag in _SCANS:
                 _add_once(scans, series, folder)
-        for path in sorted(folder.iterdir()):
+        for path in files:
             if is_dicom_file(path) and (found := drawn_object(path)) is not None:
                 _refer_once(drawn, found.series_uids, path)
     if missing := sorted(set(drawn) - set(scans)):
@@ -66,14 +66,6 @@ def list_drawn_cases(root: Path, *, labelled: bool) -> list[dict[str, Any]]:
         if (uid in drawn) == labelled:
             cases.append(case | ({"label": str(drawn[uid])} if labelled else {}))
     return cases
-
-
-def _folders(root: Path) -> list[Path]:
-    folders = []
-    for here, below, _ in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        folders.append(Path(here))
-    return folders
 
 
 def _add_once(scans: dict[str, tuple[Path, DicomSeries]], series: DicomSeries, folder: Path) -> None:

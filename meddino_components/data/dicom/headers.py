@@ -31,9 +31,23 @@ _TAGS = {
     "frames": "0028|0008",
     "rows": "0028|0010",
     "columns": "0028|0011",
+    "bits": "0028|0100",
+    "bits_stored": "0028|0101",
+    "high_bit": "0028|0102",
+    "signed": "0028|0103",
+    "photometric": "0028|0004",
+    "lut_shape": "2050|0020",
+    "rescale_type": "0028|1054",
 }
 _OTHER_FORMATS = (".json", ".txt", ".csv", ".png", ".jpg", ".jpeg", ".xml", ".html", ".pdf", ".zip", ".gz", ".npy")
 _HEAD_BYTES = 1024
+_TAG_BYTES = 2**16  # that are looked at for tags which ITK does not give
+_PIXEL_DATA = b"\xe0\x7f\x10\x00"
+_TRANSFER_SYNTAX = re.compile(rb"\x02\x00\x10\x00UI..([0-9.]+)", re.DOTALL)
+# a tag, its type and length (implicit: its length), and the first item
+_MODALITY_LUT = re.compile(rb"\x28\x00\x00\x30(?:SQ\x00\x00)?.{4}\xfe\xff\x00\xe0", re.DOTALL)
+_SERIES_UID = re.compile(rb"\x20\x00\x0e\x00.{4}([0-9.]{1,64})", re.DOTALL)
+_INSTANCE_UID = re.compile(rb"\x08\x00\x18\x00.{4}([0-9.]{1,64})", re.DOTALL)
 _SOP_CLASS = re.compile(rb"\x02\x00\x02\x00UI..([0-9.]+)", re.DOTALL)  # file meta is explicit little endian, always
 # directories, reports, presentation states, waveforms, registrations, fiducials, RT plans, encapsulated documents:
 # objects that lie among the slices of an export and have no pixels
@@ -48,7 +62,7 @@ class SliceHeader:
 
     Attributes:
         path: the file.
-        tags: by the names used here, such as "position".
+        tags: by the names used here, such as "position"; "modality_lut" is "yes" where there is such a sequence.
     """
 
     path: Path
@@ -105,12 +119,33 @@ def read_slice_header(path: Path) -> SliceHeader | None:
         ) from None
     meta = io.GetMetaDataDictionary()
     tags = {name: str(meta[tag]).strip(" \0") if meta.HasKey(tag) else "" for name, tag in _TAGS.items()}
+    head = _head(path, _TAG_BYTES).partition(_PIXEL_DATA)[0]
+    syntax = _TRANSFER_SYNTAX.search(head)
+    tags["transfer_syntax"] = syntax.group(1).decode() if syntax else ""
+    tags["modality_lut"] = "yes" if _MODALITY_LUT.search(head) else ""
     return SliceHeader(path=path, tags=tags)
 
 
-def _head(path: Path) -> bytes:
+def read_uids(path: Path) -> tuple[str, str]:
+    """SeriesInstanceUID and SOPInstanceUID of a DICOM file, found without reading all of its header where that will do.
+
+    Empty for a file that cannot be read; reading the series says why.
+    """
+    head = _head(path, _TAG_BYTES).partition(_PIXEL_DATA)[0]
+    series, instance = set(_SERIES_UID.findall(head)), _INSTANCE_UID.search(head)
+    own = instance.group(1).decode() if instance else ""
+    if len(series) == 1:  # several where it refers to another series
+        return series.pop().decode(), own
+    try:
+        header = read_slice_header(path)
+    except InputError:
+        return "", own
+    return (header.tags["series_uid"] if header else ""), own
+
+
+def _head(path: Path, n_bytes: int = _HEAD_BYTES) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(_HEAD_BYTES)
+            return file.read(n_bytes)
     except OSError:
         return b""

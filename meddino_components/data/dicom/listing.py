@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ...errors import InputError
+from ..found_folders import walk
 from .series import list_series
 
 
@@ -21,9 +21,8 @@ def describe_series(folder: str | Path) -> list[str]:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder. Give one that holds DICOM files, or folders of them")
     lines = []
-    for here, below, _ in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        place = "" if Path(here) == root else f", in {Path(here).relative_to(root)}"
+    for here, _ in walk(root):
+        place = "" if here == root else f", in {here.relative_to(root)}"
         for one in list_series(here):
             n_files = len(one.files)
             lines.append(f"{one.uid}  {n_files} {'file' if n_files == 1 else 'files'}, {one.facts()}{place}")

@@ -16,7 +16,8 @@ from monai.utils import optional_import
 from ...errors import InputError
 from .checks import check_series
 from .headers import FloatArray
-from .series import DicomSeries, choose_series
+from .positions import UnevenSlices
+from .series import DicomSeries, choose_series, positions_along_normal
 
 itk, _ = optional_import("itk")
 
@@ -42,7 +43,11 @@ class SeriesVolume:
 
 
 def read_series(
-    folder: str | Path, *, series_uid: str | None = None, gantry_tilt: GantryTilt = "refuse"
+    folder: str | Path,
+    *,
+    series_uid: str | None = None,
+    gantry_tilt: GantryTilt = "refuse",
+    uneven_slices: UnevenSlices = "refuse",
 ) -> SeriesVolume:
     """Read the series of a folder, refusing what would be silently wrong.
 
@@ -51,6 +56,7 @@ def read_series(
         series_uid: which of several series.
         gantry_tilt: "resample" interpolates tilted slices linearly onto a rectangular grid: slices stay where they
             are and keep their spacing, rows and columns are shifted back, and the picture grows to hold them all.
+        uneven_slices: "even" takes slices as evenly spaced that are nearly so, see `check_positions`.
 
     Raises:
         InputError: see `choose_series` and `check_series`; a file that cannot be read; another ``gantry_tilt``.
@@ -59,16 +65,27 @@ def read_series(
         raise InputError(f"gantry_tilt is {gantry_tilt!r}; expected one of {', '.join(get_args(GantryTilt))}.")
     folder = Path(folder)
     series = choose_series(folder, series_uid)
-    tilted = check_series(series, folder, allow_tilt=gantry_tilt == "resample")
+    tilted = check_series(series, folder, allow_tilt=gantry_tilt == "resample", uneven_slices=uneven_slices)
     image = _read(series, folder, tilted)
     if tilted:
         image = _resample_onto_rectangular_grid(image)
     affine = np.eye(4)
-    affine[:3, :3] = itk.array_from_matrix(image.GetDirection()) * np.array(image.GetSpacing())
+    spacing_mm = np.array(image.GetSpacing())
+    if not tilted:
+        spacing_mm[2] = _slice_spacing_mm(series)
+    affine[:3, :3] = itk.array_from_matrix(image.GetDirection()) * spacing_mm
     affine[:3, 3] = np.array(image.GetOrigin())
     # a view: it holds the ITK image, whose voxels are not copied
     voxels = itk.array_view_from_image(image).T
     return SeriesVolume(voxels=voxels, affine=_LPS_TO_RAS @ affine, series=series, resampled=tilted)
+
+
+def _slice_spacing_mm(series: DicomSeries) -> float:
+    """From the first and the last position, so that rounding does not add up; of a single slice its thickness."""
+    along = positions_along_normal(series.slices)
+    if along is None or len(along) == 1:
+        return float(series.slices[0].tags["thickness"])
+    return float((along[-1] - along[0]) / (len(along) - 1))
 
 
 def _read(series: DicomSeries, folder: Path, tilted: bool) -> Any:

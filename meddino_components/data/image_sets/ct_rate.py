@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
+from ..found_folders import is_left_over
 from .found_files import chosen_labels, folder_of, with_files
 from .image_set import ImageSet, Sample, Split
 from .naming import first_few
@@ -130,7 +131,8 @@ def _first_of(folder: Path, paths: Sequence[str]) -> Path:
 
 def _warn_of_files_without_row(volumes: Path, samples: Sequence[Sample], table: Path) -> None:
     listed = {sample.image for sample in samples}
-    others = sorted(str(path) for path in volumes.rglob("*.nii.gz") if str(path) not in listed)
+    found = (path for path in volumes.rglob("*.nii.gz") if not is_left_over(path))
+    others = sorted(str(path) for path in found if str(path) not in listed)
     if others:
         warnings.warn(
             f"{table}: {len(others)} files have no row and are left out: {first_few(others)}",

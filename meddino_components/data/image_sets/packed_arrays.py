@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from ...errors import InputError
 from ...files import Stamp, file_stamp
-from ..file_checks import check_claimed_size, check_is_image_file
+from ..file_checks import check_is_image_file
+from ..size_limits import check_claimed_size
 from .naming import first_few
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip member: signature, ..., lengths of name and extra field
@@ -129,7 +130,7 @@ def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
         )
     claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
     stored = info.compress_type == zipfile.ZIP_STORED
-    check_claimed_size(path, claimed, compressed=not stored, stored_bytes=info.compress_size)
+    check_claimed_size(path, claimed, compressed=not stored, stored_bytes=info.compress_size, is_scan=False)
     if info.file_size != claimed + offset:
         raise InputError(
             f"{path}: '{name}' has {info.file_size - offset:,} bytes; expected {claimed:,} for its shape {shape}. "

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
-from ..file_checks import check_is_image_file, last_line
+from ..file_checks import check_is_image_file
+from ..itk_header import last_line
 from .found_files import folder_of
 from .tables import find_patient_column, patient_in, read_table
 

@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
-from ..file_checks import check_is_image_file, last_line
+from ..file_checks import check_is_image_file
+from ..found_folders import is_left_over
+from ..itk_header import last_line
 from .pictures import FloatArray, read_picture_file
 from .tiling import Origins, Tiling
 from .tissue import tissue_mask
@@ -67,7 +69,8 @@ class TileFolder:
 
     def _sorted_names(self) -> Sequence[str]:
         if self._names is None:
-            self._names = sorted(name for name in os.listdir(self.path) if name.lower().endswith(_TILE_SUFFIXES))
+            names = (name for name in os.listdir(self.path) if not is_left_over(Path(self.path, name)))
+            self._names = sorted(name for name in names if name.lower().endswith(_TILE_SUFFIXES))
         return self._names
 
 

@@ -25,6 +25,37 @@ def test_same_grid(by_mm):
     CheckSameGridd()({"image": volume(), "label": moved(by_mm)})
 
 
+def turned(by_rad: float, *, spacing_mm=4.7, shape=(1, 64, 64, 20)) -> tuple[MetaTensor, MetaTensor]:
+    """A grid near a half turn, and the same after a rotation about its first voxel."""
+    affine = np.diag([-spacing_mm, -spacing_mm, spacing_mm, 1.0])
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(by_rad), -np.sin(by_rad)], [np.sin(by_rad), np.cos(by_rad)]]
+    return tuple(MetaTensor(torch.zeros(shape), affine=torch.as_tensor(a)) for a in (affine, turn @ affine))
+
+
+def test_a_quaternion_s_rounding_is_the_same_grid_and_a_rotation_is_not():
+    image, label = turned(1e-5)
+    off = float(np.abs((image.affine - label.affine).numpy()[:3, :3] @ [63, 63, 19]).max())
+    assert 0.0029 < off < 0.01
+    CheckSameGridd()({"image": image, "label": label})
+    image, label = turned(1e-3)
+    with pytest.raises(InputError, match=r"its grid lies up to 0\.41"):
+        CheckSameGridd()({"image": image, "label": label})
+
+
+def test_the_tolerance_follows_the_voxel():
+    for scale, allowed in ((4.0, True), (0.1, False)):
+        spacing = (1.0 * scale, 2.0 * scale, 5.0 * scale)
+        other = volume(spacing=spacing)
+        other.affine[0, 3] += 0.0032
+        pair = {"image": volume(spacing=spacing), "label": other}
+        if allowed:
+            CheckSameGridd()(pair)
+        else:
+            with pytest.raises(InputError, match=r"0\.0032 mm"):
+                CheckSameGridd()(pair)
+
+
 @pytest.mark.parametrize(
     ("label", "message"),
     [

@@ -85,3 +85,37 @@ def test_the_cache_knows_every_file_of_a_case(tmp_path):
     before = cache._key(case)
     np.save(other["image"], np.ones((5, 4, 2)))
     assert cache._key(case) != before
+
+
+def z_scored(voxels, channels=range(4)):
+    """A copy as some pipelines make it: the whole volume of each sequence, outside and all."""
+    copy = voxels.copy()
+    for k in channels:
+        copy[k] = (voxels[k] - voxels[k].mean()) / voxels[k].std()
+    return copy
+
+
+@pytest.mark.parametrize("channels", [range(4), [1], [0, 3]])
+def test_another_constant_outside_is_found_and_said(channels):
+    voxels = four_channels()
+    expected = normalize(voxels.copy()).numpy()
+    with pytest.warns(UserWarning, match="outside of the patient has the value"):
+        found = normalize(z_scored(voxels, channels)).numpy()
+    inside = (voxels != 0).any(0)
+    assert (found[:, ~inside] == 0).all()
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_padding_with_zeros_round_another_constant_is_outside_too():
+    voxels = four_channels()
+    expected = normalize(np.pad(voxels, [(0, 0), (3, 3), (3, 3), (0, 0)])).numpy()
+    with pytest.warns(UserWarning, match="outside of the patient has the value"):
+        found = normalize(np.pad(z_scored(voxels), [(0, 0), (3, 3), (3, 3), (0, 0)])).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_head_that_is_not_stripped_is_refused():
+    noise = np.random.default_rng(0).normal(0, 5, four_channels().shape)
+    with pytest.raises(InputError, match="skull-stripped scans: strip the skull"):
+        normalize(four_channels() + noise)
+    normalize(four_channels() + noise, check_modality=False)

@@ -41,7 +41,6 @@ def test_each_slice_is_rescaled_by_its_own_tags(tmp_path):
         ({"skip": (2,)}, r"001\.dcm and 003\.dcm are 8\.000 mm apart, slices elsewhere 4\.000 mm \(1 missing\)"),
         ({"slope": None}, "lacks rescale slope or intercept"),
         ({"tilt": 1.0}, r"gantry tilt of 14\.0 degrees"),
-        ({"thickness": [4, 4, 7, 7, 7]}, "2 slices of 4 mm and 3 slices of 7 mm"),
         ({"spacing_mm": (0.7, 0.9, 0.0)}, r"000\.dcm and 001\.dcm lie at the same position"),
         ({"spacing_mm": (0.7, float("nan"), 4.0)}, "PixelSpacing"),
         ({"spacing_mm": (0.7, 0.9, float("nan"))}, "ImagePositionPatient"),
