@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +138,8 @@ def intensity_fingerprint(
     load_label = load_label or LoadVolumed(keys="label")
     samples: list[npt.NDArray[np.float32]] = []
     for number, case in enumerate(cases):
-        loaded = check(load_label(load_image(dict(case))))
+        entry: dict[Hashable, Any] = {**case}
+        loaded = check(load_label(load_image(entry)))
         check_intensities(loaded["image"].as_tensor(), "ct", case["image"])
         voxels = loaded["image"].as_tensor()[loaded["label"].as_tensor() > 0].numpy()
         if voxels.size:

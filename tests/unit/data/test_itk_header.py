@@ -10,8 +10,8 @@ import pytest
 from volume_files import ct_voxels
 
 from meddino_components.data import LoadVolumed
+from meddino_components.data.case_files import case_files
 from meddino_components.data.curation.sources import list_source_cases
-from meddino_components.data.datasets import case_files
 from meddino_components.errors import InputError
 
 VOXELS = ct_voxels(shape=(6, 5, 4))
