@@ -35,6 +35,7 @@ def backbone_of(
     pos_embed_rope_jitter_coords: float | None = None,
     pos_embed_rope_rescale_coords: float | None = None,
     drop_path_rate: float = 0.0,
+    drop_path_rounding: str = "random",
     activation_checkpointing: bool = False,
 ) -> DinoVisionTransformer:
     """Build the network that weights belong to, and leave loading them to others.
@@ -55,6 +56,7 @@ def backbone_of(
         pos_embed_rope_jitter_coords: the same.
         pos_embed_rope_rescale_coords: the same.
         drop_path_rate: stochastic depth in training.
+        drop_path_rounding: see `DinoVisionTransformer`.
         activation_checkpointing: see `DinoVisionTransformer`.
 
     Raises:
@@ -81,6 +83,7 @@ def backbone_of(
             pos_embed_rope_jitter_coords=pos_embed_rope_jitter_coords,
             pos_embed_rope_rescale_coords=pos_embed_rope_rescale_coords,
             drop_path_rate=drop_path_rate,
+            drop_path_rounding=drop_path_rounding,
             activation_checkpointing=activation_checkpointing,
         )
     except (TypeError, ValueError, KeyError) as error:

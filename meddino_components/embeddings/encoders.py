@@ -34,6 +34,7 @@ _PLAIN = (bool, int, float, str, tuple, type(None))
 _OF_TRAINING = (
     "training",
     "drop_path_rate",
+    "drop_path_rounding",
     "activation_checkpointing",
     "shift_coords",
     "jitter_coords",

@@ -6,10 +6,10 @@ Shapes: B batch, K classes (0 is background), ... spatial axes.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .batch_sums import soft_dice, sum_over_processes
+from .pixel_sums import softmax_sums
 
 
 class DiceCrossEntropyLoss(nn.Module):
@@ -43,7 +43,7 @@ class DiceCrossEntropyLoss(nn.Module):
         self.num_classes, self.class_balance, self.smooth = num_classes, class_balance, smooth
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        logits = logits.float().movedim(1, -1).reshape(-1, self.num_classes)
+        logits = logits.movedim(1, -1).reshape(-1, self.num_classes)
         labels = labels.flatten().long()
         if labels.min() < 0 or labels.max() >= self.num_classes:
             raise ValueError(
@@ -51,22 +51,7 @@ class DiceCrossEntropyLoss(nn.Module):
                 f"{self.num_classes - 1}: check label_names and num_classes of the data set's layer"
             )
         counts = sum_over_processes(torch.bincount(labels, minlength=self.num_classes).double())
-        weights = counts.clamp(min=1).pow(-self.class_balance).float()
-        sums = sum_over_processes(
-            torch.cat((self._dice_sums(logits, labels), self._cross_entropy_sum(logits, labels, weights)))
-        )
-        overlap, predicted, error = sums.split((self.num_classes, self.num_classes, 1))
-        dice = soft_dice(overlap, predicted, counts.float(), self.smooth)
-        return 1 - dice[1:].mean() + error[0] / (weights * counts).sum().float()
-
-    def _dice_sums(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Overlap [K] of prediction and reference and size of the prediction [K], as [2 K]."""
-        probabilities = logits.softmax(-1)
-        own = probabilities.gather(1, labels[:, None]).squeeze(1)
-        # summed per class without a one-hot copy of the labels
-        overlap = own.new_zeros(self.num_classes).index_add(0, labels, own)
-        return torch.cat((overlap, probabilities.sum(0)))
-
-    def _cross_entropy_sum(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """Weighted sum of the pixels' cross-entropy, [1]."""
-        return (weights[labels] * F.cross_entropy(logits, labels, reduction="none")).sum()[None]
+        overlap, predicted, error = sum_over_processes(softmax_sums(logits, labels))
+        dice = soft_dice(overlap, predicted, counts, self.smooth)
+        weights = counts.clamp(min=1).pow(-self.class_balance)
+        return (1 - dice[1:].mean() + (weights * error).sum() / (weights * counts).sum()).float()

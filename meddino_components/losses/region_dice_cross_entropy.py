@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .batch_sums import soft_dice, sum_over_processes
+from .pixel_sums import sigmoid_sums
 
 
 class RegionDiceCrossEntropyLoss(nn.Module):
@@ -54,25 +54,17 @@ class RegionDiceCrossEntropyLoss(nn.Module):
         n_regions = self.members.shape[1]
         if logits.shape[1] != n_regions:
             raise ValueError(f"the network gives {logits.shape[1]} outputs for {n_regions} regions")
-        logits = logits.float().movedim(1, -1).reshape(-1, n_regions)
+        logits = logits.movedim(1, -1).reshape(-1, n_regions)
         labels = labels.flatten().long()
         self.members = self.members.to(labels.device)
-        expected = self.members[labels]
-        if not bool((expected.any(1) | (labels == 0)).all()):
-            strange = labels[~expected.any(1) & (labels != 0)][0]
+        inside = self.members[labels]
+        if not bool((inside.any(1) | (labels == 0)).all()):
+            strange = labels[~inside.any(1) & (labels != 0)][0]
             raise ValueError(f"label {int(strange)} belongs to no region: check label_convention of the data set")
-        expected = expected.float()
-        probabilities = logits.sigmoid()
-        errors = F.binary_cross_entropy_with_logits(logits, expected, reduction="none")
-        inside = expected.sum(0)
-        counts = sum_over_processes(torch.stack((inside, len(labels) - inside)).double())
-        errors_inside = (errors * expected).sum(0)
-        overlap, predicted, *error = sum_over_processes(
-            torch.stack(
-                ((probabilities * expected).sum(0), probabilities.sum(0), errors_inside, errors.sum(0) - errors_inside)
-            )
-        )
+        n_inside = inside.sum(0).double()
+        counts = sum_over_processes(torch.stack((n_inside, len(labels) - n_inside)))
+        overlap, predicted, *error = sum_over_processes(sigmoid_sums(logits, inside))
         weights = counts.clamp(min=1).pow(-self.class_balance)
-        dice = soft_dice(overlap, predicted, counts[0].float(), self.smooth)
-        cross_entropy = (torch.stack(error) * weights.float()).sum(0) / (weights * counts).sum(0).float()
-        return 1 - dice.mean() + cross_entropy.mean()
+        dice = soft_dice(overlap, predicted, counts[0], self.smooth)
+        cross_entropy = (torch.stack(error) * weights).sum(0) / (weights * counts).sum(0)
+        return (1 - dice.mean() + cross_entropy.mean()).float()

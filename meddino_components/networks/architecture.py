@@ -10,6 +10,7 @@ from .vision_transformer import DinoVisionTransformer
 # of a run: what is dropped, augmented or computed again in training
 RUN_ARGUMENTS = (
     "drop_path_rate",
+    "drop_path_rounding",
     "activation_checkpointing",
     "pos_embed_rope_shift_coords",
     "pos_embed_rope_jitter_coords",

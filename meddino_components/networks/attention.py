@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .layers import LayerScale, make_ffn, make_norm
 from .rope import rotate
+from .tracing import is_traced
 
 # (sin, cos), each [N, d], the identity for tokens without a position
 Rope = tuple[Tensor, Tensor]
@@ -83,8 +84,28 @@ class SelfAttention(nn.Module):
 class Block(nn.Module):
     """Pre-norm transformer block with LayerScale and stochastic depth.
 
-    Stochastic depth keeps a random subset of the batch for each branch, so that dropped samples cost nothing; the
-    kept residuals are scaled by B / subset size.
+    Stochastic depth keeps a random subset of the batch for each branch, so that dropped samples cost nothing. Of B
+    samples (1 - rate) B are kept on average at any B; where that is no whole number, it is rounded at random, and what
+    is kept is scaled by 1 / (1 - rate).
+
+    Args:
+        dim: width D.
+        num_heads: attention heads h.
+        ffn_ratio: hidden width of the feed-forward network over D.
+        qkv_bias: whether this linear layer has a bias; likewise ``proj_bias`` and ``ffn_bias``.
+        drop_path_rate: share of the samples that a branch is left out for in training, below 1.
+        drop_path_rounding: ``random`` as above; ``down`` is the official rule for parity with it: the number that is
+            kept is rounded down, at least 1, and scaled by B over that number. With it a batch of 1 drops nothing, and
+            a batch of 2 half at any rate up to 1/2.
+        layerscale_init: initial LayerScale; None leaves it out.
+        norm_layer: see `make_norm`.
+        ffn_layer: see `make_ffn`.
+        mask_k_bias: hold the key bias at zero.
+
+    The sum x + branch has the precision of x, whatever that of the branch and whether samples are dropped.
+
+    Raises:
+        ValueError: a rate outside 0 to 1, or another rounding.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104; Oquab et al., DINOv2, arXiv 2304.07193, section 5.
     """
@@ -99,13 +120,18 @@ class Block(nn.Module):
         proj_bias: bool = True,
         ffn_bias: bool = True,
         drop_path_rate: float = 0.0,
+        drop_path_rounding: str = "random",
         layerscale_init: float | None = 1e-5,
         norm_layer: str = "layernorm",
         ffn_layer: str = "mlp",
         mask_k_bias: bool = False,
     ) -> None:
         super().__init__()
-        self.drop_path_rate = drop_path_rate
+        if not 0 <= drop_path_rate < 1:
+            raise ValueError(f"drop_path_rate must be at least 0 and below 1, got {drop_path_rate}")
+        if drop_path_rounding not in ("random", "down"):
+            raise ValueError(f"drop_path_rounding must be random or down, got {drop_path_rounding!r}")
+        self.drop_path_rate, self.drop_path_rounding = drop_path_rate, drop_path_rounding
         self.norm1 = make_norm(norm_layer, dim)
         self.attn = SelfAttention(
             dim=dim, num_heads=num_heads, qkv_bias=qkv_bias, proj_bias=proj_bias, mask_k_bias=mask_k_bias
@@ -123,25 +149,37 @@ class Block(nn.Module):
     def _add_residual(
         self, x_list: list[Tensor], branch: Callable[[Tensor, list[tuple[int, int]]], Tensor]
     ) -> list[Tensor]:
-        kept = [self._draw_subset(x) for x in x_list]
-        inputs = [x if subset is None else x[subset] for x, subset in zip(x_list, kept, strict=True)]
+        kept = [self._draw_kept(x) for x in x_list]
+        inputs = [x if subset is None else x[subset] for x, (subset, _) in zip(x_list, kept, strict=True)]
         shapes = [(x.shape[0], x.shape[1]) for x in inputs]
         flat = [x.flatten(0, 1) for x in inputs]
         residual = branch(flat[0] if len(flat) == 1 else torch.cat(flat), shapes)
         residuals = residual.split([batch * length for batch, length in shapes])
         return [
-            _add(x, residual.view(*shape, -1), subset)
-            for x, residual, shape, subset in zip(x_list, residuals, shapes, kept, strict=True)
+            _add(x, residual.view(*shape, -1).to(x.dtype), subset, scale)
+            for x, residual, shape, (subset, scale) in zip(x_list, residuals, shapes, kept, strict=True)
         ]
 
-    def _draw_subset(self, x: Tensor) -> Tensor | None:
-        if not self.training or self.drop_path_rate == 0:
-            return None
-        size = max(int(x.shape[0] * (1 - self.drop_path_rate)), 1)
-        return torch.randperm(x.shape[0], device=x.device)[:size]
+    def _draw_kept(self, x: Tensor) -> tuple[Tensor | None, float | Tensor]:
+        """Numbers of the samples that a branch is computed for (None: all), and the factor of what it gives them."""
+        batch, rate = x.shape[0], self.drop_path_rate
+        if not self.training or rate == 0:
+            return None, 1.0
+        order = torch.randperm(batch, device=x.device)
+        if self.drop_path_rounding == "down":
+            n_kept = max(int(batch * (1 - rate)), 1)
+            return order[:n_kept], batch / n_kept
+        # drawn on the host, which then need not wait for a GPU
+        drawn = batch * (1 - rate) + torch.rand(())
+        if is_traced():
+            # no size may depend on what is drawn: all are computed, and those that are dropped count 0
+            return None, ((order < drawn.floor().to(x.device)) / (1 - rate)).to(x.dtype)[:, None, None]
+        n_kept = int(drawn)
+        # where none is kept one is computed and counts 0: every parameter gets its gradient, as DDP expects
+        return order[: max(n_kept, 1)], (1 / (1 - rate) if n_kept else 0.0)
 
 
-def _add(x: Tensor, residual: Tensor, subset: Tensor | None) -> Tensor:
-    if subset is None:
-        return x + residual
-    return torch.index_add(x, 0, subset, residual.to(x.dtype), alpha=x.shape[0] / len(subset))
+def _add(x: Tensor, residual: Tensor, subset: Tensor | None, scale: float | Tensor) -> Tensor:
+    if isinstance(scale, Tensor):
+        return x + residual * scale
+    return x + residual if subset is None else torch.index_add(x, 0, subset, residual, alpha=scale)

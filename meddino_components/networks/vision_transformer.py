@@ -45,6 +45,7 @@ class DinoVisionTransformer(nn.Module):
             published MedDINOv3 runs.
         qkv_bias, ffn_bias, proj_bias: whether these linear layers have a bias.
         drop_path_rate: stochastic depth, the same in all blocks.
+        drop_path_rounding: ``random`` keeps the rate at any batch size; ``down`` is the official rule, see `Block`.
         layerscale_init: initial LayerScale; None leaves LayerScale out.
         norm_layer: ``layernorm``, ``layernormbf16`` or ``rmsnorm``.
         ffn_layer: ``mlp``, ``swiglu``, ``swiglu32``, ``swiglu64`` or ``swiglu128``.
@@ -54,6 +55,9 @@ class DinoVisionTransformer(nn.Module):
         untie_global_and_local_cls_norm: in training, a final norm of its own for the CLS and storage tokens of the
             second entry of a list (the local crops).
         activation_checkpointing: recompute a block's activations in the backward pass instead of keeping them.
+
+    The tokens that pass from block to block have one precision, in training and out of it: under bf16 autocast bf16, as
+    in the published training; under fp16 autocast fp32, since outlier tokens can leave the range of fp16.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104, section 3.2; golden values of the official code.
     """
@@ -79,6 +83,7 @@ class DinoVisionTransformer(nn.Module):
         ffn_bias: bool = True,
         proj_bias: bool = True,
         drop_path_rate: float = 0.0,
+        drop_path_rounding: str = "random",
         layerscale_init: float | None = None,
         norm_layer: str = "layernorm",
         ffn_layer: str = "mlp",
@@ -124,6 +129,7 @@ class DinoVisionTransformer(nn.Module):
                 proj_bias=proj_bias,
                 ffn_bias=ffn_bias,
                 drop_path_rate=drop_path_rate,
+                drop_path_rounding=drop_path_rounding,
                 layerscale_init=layerscale_init,
                 norm_layer=norm_layer,
                 ffn_layer=ffn_layer,
@@ -260,6 +266,8 @@ class DinoVisionTransformer(nn.Module):
         if image.ndim != 4 or image.shape[1] != self.in_chans:
             raise ValueError(f"expected images [B, {self.in_chans}, H, W], got {list(image.shape)}")
         patches = self.patch_embed(image)
+        if patches.dtype == torch.float16 and torch.is_autocast_enabled(patches.device.type):
+            patches = patches.float()
         grid = (patches.shape[1], patches.shape[2])
         patches = patches.flatten(1, 2)
         cls_token: Tensor = self.cls_token

@@ -1,4 +1,4 @@
-"""Stochastic depth by batch subset, as DINOv3 does it."""
+"""Stochastic depth by batch subset: the rate asked for at any batch, and the official rule."""
 
 import pytest
 import torch
@@ -10,10 +10,10 @@ from meddino_components.networks.rope import pad_rope_for_prefix
 NO_ROPE = pad_rope_for_prefix(torch.zeros(0, 8), torch.ones(0, 8), 5)
 
 
-def block(drop_path_rate):
+def block(drop_path_rate, rounding="random"):
     """A block whose second branch is switched off, so that the output is x + the attention branch."""
     torch.manual_seed(0)
-    made = Block(dim=16, num_heads=2, drop_path_rate=drop_path_rate, layerscale_init=1.0)
+    made = Block(dim=16, num_heads=2, drop_path_rate=drop_path_rate, drop_path_rounding=rounding, layerscale_init=1.0)
     torch.nn.init.zeros_(made.ls2.gamma)
     return made.train()
 
@@ -21,8 +21,8 @@ def block(drop_path_rate):
 @pytest.mark.parametrize(
     ("batch", "rate", "kept"), [(10, 0.3, 7), (10, 0.25, 7), (2, 0.2, 1), (1, 0.9, 1), (3, 0.99, 1)]
 )
-def test_keeps_a_subset_of_the_batch_and_scales_it(batch, rate, kept):
-    dropping = block(rate)
+def test_the_official_rule_keeps_the_number_rounded_down_and_scales_it(batch, rate, kept):
+    dropping = block(rate, "down")
     x = torch.randn(batch, 5, 16)
     residual = dropping.eval()([x], [NO_ROPE])[0] - x
     found = dropping.train()([x], [NO_ROPE])[0] - x
@@ -32,15 +32,53 @@ def test_keeps_a_subset_of_the_batch_and_scales_it(batch, rate, kept):
 
 
 @torch.no_grad()
-def test_mean_over_draws_is_the_branch_without_dropping():
-    dropping = block(0.4)
-    x = torch.randn(5, 5, 16)
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize(("batch", "rate"), [(5, 0.4), (1, 0.2), (2, 0.2), (3, 0.5), (2, 0.9)])
+def test_drops_the_share_asked_for_at_any_batch_and_keeps_the_mean(batch, rate, traced, monkeypatch):
+    monkeypatch.setattr("meddino_components.networks.attention.is_traced", lambda: traced)
+    dropping = block(rate)
+    x = torch.randn(batch, 5, 16)
     residual = dropping.eval()([x], [NO_ROPE])[0] - x
     dropping.train()
     n_draws = 2000
-    mean = sum(dropping([x], [NO_ROPE])[0] - x for _ in range(n_draws)) / n_draws
-    # of a sample that is kept with probability 3/5 and then scaled by 5/3, the deviation is sqrt(2/3)
-    assert ((mean - residual).abs() <= 5 * residual.abs() * (2 / 3 / n_draws) ** 0.5 + 1e-5).all()
+    drawn = torch.stack([dropping([x], [NO_ROPE])[0] - x for _ in range(n_draws)])
+    kept = drawn.abs().amax(dim=(2, 3)) > 0
+    assert kept.float().mean().item() == pytest.approx(1 - rate, abs=5 * (rate * (1 - rate) / n_draws) ** 0.5)
+    # the number that is kept is one of the two nearest
+    assert set(kept.sum(1).tolist()) <= {int(batch * (1 - rate)), int(batch * (1 - rate)) + 1}
+    assert_close(drawn[kept], (residual / (1 - rate)).expand_as(drawn)[kept], rtol=1e-4, atol=1e-5)
+    # of a sample that is kept with probability q and then scaled by 1 / q, the deviation is sqrt((1 - q) / q)
+    deviation = residual.abs() * (rate / (1 - rate) / n_draws) ** 0.5
+    assert ((drawn.mean(0) - residual).abs() <= 5 * deviation + 1e-5).all()
+
+
+def test_a_branch_that_is_dropped_gives_gradients_of_zero():
+    dropping = block(0.99)
+    x = torch.randn(1, 5, 16)
+    found = dropping([x], [NO_ROPE])[0]
+    found.sum().backward()
+    assert torch.equal(found, x)  # by the seed of `block`
+    assert all(p.grad is not None and not p.grad.any() for p in dropping.parameters())
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+@pytest.mark.parametrize("rounding", ["random", "down"])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_sum_has_the_precision_of_its_first_term(rate, rounding, training):
+    dropping = block(rate, rounding).train(training)
+    x = torch.randn(2, 5, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert dropping([x.bfloat16()], [NO_ROPE])[0].dtype == torch.bfloat16
+        assert dropping([x], [NO_ROPE])[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"drop_path_rate": 1.0}, "below 1, got 1.0"), ({"drop_path_rounding": "up"}, "random or down, got 'up'")],
+)
+def test_settings_that_make_no_sense_are_refused(settings, said):
+    with pytest.raises(ValueError, match=said):
+        Block(dim=16, num_heads=2, **settings)
 
 
 def test_batches_of_a_list_draw_their_own_subsets():

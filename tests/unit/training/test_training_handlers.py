@@ -1,4 +1,4 @@
-"""Best model, early stopping, log and progress bar."""
+"""Best model, log and progress bar."""
 
 import json
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from meddino_components.checkpoints import sha256_of
 from meddino_components.files import append_to
-from meddino_components.training import BestModel, EarlyStopping, JsonLog, RunProgress, on_device
+from meddino_components.training import BestModel, JsonLog, RunProgress
 
 
 class Scores:
@@ -45,28 +45,6 @@ def test_best_model_is_written_at_improvements_only(tmp_path):
         written.append(torch.load(path, weights_only=True)["weight"].item())
         assert (path.parent / "model.pt.sha256").read_text(encoding="utf-8") == f"{sha256_of(path)}  model.pt\n"
     assert written == [1, 1, 1, 4, 4]
-
-
-@pytest.mark.parametrize(
-    ("scores", "patience", "epochs"),
-    [
-        ([0.1, 0.3, 0.2, 0.2, 0.9], 2, 4),
-        ([0.1, 0.3, 0.2, 0.4, 0.3], 2, 5),
-        ([0.5, 0.4, 0.3, 0.2, 0.1], None, 5),
-        ([0.5, 0.4, 0.3, 0.2, 0.1], 1, 2),
-    ],
-)
-def test_early_stopping_counts_epochs_since_the_best(scores, patience, epochs):
-    run, validation = TinyRun(epochs=5), Scores(scores)
-    validation.validate_after_each_epoch(run.trainer)
-    run.run(EarlyStopping(evaluator=validation.engine, patience=patience))
-    assert run.trainer.state.epoch == epochs
-
-
-def test_early_stopping_waits_for_the_first_validation():
-    run, validation = TinyRun(epochs=4), Scores([])
-    run.run(EarlyStopping(evaluator=validation.engine, patience=1))
-    assert run.trainer.state.epoch == 4
 
 
 def test_log_has_a_line_for_each_iteration_and_validation(tmp_path):
@@ -127,8 +105,3 @@ def test_progress_can_be_off_and_hides_no_error(capsys):
     RunProgress(optimizer=run.optimizer).attach(failing)
     with pytest.raises(ZeroDivisionError):
         failing.run([0], max_epochs=1)
-
-
-def test_on_device_returns_the_network_itself():
-    network = nn.Linear(1, 1)
-    assert on_device(network, torch.device("cpu")) is network

@@ -25,6 +25,7 @@ def test_the_last_epoch_is_always_validated(epochs, interval, expected):
     assert validated(epochs, interval)[0] == expected
 
 
-def test_a_run_that_stops_early_stops_after_a_validation():
-    # the best is of epoch 2; its patience of 3 is over at 5, which is not validated
-    assert validated(9, 2, scores=[0.9, 0.1, 0.1, 0.1, 0.1], patience=3) == ([2, 4, 6], 6)
+def test_early_stopping_counts_validations_not_epochs():
+    assert validated(9, 2, scores=[0.9, 0.1, 0.1, 0.1, 0.1], patience=3) == ([2, 4, 6, 8], 8)
+    # the first is the best by itself, and epochs before it do not count
+    assert validated(120, 50, scores=[0.1, 0.3, 0.5], patience=2) == ([50, 100, 120], 120)
