@@ -74,7 +74,7 @@ def check_affine(affine: FloatArray, path: str | Path) -> None:
     spacing = np.linalg.norm(matrix[:3, :3], axis=0)
     if (spacing < 1e-6).any():
         raise InputError(
-            f"{path}: voxel spacing is {tuple(spacing.round(6))} mm; expected three positive numbers. "
+            f"{path}: voxel spacing is {tuple(spacing.round(6).tolist())} mm; expected three positive numbers. "
             "Set the spacing in the header."
         )
     cosines = (matrix[:3, :3] / spacing).T @ (matrix[:3, :3] / spacing)
@@ -205,7 +205,8 @@ def _check_nifti_scaling(raw: Any, path: Path) -> None:
     spacing = np.asarray(raw["pixdim"][1 : 1 + min(int(raw["dim"][0]), 3)], dtype=float)
     if not (np.isfinite(spacing).all() and (spacing > 0).all()):
         raise InputError(
-            f"{path}: voxel spacing (pixdim) is {tuple(spacing)} mm; expected positive numbers. Set it in the header."
+            f"{path}: voxel spacing (pixdim) is {tuple(spacing.tolist())} mm; expected positive numbers. Set it in the "
+            "header."
         )
 
 

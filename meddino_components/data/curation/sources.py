@@ -145,8 +145,10 @@ def _read_data_set(root: Path, modality: str | None) -> list[dict[str, str]]:
     sections: list[Section] = ["all_labelled"] if labelled else []
     if layout == "amos" and content.get("validation"):
         sections.append("official_validation")
+    if has_test:
+        sections.append("test")
     cases: list[dict[str, str]] = []
-    for section in [*sections, *(["test"] if has_test else [])]:
+    for section in sections:
         cases += read_datalist(root, layout, section, modality=modality)
     if not cases:
         raise InputError(f"{root / 'dataset.json'}: lists no images. Check the data set, or give its image folder.")
