@@ -56,6 +56,8 @@ def find_layout(
         raise InputError(
             f"{root}: the layout is not recognised. State dataset_layout, one of {', '.join(LAYOUTS)} (docs/data.md)."
         )
+    if stated == "brats" and root.is_dir() and _holds_sequences(root):
+        return "brats"  # beside the dataset.json of the set that the files were made from
     if stated is not None and found is not None and found != stated:
         raise InputError(
             f"{root}: dataset_layout is '{stated}', but the folder is of the layout '{found}' ({_SIGNS[found]}). "

@@ -53,9 +53,24 @@ def test_image_to_decoder_input(case):
 def test_decoder_input_to_logits(case):
     network, io, _, _ = case
     assert_close(network.decoder(io["decoder_input"]), io["logits"], rtol=1e-4, atol=1e-4)
-    rows = io["decoder_input"].permute(0, 2, 3, 1).flatten(0, 2)
-    stage0 = network.decoder.stages[0](rows).view(*io["decoder_input"].shape[2:], 2, 2, -1)
-    assert_close(stage0.permute(4, 0, 2, 1, 3).reshape(io["decoder_stage0"][0].shape), io["decoder_stage0"][0])
+    assert_close(stage_map(network.decoder.stages[0], io["decoder_input"]), io["decoder_stage0"])
+
+
+def stage_map(stage, tokens):
+    """The first stage on maps [B, C, h, w], as maps of twice the size: it gives four rows for each."""
+    size, (height, width) = len(tokens), tokens.shape[2:]
+    grown = stage(tokens.permute(0, 2, 3, 1).flatten(0, 2)).view(size, height, width, 2, 2, -1)
+    return grown.permute(0, 5, 1, 3, 2, 4).reshape(size, -1, 2 * height, 2 * width)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [1, 3])
+def test_any_number_of_images_in_a_stage(size):
+    torch.manual_seed(0)
+    stage = PatchDecoder(in_channels=24, num_classes=1, n_stages=1).stages[0]
+    tokens = torch.randn(size, 24, 3, 5)
+    apart = [stage_map(stage, one[None]) for one in tokens]
+    assert_close(stage_map(stage, tokens), torch.cat(apart))
 
 
 @torch.no_grad()

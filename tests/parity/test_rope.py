@@ -1,5 +1,7 @@
 """`RopePositionEmbedding` against the official tables, in three precisions."""
 
+import re
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -18,20 +20,39 @@ def tables(golden_tensors):
     return golden_tensors("rope/rope.safetensors")
 
 
-def test_tables(tables, golden_json):
+def check_tables(tables, cases):
+    """Compare every grid that is recorded for each case; returns their number."""
     compared = 0
-    for case in golden_json("rope/cases.json"):
-        if case["tag"].startswith("train"):
-            continue
+    for case in cases:
         rope = RopePositionEmbedding(**case["kwargs"]).eval()
         tolerance = TOLERANCE[case["kwargs"]["dtype"]]
         assert_close(rope.periods, tables[f"{case['tag']}.periods"], **tolerance)
-        for height, width in ((14, 14), (6, 10)):
-            sin, cos = rope(height, width)
-            assert_close(sin, tables[f"{case['tag']}.{height}x{width}.sin"], **tolerance)
-            assert_close(cos, tables[f"{case['tag']}.{height}x{width}.cos"], **tolerance)
+        grids = [re.fullmatch(rf"{re.escape(case['tag'])}\.(\d+)x(\d+)\.sin", name) for name in tables]
+        for grid in filter(None, grids):
+            sin, cos = rope(int(grid[1]), int(grid[2]))
+            assert_close(sin, tables[grid[0]], **tolerance)
+            assert_close(cos, tables[grid[0].removesuffix("sin") + "cos"], **tolerance)
             compared += 1
-    assert compared == 2 * sum(name.endswith("14x14.sin") for name in tables)
+    return compared
+
+
+def test_tables(tables, golden_json):
+    cases = [case for case in golden_json("rope/cases.json") if not case["tag"].startswith("train")]
+    recorded = [name for name in tables if name.endswith(".sin") and not name.startswith("train")]
+    assert check_tables(tables, cases) == len(recorded) > 0
+
+
+def test_a_set_of_other_grids_is_compared_whole():
+    kwargs = {"embed_dim": 32, "num_heads": 2, "dtype": "fp32"}
+    rope = RopePositionEmbedding(**kwargs).eval()
+    tables = {"max.base100.fp32.periods": rope.periods}
+    for height, width in ((9, 9), (3, 17), (1, 2)):
+        for name, table in zip(("sin", "cos"), rope(height, width), strict=True):
+            tables[f"max.base100.fp32.{height}x{width}.{name}"] = table.clone()
+    assert check_tables(tables, [{"tag": "max.base100.fp32", "kwargs": kwargs}]) == 3
+    tables["max.base100.fp32.3x17.cos"][4] += 1
+    with pytest.raises(AssertionError):
+        check_tables(tables, [{"tag": "max.base100.fp32", "kwargs": kwargs}])
 
 
 @pytest.mark.parametrize("tag", ["train.shift", "train.jitter", "train.rescale", "train.all"])

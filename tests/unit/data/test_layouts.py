@@ -26,6 +26,12 @@ def test_recognised(tmp_path, layout):
             read_datalist(root, other)
 
 
+def test_sequences_beside_the_dataset_json_that_they_were_made_from(tmp_path):
+    brats_set(msd_set(tmp_path), ["BRATS_001"])
+    assert find_layout(tmp_path, "brats") == "brats"
+    assert find_layout(tmp_path) == "msd"
+
+
 def test_a_list_of_sequences_and_a_run_that_is_handed_its_cases(tmp_path):
     assert find_layout(tmp_path / "list.json") == "brats"
     assert find_layout("", None, "amos") == "amos"
