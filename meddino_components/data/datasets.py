@@ -255,6 +255,12 @@ def _listed_cases(root: Path, name: str) -> list[Case]:
         raise InputError(f"{root / 'dataset.json'}: '{name}' is a {type(entries).__name__}; expected a list.")
     pairs = [_paths_of(entry, root, labelled=name != "test") for entry in entries]
     ids = _case_ids([image for image, _ in pairs], root)
+    recurring = [label for label, n in Counter(label for _, label in pairs if label is not None).items() if n > 1]
+    if recurring:
+        raise InputError(
+            f"{root / 'dataset.json'}: {recurring[0]} is the label of more than one image; expected one for each. "
+            "Correct the list."
+        )
     cases: list[Case] = []
     for case_id, (image, label) in zip(ids, pairs, strict=True):
         case = {"image": str(image), "case_id": case_id}
