@@ -60,12 +60,18 @@ def listed_cases(root: Path, name: str) -> list[Case]:
     """Cases of one list; entries are ``{"image", "label"}``, with ``patient`` where it is known, or the image's path.
 
     Raises:
-        InputError: the list or an entry has another form, or case ids recur.
+        InputError: the list or an entry has another form, or case ids or labels recur.
     """
     entries = read_dataset_json(root).get(name, [])
     if not isinstance(entries, list):
         raise InputError(f"{root / DATASET_JSON}: '{name}' is a {type(entries).__name__}; expected a list.")
     cases = [_case(entry, root, labelled=name != "test") for entry in entries]
+    labels = Counter(case["label"] for case in cases if "label" in case)
+    if recurring := [label for label, n in labels.items() if n > 1]:
+        raise InputError(
+            f"{root / DATASET_JSON}: {recurring[0]} is the label of more than one image; expected one for each. "
+            "Correct the list."
+        )
     ids = _case_ids([Path(case["image"]) for case in cases], root)
     return [case | {"case_id": case_id} for case, case_id in zip(cases, ids, strict=True)]
 

@@ -40,6 +40,7 @@ def read_itk_header(path: Path, *, spacing_mm: Sequence[float] | None = None, is
     try:
         io.SetFileName(str(path))
         io.ReadImageInformation()
+        voxel_bytes = io.GetComponentSize()
     except (RuntimeError, MemoryError) as error:
         raise InputError(f"{path}: the header cannot be read ({last_line(error)}). Export the image again.") from error
     n_axes = io.GetNumberOfDimensions()
@@ -49,7 +50,7 @@ def read_itk_header(path: Path, *, spacing_mm: Sequence[float] | None = None, is
             "single numbers. Split channels or time points into one file each."
         )
     shape = spatial_shape(tuple(io.GetDimensions(i) for i in range(3)), path)
-    _check_data(text, math.prod(shape), io.GetComponentSize(), path, is_scan=is_scan)
+    _check_data(text, math.prod(shape), voxel_bytes, path, is_scan=is_scan)
     affine = np.eye(4)
     direction = np.stack([np.asarray(io.GetDirection(i), float) for i in range(3)], axis=1)
     affine[:3, :3] = direction * _spacing(text, io, spacing_mm, path)
@@ -90,6 +91,11 @@ def _check_data(text: TextHeader, n_voxels: int, voxel_bytes: int, path: Path, *
             check_nothing_follows(path, expected_bytes=claimed, stored_bytes=stored, tail=b"\1")
     elif text.packing == "none":
         check_file_ends(files[0], start + claimed)
+    elif text.packing == "zlib" and text.packed_bytes != stored:
+        raise InputError(
+            f"{path}: CompressedDataSize is {text.packed_bytes}, but {stored} bytes of voxels are there; ITK would "
+            "misread them. Copy the file again, or correct the number."
+        )
     else:
         (check_gzip_ends if text.packing == "gzip" else check_zlib_ends)(files[0], claimed, start=start)
 

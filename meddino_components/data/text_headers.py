@@ -40,6 +40,7 @@ class TextHeader:
         data_files: that hold the voxels; None where they follow the text.
         data_start: byte of the data file at which the voxels may begin; None where the header moves it.
         packing: of the voxels.
+        packed_bytes: how many the header says the packed voxels have; None where it does not say.
     """
 
     spacing: tuple[float, ...] | None
@@ -49,6 +50,7 @@ class TextHeader:
     data_files: tuple[Path, ...] | None
     data_start: int | None
     packing: Packing
+    packed_bytes: int | None = None
 
 
 def read_nrrd_text(path: Path) -> TextHeader:
@@ -103,7 +105,7 @@ def read_metaimage_text(path: Path) -> TextHeader:
     name = "ElementSpacing" if "ElementSpacing" in fields else "ElementSize"
     compressed, binary = (fields.get(key, "").lower()[:1] for key in ("CompressedData", "BinaryData"))
     packing: Packing = "zlib" if compressed in ("t", "1") else "other" if binary in ("f", "0") else "none"
-    unit = fields.get("DistanceUnits", "")
+    packed, unit = fields.get("CompressedDataSize", ""), fields.get("DistanceUnits", "")
     local = data.lower() == "local"
     listed = lines[1 + max(i for i, line in enumerate(lines) if line.strip().startswith("ElementDataFile")) :]
     if not local and data.split()[0] == "LIST":
@@ -116,6 +118,7 @@ def read_metaimage_text(path: Path) -> TextHeader:
         data_files=None if local else _data_files(path, data, listed),
         data_start=None if fields.get("HeaderSize", "0") != "0" else length if local else 0,
         packing=packing,
+        packed_bytes=int(packed) if packed.isascii() and packed.isdigit() and len(packed) < 20 else None,
     )
 
 

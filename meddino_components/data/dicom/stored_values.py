@@ -35,6 +35,11 @@ def check_stored_values(series: DicomSeries, folder: Path) -> None:
                 "its intensities are inverted. Export the series again as MONOCHROME2, or convert it to NIfTI and "
                 "check there that air is dark."
             )
+        if tags["photometric"] != "MONOCHROME2":
+            raise InputError(
+                f"{folder}: {name} has the PhotometricInterpretation {tags['photometric'][:16]!a}; expected "
+                "MONOCHROME2. Export the series again from its source."
+            )
         if tags["modality_lut"]:
             raise InputError(
                 f"{folder}: {name} has a Modality LUT Sequence, a table in place of rescale slope and intercept, which "

@@ -157,3 +157,11 @@ def test_region_labels_are_refused(tmp_path):
     nnunet(tmp_path, labels={"background": 0, "whole tumour": [1, 2, 3]})
     with pytest.raises(InputError, match="no regions"):
         label_names(tmp_path, "nnunet_raw")
+
+
+def test_a_label_of_two_images_is_refused(tmp_path):
+    amos(tmp_path)
+    text = (tmp_path / "dataset.json").read_text()
+    (tmp_path / "dataset.json").write_text(text.replace("labelsTr/amos_0002", "labelsTr/amos_0001"))
+    with pytest.raises(InputError, match=r"labelsTr/amos_0001\.nii\.gz is the label of more than one image"):
+        read_datalist(tmp_path, "amos", "all_labelled")

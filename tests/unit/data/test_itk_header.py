@@ -201,6 +201,18 @@ def test_headers_that_claim_less_than_there_is_are_refused(tmp_path, sizes):
             load(path)
 
 
+@pytest.mark.parametrize("size", [None, "0", "1", "9" * 30])
+def test_a_wrong_size_of_compressed_voxels_is_refused(tmp_path, size):
+    path = meta(tmp_path / "a.mha", zlib.compress(RAW), CompressedData="True", CompressedDataSize=size)
+    with pytest.raises(InputError, match="CompressedDataSize is"):
+        load(path)
+
+
+def test_a_type_of_voxels_that_nobody_knows_is_refused(tmp_path):
+    with pytest.raises(InputError, match="header cannot be read"):
+        load(meta(tmp_path / "a.mha", ElementType="MET_SHORY"))
+
+
 def test_compressed_files_of_itk_are_read(tmp_path):
     image = itk.image_from_array(np.ascontiguousarray(VOXELS.T))
     for name in ("a.nrrd", "a.mha", "a.nhdr", "a.mhd"):
