@@ -6,7 +6,6 @@ What a complete configuration runs therefore requires `check_overrides` to have 
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from .. import __file__ as _COMPONENTS
 from .. import __version__
 from ..errors import InputError
 from ..last_line import install_last_line
+from ..near_names import near_name
 from ..networks import ARCHITECTURE_ARGUMENTS
 from .own_files import CHECK_KEY, EXTRA_KEYS_KEY, bundle_folder, entry_points_of_run, read_own_files, resolving_parser
 from .references import ENTRY_POINTS, keys_read, walk
@@ -182,6 +182,6 @@ def _unknown_nested(
 
 
 def _explain(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f": did you mean '{close[0]}'?" if close else ""
+    near = near_name(key, [name for name in known if not name.rpartition(_SEPARATOR)[2].startswith("_")])
+    hint = f": did you mean '{near}'?" if near else ""
     return f"the configuration reads no key '{key}'{hint} (--extra_keys \"['{key}']\" admits it)"

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from monai.bundle import ConfigParser
 
 import meddino_components
 
@@ -18,8 +17,8 @@ from ..files import OutputFolder, sha256_of, write_text
 from .archive import sha1_of, unpack, write_archive
 from .contents import WEIGHTS, code_problems, content_problems, one_line
 from .of_weights import config_of_weights, metadata_of_weights
+from .packaged_weights import check_packaged_weights
 from .release_checks import check_release
-from .root import config_files
 
 RELEASES = "https://github.com/meddino/meddino/releases/download/bundles"
 MODEL_INFO = "model_info.json"
@@ -56,8 +55,9 @@ def package(
         The zip.
 
     Raises:
-        InputError: no bundle, or one that breaks a rule, see `check_release`; weights of another network than the
-            bundle builds; a file of the user's or another process in ``output_dir``. No zip is left then.
+        InputError: no bundle, or one that breaks a rule, see `check_release`; weights of which a reader of the bundle
+            would not take every tensor, see `check_packaged_weights`; a file of the user's or another process in
+            ``output_dir``. No zip is left then.
     """
     root = Path(bundle_dir).resolve()
     if not (root / "configs" / "metadata.json").is_file():
@@ -77,7 +77,7 @@ def package(
             unpacked = unpack(draft, Path(folder) / "unpacked")
             check_release(unpacked)
             if model is not None:
-                _check_fit(unpacked, Path(model))
+                check_packaged_weights(unpacked, Path(model))
             write_text(atomic.path(target.with_name(_sha256_name(target))), f"{sha256}  {target.name}\n")
             known = _with_entry(target, sha1_of(draft), f"{releases.rstrip('/')}/{target.name}")
             write_text(atomic.path(target.with_name(MODEL_INFO)), known)
@@ -149,16 +149,6 @@ def _files_of_weights(files: Mapping[str, Path], record: WeightsRecord, model: P
         text = json.dumps(change(content, record), indent=4, ensure_ascii=False) + "\n"
         rewritten[f"configs/{member}.json"].write_text(text, encoding="utf-8")
     return rewritten
-
-
-def _check_fit(bundle: Path, model: Path) -> None:
-    """MONAI's ``load`` takes the tensors that fit and goes on without the others, so here all have to."""
-    parser = ConfigParser()
-    parser.read_config(config_files(bundle, "inference"))
-    if "trained" not in parser:
-        return
-    parser.update({"bundle_root": str(bundle), "model_path": str(model)})
-    parser.get_parsed_content("trained")
 
 
 def _with_entry(archive: Path, checksum: str, source: str) -> str:

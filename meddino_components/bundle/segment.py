@@ -10,6 +10,7 @@ from typing import Any
 from monai.bundle import run
 
 from ..checkpoints import check_stated_sha256, resolve
+from ..errors import unwrapped
 from .choice import choose_bundle
 from .contents import check_what_runs
 from .root import config_files
@@ -79,12 +80,13 @@ def segment(
         "model_sha256": model_sha256 if "inference_exported" in names else None,
     }
     try:
-        run(
-            config_file=files,
-            skip_existing=skip_existing,
-            overwrite=overwrite,
-            **wrap({key: value for key, value in given.items() if value is not None}),
-        )
+        with unwrapped():
+            run(
+                config_file=files,
+                skip_existing=skip_existing,
+                overwrite=overwrite,
+                **wrap({key: value for key, value in given.items() if value is not None}),
+            )
     except SystemExit as end:
         if end.code != 1:  # 1: a case failed, and the summary says which
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import fire
 from fire.decorators import SetParseFn
 
 from ..errors import InputError
+from ..near_names import near_name
 from .arguments import Arguments, match_arguments
 
 _HELP = ("--help", "-h")
@@ -54,8 +54,8 @@ def _find(commands: Mapping[str, Any], words: Sequence[str]) -> tuple[list[str],
     while isinstance(node, Mapping) and left and left[0] not in _HELP:
         word = left.pop(0)
         if word not in node:
-            close = difflib.get_close_matches(word.lstrip("-"), node, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
+            near = near_name(word.lstrip("-"), node)
+            hint = f"did you mean {near}? " if near else ""
             group = f"{' '.join(path)} has " if path else "there is "
             raise InputError(f"{group}no command '{word}': {hint}(commands: {', '.join(node)})")
         path.append(word)
