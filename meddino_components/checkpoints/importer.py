@@ -142,7 +142,7 @@ def load_segmenter_weights(
     tensors = {f"backbone.{key}": tensor for key, tensor in fit.tensors.items()} | segmenter_siblings(found.siblings)
     differences = compare(tensors, segmenter.state_dict())
     differences.other.extend(fit.problems)
-    differences.hints.extend(_segmenter_hints(differences, fit.tensors, segmenter))
+    differences.hints.extend(_segmenter_hints(differences, tensors, segmenter))
     notes = [*found.notes, *fit.notes, *_settle(differences, os.fspath(source), strict=True)]
     notes += _told_of_the_network(facts, segmenter.backbone)
     segmenter.load_state_dict(tensors)
@@ -197,16 +197,33 @@ def load_tensors(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], s
 def _segmenter_hints(
     differences: Differences, tensors: Mapping[str, torch.Tensor], segmenter: MedDinoSegmenter
 ) -> list[str]:
-    if not any(key.startswith("decoder.") and key not in differences.missing for key in segmenter.state_dict()):
+    target = segmenter.state_dict()
+    if not any(key.startswith("decoder.") and key not in differences.missing for key in target):
         return [
             "the file holds a backbone without a decoder: load it with load_backbone_weights(segmenter.backbone, ...)"
         ]
-    hints = backbone_hints(differences, tensors, segmenter.backbone.state_dict())
-    if any(line.startswith("decoder.head.") for line in differences.wrong_shape):
-        hints.append("the number of classes differs: build the segmenter with the file's num_classes")
-    if any(line.startswith("decoder.stages.0.up.weight") for line in differences.wrong_shape):
-        hints.append("the decoder's width differs: check interaction_indices (one index: single-scale)")
+    backbone = {key.removeprefix("backbone."): tensor for key, tensor in tensors.items() if key.startswith("backbone.")}
+    hints = backbone_hints(differences, backbone, segmenter.backbone.state_dict())
+    found, wanted = _decoder_sizes(tensors), _decoder_sizes(target)
+    if found["classes"] != wanted["classes"]:
+        hints.append(
+            f"the file has {found['classes']} classes, the network {wanted['classes']}: give label_names (num_classes) "
+            "as in the file's training"
+        )
+    if found["levels"] != wanted["levels"]:
+        hints.append(
+            f"the file's decoder reads {found['levels']} blocks, the network's {wanted['levels']}: give "
+            "interaction_indices as in the file's training"
+        )
     return hints
+
+
+def _decoder_sizes(tensors: Mapping[str, torch.Tensor]) -> dict[str, int | None]:
+    """Number of classes and of the blocks that are decoded; None where the tensors do not tell."""
+    head, first = tensors.get("decoder.head.weight"), tensors.get("decoder.stages.0.up.weight")
+    cls_token = tensors.get("backbone.cls_token")
+    levels = None if first is None or cls_token is None else first.shape[0] // cls_token.shape[-1]
+    return {"classes": None if head is None else head.shape[0], "levels": levels}
 
 
 def _settle(differences: Differences, source: str, *, strict: bool) -> list[str]:

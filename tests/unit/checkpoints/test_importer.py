@@ -283,7 +283,17 @@ def test_segmenter_from_other_files(tmp_path, tiny_segmenter, tiny_vit):
     with pytest.raises(InputError, match=r"without a decoder: load it with load_backbone_weights\(segmenter\.backbone"):
         load_segmenter_weights(tiny_segmenter(), path)
     write_weights(tiny_segmenter(num_classes=5).state_dict(), path)
-    with pytest.raises(InputError, match="num_classes"):
+    with pytest.raises(InputError, match=r"to do: the file has 5 classes, the network 3: give label_names"):
+        load_segmenter_weights(tiny_segmenter(), path)
+    wide = MedDinoSegmenter(backbone=tiny_vit(embed_dim=64), num_classes=3, interaction_indices=[0, 1])
+    write_weights(wide.state_dict(), path)
+    with pytest.raises(InputError) as error:
+        load_segmenter_weights(tiny_segmenter(), path)
+    # one cause, one hint: the decoder's width follows the encoder's
+    (hint,) = [line for line in str(error.value).splitlines() if "to do:" in line]
+    assert "64 wide" in hint
+    write_weights(MedDinoSegmenter(backbone=tiny_vit(), num_classes=3, interaction_indices=[1]).state_dict(), path)
+    with pytest.raises(InputError, match="the file's decoder reads 1 blocks, the network's 2: give interaction_ind"):
         load_segmenter_weights(tiny_segmenter(), path)
     write_weights(tiny_segmenter(qkv_bias=False).state_dict(), path)
     with pytest.raises(InputError, match="without biases of queries, keys and values"):
