@@ -12,9 +12,11 @@ from .bundle import build, package, segment, unpack
 from .checkpoints import (
     WeightsRecord,
     backbone_of,
+    check_stated_sha256,
     describe_network,
     load_backbone_weights,
     parent_of,
+    resolve,
     write_weights,
 )
 from .command_line import dispatch
@@ -38,16 +40,26 @@ def series(folder: str) -> str:
     return "\n".join(one.describe() for one in found)
 
 
-def import_weights(source: str, output: str, backbone: str | None = None) -> str:
+def import_weights(
+    source: str,
+    output: str,
+    backbone: str | None = None,
+    patch_size: int | None = None,
+    weights_sha256: str | None = None,
+) -> str:
     """Convert a backbone's weights of any known format to this project's safetensors.
 
     Args:
         source: a path, a known encoder such as ``meddinov3-b``, or ``hf://owner/name[@revision][/file]``.
         output: ends in ``.safetensors`` or ``.pt``.
         backbone: what the weights are expected to be, such as ``vit_base``; others are refused.
+        patch_size: in pixels; weights of another one have their patch embedding resampled.
+        weights_sha256: what the SHA-256 of the source must be.
     """
-    network = backbone_of(weights=source, name=backbone)
-    report = load_backbone_weights(network, source)
+    if weights_sha256 is not None:
+        check_stated_sha256(resolve(source), weights_sha256)
+    network = backbone_of(weights=source, name=backbone, patch_size=patch_size)
+    report = load_backbone_weights(network, source, sha256=weights_sha256, resample_patches=patch_size is not None)
     parent = parent_of(report.source, report.sha256, "encoder")
     record = WeightsRecord(
         architecture=describe_network(network),

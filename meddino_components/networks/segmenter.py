@@ -60,7 +60,8 @@ class MedDinoSegmenter(nn.Module):
         n_stages = backbone.patch_size.bit_length() - 1
         if 2**n_stages != backbone.patch_size:
             raise InputError(
-                f"the decoder doubles the resolution, so patch_size {backbone.patch_size} must be a power of 2"
+                f"the decoder doubles the resolution, so patch_size {backbone.patch_size} must be a power of 2: "
+                "bring the encoder to another by import_weights with --patch_size 16"
             )
         self.decoder = PatchDecoder(
             in_channels=backbone.embed_dim * len(self.aggregator.interaction_indices),

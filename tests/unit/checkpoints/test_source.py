@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from meddino_components.checkpoints import resolve, sha256_of
-from meddino_components.checkpoints.source import choose_weight_file, verified_sha256
+from meddino_components.checkpoints import parents, resolve, sha256_of
+from meddino_components.checkpoints.source import choose_weight_file, pinned_address, verified_sha256
 from meddino_components.errors import InputError
 
 pytest.importorskip("huggingface_hub", reason="needs the extra meddino[hub]")
@@ -114,6 +114,21 @@ def test_hub_then_offline_from_the_cache(hub, tmp_path):
     *offline, never_seen = resolve_elsewhere([*sources, absent[0]], HF_ENDPOINT=hub, HF_HUB_OFFLINE="1", **cache)
     assert offline == contents
     assert "HF_HUB_OFFLINE" in never_seen
+
+
+def test_what_the_hub_gave_is_named_by_its_commit(tmp_path, monkeypatch):
+    taken = tmp_path / "models--acme--bundle" / "snapshots" / COMMIT / "sub" / "model.pt"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"x")
+    address = f"hf://acme/bundle@{COMMIT}/sub/model.pt"
+    for source in ("hf://acme/bundle", "hf://acme/bundle@main/sub/model.pt", address):
+        assert pinned_address(source, taken) == address
+    assert pinned_address("meddinov3-b", taken) == f"hf://ricklisz123/MedDINOv3-ViTB-16-CT-3M@{COMMIT}/sub/model.pt"
+    assert pinned_address(str(taken), taken) is None
+    # and so in the record of what is made of it
+    monkeypatch.setattr(parents, "resolve", lambda source: taken)
+    monkeypatch.setattr(parents, "read_record", lambda path: None)
+    assert parents.parent_of("hf://acme/bundle", "0", "encoder").facts["source"] == address
 
 
 def test_hub_that_is_down(tmp_path):
