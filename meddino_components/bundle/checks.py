@@ -21,6 +21,7 @@ from ..near_names import near_name
 from ..networks import ARCHITECTURE_ARGUMENTS
 from .own_files import CHECK_KEY, EXTRA_KEYS_KEY, bundle_folder, entry_points_of_run, read_own_files, resolving_parser
 from .references import ENTRY_POINTS, keys_read, walk
+from .typed_components import check_components
 from .typed_text import arguments_of_monai, restore_typed_text
 from .verbatim import unwrap_all, value_of
 
@@ -46,8 +47,9 @@ def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
         overlays: names of the bundle's overlays that were given with it; each marks itself.
 
     Raises:
-        InputError: names each key that nothing reads and the known one most like it; a value of another kind than its
-            default's, or one that was changed on its way here; the components are of another version than the bundle.
+        InputError: names each key that nothing reads and the known one most like it; a component that there is not; a
+            value of another kind than its default's, or one that was changed on its way here; the components are of
+            another version than the bundle.
     """
     arguments = arguments_of_monai()
     if arguments is not None:
@@ -66,6 +68,8 @@ def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
         entry_points={*ENTRY_POINTS, *entry_points_of_run()},
         complete=not overlays,
     )
+    if own is not None:
+        check_components(parser, own)
     if arguments is not None:
         restore_typed_text(parser, own or config, arguments)
     unwrap_all(parser)
