@@ -14,13 +14,14 @@ import meddino_components
 from ..checkpoints import WeightsRecord, read_payload, read_record
 from ..errors import InputError
 from ..files import OutputFolder, sha256_of, write_text
+from ..project import ADDRESS
 from .archive import sha1_of, unpack, write_archive
 from .contents import WEIGHTS, code_problems, content_problems, one_line
 from .of_weights import config_of_weights, metadata_of_weights
 from .packaged_weights import check_packaged_weights
 from .release_checks import check_release
+from .shipped import SHIPPED, named_bundle
 
-RELEASES = "https://github.com/meddino/meddino/releases/download/bundles"
 MODEL_INFO = "model_info.json"
 _MODEL = "models/model.pt"
 # of the components; nothing else of the package's folder is shipped
@@ -34,7 +35,7 @@ def package(
     output_dir: str | Path = "dist",
     model: str | Path | None = None,
     model_url: str | None = None,
-    releases: str = RELEASES,
+    releases: str | None = None,
 ) -> Path:
     """Build ``<name>_v<version>.zip`` of a bundle and check what it holds.
 
@@ -43,13 +44,14 @@ def package(
     bundles of the folder as the model zoo does.
 
     Args:
-        bundle_dir: folder of the bundle, its ``configs`` built.
+        bundle_dir: folder or name of the bundle, its ``configs`` built.
         output_dir: of the zip.
         model: weights to ship as ``models/model.pt``, as training writes them. Labels, channels and settings of the
             configurations and the metadata become those of their record.
         model_url: where the same weights can be downloaded; they are then named in ``large_files.yml`` with their
             SHA-256 (`monai.bundle download_large_files` fetches and checks them), and the zip is without them.
-        releases: address of the folder from which the zip will be served, for ``model_info.json``.
+        releases: address of the folder from which the zip will be served, for ``model_info.json``; that of the
+            project's releases if left out, and without one the name of the zip alone.
 
     Returns:
         The zip.
@@ -59,7 +61,7 @@ def package(
             would not take every tensor, see `check_packaged_weights`; a file of the user's or another process in
             ``output_dir``. No zip is left then.
     """
-    root = Path(bundle_dir).resolve()
+    root = named_bundle(bundle_dir).resolve()
     if not (root / "configs" / "metadata.json").is_file():
         raise InputError(f"{bundle_dir}: no configs/metadata.json; give the folder of a bundle")
     with tempfile.TemporaryDirectory() as folder:
@@ -79,9 +81,14 @@ def package(
             if model is not None:
                 check_packaged_weights(unpacked, Path(model))
             write_text(atomic.path(target.with_name(_sha256_name(target))), f"{sha256}  {target.name}\n")
-            known = _with_entry(target, sha1_of(draft), f"{releases.rstrip('/')}/{target.name}")
+            known = _with_entry(target, sha1_of(draft), _served_at(releases, target.name))
             write_text(atomic.path(target.with_name(MODEL_INFO)), known)
     return target
+
+
+def _served_at(releases: str | None, name: str) -> str:
+    folder = releases or (None if ADDRESS is None else f"{ADDRESS}/releases/download/bundles")
+    return name if folder is None else f"{folder.rstrip('/')}/{name}"
 
 
 def _sha256_name(archive: Path) -> str:
@@ -112,7 +119,7 @@ def _shipped_files(root: Path, scratch: Path, model: Path | None, model_url: str
     files = {path.relative_to(root).as_posix(): path for path in members if path.is_file()}
     components = Path(meddino_components.__file__).parent
     for path in sorted(components.rglob("*")):
-        if path.is_file() and path.suffix in _COMPONENT_SUFFIXES:
+        if path.is_file() and path.suffix in _COMPONENT_SUFFIXES and SHIPPED not in path.relative_to(components).parts:
             files[f"{components.name}/{path.relative_to(components).as_posix()}"] = path
     if model is None:
         return files

@@ -41,8 +41,8 @@ def segment(
             ``"['a.nii.gz','b.nii.gz']"``; for meddinov3_seg_brats the sequences of a case, in any order, or a ``.json``
             data list.
         output_dir: gets ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
-        bundle: folder of the bundle, such as ``bundles/meddinov3_seg_brats``; if left out that which the weights name,
-            else ``bundles/meddinov3_seg_amos``.
+        bundle: name or folder of the bundle, such as meddinov3_seg_brats; if left out that which the weights name, else
+            meddinov3_seg_amos.
         modality: ``ct`` or ``mr``, never guessed; may be left out where DICOM files or the bundle say it.
         model: weights, or an exported ``.onnx`` or ``.pt2``, which know what they need; the bundle's
             ``models/model.pt`` if left out.

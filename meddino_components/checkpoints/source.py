@@ -7,6 +7,7 @@ from pathlib import Path
 
 from meddino_components.errors import InputError
 from meddino_components.files import sha256_of
+from meddino_components.project import extra
 
 from .hub_address import HubAddress, parse_hub_address
 from .registry import find_known, known_encoders, near_names
@@ -82,7 +83,7 @@ def _from_hub(source: str, address: HubAddress) -> Path:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise InputError(f"{source}: needs huggingface_hub; install it with: pip install 'meddino[hub]'") from error
+        raise InputError(f"{source}: needs huggingface_hub: {extra('hub')}") from error
     file = address.file
     if file is None:
         file = choose_weight_file(_list_hub_files(source, address), where=source)

@@ -36,7 +36,7 @@ def export(
     Args:
         output: ends in .onnx or .pt2; what was checked is written beside it, to <output>.json, and its SHA-256 to
             <output>.sha256.
-        bundle: folder of the bundle; the one that the weights name if left out.
+        bundle: name or folder of the bundle; the one that the weights name if left out.
         model: weights; the bundle's models/model.pt if left out.
         overlay_config: a second configuration, such as laptop, for weights without a record.
         tolerance: how far logits may be apart, as a share of the largest logit; beyond it no file is left.

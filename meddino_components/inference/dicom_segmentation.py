@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..errors import InputError
+from ..project import ADDRESS, extra
 from .overlay import organ_colour
 from .segment_codes import Code, SegmentCode
 
@@ -38,7 +39,7 @@ def require_highdicom() -> Any:
     """
     highdicom, found = optional_import("highdicom")
     if not found:
-        raise InputError("DICOM SEG needs the package highdicom: pip install 'meddino[dicom]'")
+        raise InputError(f"DICOM SEG needs the package highdicom: {extra('dicom')}")
     return highdicom
 
 
@@ -179,7 +180,7 @@ def _descriptions(
         name=_NAME,
         family=hd.sr.CodedConcept("123109", "DCM", "Artificial Intelligence"),
         version=__version__,
-        source="https://github.com/meddino/meddino",
+        source=ADDRESS,
         parameters={"model_sha256": model_sha256} if model_sha256 else None,
     )
     return [

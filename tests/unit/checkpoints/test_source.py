@@ -138,7 +138,7 @@ def test_hub_that_is_down(tmp_path):
 
 def test_hub_without_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match=r"meddino\[hub\]"):
+    with pytest.raises(InputError, match=r"install the extra 'hub'"):
         resolve("hf://acme/bundle")
 
 
