@@ -45,7 +45,7 @@ PUBLISHED = {
 }
 
 
-def build_network(name: str, interaction_indices: Sequence[int] = (2, 5, 8, 11)) -> MedDinoSegmenter:
+def build_network(name: str, interaction_indices: Sequence[int] | None = None) -> MedDinoSegmenter:
     """The published network of a size with random weights."""
     torch.manual_seed(0)
     backbone = vit_backbone(name, **PUBLISHED)
@@ -151,7 +151,7 @@ def agreement(checkpoint: str, config: Mapping[str, Any], n_windows: int, n_slic
     A network that was fine-tuned with an overlay sees what it was trained for: its spacing, intensities and window; of
     the larger volume four windows a slice are needed.
     """
-    network = build_network(config["backbone"], config["interaction_indices"])
+    network = build_network(config["backbone"], config.get("interaction_indices"))
     load_segmenter_weights(network, checkpoint)
     side = config["roi_size"][0]
     pixels = side if n_windows == 1 else side * 3 // 2

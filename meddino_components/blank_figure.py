@@ -6,9 +6,34 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from .errors import InputError
+from .project import extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def require_matplotlib(what: str, *, otherwise: str | None = None) -> None:
+    """Say that matplotlib is missing; to be called at the start of a command, not after a night's work.
+
+    Args:
+        what: is to be drawn, for the message: "feature maps".
+        otherwise: what else the user can do: "turn the pictures off".
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    if not has_matplotlib():
+        choice = f"; or {otherwise}" if otherwise else ""
+        raise InputError(f"{what} cannot be drawn without matplotlib: {extra('report')}{choice}")
+
+
+def has_matplotlib() -> bool:
+    """Whether pictures can be drawn."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def blank_figure(
@@ -33,12 +58,10 @@ def blank_figure(
     Raises:
         InputError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        choice = f", or {otherwise}" if otherwise else ""
-        raise InputError(f"{what} cannot be drawn without matplotlib: pip install 'meddino[report]'{choice}") from error
+    require_matplotlib(what, otherwise=otherwise)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=inches, dpi=dpi, layout="constrained" if constrained else None, facecolor=facecolor)
     FigureCanvasAgg(figure)
     return figure

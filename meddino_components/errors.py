@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 # how torch begins the message of an error that a worker process of a loader raised; a traceback follows
 _OF_A_WORKER = "Caught InputError in "
 
@@ -20,6 +23,18 @@ def input_error(error: BaseException) -> InputError | None:
     while link is not None and not isinstance(link, InputError):
         link = link.__cause__ or link.__context__
     return link
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Raise the `InputError` behind an exception in its place: MONAI raises RuntimeError for what components raise."""
+    try:
+        yield
+    except Exception as error:
+        found = input_error(error)
+        if found is None or found is error:
+            raise
+        raise found from None
 
 
 def one_line(error: InputError) -> str:

@@ -28,8 +28,10 @@ TINY = {
     "progress": False,
     "amp": False,
 }
-# as Python says it, and as this project does: "the report needs jinja2 and matplotlib: pip install ..."
-_MISSING = re.compile(r"No module named '(\w+)|import of (\w+) halted|needs (?:the package )?([\w, ]+): pip install")
+# as Python says it, and as this project does: "the report needs jinja2 and matplotlib: install the extra ..."
+_MISSING = re.compile(
+    r"No module named '(\w+)|import of (\w+) halted|needs (?:the package )?([\w, ]+): (?:pip )?install"
+)
 
 
 def data_set(place: Place) -> Path:

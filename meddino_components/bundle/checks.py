@@ -6,7 +6,6 @@ What a complete configuration runs therefore requires `check_overrides` to have 
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +17,11 @@ from .. import __file__ as _COMPONENTS
 from .. import __version__
 from ..errors import InputError
 from ..last_line import install_last_line
+from ..near_names import near_name
 from ..networks import ARCHITECTURE_ARGUMENTS
 from .own_files import CHECK_KEY, EXTRA_KEYS_KEY, bundle_folder, entry_points_of_run, read_own_files, resolving_parser
 from .references import ENTRY_POINTS, keys_read, walk
+from .typed_components import check_components
 from .typed_text import arguments_of_monai, restore_typed_text
 from .verbatim import unwrap_all, value_of
 
@@ -46,8 +47,9 @@ def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
         overlays: names of the bundle's overlays that were given with it; each marks itself.
 
     Raises:
-        InputError: names each key that nothing reads and the known one most like it; a value of another kind than its
-            default's, or one that was changed on its way here; the components are of another version than the bundle.
+        InputError: names each key that nothing reads and the known one most like it; a component that there is not; a
+            value of another kind than its default's, or one that was changed on its way here; the components are of
+            another version than the bundle.
     """
     arguments = arguments_of_monai()
     if arguments is not None:
@@ -66,6 +68,8 @@ def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
         entry_points={*ENTRY_POINTS, *entry_points_of_run()},
         complete=not overlays,
     )
+    if own is not None:
+        check_components(parser, own)
     if arguments is not None:
         restore_typed_text(parser, own or config, arguments)
     unwrap_all(parser)
@@ -182,6 +186,6 @@ def _unknown_nested(
 
 
 def _explain(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
-    hint = f": did you mean '{close[0]}'?" if close else ""
+    near = near_name(key, [name for name in known if not name.rpartition(_SEPARATOR)[2].startswith("_")])
+    hint = f": did you mean '{near}'?" if near else ""
     return f"the configuration reads no key '{key}'{hint} (--extra_keys \"['{key}']\" admits it)"

@@ -15,6 +15,8 @@ from .expressions import expression_problem
 
 # keys between underscores that MONAI gives a meaning; others would be arguments of its own functions
 _SPECIAL = {"_target_", "_mode_", "_disabled_", "_requires_", "_desc_"}
+# keys of hashes; a bundle that came with one would vouch for its own files
+_STATED_HASHES = ("model_sha256", "weights_sha256")
 _MODES = {"default", "callable"}
 # a copy of another part of the same configuration; `%file.json::key` would read any file
 _MACRO = re.compile(r"%\w+(?:::\w+)*")
@@ -117,7 +119,8 @@ def _configuration_problems(data: bytes) -> Iterator[str]:
         elif key.startswith("_") and key not in _SPECIAL:
             yield f"the key {shown(key)} is none that a bundle may use"
         elif value is not None and (
-            (key == "model_sha256" and not parent) or (key == "sha256" and value != "@model_sha256")
+            (key in _STATED_HASHES and not parent)
+            or (key == "sha256" and value not in {f"@{name}" for name in _STATED_HASHES})
         ):
             yield f"{key} is {shown(value)}: of an exported network only its user states the hash"
         if isinstance(value, str):

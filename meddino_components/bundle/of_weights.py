@@ -41,14 +41,14 @@ def config_of_weights(config: Mapping[str, Any], record: WeightsRecord) -> dict[
     """A configuration whose defaults are those of the weights: of a complete one its own keys, else ``published``."""
     settings = settings_of(record)
     changed = dict(config)
+    # a network of others is built from its arguments: the sizes of an encoder say nothing about it
+    if "network_def" in config and record.architecture and not encoder_part(record.architecture):
+        changed["network_def"] = {"_requires_": config["network_def"]["_requires_"], **record.architecture}
     if "published" in config:
         published = dict(config["published"])
         changed["published"] = published | {key: value for key, value in settings.items() if key in published}
         return changed
-    # training goes on from the weights that are shipped, whose encoder says itself what it is; a network of others does
-    # not, and is built from its arguments
-    if "network_def" in config and record.architecture and not encoder_part(record.architecture):
-        changed["network_def"] = {"_requires_": config["network_def"]["_requires_"], **record.architecture}
+    # training goes on from the weights that are shipped; an encoder of ours says itself what it is
     of_encoder = ("backbone", "random_start")
     changed |= {key: value for key, value in settings.items() if key in config and key not in of_encoder}
     if "weights" in config:

@@ -8,20 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from monai.bundle import ConfigParser
 
 import meddino_components
 
 from ..checkpoints import WeightsRecord, read_payload, read_record
 from ..errors import InputError
 from ..files import OutputFolder, sha256_of, write_text
+from ..project import ADDRESS
 from .archive import sha1_of, unpack, write_archive
 from .contents import WEIGHTS, code_problems, content_problems, one_line
 from .of_weights import config_of_weights, metadata_of_weights
+from .packaged_weights import check_packaged_weights
 from .release_checks import check_release
-from .root import config_files
+from .shipped import SHIPPED, named_bundle
 
-RELEASES = "https://github.com/meddino/meddino/releases/download/bundles"
 MODEL_INFO = "model_info.json"
 _MODEL = "models/model.pt"
 # of the components; nothing else of the package's folder is shipped
@@ -35,7 +35,7 @@ def package(
     output_dir: str | Path = "dist",
     model: str | Path | None = None,
     model_url: str | None = None,
-    releases: str = RELEASES,
+    releases: str | None = None,
 ) -> Path:
     """Build ``<name>_v<version>.zip`` of a bundle and check what it holds.
 
@@ -44,22 +44,24 @@ def package(
     bundles of the folder as the model zoo does.
 
     Args:
-        bundle_dir: folder of the bundle, its ``configs`` built.
+        bundle_dir: folder or name of the bundle, its ``configs`` built.
         output_dir: of the zip.
         model: weights to ship as ``models/model.pt``, as training writes them. Labels, channels and settings of the
             configurations and the metadata become those of their record.
         model_url: where the same weights can be downloaded; they are then named in ``large_files.yml`` with their
             SHA-256 (`monai.bundle download_large_files` fetches and checks them), and the zip is without them.
-        releases: address of the folder from which the zip will be served, for ``model_info.json``.
+        releases: address of the folder from which the zip will be served, for ``model_info.json``; that of the
+            project's releases if left out, and without one the name of the zip alone.
 
     Returns:
         The zip.
 
     Raises:
-        InputError: no bundle, or one that breaks a rule, see `check_release`; weights of another network than the
-            bundle builds; a file of the user's or another process in ``output_dir``. No zip is left then.
+        InputError: no bundle, or one that breaks a rule, see `check_release`; weights of which a reader of the bundle
+            would not take every tensor, see `check_packaged_weights`; a file of the user's or another process in
+            ``output_dir``. No zip is left then.
     """
-    root = Path(bundle_dir).resolve()
+    root = named_bundle(bundle_dir).resolve()
     if not (root / "configs" / "metadata.json").is_file():
         raise InputError(f"{bundle_dir}: no configs/metadata.json; give the folder of a bundle")
     with tempfile.TemporaryDirectory() as folder:
@@ -77,11 +79,16 @@ def package(
             unpacked = unpack(draft, Path(folder) / "unpacked")
             check_release(unpacked)
             if model is not None:
-                _check_fit(unpacked, Path(model))
+                check_packaged_weights(unpacked, Path(model))
             write_text(atomic.path(target.with_name(_sha256_name(target))), f"{sha256}  {target.name}\n")
-            known = _with_entry(target, sha1_of(draft), f"{releases.rstrip('/')}/{target.name}")
+            known = _with_entry(target, sha1_of(draft), _served_at(releases, target.name))
             write_text(atomic.path(target.with_name(MODEL_INFO)), known)
     return target
+
+
+def _served_at(releases: str | None, name: str) -> str:
+    folder = releases or (None if ADDRESS is None else f"{ADDRESS}/releases/download/bundles")
+    return name if folder is None else f"{folder.rstrip('/')}/{name}"
 
 
 def _sha256_name(archive: Path) -> str:
@@ -112,7 +119,7 @@ def _shipped_files(root: Path, scratch: Path, model: Path | None, model_url: str
     files = {path.relative_to(root).as_posix(): path for path in members if path.is_file()}
     components = Path(meddino_components.__file__).parent
     for path in sorted(components.rglob("*")):
-        if path.is_file() and path.suffix in _COMPONENT_SUFFIXES:
+        if path.is_file() and path.suffix in _COMPONENT_SUFFIXES and SHIPPED not in path.relative_to(components).parts:
             files[f"{components.name}/{path.relative_to(components).as_posix()}"] = path
     if model is None:
         return files
@@ -149,16 +156,6 @@ def _files_of_weights(files: Mapping[str, Path], record: WeightsRecord, model: P
         text = json.dumps(change(content, record), indent=4, ensure_ascii=False) + "\n"
         rewritten[f"configs/{member}.json"].write_text(text, encoding="utf-8")
     return rewritten
-
-
-def _check_fit(bundle: Path, model: Path) -> None:
-    """MONAI's ``load`` takes the tensors that fit and goes on without the others, so here all have to."""
-    parser = ConfigParser()
-    parser.read_config(config_files(bundle, "inference"))
-    if "trained" not in parser:
-        return
-    parser.update({"bundle_root": str(bundle), "model_path": str(model)})
-    parser.get_parsed_content("trained")
 
 
 def _with_entry(archive: Path, checksum: str, source: str) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
+from ..near_names import near_name
 
 
 def find_bundle_root(name: str) -> str:
@@ -27,9 +28,16 @@ def config_files(bundle: str | Path, *names: str) -> list[str]:
     """The files of configurations of the bundle in the folder ``bundle``, by name, in the same order.
 
     Raises:
-        InputError: one is missing.
+        InputError: the folder is no bundle's, or has no configuration of such a name.
     """
-    files = [Path(bundle) / "configs" / f"{name}.json" for name in names]
-    if missing := [str(file) for file in files if not file.is_file()]:
-        raise InputError(f"{missing[0]} not found: give the folder of a bundle by --bundle")
-    return [str(file) for file in files]
+    folder = Path(bundle) / "configs"
+    files = {name: folder / f"{name}.json" for name in names}
+    missing = [name for name, file in files.items() if not file.is_file()]
+    if not missing:
+        return [str(file) for file in files.values()]
+    there = sorted(path.stem for path in folder.glob("*.json") if path.name != "metadata.json")
+    if not there:
+        raise InputError(f"{folder / missing[0]}.json not found: {bundle} is no bundle's folder, give one by --bundle")
+    near = near_name(missing[0], there)
+    hint = f"did you mean {near}? " if near else ""
+    raise InputError(f"{bundle} has no configuration {missing[0]!r}: {hint}It has {', '.join(there)}")

@@ -10,6 +10,7 @@ from typing import Any
 from monai.bundle import run
 
 from ..checkpoints import check_stated_sha256, resolve
+from ..errors import unwrapped
 from .choice import choose_bundle
 from .contents import check_what_runs
 from .root import config_files
@@ -42,8 +43,8 @@ def segment(
             ``"['a.nii.gz','b.nii.gz']"``; for meddinov3_seg_brats the sequences of a case, in any order, or a ``.json``
             data list.
         output_dir: gets ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
-        bundle: folder of the bundle, such as ``bundles/meddinov3_seg_brats``; if left out that which the weights name,
-            else ``bundles/meddinov3_seg_amos``.
+        bundle: name or folder of the bundle, such as meddinov3_seg_brats; if left out that which the weights name, else
+            meddinov3_seg_amos.
         modality: ``ct`` or ``mr``, never guessed; may be left out where DICOM files or the bundle say it.
         model: weights, or an exported ``.onnx`` or ``.pt2``, which know what they need; the bundle's
             ``models/model.pt`` if left out.
@@ -85,12 +86,13 @@ def segment(
         "model_sha256": model_sha256 if "inference_exported" in names else None,
     }
     try:
-        run(
-            config_file=files,
-            skip_existing=skip_existing,
-            overwrite=overwrite,
-            **wrap({key: value for key, value in given.items() if value is not None}),
-        )
+        with unwrapped():
+            run(
+                config_file=files,
+                skip_existing=skip_existing,
+                overwrite=overwrite,
+                **wrap({key: value for key, value in given.items() if value is not None}),
+            )
     except SystemExit as end:
         if end.code != 1:  # 1: a case failed, and the summary says which
             raise

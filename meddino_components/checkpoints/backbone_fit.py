@@ -8,7 +8,7 @@ import torch
 from meddino_components.networks import DinoVisionTransformer
 
 from .formats import Tensors
-from .patch_embedding import adapt_patch_embedding
+from .patch_embedding import adapt_patch_embedding, resample_patch_embedding
 
 _PERIODS = "rope_embed.periods"
 _PATCH_WEIGHT = "patch_embed.proj.weight"
@@ -34,12 +34,22 @@ class BackboneFit:
     problems: list[str] = field(default_factory=list)
 
 
-def fit_backbone(tensors: Mapping[str, torch.Tensor], backbone: DinoVisionTransformer, *, format: str) -> BackboneFit:
-    """Settle what differs between ``tensors`` (DINOv3 names) and ``backbone`` without a difference in meaning."""
+def fit_backbone(
+    tensors: Mapping[str, torch.Tensor], backbone: DinoVisionTransformer, *, format: str, resample_patches: bool = False
+) -> BackboneFit:
+    """Settle what differs between ``tensors`` (DINOv3 names) and ``backbone`` without a difference in meaning.
+
+    Args:
+        tensors: the file's.
+        backbone: is to take them.
+        format: of the file, see `FoundNetwork`.
+        resample_patches: bring a patch embedding of another patch size to that of the backbone.
+    """
     fit = BackboneFit(dict(tensors))
     target = backbone.state_dict()
     _keep_own_periods(fit, backbone)
     _rebuild_key_bias_masks(fit, target)
+    _fit_patch_size(fit, target, resample=resample_patches)
     _adapt_channels(fit, target)
     if format.startswith("timm") and "mask_token" not in fit.tensors:
         fit.tensors["mask_token"] = target["mask_token"]
@@ -117,6 +127,24 @@ def _mask_biases_without_mask(fit: BackboneFit, masks: set[str]) -> None:
 def _key_third(bias: torch.Tensor) -> torch.Tensor:
     """Return the view of the key part of a joint q, k, v bias [3 D]."""
     return bias.view(3, -1)[1] if bias.ndim == 1 and bias.numel() % 3 == 0 else bias[:0]
+
+
+def _fit_patch_size(fit: BackboneFit, target: Mapping[str, torch.Tensor], *, resample: bool) -> None:
+    found, wanted = fit.tensors.get(_PATCH_WEIGHT), target[_PATCH_WEIGHT].shape[-1]
+    if found is None or found.ndim != 4 or found.shape[-1] == wanted:
+        return
+    given = found.shape[-1]
+    if not resample:
+        fit.problems.append(
+            f"the file's patches are {given} px, the network's {wanted}: build the network from the weights, or have "
+            f"them resampled by import_weights with --patch_size {wanted}"
+        )
+        return
+    fit.tensors[_PATCH_WEIGHT] = resample_patch_embedding(found, wanted)
+    fit.notes.append(
+        f"patch embedding resampled from {given} to {wanted} px: an image {wanted / given:g} times as large has the "
+        "tokens that it had"
+    )
 
 
 def _adapt_channels(fit: BackboneFit, target: Mapping[str, torch.Tensor]) -> None:

@@ -29,6 +29,7 @@ def backbone_of(
     random_start: Mapping[str, Any] | None = None,
     may_be_missing: bool = False,
     in_chans: int | None = None,
+    patch_size: int | None = None,
     norm_layer: str | None = None,
     pos_embed_rope_dtype: str | None = None,
     pos_embed_rope_shift_coords: float | None = None,
@@ -50,6 +51,8 @@ def backbone_of(
         may_be_missing: build as for random weights where ``weights`` is None or no file yet, such as that of a bundle
             before its training.
         in_chans: input channels; those of the weights if left out, whose patch embedding is adapted otherwise.
+        patch_size: another one than that of the weights, whose patch embedding is then to be resampled
+            (`load_backbone_weights`).
         norm_layer: another one than that of the weights, where the recipe of a training names it.
         pos_embed_rope_dtype: the same.
         pos_embed_rope_shift_coords: augmentation in training, see `RopePositionEmbedding`.
@@ -75,7 +78,12 @@ def backbone_of(
             _check_name(name, named, architecture, str(weights))
         if architecture["layerscale_init"] is not None:
             architecture["layerscale_init"] = start.get("layerscale_init") or architecture["layerscale_init"]
-    chosen = {"in_chans": in_chans, "norm_layer": norm_layer, "pos_embed_rope_dtype": pos_embed_rope_dtype}
+    chosen = {
+        "in_chans": in_chans,
+        "patch_size": patch_size,
+        "norm_layer": norm_layer,
+        "pos_embed_rope_dtype": pos_embed_rope_dtype,
+    }
     try:
         return DinoVisionTransformer(
             **{**architecture, **{key: value for key, value in chosen.items() if value is not None}},

@@ -18,6 +18,7 @@ from meddino_components.networks.layers import make_ffn
 
 from .formats import FoundNetwork, find_network
 from .inferred_architecture import infer_from_dinov3_names
+from .lora import read_adapter_config
 from .reader import read_payload
 from .registry import KnownEncoder, find_by_sha256, find_known, known_encoders
 from .source import resolve
@@ -72,9 +73,9 @@ def encoder_facts(weights: str | os.PathLike[str]) -> EncoderFacts:
 @lru_cache(maxsize=8)
 def _of_file(path: Path, source: str, size: int, mtime_ns: int) -> EncoderFacts:
     """Size and time are there for the cache alone: a configuration asks several times for the same file."""
-    payload = read_payload(path)
+    network = find_network(read_payload(path), source=source, adapter=read_adapter_config(path))
     stated = read_stated_architecture(path)
-    return facts_of_network(find_network(payload, source=source), stated=stated, source=source, sha256=sha256_of(path))
+    return facts_of_network(network, stated=stated, source=source, sha256=sha256_of(path))
 
 
 def facts_of_network(

@@ -14,16 +14,19 @@ import torch
 
 from meddino_components.errors import InputError
 
+from .lora import merge_adapters
+from .wrappers import without_wrappers
+
 Tensors = dict[str, torch.Tensor]
 
 # Any of these at the root of a backbone gives its place away, even where one of them was renamed or lost.
 _ROOT_TENSOR = re.compile(
     r"(?P<prefix>(?:.*?\.)??)"
-    r"(?:(?:embeddings\.)?cls_token|patch_embed\.proj\.weight|embeddings\.patch_embeddings\.weight|blocks\.0\.norm1\.weight)"
+    r"(?:(?:embeddings\.)?cls_token|patch_embed(?:_2D)?\.proj\.weight|embeddings\.patch_embeddings\.weight|blocks\.0\.norm1\.weight)"
 )
-# DistributedDataParallel, torch.compile and activation checkpointing add these to names.
-_WRAPPER = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod|_checkpoint_wrapped_module)\.")
 _BACKBONE_NAMES = ("backbone.", "dino_encoder.")
+# Projection heads of self-distillation, projectors of distillation and the decoder of a segmenter are no backbone's.
+HEADS = ("dino_head.", "ibot_head.", "projectors.", "decoder.", "up_projection.")
 # Of several networks in a file the first of these is taken; a network under another name only where it is alone.
 _PREFERENCE = ("teacher", "network", "network_weights", "model", "state_dict", "student")
 
@@ -54,6 +57,7 @@ class _Candidate:
     path: str
     tensors: Tensors
     siblings: Tensors
+    notes: list[str]
 
     @property
     def rank(self) -> int:
@@ -63,13 +67,19 @@ class _Candidate:
         return min(ranks, default=1 if bare else len(_PREFERENCE))
 
 
-def find_network(payload: Any, *, source: str) -> FoundNetwork:
+def find_network(payload: Any, *, source: str, adapter: Mapping[str, Any] | None = None) -> FoundNetwork:
     """Return the backbone in a file's content, renamed.
 
+    Args:
+        payload: the content.
+        source: the file, for messages.
+        adapter: what is known of LoRA adapters in it, see `read_adapter_config`.
+
     Raises:
-        InputError: there is no backbone, or several among which nothing decides.
+        InputError: there is no backbone, several among which nothing decides, or one that is not whole: flat parameters
+            of FSDP, or LoRA adapters that cannot be merged.
     """
-    candidates = sorted(_candidates(payload), key=lambda candidate: candidate.rank)
+    candidates = sorted(_candidates(payload, source, adapter), key=lambda candidate: candidate.rank)
     if not candidates:
         raise _nothing_found(payload, source)
     best = candidates[0]
@@ -79,6 +89,7 @@ def find_network(payload: Any, *, source: str) -> FoundNetwork:
             f"{source}: holds several backbones ({', '.join(rivals)}); save the one to use to its own file"
         )
     found = _rename(best.tensors)
+    found.notes.extend(best.notes)
     if "storage_tokens" in found.tensors and not found.tensors["storage_tokens"].numel():
         del found.tensors["storage_tokens"]  # how transformers says that there are none
     found.where, found.siblings = best.path.rstrip("."), best.siblings
@@ -104,8 +115,9 @@ def segmenter_siblings(siblings: Mapping[str, torch.Tensor]) -> Tensors:
     return {_substitute(key, rules): tensor for key, tensor in siblings.items()}
 
 
-def _candidates(payload: Any) -> Iterator[_Candidate]:
-    for path, scope in _scopes(payload):
+def _candidates(payload: Any, source: str, adapter: Mapping[str, Any] | None) -> Iterator[_Candidate]:
+    for path, content in _scopes(payload):
+        scope, notes = merge_adapters(without_wrappers(content, source=source), adapter, source=source)
         prefixes = {match["prefix"] for key in scope if (match := _ROOT_TENSOR.fullmatch(key))}
         for prefix in prefixes:
             inside = {key.removeprefix(prefix): tensor for key, tensor in scope.items() if key.startswith(prefix)}
@@ -115,16 +127,16 @@ def _candidates(payload: Any) -> Iterator[_Candidate]:
                 for key, tensor in scope.items()
                 if key.startswith(parent) and not key.startswith(prefix)
             }
-            yield _Candidate(path + prefix, inside, beside)
+            heads = {key: inside.pop(key) for key in list(inside) if key.startswith(HEADS)}
+            yield _Candidate(path + prefix, inside, beside | heads, list(notes))
 
 
-def _scopes(payload: Any, path: str = "") -> Iterator[tuple[str, Tensors]]:
-    """Yield every mapping in the file with its path and the tensors that lie directly in it."""
+def _scopes(payload: Any, path: str = "") -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """Yield every mapping in the file that tensors lie directly in, with its path."""
     if not isinstance(payload, Mapping):
         return
-    tensors = {_WRAPPER.sub("", str(key)): value for key, value in payload.items() if isinstance(value, torch.Tensor)}
-    if tensors:
-        yield path, tensors
+    if any(isinstance(value, torch.Tensor) for value in payload.values()):
+        yield path, payload
     for key, value in payload.items():
         yield from _scopes(value, f"{path}{key}.")
 
@@ -156,7 +168,18 @@ def _rename(tensors: Tensors) -> FoundNetwork:
     ):
         renamed, notes = timm_to_dinov3(tensors)
         return FoundNetwork("", "timm", renamed, {}, notes, _has_key_bias(tensors))
-    return FoundNetwork("", "dinov3", dict(tensors), {})
+    renamed, notes = _of_slices(tensors)
+    return FoundNetwork("", "dinov3", renamed, {}, notes)
+
+
+def _of_slices(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, list[str]]:
+    """Of networks with a ``patch_embed_2D`` for slices and a ``patch_embed_3D`` for volumes: those for slices."""
+    if not any(re.match(r"\w+_2D\.", key) for key in tensors):
+        return dict(tensors), []
+    volumes = sorted({key.partition(".")[0] for key in tensors if re.match(r"\w+_3D\.", key)})
+    kept = {re.sub(r"^(\w+)_2D\.", r"\1.", key): value for key, value in tensors.items()}
+    kept = {key: value for key, value in kept.items() if key.partition(".")[0] not in volumes}
+    return kept, [f"for volumes, left aside in the file: {', '.join(volumes)}"] if volumes else []
 
 
 def to_dinov3_names(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, bool]:

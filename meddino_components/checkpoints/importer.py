@@ -11,15 +11,13 @@ from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter
 
 from .backbone_fit import fit_backbone
 from .encoder_facts import EncoderFacts, facts_of_network
-from .formats import FoundNetwork, Tensors, find_network, segmenter_siblings
+from .formats import HEADS, FoundNetwork, Tensors, find_network, segmenter_siblings
+from .lora import read_adapter_config
 from .matching import Differences, backbone_hints, compare
 from .reader import read_payload
 from .registry import find_known
-from .source import resolve, verified_sha256
+from .source import pinned_address, resolve, verified_sha256
 from .stated_architecture import read_stated_architecture
-
-# Projection heads of self-distillation, and the decoder of a segmenter: not part of the backbone.
-_HEADS = ("dino_head.", "ibot_head.", "decoder.", "up_projection.")
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,10 @@ def read_backbone_weights(source: str | os.PathLike[str], *, sha256: str | None 
     """
     found, digest, facts = _read(source, sha256)
     notes = list(found.notes)
-    heads = sorted({key.split(".")[0] for key in found.siblings if key.startswith(_HEADS)})
+    heads = sorted({key.split(".")[0] for key in found.siblings if key.startswith(HEADS)})
     if heads:
         notes.append(f"left aside in the file: {', '.join(heads)}")
-    strangers = {key: tensor for key, tensor in found.siblings.items() if not key.startswith(_HEADS)}
+    strangers = {key: tensor for key, tensor in found.siblings.items() if not key.startswith(HEADS)}
     return BackboneWeights(
         os.fspath(source), _format(found), digest, {**found.tensors, **strangers}, tuple(notes), facts
     )
@@ -94,6 +92,7 @@ def load_backbone_weights(
     strict: bool = True,
     *,
     sha256: str | None = None,
+    resample_patches: bool = False,
 ) -> LoadReport:
     """Load weights of any known format into a backbone.
 
@@ -107,13 +106,14 @@ def load_backbone_weights(
         strict: refuse missing and unexpected tensors. If False they are only listed in the report; wrong shapes,
             other rotary periods, NaN and infinity are refused all the same.
         sha256: what the file's SHA-256 must be.
+        resample_patches: take weights of another patch size, see `resample_patch_embedding`.
 
     Raises:
         InputError: see `read_backbone_weights`; or the tensors do not fit: the message lists what is missing,
             unexpected, of the wrong shape or not finite, and what to change.
     """
     weights = read_backbone_weights(source, sha256=sha256)
-    fit = fit_backbone(weights.tensors, backbone, format=weights.format)
+    fit = fit_backbone(weights.tensors, backbone, format=weights.format, resample_patches=resample_patches)
     target = backbone.state_dict()
     differences = compare(fit.tensors, target)
     differences.other.extend(fit.problems)
@@ -142,7 +142,7 @@ def load_segmenter_weights(
     tensors = {f"backbone.{key}": tensor for key, tensor in fit.tensors.items()} | segmenter_siblings(found.siblings)
     differences = compare(tensors, segmenter.state_dict())
     differences.other.extend(fit.problems)
-    differences.hints.extend(_segmenter_hints(differences, fit.tensors, segmenter))
+    differences.hints.extend(_segmenter_hints(differences, tensors, segmenter))
     notes = [*found.notes, *fit.notes, *_settle(differences, os.fspath(source), strict=True)]
     notes += _told_of_the_network(facts, segmenter.backbone)
     segmenter.load_state_dict(tensors)
@@ -153,8 +153,11 @@ def _read(source: str | os.PathLike[str], sha256: str | None) -> tuple[FoundNetw
     path, text = resolve(source), os.fspath(source)
     known = find_known(text)
     digest = verified_sha256(path, sha256 or (known.sha256 if known else None))
-    payload = read_payload(path)
-    found, stated = find_network(payload, source=text), read_stated_architecture(path)
+    found = find_network(read_payload(path), source=text, adapter=read_adapter_config(path))
+    stated = read_stated_architecture(path)
+    taken = pinned_address(text, path)
+    if taken is not None and taken != (known.source if known else text):
+        found.notes.append(f"taken from {taken}: name this address to get the same file again")
     try:
         return found, digest, facts_of_network(found, stated=stated, source=text, sha256=digest)
     except InputError:
@@ -197,16 +200,33 @@ def load_tensors(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], s
 def _segmenter_hints(
     differences: Differences, tensors: Mapping[str, torch.Tensor], segmenter: MedDinoSegmenter
 ) -> list[str]:
-    if not any(key.startswith("decoder.") and key not in differences.missing for key in segmenter.state_dict()):
+    target = segmenter.state_dict()
+    if not any(key.startswith("decoder.") and key not in differences.missing for key in target):
         return [
             "the file holds a backbone without a decoder: load it with load_backbone_weights(segmenter.backbone, ...)"
         ]
-    hints = backbone_hints(differences, tensors, segmenter.backbone.state_dict())
-    if any(line.startswith("decoder.head.") for line in differences.wrong_shape):
-        hints.append("the number of classes differs: build the segmenter with the file's num_classes")
-    if any(line.startswith("decoder.stages.0.up.weight") for line in differences.wrong_shape):
-        hints.append("the decoder's width differs: check interaction_indices (one index: single-scale)")
+    backbone = {key.removeprefix("backbone."): tensor for key, tensor in tensors.items() if key.startswith("backbone.")}
+    hints = backbone_hints(differences, backbone, segmenter.backbone.state_dict())
+    found, wanted = _decoder_sizes(tensors), _decoder_sizes(target)
+    if found["classes"] != wanted["classes"]:
+        hints.append(
+            f"the file has {found['classes']} classes, the network {wanted['classes']}: give label_names (num_classes) "
+            "as in the file's training"
+        )
+    if found["levels"] != wanted["levels"]:
+        hints.append(
+            f"the file's decoder reads {found['levels']} blocks, the network's {wanted['levels']}: give "
+            "interaction_indices as in the file's training"
+        )
     return hints
+
+
+def _decoder_sizes(tensors: Mapping[str, torch.Tensor]) -> dict[str, int | None]:
+    """Number of classes and of the blocks that are decoded; None where the tensors do not tell."""
+    head, first = tensors.get("decoder.head.weight"), tensors.get("decoder.stages.0.up.weight")
+    cls_token = tensors.get("backbone.cls_token")
+    levels = None if first is None or cls_token is None else first.shape[0] // cls_token.shape[-1]
+    return {"classes": None if head is None else head.shape[0], "levels": levels}
 
 
 def _settle(differences: Differences, source: str, *, strict: bool) -> list[str]:

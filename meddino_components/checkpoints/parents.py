@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .hub_address import HUB_PREFIX
 from .record_files import read_record
 from .registry import find_known
-from .source import resolve
+from .source import pinned_address, resolve
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,11 @@ def parent_of(source: str, sha256: str, role: str) -> Parent:
         sha256: of the file.
         role: what it gave, such as ``encoder``.
     """
-    record, known = read_record(resolve(source)), find_known(source)
+    path = resolve(source)
+    record, known = read_record(path), find_known(source)
     facts = {
         # folders are of one machine
-        "source": source if known or source.startswith(HUB_PREFIX) else Path(source).name,
+        "source": pinned_address(source, path) or (source if known else Path(source).name),
         "sha256": sha256,
         "role": role,
         "record_id": None if record is None else record.id,

@@ -1,6 +1,7 @@
-"""The patch embedding for another number of input channels."""
+"""The patch embedding for another number of input channels, or another patch size."""
 
 import torch
+import torch.nn.functional as F
 
 
 def adapt_patch_embedding(weight: torch.Tensor, in_chans: int) -> torch.Tensor:
@@ -31,3 +32,36 @@ def adapt_patch_embedding(weight: torch.Tensor, in_chans: int) -> torch.Tensor:
     cycled = exact[:, torch.arange(in_chans) % n_given] * (n_given / in_chans)
     shift = (total - cycled.sum(dim=1, keepdim=True)) / in_chans
     return (cycled + shift).to(weight.dtype)
+
+
+def resample_patch_embedding(weight: torch.Tensor, patch_size: int) -> torch.Tensor:
+    r"""Return patch embedding weights for patches of another size.
+
+    With B the matrix of bilinear resizing of a patch of p to one of q pixels a side, the filter w becomes
+
+    .. math:: w' = (B^T)^+ w
+
+    so that w' responds to the resized patch as w to the patch: exactly where q is larger than p, and as nearly as it
+    can by least squares where q is smaller.
+
+    Args:
+        weight: [D, C, p, p].
+        patch_size: q in pixels, at least 1.
+
+    Returns:
+        [D, C, q, q] in the dtype of ``weight``; ``weight`` itself where q equals p.
+
+    Reference: Beyer et al., FlexiViT, arXiv 2212.08013, section 3.4.
+    """
+    given = weight.shape[-1]
+    if weight.ndim != 4 or weight.shape[-2] != given or patch_size < 1:
+        raise ValueError(
+            f"expected a weight [D, C, p, p] and patch_size >= 1, got {tuple(weight.shape)} and {patch_size}"
+        )
+    if given == patch_size:
+        return weight
+    pixels = torch.eye(given**2, dtype=torch.float64, device=weight.device).view(-1, 1, given, given)
+    resized = F.interpolate(pixels, size=(patch_size, patch_size), mode="bilinear", antialias=True)
+    inverse = torch.linalg.pinv(resized.flatten(1))  # [q * q, p * p], for a row of pixels
+    changed = weight.double().flatten(2) @ inverse.T
+    return changed.unflatten(-1, (patch_size, patch_size)).to(weight.dtype)

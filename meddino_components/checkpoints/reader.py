@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 
 from meddino_components.errors import InputError
 
+from .wrappers import WHOLE
+
 # nnU-Net keeps its best score as a numpy scalar beside the weights; these build numbers and can do nothing else.
 _SCALAR: Any = np.float64(0).__reduce__()[0]
 _NUMPY_SCALARS: list[Any] = [
@@ -68,6 +70,8 @@ def _pickle_error(path: Path, error: pickle.UnpicklingError) -> InputError:
     if "Unsupported operand" in text:
         return InputError(f"{path}: is no PyTorch checkpoint and no safetensors file; copy or download it again")
     named = re.search(r"(?:GLOBAL|function|class) ([\w.<>]+)", text)
+    if named and named[1].startswith("torch.distributed."):
+        return InputError(f"{path}: holds parts of tensors, as FSDP keeps them ({named[1]}): {WHOLE}")
     return InputError(
         f"{path}: refused, because it holds Python objects, which can run code when they are read "
         f"({named[1] if named else 'of an unknown class'}). Weights are read with weights_only=True, always: ask their "

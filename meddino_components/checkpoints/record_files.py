@@ -14,6 +14,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from meddino_components.errors import InputError
+from meddino_components.project import extra
 
 from .record import WeightsRecord
 
@@ -81,7 +82,7 @@ def _text_of_zip(path: Path) -> str | None:
 
 def _text_of_onnx(path: Path) -> str | None:
     if find_spec("onnx") is None:
-        raise InputError(f"{path}: reading its record needs onnx: pip install 'meddino[export]'")
+        raise InputError(f"{path}: reading its record needs onnx: {extra('export')}")
     import onnx
 
     try:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from meddino_components.errors import InputError
 from meddino_components.files import sha256_of
+from meddino_components.project import extra
 
 from .hub_address import HubAddress, parse_hub_address
 from .registry import find_known, known_encoders, near_names
+from .sharded import check_one_file
 
 # instead of a place: weights that are drawn
 RANDOM = "random"
@@ -43,6 +45,7 @@ def resolve(source: str | os.PathLike[str]) -> Path:
         return path / choose_weight_file(names, where=str(path))
     if not path.is_file():
         raise InputError(_no_such_weights(text))
+    check_one_file([path.name], where=text, folder=str(path.parent))
     return path
 
 
@@ -61,12 +64,8 @@ def choose_weight_file(names: Iterable[str], *, where: str) -> str:
         InputError: none or several qualify, or the weights are split over several files.
     """
     listed = sorted(names)
-    split = any(name.endswith(".safetensors.index.json") for name in listed)
-    if split and "model.safetensors" not in listed:
-        raise InputError(
-            f"{where}: the weights are split over several files, which is not read; join them into one "
-            "(transformers: save_pretrained(folder, max_shard_size='100GB')) and give its path"
-        )
+    if "model.safetensors" not in listed:
+        check_one_file(listed, where=where, folder=where)
     for suffix in _WEIGHT_SUFFIXES:
         found = [name for name in listed if name.endswith(suffix)]
         preferred = f"model{suffix}"
@@ -84,7 +83,7 @@ def _from_hub(source: str, address: HubAddress) -> Path:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise InputError(f"{source}: needs huggingface_hub; install it with: pip install 'meddino[hub]'") from error
+        raise InputError(f"{source}: needs huggingface_hub: {extra('hub')}") from error
     file = address.file
     if file is None:
         file = choose_weight_file(_list_hub_files(source, address), where=source)
@@ -135,6 +134,22 @@ def _hub_error(source: str, error: Exception) -> InputError:
     else:
         message += "; check the connection and HF_ENDPOINT, unset HF_HUB_OFFLINE, or give the path of a downloaded file"
     return InputError(message)
+
+
+def pinned_address(source: str, path: Path) -> str | None:
+    """The address of a file of the hub with the commit that it was taken from; None for other files.
+
+    Args:
+        source: as the user wrote it, see `resolve`.
+        path: where `resolve` found it; the hub's cache keeps files by their commit.
+    """
+    known = find_known(source)
+    address = parse_hub_address(known.source if known is not None else source)
+    parts = path.parts
+    if address is None or "snapshots" not in parts:
+        return None
+    commit, *file = parts[len(parts) - parts[::-1].index("snapshots") :]
+    return str(HubAddress(repository=address.repository, revision=commit, file="/".join(file)))
 
 
 def verified_sha256(path: Path, expected: str | None = None) -> str:

@@ -6,33 +6,38 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import InputError
 from ..networks.segmenter import MedDinoSegmenter
 from ..networks.vision_transformer import DinoVisionTransformer
 from .importer import LoadReport, load_backbone_weights, load_segmenter_weights, load_tensors
+from .lora import merge_adapters, read_adapter_config
 from .reader import read_payload
 from .source import resolve, verified_sha256
+from .wrappers import without_wrappers
 
 # where trainings keep the weights beside other things: ours, ignite, nnU-Net, Lightning
 _ENTRIES = ("model", "network", "state_dict", "network_weights", "net")
 
 
-def load_starting_weights(network: nn.Module, source: str | os.PathLike[str]) -> LoadReport:
+def load_starting_weights(
+    network: nn.Module, source: str | os.PathLike[str], *, sha256: str | None = None
+) -> LoadReport:
     """Load what a training begins from.
 
     Args:
         network: with a DINOv3 ``backbone``, which alone takes the weights; any other takes them whole.
-        source: a path or ``hf://owner/name[/file]``.
+        source: a path, a known encoder, or ``hf://owner/name[@revision][/file]``.
+        sha256: what the file's SHA-256 must be.
 
     Raises:
         InputError: see `load_backbone_weights` and `load_whole_weights`.
     """
     backbone = getattr(network, "backbone", None)
     if isinstance(backbone, DinoVisionTransformer):
-        return load_backbone_weights(backbone, source)
-    return load_whole_weights(network, source)
+        return load_backbone_weights(backbone, source, sha256=sha256)
+    return load_whole_weights(network, source, sha256=sha256)
 
 
 def load_network_weights(network: nn.Module, source: str | os.PathLike[str]) -> LoadReport:
@@ -46,15 +51,17 @@ def load_network_weights(network: nn.Module, source: str | os.PathLike[str]) -> 
     return load_whole_weights(network, source)
 
 
-def load_whole_weights(network: nn.Module, source: str | os.PathLike[str]) -> LoadReport:
+def load_whole_weights(network: nn.Module, source: str | os.PathLike[str], *, sha256: str | None = None) -> LoadReport:
     """Load a whole state dict, all of its tensors under the network's own names.
 
     Raises:
         InputError: the file cannot be read, or is not of this network.
     """
     path = resolve(source)
-    digest = verified_sha256(path)
-    where, tensors = _find_tensors(read_payload(path))
+    digest = verified_sha256(path, sha256)
+    where, content = _find_tensors(read_payload(path))
+    text = os.fspath(source)
+    tensors, notes = merge_adapters(without_wrappers(content, source=text), read_adapter_config(path), source=text)
     expected = set(network.state_dict())
     if not expected & set(tensors):
         raise InputError(
@@ -63,16 +70,12 @@ def load_whole_weights(network: nn.Module, source: str | os.PathLike[str]) -> Lo
         )
     load_tensors(network, tensors, source)
     format = f"{type(network).__name__}'s names" + (f" under {where!r}" if where else "")
-    return LoadReport(os.fspath(source), format, digest, len(tensors), ())
+    return LoadReport(text, format, digest, len(tensors), tuple(notes))
 
 
-def _find_tensors(payload: Any) -> tuple[str, dict[str, Tensor]]:
-    """The entry that holds tensors, and these by name, without DDP's prefix."""
+def _find_tensors(payload: Any) -> tuple[str, Mapping[Any, Any]]:
+    """The entry that holds tensors, and its content."""
     if not isinstance(payload, Mapping):
         return "", {}
     where = next((name for name in _ENTRIES if isinstance(payload.get(name), Mapping)), "")
-    content = payload[where] if where else payload
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    if tensors and all(name.startswith("module.") for name in tensors):
-        tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
-    return where, tensors
+    return where, payload[where] if where else payload

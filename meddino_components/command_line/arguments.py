@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import typing
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
+from ..near_names import near_name
 from .values import is_flag, parse_value, takes_next_word
 
 _SINGLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -106,9 +106,9 @@ class _Signature:
     def unknown(self, word: str) -> InputError:
         """For an option that there is not."""
         name = word.lstrip("-").replace("-", "_")
-        close = difflib.get_close_matches(name, self.options, n=1)
-        close = close or [one for one in self.options if name and one.startswith(name)]
-        hint = f"did you mean --{close[0]}? " if close else ""
+        near = near_name(name, self.options)
+        near = near or next((one for one in self.options if name and one.startswith(name)), None)
+        hint = f"did you mean --{near}? " if near else ""
         return InputError(f"{self.command} has no option {word}: {hint}({self.command} --help lists them)")
 
     def place(self, unnamed: Sequence[str], found: Arguments) -> None:

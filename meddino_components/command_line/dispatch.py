@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +10,9 @@ import fire
 from fire.decorators import SetParseFn
 
 from ..errors import InputError
+from ..near_names import near_name
 from .arguments import Arguments, match_arguments
+from .command import Command
 
 _HELP = ("--help", "-h")
 
@@ -26,7 +27,7 @@ def dispatch(
     """Have fire call a command, or print its help, with words that were read by its signature.
 
     Args:
-        commands: functions by name; a mapping is a group of them.
+        commands: functions by name; a mapping is a group of them. A `Command` is imported only where it is called.
         words: as typed, without the program's name.
         name: of the program, in help.
         serialize: what a result is printed as.
@@ -41,10 +42,19 @@ def dispatch(
     before_separator = left[: left.index("--")] if "--" in left else left
     if isinstance(command, Mapping) or any(word in _HELP for word in before_separator):
         help_words = [*path, "--", "--help"] if left else path
-        return fire.Fire(dict(commands), command=help_words, name=name, serialize=serialize)
+        return fire.Fire(_described(commands), command=help_words, name=name, serialize=serialize)
+    if isinstance(command, Command):
+        command = command.load()
     arguments = match_arguments(" ".join(path), command, left)
     ready, tokens = _tokens(command, arguments)
     return fire.Fire(_nested(path, ready), command=[*path, *tokens], name=name, serialize=serialize)
+
+
+def _described(node: Any) -> Any:
+    """What fire reads help from."""
+    if isinstance(node, Mapping):
+        return {name: _described(below) for name, below in node.items()}
+    return node.described() if isinstance(node, Command) else node
 
 
 def _find(commands: Mapping[str, Any], words: Sequence[str]) -> tuple[list[str], Any, list[str]]:
@@ -54,8 +64,8 @@ def _find(commands: Mapping[str, Any], words: Sequence[str]) -> tuple[list[str],
     while isinstance(node, Mapping) and left and left[0] not in _HELP:
         word = left.pop(0)
         if word not in node:
-            close = difflib.get_close_matches(word.lstrip("-"), node, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
+            near = near_name(word.lstrip("-"), node)
+            hint = f"did you mean {near}? " if near else ""
             group = f"{' '.join(path)} has " if path else "there is "
             raise InputError(f"{group}no command '{word}': {hint}(commands: {', '.join(node)})")
         path.append(word)

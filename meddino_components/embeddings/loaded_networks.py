@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..project import extra
 from .encoders import Encoder, FrozenEncoder, in_bfloat16, weights_digest
 from .torchvision_pairing import import_torchvision
 
@@ -53,9 +54,7 @@ def import_library(module: str, *, source: str) -> Any:
         import_torchvision()
         return importlib.import_module(module)
     except ImportError as error:
-        raise InputError(
-            f"{source}: {module} cannot be imported ({error}); install it with: pip install 'meddino[encoders]'"
-        ) from error
+        raise InputError(f"{source}: {module} cannot be imported ({error}): {extra('encoders')}") from error
 
 
 @contextmanager

@@ -9,7 +9,12 @@ from ..networks import DinoVisionTransformer
 
 
 def with_weights(
-    backbone: DinoVisionTransformer, source: str, *, device: torch.device | str = "cpu", seed: int = 0
+    backbone: DinoVisionTransformer,
+    source: str,
+    *,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    sha256: str | None = None,
 ) -> DinoVisionTransformer:
     """Give a backbone its weights and move it to its device.
 
@@ -19,12 +24,13 @@ def with_weights(
             from ``seed``, whatever was drawn before, so that embeddings of random weights are found again.
         device: where to put it.
         seed: of random weights; the global random states are not touched.
+        sha256: what the SHA-256 of the weights' file must be.
 
     Raises:
         InputError: see `load_backbone_weights`.
     """
     if source != RANDOM:
-        load_backbone_weights(backbone, source)
+        load_backbone_weights(backbone, source, sha256=sha256)
         return backbone.to(device)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # of the CPU alone: that of a GPU stays as it is

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..blank_figure import require_matplotlib
 from ..data.image_sets import SPLITS, ImageSet, Split
 from ..embeddings import Embeddings, FrozenEncoder, embed_image_set
 from ..embeddings.encoders import encoders_and_controls
@@ -89,6 +90,7 @@ def evaluate_classification(
         InputError: no encoder, names that recur, nothing left of a split or, in training, of a class after unreadable
             samples, a file of the user's or another process in ``output_dir``, or see `embed`.
     """
+    require_matplotlib("the picture of the scores")
     everyone = encoders_and_controls(encoders, controls)
     embeddings = {
         encoder.name: embed_image_set(

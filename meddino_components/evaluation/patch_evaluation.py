@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..blank_figure import require_matplotlib
 from ..data.intensity import Modality
 from ..data.patients import shared_patients
 from ..embeddings import FrozenEncoder, for_scans
@@ -84,6 +85,7 @@ def evaluate_patches(
             ``output_dir``, or matplotlib is not installed.
         ValueError: fewer than two test units with an organ.
     """
+    require_matplotlib("the pictures of the scores")
     everyone = encoders_and_controls(encoders, controls)
     _check_patches(everyone)
     OutputFolder(output_dir).check([_sheet_name(number) for number, _ in enumerate(encoders, start=1)])

@@ -27,6 +27,7 @@ from ..files import OutputFolder, write_text
 from ..inference.grids import as_on_grid
 from ..inference.overlay import region_labels
 from ..inference.writers import label_path, shown_numbers
+from ..project import extra
 from .metrics import HAUSDORFF_PERCENTILE, SURFACE_TOLERANCE_MM, WORST_DISTANCE_MM, OrganScore, score_case
 from .score_table import read_scores, write_scores
 from .summary import ScoreSummary, case_means, summarize
@@ -97,7 +98,7 @@ class SegmentationReport:
     ) -> None:
         missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
         if missing:
-            raise InputError(f"the report needs {' and '.join(missing)}: pip install 'meddino[report]'")
+            raise InputError(f"the report needs {' and '.join(missing)}: {extra('report')}")
         names = ["background", *regions.names] if regions else label_names
         self.label_names = [str(name) for name in (names.values() if isinstance(names, Mapping) else names)]
         if (

@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from ..blank_figure import require_matplotlib
 from ..checkpoints import RANDOM, backbone_of, intensity_of
 from ..embeddings import FrozenEncoder, frozen_backbone, raw_pixels, with_weights
 from ..embeddings.encoders import level_blocks, network_settings
@@ -84,6 +85,7 @@ def run_sweep(
             have, a file of the user's or another process in ``output_dir``, or see `evaluate_classification` and
             `evaluate_segmentation`.
     """
+    require_matplotlib("the plots of the sweep")
     _check_settings(settings)
     for model in models:
         if unknown := sorted(set(model) - set(_MODEL_KEYS)):

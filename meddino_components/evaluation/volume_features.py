@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from tqdm import tqdm
 
+from ..blank_figure import require_matplotlib
 from ..embeddings import backbone_encoder
 from ..embeddings.encoders import network_settings, weights_digest
 from ..errors import InputError
@@ -64,6 +65,8 @@ def write_volume_features(
     Raises:
         InputError: there is no case, a file of the user's would be replaced, or another process writes to the folder.
     """
+    if n_pictures:
+        require_matplotlib("feature maps", otherwise="set n_pictures to 0")
     if not cases:
         raise InputError("there is no case to run: the data list is empty")
     folder = Path(output_dir)

@@ -15,7 +15,7 @@ from .. import __version__
 from ..bundle import CHECK_KEY, choose_bundle, config_files, wrap
 from ..checkpoints import WeightsRecord, describe_network
 from ..data.regions import plain_regions
-from ..errors import InputError
+from ..errors import InputError, unwrapped
 from ..files import sha256_of
 from ..inference import ModelSettings
 from ..networks import MedDinoSegmenter
@@ -36,20 +36,27 @@ def export(
     Args:
         output: ends in .onnx or .pt2; what was checked is written beside it, to <output>.json, and its SHA-256 to
             <output>.sha256.
-        bundle: folder of the bundle; the one that the weights name if left out.
+        bundle: name or folder of the bundle; the one that the weights name if left out.
         model: weights; the bundle's models/model.pt if left out.
         overlay_config: a second configuration, such as laptop, for weights without a record.
         tolerance: how far logits may be apart, as a share of the largest logit; beyond it no file is left.
         overrides: keys of the configuration, such as --context_slices 3 for weights without a record.
+
+    Returns:
+        What was written and checked, a line each.
+
+    Raises:
+        InputError: no such bundle or weights, a setting contradicts the weights' record, or the network is none of this
+            project's; no file is left then.
     """
     path = Path(output)
     suffix_of(path)
-    parser = _configuration(
-        choose_bundle(bundle, model), overlay_config, {**({"model_path": model} if model else {}), **overrides}
-    )
-    trained = parser.get_parsed_content("trained")
-    network: nn.Module = parser.get_parsed_content("network_def")
-    settings: ModelSettings = parser.get_parsed_content("model")
+    given = {**({"model_path": model} if model else {}), **overrides}
+    with unwrapped():
+        parser = _configuration(choose_bundle(bundle, model), overlay_config, given)
+        trained = parser.get_parsed_content("trained")
+        network: nn.Module = parser.get_parsed_content("network_def")
+        settings: ModelSettings = parser.get_parsed_content("model")
     if not isinstance(network, MedDinoSegmenter):
         raise InputError(
             f"{settings.source}: is a {type(network).__name__}; exported are networks of this project: use the export "

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 from ..bundle import EXPORTED_SUFFIXES
 from ..checkpoints import RECORD_EXTRA_FILE, RECORD_KEY, RECORD_MEMBER, WeightsRecord, check_stated_sha256, read_record
 from ..errors import InputError
+from ..project import extra
 from .bfloat16 import without_bfloat16
 
 INPUT, OUTPUT = "image", "logits"
@@ -37,7 +38,7 @@ def suffix_of(path: Path) -> str:
     if path.suffix not in EXPORTED_SUFFIXES:
         raise InputError(f"{path}: exported networks are .onnx or .pt2 files: give such a name")
     if missing := [name for name in _NEEDED.get(path.suffix, ()) if find_spec(name) is None]:
-        raise InputError(f"{path}: needs {', '.join(missing)}: pip install 'meddino[export]'")
+        raise InputError(f"{path}: needs {', '.join(missing)}: {extra('export')}")
     return path.suffix
 
 

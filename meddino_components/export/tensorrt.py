@@ -16,6 +16,7 @@ from torch import nn
 
 from ..checkpoints import sha256_of
 from ..errors import InputError
+from ..project import extra
 
 
 def compile_with_tensorrt(
@@ -41,7 +42,7 @@ def compile_with_tensorrt(
     if missing := [name for name in ("tensorrt", "polygraphy", "onnx") if find_spec(name) is None]:
         raise InputError(
             f"the inference_trt configuration needs {', '.join(missing)}: pip install tensorrt polygraphy "
-            "'meddino[export]', or leave it out"
+            f"and {extra('export')}; or leave it out"
         )
     return trt_compile(network.to(device), os.fspath(_engine_path(path, args)), args=dict(args))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..blank_figure import require_matplotlib
 from ..checkpoints import RANDOM
 from ..data.dicom import GantryTilt
 from ..embeddings.encoders import Intensity
@@ -62,6 +63,7 @@ def figure_resolutions(
         gantry_tilt: resample, to have a tilted DICOM series interpolated.
     """
     path = check_format(Path(output))
+    require_matplotlib("figures")
     read = read_scan(scan, modality=modality, series_uid=series_uid, gantry_tilt=gantry_tilt)
     chosen = evenly_spaced(read.n_slices, 1) if slices is None else whole_numbers(slices, "slices")
     encoder = weights_encoder(weights, backbone=backbone, intensity=intensity, seed=seed, amp=amp, device=device)
@@ -123,6 +125,7 @@ def figure_similarity(
         gantry_tilt: resample, to have a tilted DICOM series interpolated.
     """
     path = check_format(Path(output))
+    require_matplotlib("figures")
     read = read_scan(scan, modality=modality, series_uid=series_uid, gantry_tilt=gantry_tilt)
     places = places_of(read, points, space, slice)
     shown = read.slice(slice_index(read, places, slice))
@@ -186,6 +189,7 @@ def figure_checkpoints(
         gantry_tilt: resample, to have a tilted DICOM series interpolated.
     """
     path, listed = check_format(Path(output)), list_weights(weights)
+    require_matplotlib("figures")
     read = read_scan(scan, modality=modality, series_uid=series_uid, gantry_tilt=gantry_tilt)
     places = places_of(read, points, space, slice)
     shown = read.slice(slice_index(read, places, slice))

@@ -19,6 +19,7 @@ from .. import __version__
 from ..data.dicom import UNEVEN_TOLERANCE
 from ..data.grid_checks import plain
 from ..errors import InputError
+from ..project import ADDRESS, extra
 from .overlay import organ_colour
 from .segment_codes import Code, SegmentCode
 
@@ -42,7 +43,7 @@ def require_highdicom() -> Any:
     """
     highdicom, found = optional_import("highdicom")
     if not found:
-        raise InputError("DICOM SEG needs the package highdicom: pip install 'meddino[dicom]'")
+        raise InputError(f"DICOM SEG needs the package highdicom: {extra('dicom')}")
     return highdicom
 
 
@@ -187,7 +188,7 @@ def _descriptions(
         name=_NAME,
         family=hd.sr.CodedConcept("123109", "DCM", "Artificial Intelligence"),
         version=__version__,
-        source="https://github.com/meddino/meddino",
+        source=ADDRESS,
         parameters={"model_sha256": model_sha256} if model_sha256 else None,
     )
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from .. import __version__
+from ..blank_figure import has_matplotlib
 from ..data.regions import Regions
 from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, write_text
+from ..project import extra
 from .case_record import is_complete, provenance, source_digest
 from .dicom_segmentation import require_highdicom, write_dicom_segmentation
 from .grids import as_on_grid, same_grid
@@ -33,6 +36,9 @@ _GRID_FIELDS = (
 )
 LABEL_SUFFIX = ".nii.gz"
 SEGMENTATION_SUFFIX = ".dcm"
+
+
+_logger = logging.getLogger(__name__)
 
 
 def label_path(output_dir: str | Path, case_id: str) -> Path:
@@ -63,7 +69,7 @@ class WriteCased(Transform):
         key: the prediction, [1, X, Y, Z] with its affine.
         image_key: the preprocessed image, whose ``meta`` holds ``original_affine``, ``spatial_shape`` and
             ``filename_or_obj`` of the source.
-        overlay: write the PNG (needs matplotlib).
+        overlay: write the PNG; without matplotlib a warning says that there is none.
         window: (low, high) grey window in the units of the preprocessed image; None is taken from the labelled voxels.
         model_sha256: recorded in the JSON.
         record_id: of the weights' record, the same.
@@ -106,7 +112,9 @@ class WriteCased(Transform):
         self.label_names = {int(label): str(name) for label, name in items}
         self.key = key
         self.image_key = image_key
-        self.overlay = overlay
+        self.overlay = overlay and has_matplotlib()
+        if overlay and not self.overlay:
+            _logger.warning("no pictures: matplotlib is not there; %s", extra("report"))
         self.window = None if window is None else (float(window[0]), float(window[1]))
         self.model_sha256, self.record_id = model_sha256, record_id
         self.settings = dict(settings or {})

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .channel_stem import ChannelStem
 from .patch_decoder import PatchDecoder
-from .token_aggregator import MultiScaleTokenAggregator
+from .token_aggregator import MultiScaleTokenAggregator, even_levels
 from .vision_transformer import DinoVisionTransformer
 
 
@@ -21,7 +21,8 @@ class MedDinoSegmenter(nn.Module):
         backbone: the encoder; its patch size must be 16.
         num_classes: output channels K, the background included where there is one.
         in_channels: image channels; 1 is repeated to the backbone's.
-        interaction_indices: blocks whose tokens are decoded; the last block alone is the single-scale variant.
+        interaction_indices: blocks whose tokens are decoded; None takes the last of each quarter of the encoder, the
+            last block alone is the single-scale variant.
         dropout: share of the decoder's inputs set to 0 in training mode; MONAI Label's epistemic scoring sets it.
 
     Shape: [B, in_channels, H, W] -> [B, K, H, W], H and W multiples of the patch size.
@@ -39,7 +40,7 @@ class MedDinoSegmenter(nn.Module):
         backbone: DinoVisionTransformer,
         num_classes: int,
         in_channels: int = 1,
-        interaction_indices: Sequence[int] = (2, 5, 8, 11),
+        interaction_indices: Sequence[int] | None = None,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -48,18 +49,19 @@ class MedDinoSegmenter(nn.Module):
         self.dropout = dropout
         self.stem = ChannelStem(in_channels=in_channels, out_channels=backbone.in_chans)
         self.backbone = backbone
-        self.aggregator = MultiScaleTokenAggregator(interaction_indices=interaction_indices)
+        levels = even_levels(backbone.depth) if interaction_indices is None else interaction_indices
+        self.aggregator = MultiScaleTokenAggregator(interaction_indices=levels)
         blocks = self.aggregator.interaction_indices
         if not 0 <= blocks[0] <= blocks[-1] < backbone.depth:
-            even = sorted({max(backbone.depth * k // 4 - 1, 0) for k in (1, 2, 3, 4)})
             raise InputError(
-                f"interaction_indices is {blocks}, and the backbone has the blocks 0 to {backbone.depth - 1}: give "
-                f"others, such as {even}"
+                f"interaction_indices is {blocks}, and the backbone has the blocks 0 to {backbone.depth - 1}: leave "
+                f"it out, which takes {even_levels(backbone.depth)}, or give others"
             )
         n_stages = backbone.patch_size.bit_length() - 1
         if 2**n_stages != backbone.patch_size:
             raise InputError(
-                f"the decoder doubles the resolution, so patch_size {backbone.patch_size} must be a power of 2"
+                f"the decoder doubles the resolution, so patch_size {backbone.patch_size} must be a power of 2: "
+                "bring the encoder to another by import_weights with --patch_size 16"
             )
         self.decoder = PatchDecoder(
             in_channels=backbone.embed_dim * len(self.aggregator.interaction_indices),

@@ -10,6 +10,11 @@ from torch import Tensor, nn
 from .vision_transformer import DinoVisionTransformer
 
 
+def even_levels(depth: int) -> list[int]:
+    """The last blocks of the four quarters of an encoder: of twelve blocks 2, 5, 8 and 11, as published."""
+    return sorted({max(depth * quarter // 4 - 1, 0) for quarter in (1, 2, 3, 4)})
+
+
 class MultiScaleTokenAggregator(nn.Module):
     """Concatenate the patch tokens after chosen blocks along the channels.
 

@@ -15,6 +15,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 
+from ..blank_figure import require_matplotlib
 from ..embeddings import Encoder, backbone_encoder
 from ..evaluation.feature_map_sheet import evenly_spaced, write_feature_maps
 from ..evaluation.feature_scores import feature_scores
@@ -95,6 +96,8 @@ class FeatureEvaluation:
         self.n_classes, self.n_neighbours, self.l2 = n_classes, n_neighbours, l2
         self.min_purity, self.include_background, self.batch_size = min_purity, include_background, batch_size
         self.interval, self.unit = interval, unit
+        if n_pictures:
+            require_matplotlib("feature maps", otherwise="set n_pictures to 0")
         self.n_pictures, self.n_points, self.window = n_pictures, n_points, window
         self.maps_dir = Path(output_dir) / "feature_maps"
         self.lines = IterationLines(Path(output_dir) / "feature_scores.jsonl")

@@ -215,6 +215,16 @@ def last_line(configs, overrides, bundle=AMOS, **kwargs):
             {"output_dir": "$print('evaluated')"},
             "error: --output_dir: '$print('evaluated')' begins with",
         ),
+        (
+            ["train"],
+            {"loss": {"_target_": "DiceCELos"}},
+            "error: 'loss': there is no component 'DiceCELos': did you mean DiceCELoss? ",
+        ),
+        (
+            ["train"],
+            {"loss": {"_target_": "my_package.Loss"}},
+            "error: 'loss': there is no component 'my_package.Loss'",
+        ),
         (["train"], {"dataset_dir": "2024_01_05"}, "error: {cwd}/2024_01_05/dataset.json: no such file."),
         (["train"], {"dataset_dir": "/no/patient #12"}, "error: /no/patient #12/dataset.json: no such file."),
     ],

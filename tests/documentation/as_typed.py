@@ -71,7 +71,10 @@ SHORTER_COMMANDS: dict[str, dict[str, object]] = {
 # (what the command looks like, why it cannot run here); at most ten
 EXCEPTIONS: list[tuple[str, str]] = [
     (r"^pip (install|check)", "installs from a package registry"),
-    (r"^make (demo|test|test-slow|lint|lint types|build)?$", "runs whole suites; CI and the demo run them"),
+    (
+        r"^make (demo|test|test-slow|lint|lint types|build|lock|audit|sbom|wheel)?$",
+        "runs whole suites; CI and the demo run them",
+    ),
     (r"monai\.bundle download(_large_files)? ", "fetches from the address of a release; test_release.py serves one"),
     (r"monailabel\.main start_server", "needs MONAI Label's own environment; test_monai_label.py starts it"),
     (r"^cp .*/monailabel/sample-apps/monaibundle app$", "the same"),
@@ -97,6 +100,8 @@ def _command(program: str, arguments: list[str]) -> list[str]:
     given = [_existing_teacher(_DATA.sub(f"{SANDBOX}/", argument)) for argument in arguments]
     given = [re.sub(r"^--nproc_per_node=\d+$", "--nproc_per_node=2", argument) for argument in given]
     _put_aside_an_alternative(given)
+    if program == "meddino":
+        program, given = "python", ["-m", "meddino_components", *given]
     if program not in ("python", "torchrun"):
         return [program, *given]
     if program == "torchrun":
@@ -172,7 +177,10 @@ def check_exception(program: str, arguments: list[str]) -> int:
 def _problems_of_pip(arguments: list[str]) -> list[str]:
     text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     extras = [
-        name for item in arguments for found in re.findall(r"meddino\[([\w,]+)\]", item) for name in found.split(",")
+        name
+        for item in arguments
+        for found in re.findall(r"(?:^\.|^meddino-.*\.whl)\[([\w,]+)\]", item)
+        for name in found.split(",")
     ]
     problems = [f"no extra {name}" for name in extras if not re.search(rf"^{name} = \[", text, re.MULTILINE)]
     files = [after for before, after in itertools.pairwise(arguments) if before in ("-r", "-c")]
@@ -204,9 +212,10 @@ def _problems_of_download(arguments: list[str]) -> list[str]:
     metadata = json.loads(
         (REPOSITORY / "bundles" / given["--name"] / "configs/metadata.json").read_text(encoding="utf-8")
     )
-    if metadata["version"] != given["--version"]:
+    archive = f"{given['--name']}_v{metadata['version']}.zip"
+    if not given["--url"].endswith(f"/{archive}"):
         problems.append(f"the version is {metadata['version']}")
-    shutil.unpack_archive(f"{given['--name']}_v{given['--version']}.zip", given["--bundle_dir"])
+    shutil.unpack_archive(archive, given["--bundle_dir"])
     return problems
 
 

@@ -80,18 +80,17 @@ def test_the_default_weights_are_one_network_everywhere():
 
 
 def test_a_segmenter_says_its_encoder(tmp_path):
-    """Weights of a network of another size and kind; which levels are decoded alone is typed."""
-    levels = {"interaction_indices": [1, 3, 5, 7]}
+    """Weights of a network of another size and kind; its depth says which blocks are decoded."""
     settings = {"weights": "random", "backbone": "vit_mini", "random_start::n_storage_tokens": 2}
-    network = network_of(AMOS, "train", "network_def", **settings, **levels)
+    network = network_of(AMOS, "train", "network_def", **settings)
     write_weights(network.state_dict(), tmp_path / "model.pt")
-    again = network_of(AMOS, "inference", "network_def", model_path=str(tmp_path / "model.pt"), **levels)
+    again = network_of(AMOS, "inference", "network_def", model_path=str(tmp_path / "model.pt"))
     again.load_state_dict(network.state_dict())
     # without a bias there is nothing to mask, and without training nothing to drop
     kept = {**network.backbone.arguments, "mask_k_bias": False, "drop_path_rate": 0.0}
     assert again.backbone.arguments == kept
     none = str(tmp_path / "none.pt")
-    missing = network_of(AMOS, "inference", "network_def", model_path=none, backbone="vit_mini", **levels)
+    missing = network_of(AMOS, "inference", "network_def", model_path=none, backbone="vit_mini")
     assert missing.backbone.depth == 8
 
 

@@ -1,13 +1,25 @@
 """Text of a picture stands as it is."""
 
+import inspect
 import io
 import os
+import sys
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
 from meddino_components.blank_figure import blank_figure, save_figure
+from meddino_components.data import curate
+from meddino_components.errors import InputError
+from meddino_components.evaluation import (
+    evaluate_classification,
+    evaluate_patches,
+    evaluate_segmentation,
+    run_sweep,
+    write_volume_features,
+)
+from meddino_components.figures import figure_checkpoints, figure_resolutions, figure_similarity
 
 FORMULAS = ["p$_{$q", "$x^2$", "$\\nothing$", os.fsdecode(b"h\xfctte $a$")]
 
@@ -41,3 +53,28 @@ def test_numbers_of_a_logarithmic_axis_stay_formulas():
         save(figure, file := io.BytesIO(), format="png")
         figures.append(np.frombuffer(file.getvalue(), np.uint8))
     np.testing.assert_array_equal(*figures)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        figure_resolutions,
+        figure_similarity,
+        figure_checkpoints,
+        curate,
+        evaluate_classification,
+        evaluate_patches,
+        evaluate_segmentation,
+        run_sweep,
+        write_volume_features,
+    ],
+    ids=lambda command: command.__name__,
+)
+def test_that_matplotlib_is_missing_is_said_before_anything_is_read(command, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    parameters = inspect.signature(command).parameters.values()
+    needed = [one.name for one in parameters if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
+    given = {name: str(tmp_path / "out.png") if name in ("output", "output_dir", "weights") else [] for name in needed}
+    with pytest.raises(InputError, match="matplotlib: install the extra 'report'"):
+        command(**given)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "lock"]

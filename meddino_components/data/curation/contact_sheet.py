@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...blank_figure import blank_figure, save_figure
-from ...errors import InputError
 from ...files import ResultFiles
 from ..slice_store.store import SliceStore
 
@@ -18,16 +17,6 @@ _COLUMNS, _ROWS = 8, 6
 _TILE_INCHES = 2.0
 _PAGE, _TEXT, _FAINT = "#101214", "#e8e8e8", "#a0a6ae"
 _LONGEST_NAME = 30
-
-
-def require_matplotlib() -> None:
-    """Raises InputError where matplotlib is not installed: better at the start than after a night."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            "the contact sheet needs matplotlib: pip install 'meddino[report]', or set contact_sheet to false"
-        ) from error
 
 
 def write_contact_sheet(path: Path, store: SliceStore) -> list[int]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ...blank_figure import require_matplotlib
 from ...errors import InputError
 from ...files import AtomicFiles, OutputFolder, is_empty_folder, remove_dead_temporaries, write_text
 from ...interruption import ends_on_signal
@@ -26,7 +27,7 @@ from ..itk_header import last_line
 from ..slice_store.store import STORE_FILE, SliceStore, VolumeRecord, require_blosc2
 from ..slice_store.writer import StoredVolume, store_volume, write_index
 from .case import CuratedVolume, Refused, read_case
-from .contact_sheet import require_matplotlib, write_contact_sheet
+from .contact_sheet import write_contact_sheet
 from .exclusion_list import ExclusionList
 from .report import REPORT_FILES, CurationReport
 from .sources import SourceCase, Sources, list_source_cases
@@ -96,7 +97,7 @@ def curate(
     """
     require_blosc2()
     if contact_sheet:
-        require_matplotlib()
+        require_matplotlib("the contact sheet", otherwise="set contact_sheet to false")
     root = Path(output).expanduser()
     exclusions = ExclusionList(exclude)
     cases = list_source_cases(sources, modality, exclude=root)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from torch.utils.data import DataLoader, Dataset
 
 from ...errors import InputError
+from ...project import extra
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,7 +69,7 @@ def map_on_ray(
     try:
         import ray
     except ImportError as error:
-        raise InputError("a Ray cluster needs ray: pip install 'meddino[ray]', or leave out --ray") from error
+        raise InputError(f"a Ray cluster needs ray: {extra('ray')}; or leave out --ray") from error
     started = not ray.is_initialized()
     if started:
         try:

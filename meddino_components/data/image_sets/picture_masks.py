@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
+from ...project import extra
 from ..file_checks import check_is_image_file
 from ..itk_header import last_line
 from .found_files import folder_of
@@ -79,7 +80,7 @@ def load_mask(path: str | Path) -> npt.NDArray[np.uint8]:
     try:
         from PIL import Image
     except ImportError as error:
-        raise InputError("reading masks needs Pillow: pip install 'meddino[benchmark]'") from error
+        raise InputError(f"reading masks needs Pillow: {extra('benchmark')}") from error
     try:
         with Image.open(path, formats=("PNG", "BMP", "TIFF")) as opened:
             mode, n_pages = opened.mode, getattr(opened, "n_frames", 1)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
+from ...project import extra
 from ..dicom import is_dicom_file
 from ..file_checks import check_is_image_file
 from ..itk_header import last_line
@@ -68,7 +69,7 @@ def read_picture_file(path: Path) -> FloatArray:
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise InputError("reading pictures needs Pillow: pip install 'meddino[benchmark]'") from error
+        raise InputError(f"reading pictures needs Pillow: {extra('benchmark')}") from error
     try:
         with Image.open(path, formats=_FORMATS) as opened:
             if (pages := getattr(opened, "n_frames", 1)) > 1:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
+from ...project import extra
 from ..file_checks import check_is_image_file
 from ..found_folders import is_left_over
 from ..itk_header import last_line
@@ -197,7 +198,7 @@ class WholeSlide:
             try:
                 from openslide import open_slide
             except ImportError as error:
-                raise InputError("reading whole-slide files needs OpenSlide: pip install 'meddino[slides]'") from error
+                raise InputError(f"reading whole-slide files needs OpenSlide: {extra('slides')}") from error
             try:
                 self._handle, self._process = open_slide(self.path), os.getpid()
             except Exception as error:

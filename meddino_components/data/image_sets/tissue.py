@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
+from ...project import extra
 
 # grey levels; below it is glass, whose compressed white varies by less. Otsu's threshold alone would part a slide
 # without tissue, too
@@ -34,6 +35,6 @@ def tissue_mask(overview: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     try:
         from skimage.filters import threshold_otsu
     except ImportError as error:
-        raise InputError("finding tissue needs scikit-image: pip install 'meddino[slides]'") from error
+        raise InputError(f"finding tissue needs scikit-image: {extra('slides')}") from error
     chroma: npt.NDArray[Any] = overview.max(axis=-1) - overview.min(axis=-1)
     return chroma > max(float(threshold_otsu(chroma)), _LOWEST_CHROMA)

@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...project import extra
 from .files import StoreFiles
 
 STORE_FILE = "store.json"
@@ -97,7 +98,7 @@ def require_blosc2() -> ModuleType:
     try:
         import blosc2
     except ImportError as error:
-        raise InputError("the slice store needs blosc2: pip install 'meddino[pretrain]'") from error
+        raise InputError(f"the slice store needs blosc2: {extra('pretrain')}") from error
     if blosc2.nthreads != 1:
         blosc2.set_nthreads(1)
     return blosc2  # type: ignore[no-any-return, unused-ignore]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ...blank_figure import require_matplotlib
 from ...data.patients import patient_of
 from ...embeddings import FrozenEncoder
 from ...embeddings.encoders import check_size, encoders_and_controls
@@ -102,6 +103,7 @@ def evaluate_segmentation(
             fold, a class that no training case of a fold shows, a fold without a readable case, a file of the user's or
             another process in ``output_dir``, or see `map_cases`.
     """
+    require_matplotlib("the pictures of the scores")
     everyone = encoders_and_controls(encoders, controls)
     for encoder in everyone:
         check_size(encoder, size_px)

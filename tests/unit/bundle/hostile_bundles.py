@@ -196,6 +196,7 @@ CONFIGURATIONS = {
     "macro: relative": (config("%##device"), CONFIG, "copies from another file or a relative place"),
     "reference: relative": (config({"a) or open(1": "@##device"}), CONFIG, "is a relative reference"),
     "hash of a .pt2": (with_entries(CONFIG, model_sha256=_HASH), CONFIG, "only its user states the hash"),
+    "hash of weights": (with_entries(CONFIG, weights_sha256=_HASH), CONFIG, "only its user states the hash"),
     "hash in a .pt2's place": (with_entries(CONFIG, network_def__sha256=_HASH), CONFIG, "only its user states"),
     "json: twice": (with_file(CONFIG, f'{{"a": "${RUN}", "a": 1}}'), CONFIG, "a key stands twice"),
     "json: too deep": (with_file(CONFIG, _deep("$import os")), CONFIG, "nested too deeply"),

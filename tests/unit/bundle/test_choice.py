@@ -34,7 +34,7 @@ def test_the_record_decides(weights, tmp_path, monkeypatch, from_the_repository)
 def test_another_bundle_is_refused_with_both_names(weights, tmp_path):
     with pytest.raises(InputError, match=r"its record says bundle meddinov3_seg_brats, and --bundle .*meddinov3_seg_a"):
         choose_bundle(AMOS, weights("meddinov3_seg_brats"))
-    with pytest.raises(InputError, match=r"bundle mine: not in .*: give --bundle"):
+    with pytest.raises(InputError, match=r"bundle mine: not in .*: There are .*; give a name or a folder by --bundle"):
         choose_bundle(None, weights("mine"))
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "metadata.json").write_text(json.dumps({"name": "mine"}))

@@ -140,6 +140,60 @@ def test_other_channels(tmp_path, tiny_vit, in_chans):
     assert f"from 3 to {in_chans} input channels" in str(report)
 
 
+def test_another_patch_size_is_taken_on_request_alone(tmp_path, tiny_vit):
+    original, network = tiny_vit(seed=1, patch_size=8), tiny_vit(seed=2)
+    write_weights(original.state_dict(), tmp_path / "model.pt")
+    with pytest.raises(InputError, match=r"patches are 8 px, the network's 16: .* import_weights with --patch_size 16"):
+        load_backbone_weights(network, tmp_path / "model.pt")
+    network = backbone_of(weights=tmp_path / "model.pt", patch_size=16)
+    report = load_backbone_weights(network, tmp_path / "model.pt", resample_patches=True)
+    assert "patch embedding resampled from 8 to 16 px: an image 2 times as large has the tokens" in str(report)
+    # of one value in each patch, the tokens are the same
+    flat = torch.randn(1, 3, 2, 3, generator=torch.Generator().manual_seed(0))
+    images = [flat.repeat_interleave(side, 2).repeat_interleave(side, 3) for side in (8, 16)]
+    assert_close(network(images[1]), original(images[0]), rtol=1e-3, atol=1e-3)
+
+
+def test_the_report_says_which_commit_was_taken(tmp_path, tiny_vit, monkeypatch):
+    network, commit = tiny_vit(), "0123456789abcdef0123456789abcdef01234567"
+    path = tmp_path / "snapshots" / commit / "model.pt"
+    path.parent.mkdir(parents=True)
+    torch.save(network.state_dict(), path)
+    monkeypatch.setattr("meddino_components.checkpoints.importer.resolve", lambda source: path)
+    report = load_backbone_weights(network, "hf://acme/bundle")
+    assert f"taken from hf://acme/bundle@{commit}/model.pt: name this address" in str(report)
+    assert "taken from" not in str(load_backbone_weights(network, f"hf://acme/bundle@{commit}/model.pt"))
+
+
+def beside_projectors(state):
+    """EUPE: the encoder at the root, projectors beside it."""
+    return state | {"projectors.0.weight": torch.zeros(2), "projectors.clip.mlp.weight": torch.zeros(2)}
+
+
+def of_slices_and_volumes(state):
+    """FlexiCT-2D: one patch embedding for slices, one for volumes."""
+    renamed = {key.replace("patch_embed.", "patch_embed_2D."): tensor for key, tensor in state.items()}
+    return renamed | {"patch_embed_3D.proj.weight": torch.zeros(32, 1, 2, 8, 8)}
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        (beside_projectors, "left aside in the file: projectors"),
+        (lambda state: {"model": beside_projectors(with_prefix(state, ""))}, "left aside in the file: projectors"),
+        (of_slices_and_volumes, "for volumes, left aside in the file: patch_embed_3D"),
+        (lambda state: {"teacher": with_prefix(of_slices_and_volumes(state), "backbone.")}, "patch_embed_3D"),
+    ],
+)
+def test_encoders_beside_other_parts(tmp_path, tiny_vit, layout, said):
+    original, path = tiny_vit(seed=1, in_chans=1, patch_size=8), tmp_path / "weights.pth"
+    torch.save(layout(original.state_dict()), path)
+    network = backbone_of(weights=path)
+    report = load_backbone_weights(network, path)
+    assert said in str(report)
+    assert_close(network(IMAGES[:, :1]), original(IMAGES[:, :1]), rtol=1e-6, atol=1e-6)
+
+
 def test_half_precision_file(tmp_path, tiny_vit):
     original, network = tiny_vit(seed=1), tiny_vit(seed=2)
     save_file({key: tensor.bfloat16() for key, tensor in original.state_dict().items()}, tmp_path / "model.safetensors")
@@ -283,7 +337,17 @@ def test_segmenter_from_other_files(tmp_path, tiny_segmenter, tiny_vit):
     with pytest.raises(InputError, match=r"without a decoder: load it with load_backbone_weights\(segmenter\.backbone"):
         load_segmenter_weights(tiny_segmenter(), path)
     write_weights(tiny_segmenter(num_classes=5).state_dict(), path)
-    with pytest.raises(InputError, match="num_classes"):
+    with pytest.raises(InputError, match=r"to do: the file has 5 classes, the network 3: give label_names"):
+        load_segmenter_weights(tiny_segmenter(), path)
+    wide = MedDinoSegmenter(backbone=tiny_vit(embed_dim=64), num_classes=3, interaction_indices=[0, 1])
+    write_weights(wide.state_dict(), path)
+    with pytest.raises(InputError) as error:
+        load_segmenter_weights(tiny_segmenter(), path)
+    # one cause, one hint: the decoder's width follows the encoder's
+    (hint,) = [line for line in str(error.value).splitlines() if "to do:" in line]
+    assert "64 wide" in hint
+    write_weights(MedDinoSegmenter(backbone=tiny_vit(), num_classes=3, interaction_indices=[1]).state_dict(), path)
+    with pytest.raises(InputError, match="the file's decoder reads 1 blocks, the network's 2: give interaction_ind"):
         load_segmenter_weights(tiny_segmenter(), path)
     write_weights(tiny_segmenter(qkv_bias=False).state_dict(), path)
     with pytest.raises(InputError, match="without biases of queries, keys and values"):

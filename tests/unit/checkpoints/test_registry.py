@@ -92,8 +92,8 @@ def test_unknown_names_are_answered_with_near_ones():
         resolve("meddino-b")
     with pytest.raises(InputError, match=r"^lost\.pt: no such file; weights are given as a path"):
         resolve("lost.pt")
-    with pytest.raises(InputError, match=r"eupe-b: these weights are not read yet .the file holds projectors"):
-        resolve("eupe-b")
+    with pytest.raises(InputError, match=r"dinov3-7b: these weights are not read yet .the hub holds it in several"):
+        resolve("dinov3-7b")
 
 
 def test_authors_files_are_known_by_the_digits_in_their_names():

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from meddino_components.checkpoints import resolve, sha256_of
-from meddino_components.checkpoints.source import choose_weight_file, verified_sha256
+from meddino_components.checkpoints import parents, resolve, sha256_of
+from meddino_components.checkpoints.source import choose_weight_file, pinned_address, verified_sha256
 from meddino_components.errors import InputError
 
 pytest.importorskip("huggingface_hub", reason="needs the extra meddino[hub]")
@@ -116,6 +116,21 @@ def test_hub_then_offline_from_the_cache(hub, tmp_path):
     assert "HF_HUB_OFFLINE" in never_seen
 
 
+def test_what_the_hub_gave_is_named_by_its_commit(tmp_path, monkeypatch):
+    taken = tmp_path / "models--acme--bundle" / "snapshots" / COMMIT / "sub" / "model.pt"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"x")
+    address = f"hf://acme/bundle@{COMMIT}/sub/model.pt"
+    for source in ("hf://acme/bundle", "hf://acme/bundle@main/sub/model.pt", address):
+        assert pinned_address(source, taken) == address
+    assert pinned_address("meddinov3-b", taken) == f"hf://ricklisz123/MedDINOv3-ViTB-16-CT-3M@{COMMIT}/sub/model.pt"
+    assert pinned_address(str(taken), taken) is None
+    # and so in the record of what is made of it
+    monkeypatch.setattr(parents, "resolve", lambda source: taken)
+    monkeypatch.setattr(parents, "read_record", lambda path: None)
+    assert parents.parent_of("hf://acme/bundle", "0", "encoder").facts["source"] == address
+
+
 def test_hub_that_is_down(tmp_path):
     (answer,) = resolve_elsewhere(["hf://acme/bundle"], HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path))
     assert answer.startswith("InputError hf://acme/bundle: not found on the hub")
@@ -123,7 +138,7 @@ def test_hub_that_is_down(tmp_path):
 
 def test_hub_without_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match=r"meddino\[hub\]"):
+    with pytest.raises(InputError, match=r"install the extra 'hub'"):
         resolve("hf://acme/bundle")
 
 

@@ -51,7 +51,7 @@ def test_a_library_that_is_not_installed(monkeypatch, source, module):
         return real(name)
 
     monkeypatch.setattr(importlib, "import_module", without)
-    with pytest.raises(InputError, match=r"pip install 'meddino\[encoders\]'"):
+    with pytest.raises(InputError, match=r"install the extra 'encoders'"):
         external_encoder(source, device="cpu")
 
 

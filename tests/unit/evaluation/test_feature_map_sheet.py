@@ -73,5 +73,5 @@ def test_evenly_spaced():
 
 def test_without_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(InputError, match=r"meddino\[report\]"):
+    with pytest.raises(InputError, match="install the extra 'report'"):
         draw(tmp_path / "a.png", slices())

@@ -176,3 +176,12 @@ def test_an_error_while_writing_keeps_what_existed(tmp_path: Path, monkeypatch: 
     assert engine.summary.count("failed") == 1
     assert "No space left on device" in engine.summary.cases[0].error
     assert {name: (out / name).read_bytes() for name in visible(out) if not name.startswith("summary")} == before
+
+
+def test_without_matplotlib_there_are_no_pictures_and_that_is_said_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    writer = WriteCased(output_dir=tmp_path, label_names=["background", "organ"])
+    assert "no pictures: matplotlib is not there; install the extra 'report'" in caplog.text
+    assert writer.names({"case_id": "a", "image": "a.nii.gz"}) == ["a.nii.gz", "a.json"]

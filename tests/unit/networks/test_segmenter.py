@@ -106,3 +106,12 @@ def test_blocks_that_the_encoder_lacks_are_refused_with_others_that_it_has():
         segmenter(backbone={"depth": 8}, interaction_indices=[2, 5, 8, 11])
     with pytest.raises(InputError, match=r"\[-1\].*blocks 0 to 2"):
         segmenter(interaction_indices=[-1])
+
+
+@pytest.mark.parametrize(
+    ("depth", "levels"),
+    [(12, [2, 5, 8, 11]), (8, [1, 3, 5, 7]), (24, [5, 11, 17, 23]), (16, [3, 7, 11, 15]), (6, [0, 2, 3, 5]), (1, [0])],
+)
+def test_the_last_block_of_each_quarter_unless_others_are_given(depth, levels):
+    network = segmenter(backbone={"depth": depth}, interaction_indices=None)
+    assert network.aggregator.interaction_indices == levels

@@ -185,7 +185,7 @@ def test_a_folder_without_tiles(tmp_path):
 @pytest.mark.parametrize("module", ["openslide", "skimage.filters"])
 def test_libraries_that_are_not_installed(slide, monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(InputError, match=r"pip install 'meddino\[slides\]'") as error:
+    with pytest.raises(InputError, match=r"install the extra 'slides'") as error:
         WholeSlide(slide, TILING).find_tiles()
     assert isinstance(error.value.__cause__, ImportError)
 

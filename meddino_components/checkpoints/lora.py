@@ -1,0 +1,111 @@
+r"""LoRA adapters in a weight file: merged where the file says all that it takes, otherwise refused.
+
+With A [r, in] and B [out, r] beside a layer's weight W the trained layer is
+
+.. math:: W + \frac{\alpha}{r} B A
+
+and :math:`\alpha / \sqrt{r}` with rank-stabilised LoRA. Alpha is in no tensor: peft writes it to
+``adapter_config.json``.
+
+Reference: Hu et al., LoRA, arXiv 2106.09685; Kalajdzievski, arXiv 2312.03732.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from meddino_components.errors import InputError
+
+CONFIG_NAME = "adapter_config.json"
+# `qkv.lora_A.default.weight` of peft, `qkv.lora_A.weight` of its adapter files, `qkv.lora_A` of loralib
+_PART = re.compile(r"(?P<layer>.+)\.lora_(?P<part>[AB])(?:\.(?P<adapter>\w+))??(?:\.weight)?")
+_OF_PEFT = ("base_model.model.", "base_model.")
+_HOW_TO_MERGE = "merge it into the network (peft: model.merge_and_unload()), save its state_dict, and give that file"
+# settings of peft under which a merged weight is another one than above
+_OTHERWISE = ("use_dora", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "lora_bias")
+
+
+def read_adapter_config(path: Path) -> Mapping[str, Any] | None:
+    """What peft wrote beside a file of weights; None where there is nothing that can be read."""
+    try:
+        content = json.loads(path.with_name(CONFIG_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def merge_adapters(
+    tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any] | None, *, source: str
+) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """Tensors without adapters, each merged into its layer, and what was done.
+
+    Args:
+        tensors: of one network; without adapters they are returned as they are.
+        config: with ``lora_alpha`` and ``r``, as in peft's ``adapter_config.json``.
+        source: the file, for messages.
+
+    Raises:
+        InputError: it cannot be told what the trained layers are; the message says how to merge them.
+    """
+    if not any("lora_" in name for name in tensors):
+        return dict(tensors), []
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    adapters = set()
+    rest: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        if match := _PART.fullmatch(name):
+            parts.setdefault(_plain(match["layer"]), {})[match["part"]] = tensor
+            adapters.add(match["adapter"])
+        elif "lora_" in name:
+            raise InputError(f"{source}: holds {name}, a kind of adapter that is not read: {_HOW_TO_MERGE}")
+        elif ".original_module." not in name:
+            rest[_plain(name)] = tensor
+    if len(adapters) > 1:
+        raise InputError(f"{source}: holds several LoRA adapters: {_HOW_TO_MERGE} with the one to use")
+    if not any(f"{layer}.weight" in rest for layer in parts):
+        raise InputError(
+            f"{source}: holds a LoRA adapter of {len(parts)} layers without the network that it was trained on: "
+            f"load both, {_HOW_TO_MERGE}"
+        )
+    scale = _scale(config, parts, source)
+    for layer, pair in parts.items():
+        rest[f"{layer}.weight"] = _merged(rest.get(f"{layer}.weight"), pair, scale, f"{source}: {layer}")
+    return rest, [f"LoRA adapters of {len(parts)} layers merged, scaled by {scale:g}"]
+
+
+def _plain(name: str) -> str:
+    for prefix in _OF_PEFT:
+        name = name.removeprefix(prefix)
+    return re.sub(r"\.modules_to_save\.\w+\.", ".", name).replace(".base_layer.", ".")
+
+
+def _scale(config: Mapping[str, Any] | None, parts: Mapping[str, Mapping[str, torch.Tensor]], source: str) -> float:
+    stated = config or {}
+    ranks = {pair["A"].shape[0] for pair in parts.values() if "A" in pair}
+    alpha, rank = stated.get("lora_alpha"), stated.get("r")
+    if not isinstance(alpha, (int, float)) or not isinstance(rank, int) or not alpha > 0 or ranks != {rank}:
+        raise InputError(
+            f"{source}: holds LoRA adapters of {len(parts)} layers (rank {', '.join(map(str, sorted(ranks)))}), and no "
+            f"{CONFIG_NAME} beside it says lora_alpha and that rank: put it there, or {_HOW_TO_MERGE}"
+        )
+    if other := [name for name in _OTHERWISE if stated.get(name)]:
+        raise InputError(
+            f"{source}: its {CONFIG_NAME} sets {', '.join(other)}, which is not merged here: {_HOW_TO_MERGE}"
+        )
+    return alpha / (math.sqrt(rank) if stated.get("use_rslora") else rank)
+
+
+def _merged(weight: torch.Tensor | None, pair: Mapping[str, torch.Tensor], scale: float, where: str) -> torch.Tensor:
+    down, up = pair.get("A"), pair.get("B")
+    if weight is not None and down is not None and up is not None and weight.ndim == down.ndim == up.ndim == 2:
+        fits = (up.shape[0], down.shape[1]) == tuple(weight.shape) and up.shape[1] == down.shape[0]
+        if fits:
+            return (weight.double() + scale * up.double() @ down.double()).to(weight.dtype)
+    raise InputError(f"{where}: its LoRA matrices are not those of its weight, or one is missing: {_HOW_TO_MERGE}")
