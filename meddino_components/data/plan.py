@@ -138,7 +138,7 @@ def intensity_fingerprint(
     load_label = load_label or LoadVolumed(keys="label")
     samples: list[npt.NDArray[np.float32]] = []
     for number, case in enumerate(cases):
-        entry: dict[Hashable, Any] = {**case}
+        entry: dict[Hashable, Any] = {key: case[key] for key in case}
         loaded = check(load_label(load_image(entry)))
         check_intensities(loaded["image"].as_tensor(), "ct", case["image"])
         voxels = loaded["image"].as_tensor()[loaded["label"].as_tensor() > 0].numpy()
