@@ -88,6 +88,11 @@ def losses(output_dir):
     return {line["iteration"]: line["loss"] for line in read_log(output_dir) if "loss" in line}
 
 
+def tensorboard_writers(output_dir):
+    """Processes that wrote for TensorBoard; its files are events.out.tfevents.<time>.<host>.<process>.<number>."""
+    return {path.name.split(".")[-2] for path in (Path(output_dir) / "tensorboard").iterdir()}
+
+
 def wait_for_lines(output, n, process, seconds=150):
     log, deadline = output / "log.jsonl", time.time() + seconds
     while time.time() < deadline:

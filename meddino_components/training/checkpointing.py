@@ -25,6 +25,10 @@ from .sharding import load_whole_state, whole_state
 
 logger = logging.getLogger(__name__)
 
+_ONE_FOLDER = (
+    "output_dir has to be one folder that all processes see, such as one of a shared file system: give that by "
+    "`--output_dir`, and move the checkpoint there"
+)
 # where MONAI's engines keep the best validation so far
 _BEST = ("best_metric", "best_metric_epoch")
 
@@ -52,7 +56,8 @@ class TrainingCheckpoint:
         changed: keys of settings that may differ from the checkpoint's all the same.
 
     Raises:
-        InputError: a checkpoint exists and ``resume`` is false; one of another run's settings, or a damaged one.
+        InputError: a checkpoint exists and ``resume`` is false; one of another run's settings, or a damaged one;
+            processes that do not see the same checkpoint. The first process decides, and all raise.
     """
 
     def __init__(
@@ -116,14 +121,12 @@ class TrainingCheckpoint:
 
     def _start(self, engine: Engine) -> None:
         source = first_process_decides(self._source)
+        _check_that_all_see(source or self.path)
         if source is None:
             return
         payload = on_all_processes(lambda: self.files.read(source))
         if len(set(gathered(payload["iteration"]))) > 1:
-            raise InputError(
-                f"{source}: is of another iteration for another process of this run; output_dir has to be one folder "
-                "that all of them see"
-            )
+            raise InputError(f"{source}: is of another iteration for another process of this run; {_ONE_FOLDER}")
         self._check(payload, engine, source)
         for name, item in self.objects.items():
             with keep_settings(item):
@@ -167,9 +170,22 @@ class TrainingCheckpoint:
             raise InputError(f"{source} is no checkpoint of this training: {', '.join(missing)} missing")
         for name, found, expected in (
             ("epoch_length", payload["epoch_length"], engine.state.epoch_length),
-            ("batch_size x processes", payload["batch_size"], self.sampler.batch_size * rank_and_size()[1]),
+            (
+                "batch_size x processes",
+                payload["batch_size"],
+                self.sampler.batch_size * rank_and_size()[1],
+            ),
             ("manifest", payload.get("manifest", {}), self.manifest),
         ):
             if found != expected:
                 raise InputError(f"{source} was written with {name} {found}, this run has {expected}: set it back")
         check_settings(payload.get("settings", {}), self.settings, self.changed, source)
+
+
+def _check_that_all_see(path: Path) -> None:
+    """The first process decides where a run starts; others on disks of their own would start apart from it."""
+    seen = gathered(path.exists())
+    for rank, found in enumerate(seen):
+        if found != seen[0]:
+            having, lacking = (0, rank) if seen[0] else (rank, 0)
+            raise InputError(f"{path}: process {having} of this run has it, process {lacking} has not; {_ONE_FOLDER}")

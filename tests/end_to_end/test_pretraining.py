@@ -8,7 +8,16 @@ import time
 
 import pytest
 import torch
-from command_lines import PRETRAIN, TORCHRUN, bundle_command, environment, losses, read_log, run_bundle
+from command_lines import (
+    PRETRAIN,
+    TORCHRUN,
+    bundle_command,
+    environment,
+    losses,
+    read_log,
+    run_bundle,
+    tensorboard_writers,
+)
 
 
 def elsewhere(pretraining_overrides, folder, **changed):
@@ -88,6 +97,7 @@ def test_two_processes_give_the_losses_of_one_with_twice_the_batch(pretraining_o
     expected, found = losses(tmp_path / "run"), losses(tmp_path / "two")
     assert sorted(found) == [1, 2, 3, 4, 5, 6]
     assert [found[i] for i in range(1, 7)] == pytest.approx([expected[i] for i in range(1, 7)], rel=1e-5)
+    assert len(tensorboard_writers(tmp_path / "two")) == 1
     one, other = (torch.load(tmp_path / run / "checkpoint.pt", weights_only=True) for run in ("run", "two"))
     assert one["network"].keys() == other["network"].keys()
     for name, tensor in one["network"].items():
