@@ -26,7 +26,7 @@ _OURS = {
     "data": _words("""
         CheckSameGridd CropCollate CropDistortions GlobalBatchSampler LabelsToRegionsd LoadRegionLabelsd
         LoadSequencesd LoadVolumed MultiCropDataset NormalizeIntensityByModalityd ResampleInPlaned SliceDataset
-        SliceStore StateModalityd brats_regions list_cases list_sequence_cases read_datalist read_image_set
+        SliceStore StateModalityd brats_regions default_cache_dir list_cases list_sequence_cases read_datalist read_image_set
         """),
     "embeddings": _words("embed_image_set frozen_backbone raw_pixels with_external_encoders with_weights"),
     "evaluation": _words("""

@@ -1,6 +1,7 @@
 """Volumes on a known grid: reading, intensity, data sets, plans; phantoms, stores, curation, crops; labelled images."""
 
 from .brats_labels import brats_regions
+from .cache_place import default_cache_dir
 from .cases import list_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
 from .curation import curate
@@ -49,6 +50,7 @@ __all__ = [
     "VolumeCache",
     "brats_regions",
     "curate",
+    "default_cache_dir",
     "in_plane_spacing",
     "label_names",
     "list_cases",
