@@ -13,7 +13,6 @@ from .geometry import (
     LoadVolumed,
     ResampleInPlaned,
     in_plane_spacing,
-    resize_slices,
 )
 from .global_batch_sampler import GlobalBatchSampler
 from .image_sets import ImageSet, load_picture, read_image_set
@@ -22,6 +21,7 @@ from .modality import StateModalityd
 from .phantoms import write_phantoms
 from .plan import plan
 from .regions import LabelsToRegionsd, LoadRegionLabelsd, Regions
+from .resampling import resize_slices
 from .sequences import LoadSequencesd, list_sequence_cases
 from .slice_dataset import SliceDataset
 from .slice_store import SliceStore

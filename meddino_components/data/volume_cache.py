@@ -1,8 +1,8 @@
 """Preprocessed volumes on disk, readable slice by slice.
 
 MONAI's `PersistentDataset` reads a whole volume for each item; training on slices needs one slice of one volume at a
-time. Each case becomes a folder of memory-mapped arrays, keyed by the case's files and the preprocessing, so that folds,
-runs and users share it.
+time. Each case becomes a folder of memory-mapped arrays, keyed by the case's files and the preprocessing, so that
+folds, runs and users share it.
 """
 
 from __future__ import annotations

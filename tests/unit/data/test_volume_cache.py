@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import torch
 from array_cases import preprocessing, write_case
+from command_lines import AMOS
+from monai.bundle import ConfigParser
 from monai.transforms import Compose
+from volume_files import ct_voxels, save_nifti
 
 from meddino_components import processes
 from meddino_components.data import LoadVolumed, VolumeCache
@@ -173,7 +176,7 @@ def test_processes_take_their_shares_of_one_list(cases, tmp_path, monkeypatch):
 
 def test_an_error_of_one_process_is_raised_in_the_others(cases, tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "gathered", lambda value: [value, "scan.nii.gz: is broken"])
-    with pytest.raises(InputError, match="scan.nii.gz: is broken"):
+    with pytest.raises(InputError, match=r"scan\.nii\.gz: is broken"):
         open_cache(cases, tmp_path)
 
 
@@ -181,7 +184,7 @@ def test_an_error_of_one_process_is_raised_in_the_others(cases, tmp_path, monkey
 def test_a_case_that_cannot_be_read_is_named(cases, tmp_path, num_workers):
     Path(cases[1]["image"]).write_bytes(b"half")
     steps = [LoadVolumed(["image"])]
-    with pytest.raises(InputError, match="case1_image.npy: unknown kind of file"):
+    with pytest.raises(InputError, match=r"case1_image\.npy: unknown kind of file"):
         VolumeCache(data=cases[1:], preprocessing=Compose(steps), cache_dir=tmp_path / "cache", num_workers=num_workers)
 
 
@@ -244,3 +247,23 @@ def test_a_class_that_the_network_lacks_names_the_case(cases, tmp_path):
     with pytest.raises(InputError, match=rf"holds class {highest}, but the network has classes 0 to {highest - 1}"):
         open_cache(cases, tmp_path / "other", num_classes=highest)
     assert not any((tmp_path / "other" / "cache").glob("*"))
+
+
+# what preprocessing gave when its version was last raised
+NUMBERS_OF_VERSION = {1: {"mean": -2.9789, "std": 2.7988, "voxel": 0.0388, "voxels": 4200, "organ": 1519}}
+
+
+def test_who_changes_what_preprocessing_gives_raises_the_version(tmp_path):
+    """Where this fails and the change is meant, raise `PREPROCESSING_VERSION` and write the new numbers down."""
+    voxels = ct_voxels(shape=(24, 20, 5))
+    save_nifti(tmp_path / "i.nii", voxels)
+    save_nifti(tmp_path / "l.nii", (voxels > 0).astype(np.uint8))
+    case = {"image": str(tmp_path / "i.nii"), "label": str(tmp_path / "l.nii"), "case_id": "a", "modality": "ct"}
+    parser = ConfigParser(ConfigParser.load_config_file(str(AMOS / "configs" / "train.json")))
+    parser["pixdim"] = [0.6, 0.6]
+    steps = parser.get_parsed_content("train::preprocessing")
+    cached = VolumeCache(data=[case], preprocessing=steps, cache_dir=tmp_path / "cache")[0]
+    image = cached.image.astype(np.float64)
+    found = {"mean": image.mean(), "std": image.std(), "voxel": image[3, 0, 5, 11]}
+    found |= {"voxels": image.size, "organ": int(cached.label.sum())}
+    assert found == pytest.approx(NUMBERS_OF_VERSION[module.PREPROCESSING_VERSION], abs=2e-3)
