@@ -152,6 +152,7 @@ def fine_tune(trial: Trial, weights: str, *, seed: int, epochs: int, name: str) 
     common = {"dataset_dir": trial.folder / "dataset", "model_path": output / "model.pt", "n_folds": folds}
     training = {
         "output_dir": output,
+        "cache_dir": trial.folder / "cache",
         "weights": weights,
         "seed": seed,
         "epochs": epochs,

@@ -115,6 +115,7 @@ def main() -> None:
         overrides = {
             "dataset_dir": data,
             "output_dir": output,
+            "cache_dir": output / "cache",
             "weights": "random",
             "batch_size": 1,
             "epochs": 1,

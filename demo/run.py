@@ -36,7 +36,7 @@ def main() -> None:
     started = time.perf_counter()
     shutil.rmtree(OUTPUT, ignore_errors=True)
     command("-m", "meddino_components", "phantom", DATA, "--n_ct", 30, "--n_mr", 0, "--n_val_ct", 4, "--n_val_mr", 0)
-    bundle("train", "laptop", dataset_dir=DATA, output_dir=RUN, n_folds=10)
+    bundle("train", "laptop", dataset_dir=DATA, output_dir=RUN, cache_dir=OUTPUT / "cache", n_folds=10)
     bundle("evaluate", dataset_dir=DATA, output_dir=EVALUATION, model_path=MODEL, section="official_validation")
     unseen = sorted((DATA / "imagesVa").glob("*.nii.gz"))[0]
     # the weights know their network, labels and plan

@@ -1,9 +1,16 @@
 """A small data set, and settings to train on it in seconds."""
 
+import os
+import tempfile
+
 import pytest
 from tiny_settings import TINY
 
 from meddino_components.data import write_phantoms
+
+# the home of who runs the tests is no place for their volumes; processes that tests start inherit this
+_CACHES = tempfile.TemporaryDirectory(prefix="meddino_caches_")
+os.environ["MEDDINO_CACHE"] = _CACHES.name
 
 
 @pytest.fixture(scope="session")
@@ -17,4 +24,5 @@ def phantoms(tmp_path_factory):
 @pytest.fixture
 def training_overrides(phantoms, tmp_path):
     output = tmp_path / "run"
-    return {**TINY, "dataset_dir": str(phantoms), "output_dir": str(output), "model_path": str(output / "model.pt")}
+    paths = {"output_dir": output, "model_path": output / "model.pt", "cache_dir": output / "cache"}
+    return {**TINY, "dataset_dir": str(phantoms), **{key: str(path) for key, path in paths.items()}}

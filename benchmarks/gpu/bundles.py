@@ -152,6 +152,7 @@ def training_overrides(place: Place, output: Path, **changed: Any) -> dict[str, 
         "dataset_dir": str(data_set(place)),
         "output_dir": str(output),
         "model_path": str(output / "model.pt"),
+        "cache_dir": str(place.folder / "cache"),
         **changed,
     }
 

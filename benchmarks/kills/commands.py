@@ -51,6 +51,7 @@ def commands(data: Path) -> list[Command]:
     write_store(store, [random_slices((48, 64), n=6, seed=seed) for seed in range(2)])
     _write_pictures(data / "pictures.npz")
     train = {**TINY, "dataset_dir": str(phantoms), "n_folds": 3, "resume": True, "checkpoint_interval": 1}
+    train["cache_dir"] = str(data / "cache")
     pretrain = {**TINY_PRETRAINING, "epochs": 3, "iterations_per_epoch": 2, "store": str(store), "resume": True}
     classify = {"dataset_dir": str(data / "pictures.npz"), "size_px": 32, "batch_size": 4, "n_resamples": 20}
     quiet = {"num_workers": 0, "progress": False, "amp": False}

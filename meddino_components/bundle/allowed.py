@@ -26,8 +26,8 @@ _OURS = {
     "data": _words("""
         CheckSameGridd CropCollate CropDistortions GlobalBatchSampler LabelsToRegionsd LoadLabeld LoadRegionLabelsd
         LoadSequencesd LoadVolumed MultiCropDataset NormalizeIntensityByModalityd ResampleInPlaned SliceDataset
-        SliceStore StateModalityd brats_regions class_names find_layout list_cases list_sequence_cases read_datalist
-        read_image_set
+        SliceStore StateModalityd brats_regions class_names default_cache_dir find_layout list_cases list_sequence_cases
+        read_datalist read_image_set
         """),
     "embeddings": _words("embed_image_set frozen_backbone raw_pixels with_external_encoders with_weights"),
     "evaluation": _words("""
@@ -102,7 +102,7 @@ VALUES = _words("torch.bfloat16 torch.float16 torch.float32")
 ATTRIBUTES = _words("""
     background backbone channel_names context_slices dataset_layout embed_dim exit_if_failed fingerprint fold
     frozen_until item items keys label_names lower members modality n_folds names num_labels patch_size pixdim
-    record record_id regions roi_size rstrip run segment_codes sha256 split strip type upper values
+    record record_id regions resampling roi_size rstrip run segment_codes sha256 split strip type upper values
     """)
 
 

@@ -82,6 +82,8 @@ _GROUPS: dict[str, dict[str, Kind]] = {
     },
     "Images": {
         "roi_size": several(_POSITIVE, "rows and columns in pixels, whole numbers of at least 1", length=2),
+        "resampling": optional(choice("bilinear", "cubic")),
+        "label_resampling": choice("nearest", "per_label"),
         "pixdim": optional(several(_RATE, "rows and columns in mm, numbers above 0", length=2)),
         "fingerprint": optional(mapping("a mapping of numbers, as `plan` writes it", number())),
         "check_modality": _FLAG,

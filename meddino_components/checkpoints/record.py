@@ -32,7 +32,7 @@ class WeightsRecord:
     Attributes:
         architecture: ``_target_`` and arguments of the network, see `describe_network`; None: not stated.
         plan: ``pixdim`` (mm), ``roi_size`` (px), ``context_slices``, ``fingerprint``, ``intensity_version``,
-            ``background``, ``check_modality``, ``axcodes``.
+            ``background``, ``resampling``, ``check_modality``, ``axcodes``.
         labels: name by number, of what the network writes, the background included where there is one.
         regions: ``convention``, ``names``, ``members`` and ``written`` of regions within each other; None: classes.
         codes: codes for DICOM SEG by the label's name, as `inference.segment_codes.codes_of` takes them.
@@ -237,6 +237,7 @@ _PLAN: dict[str, tuple[Callable[[Any], bool], str]] = {
         "numbers by name, or null",
     ),
     "intensity_version": (lambda value: type(value) is int and value > 0, "a number from 1"),
+    "resampling": (lambda value: value in ("bilinear", "cubic"), "'bilinear' or 'cubic'"),
     "background": (lambda value: value is None or _is_number(value), "a number or null"),
     "check_modality": (lambda value: isinstance(value, bool), "true or false"),
     "axcodes": (lambda value: isinstance(value, str) and len(value) == 3, "three letters, such as PLS"),

@@ -1,6 +1,7 @@
 """Volumes on a known grid: reading, intensity, data sets, plans; phantoms, stores, curation, crops; labelled images."""
 
 from .brats_labels import brats_regions
+from .cache_place import default_cache_dir
 from .cases import list_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
 from .curation import curate
@@ -12,7 +13,6 @@ from .geometry import (
     LoadVolumed,
     ResampleInPlaned,
     in_plane_spacing,
-    resize_slices,
 )
 from .global_batch_sampler import GlobalBatchSampler
 from .image_sets import ImageSet, load_picture, read_image_set
@@ -24,6 +24,7 @@ from .modality import StateModalityd
 from .phantoms import write_phantoms
 from .plan import plan
 from .regions import LabelsToRegionsd, LoadRegionLabelsd, Regions
+from .resampling import resize_slices
 from .sequences import LoadSequencesd, list_sequence_cases
 from .slice_dataset import SliceDataset
 from .slice_store import SliceStore
@@ -54,6 +55,7 @@ __all__ = [
     "brats_regions",
     "class_names",
     "curate",
+    "default_cache_dir",
     "describe_series",
     "find_layout",
     "in_plane_spacing",

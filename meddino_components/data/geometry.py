@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import pad
 
 from ..errors import InputError
 from .cases import check_problem
@@ -25,12 +25,12 @@ from .dicom import GantryTilt, UnevenSlices, read_series
 from .file_checks import parse_spacing
 from .grid_checks import GRID_TOLERANCE, check_affine, grid_excess_mm, plain, shortest_edge_mm
 from .modality import agreed_modality
+from .resampling import MODES, ResampleMode, resize_slices
 from .volume_file import read_volume_file
 from .volume_in_memory import volume_in_memory
 from .voxel_checks import clean_image, clean_label
 
 CANONICAL_AXCODES = "PLS"
-ResampleMode = Literal["bilinear", "nearest"]
 
 _CHUNK_PIXELS = 2**24  # of input a chunk of slices may hold while being resampled
 
@@ -192,36 +192,6 @@ def in_plane_spacing(affine: torch.Tensor | np.ndarray[Any, Any]) -> tuple[float
     return float(lengths[0]), float(lengths[1])
 
 
-def resize_slices(slices: torch.Tensor, size: Sequence[int], mode: ResampleMode = "bilinear") -> torch.Tensor:
-    """Resample slices in plane: the one function that training and inference share.
-
-    Pixel edges are aligned (`align_corners=False`). Images are low-pass filtered where they shrink; labels take the
-    nearest pixel.
-
-    Args:
-        slices: [N, C, H, W]; converted to float32 for "bilinear" unless floating, kept in their type for "nearest".
-        size: rows and columns of the result.
-        mode: "bilinear" for images and scores, "nearest" for labels.
-
-    Returns:
-        [N, C, size[0], size[1]].
-
-    Raises:
-        ValueError: another mode.
-    """
-    height, width = int(size[0]), int(size[1])
-    if mode not in ("bilinear", "nearest"):
-        raise ValueError(f"mode is {mode!r}; expected 'bilinear' or 'nearest'")
-    if mode == "bilinear" and not slices.is_floating_point():
-        slices = slices.float()
-    if tuple(slices.shape[-2:]) == (height, width):
-        return slices
-    if mode == "nearest":
-        return interpolate(slices, size=(height, width), mode="nearest-exact")
-    shrinks = height < slices.shape[-2] or width < slices.shape[-1]
-    return interpolate(slices, size=(height, width), mode="bilinear", align_corners=False, antialias=shrinks)
-
-
 def fit_to_square(
     slices: torch.Tensor, *, spacing: tuple[float, float], size_px: int, mode: ResampleMode = "bilinear"
 ) -> torch.Tensor:
@@ -275,11 +245,11 @@ class ResampleInPlaned(MapTransform):
     Args:
         keys: volumes to resample.
         pixdim: wanted spacing in mm, one number or (rows, columns).
-        mode: "bilinear" or "nearest", one for all keys or one each.
+        mode: see `resize_slices`, one for all keys or one each.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
-        InputError: a spacing that is not positive.
+        InputError: a spacing that is not positive, or another mode.
     """
 
     def __init__(
@@ -296,6 +266,8 @@ class ResampleInPlaned(MapTransform):
         if len(pair) > 2 or not all(math.isfinite(p) and p > 0 for p in pair):
             raise InputError(f"pixdim is {pixdim}; expected one or two positive numbers (mm).")
         modes = ensure_tuple(mode)
+        if unknown := [name for name in modes if name not in MODES]:
+            raise InputError(f"resampling is {unknown[0]!r}; expected one of {', '.join(MODES)}.")
         self.modes = modes if len(modes) == len(self.keys) else modes * len(self.keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

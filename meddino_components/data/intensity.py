@@ -128,6 +128,15 @@ class NormalizeIntensityByModalityd(MapTransform):
         return volume
 
 
+def value_outside(background: float | None) -> float:
+    """What a normalised image holds beyond its edges: round slices smaller than a window, and after a rotation.
+
+    The one value of training and inference: ``background`` where a data set marks what lies outside the patient, else
+    0, the mean of what the image was normalised by, as in nnU-Net.
+    """
+    return 0.0 if background is None else float(background)
+
+
 def parse_modality(value: object, what: str) -> Modality:
     """ "ct" or "mr" from a string in either case.
 

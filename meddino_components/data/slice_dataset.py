@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import InputError
+from .intensity import value_outside
 from .volume_cache import CachedCase, VolumeCache
 
 
@@ -36,8 +37,8 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         margin: the slice handed to ``transform`` is this much larger than ``roi_size``, so that rotation and zoom
             bring no empty corners in.
         context_slices: 1, or 3 to give the slices below and above as channels ("2.5D").
-        background: value of the image outside the patient, put round slices smaller than a window; None takes the
-            lowest value near.
+        background: value of the image outside the patient, if the data set marks it; what is put round slices that are
+            smaller than a window follows from it, see `value_outside`.
         num_classes: see `VolumeCache`.
         num_workers: processes that fill the cache.
 
@@ -77,7 +78,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.roi_size = [int(side) for side in roi_size]
         self.margins = [int(np.ceil(side * (margin - 1) / 2)) for side in roi_size]
         self.foreground_fraction, self.context_slices = foreground_fraction, context_slices
-        self.background = background
+        self.outside = value_outside(background)
 
     def __len__(self) -> int:
         """One pass over the cases; indices beyond it are as good, the sampler is unbounded."""
@@ -125,9 +126,5 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         rows, columns = window
         pixels = np.concatenate([image[k, :, rows, columns] for k in neighbours]).astype(np.float32)
         classes = label[slice_index, rows, columns].astype(np.float32)
-        # air outside the field of view; the window itself may hold none
-        air = self.background
-        if air is None:
-            air = float(image[neighbours].min()) if np.any(padding) else 0.0
-        pixels = np.pad(pixels, [(0, 0), *padding], constant_values=air)
+        pixels = np.pad(pixels, [(0, 0), *padding], constant_values=self.outside)
         return pixels, np.pad(classes, padding)[None]

@@ -1,13 +1,15 @@
 """Preprocessed volumes on disk, readable slice by slice.
 
 MONAI's `PersistentDataset` reads a whole volume for each item; training on slices needs one slice of one volume at a
-time. Each case becomes a folder of memory-mapped arrays, keyed by the case's files and the preprocessing.
+time. Each case becomes a folder of memory-mapped arrays, keyed by the case's files and the preprocessing, so that
+folds, runs and users share it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,20 +19,27 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from monai.data.utils import pickle_hashing
 from monai.transforms import Compose
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from ..errors import InputError
-from ..files import flush, temporary_beside
-from ..processes import rank_and_size
+from ..errors import InputError, input_error
+from ..files import OutputFolder, file_stamp, flush, temporary_beside
+from ..processes import first_process_decides, on_all_processes, rank_and_size
+from .cache_place import cached_bytes, check_space, gigabytes
 from .case_files import case_files
+from .intensity import INTENSITY_TABLE
 
 # bump when the layout of the folder changes
 _LAYOUT = 1
+# bump when reading, orienting, normalising or resampling gives other voxels with the same settings
+PREPROCESSING_VERSION = 1
+# of a case, what is no part of its identity beside its files
+_NOT_READ = ("image", "label", "case_id", "fold")
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,11 @@ class CachedCase:
     def label(self) -> NDArray[np.uint8]:
         return np.load(self.folder / "label.npy", mmap_mode="r")
 
+    def highest_class(self) -> int:
+        """The highest number in the label map."""
+        with np.load(self.folder / "foreground.npz") as arrays:
+            return max(map(int, arrays.files), default=0)
+
     def draw_foreground(self, rng: np.random.Generator) -> NDArray[np.int32] | None:
         """A voxel (slice, row, column) of a class drawn evenly among those that occur; None without any."""
         with np.load(self.folder / "foreground.npz") as arrays:
@@ -59,16 +73,24 @@ class CachedCase:
 class VolumeCache(Dataset[CachedCase]):
     """Run the preprocessing of each case once and keep its result on disk.
 
+    An entry is named by a hash of the case's files with their sizes and times (see `file_stamp`), of what the case
+    states, of the settings of the preprocessing and of the versions of its code. So an entry is never stale, and any
+    number of folds, runs, processes and users may fill and read one folder at a time. Entries that nothing names any
+    more stay until the folder is removed. Of several processes the first lists what is missing, and each makes its
+    share.
+
     Args:
         data: cases with ``image`` and ``label`` paths.
         preprocessing: deterministic transforms to ``image`` [C, H, W, D] and ``label`` [1, H, W, D].
-        cache_dir: folder of the cache; it may be shared by runs and processes.
+        cache_dir: folder of the cache, made when something is missing in it. What it writes is readable by whom the
+            umask lets read.
         num_classes: classes that the labels may hold, the background included; None does not check.
         num_workers: processes that fill the cache.
         max_voxels_per_class: sample kept of each class for foreground oversampling.
 
     Raises:
-        InputError: a label beyond ``num_classes``; from the preprocessing, for a case that cannot be used.
+        InputError: a label beyond ``num_classes``; the volumes do not fit on the disk, or the folder cannot be written
+            to; from the preprocessing, for a case that cannot be used. One process' error is raised in all.
     """
 
     def __init__(
@@ -82,50 +104,86 @@ class VolumeCache(Dataset[CachedCase]):
         max_voxels_per_class: int = 10_000,
     ) -> None:
         self.data, self.preprocessing = data, preprocessing
-        self.cache_dir = Path(cache_dir)
+        self.cache_dir = Path(cache_dir).expanduser()
         self.num_classes, self.max_voxels_per_class = num_classes, max_voxels_per_class
         transforms = b"".join(pickle_hashing(transform) for transform in preprocessing.transforms)
-        self._recipe = hashlib.sha256(transforms).hexdigest() + f"/{_LAYOUT}/{max_voxels_per_class}"
+        versions = [_LAYOUT, PREPROCESSING_VERSION, INTENSITY_TABLE, max_voxels_per_class]
+        self._recipe = [hashlib.sha256(transforms).hexdigest(), *versions]
+        self._keys: list[str] = []
         self._fill(num_workers)
+        on_all_processes(self._check_classes)
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, index: int) -> CachedCase:
-        case = self.data[index]
-        folder = self.cache_dir / self._key(case)
+        folder = self.cache_dir / self._keys[index]
         if not folder.is_dir():
-            self._write(case, folder)
+            self._write(self.data[index], folder)
         return CachedCase(folder)
 
     def _key(self, case: Mapping[str, Any]) -> str:
-        files = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in case_files(case)]
-        identity = json.dumps([files, case.get("modality"), self._recipe])
+        files = [[os.path.realpath(path), file_stamp(path)] for path in case_files(case)]
+        image = case["image"]
+        sequences = list(image) if isinstance(image, Mapping) else None
+        stated = {name: value for name, value in case.items() if name not in _NOT_READ}
+        identity = json.dumps([files, sequences, stated, self._recipe], sort_keys=True, default=str)
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
     def _fill(self, num_workers: int) -> None:
-        missing = [i for i, case in enumerate(self.data) if not (self.cache_dir / self._key(case)).is_dir()]
+        # one list: a process that looked later would see fewer missing, and take other cases as its share
+        self._keys, missing = first_process_decides(self._keys_and_missing)
         rank, n_ranks = rank_and_size()
-        mine = missing[rank::n_ranks]
-        if mine:
-            # a generator of its own: whether the cache is filled must not decide the weights that are drawn next
-            loader = DataLoader(
-                self, sampler=mine, batch_size=None, num_workers=num_workers, generator=torch.Generator()
-            )
-            for _ in tqdm(loader, total=len(mine), desc="caching volumes", unit="case", disable=rank > 0):
-                pass
-        if n_ranks > 1:
-            dist.barrier()
+        on_all_processes(lambda: self._make(missing[rank::n_ranks], num_workers))
 
-    def _write(self, case: Mapping[str, Any], folder: Path) -> None:
-        item = self.preprocessing(dict(case))
-        image = np.asarray(item["image"], dtype=np.float16).transpose(3, 0, 1, 2)
-        label = np.asarray(item["label"], dtype=np.uint8)[0].transpose(2, 0, 1)
-        if self.num_classes is not None and label.max() >= self.num_classes:
+    def _keys_and_missing(self) -> tuple[list[str], list[int]]:
+        """Names of the entries, and the numbers of the cases that have none, one for cases that are the same."""
+        keys = [self._key(case) for case in self.data]
+        first = {key: number for number, key in reversed(list(enumerate(keys)))}
+        missing = sorted(number for key, number in first.items() if not (self.cache_dir / key).is_dir())
+        if missing:
+            cases = [self.data[number] for number in missing]
+            size = cached_bytes(cases, self.preprocessing.transforms)
+            OutputFolder(self.cache_dir).probe()
+            check_space(self.cache_dir, size, len(cases))
+            shown = "" if size is None else f", about {gigabytes(size)},"
+            _logger.info("preprocessing %d of %d volumes%s into %s", len(missing), len(first), shown, self.cache_dir)
+        return keys, missing
+
+    def _make(self, numbers: Sequence[int], num_workers: int) -> None:
+        if not numbers:
+            return
+        # a generator of its own: whether the cache is filled must not decide the weights that are drawn next
+        loader = DataLoader(
+            self, sampler=numbers, batch_size=None, num_workers=num_workers, generator=torch.Generator()
+        )
+        rank, _ = rank_and_size()
+        for _ in tqdm(loader, total=len(numbers), desc="caching volumes", unit="case", disable=rank > 0):
+            pass
+
+    def _check_classes(self) -> None:
+        """Another run, of a network with more classes, may have filled the cache."""
+        for number, case in enumerate(self.data):
+            self._check_class(case, self[number].highest_class())
+
+    def _check_class(self, case: Mapping[str, Any], highest: int) -> None:
+        if self.num_classes is not None and highest >= self.num_classes:
             raise InputError(
-                f"{case['label']}: holds class {label.max()}, but the network has classes 0 to {self.num_classes - 1}: "
+                f"{case['label']}: holds class {highest}, but the network has classes 0 to {self.num_classes - 1}: "
                 "correct the label map, or label_names of the data set"
             )
+
+    def _write(self, case: Mapping[str, Any], folder: Path) -> None:
+        try:
+            item = self.preprocessing(dict(case))
+        except Exception as error:
+            # MONAI wraps what a transform raises, and a worker process hands on the outermost alone
+            if (found := input_error(error)) is not None:
+                raise InputError(str(found)) from error
+            raise
+        image = np.asarray(item["image"], dtype=np.float16).transpose(3, 0, 1, 2)
+        label = np.asarray(item["label"], dtype=np.uint8)[0].transpose(2, 0, 1)
+        self._check_class(case, int(label.max()))
         self.cache_dir.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(folder)
         try:

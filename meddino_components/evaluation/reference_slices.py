@@ -13,8 +13,9 @@ from monai.transforms import Compose
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..data.geometry import ResampleMode, fit_to_square, in_plane_spacing
+from ..data.geometry import fit_to_square, in_plane_spacing
 from ..data.patients import patient_of
+from ..data.resampling import ResampleMode
 from ..errors import InputError
 from .slab_split import split_slabs
 

@@ -106,6 +106,7 @@ def _record_of(settings: ModelSettings, network: nn.Module, sha256: str, bundle:
             "roi_size": settings.roi_size,
             "pixdim": settings.pixdim,
             "context_slices": settings.context_slices,
+            "resampling": settings.resampling,
             "fingerprint": settings.fingerprint,
             "background": settings.background,
         },

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 # name, size and time in nanoseconds of each file
 Stamp = tuple[tuple[str, int, int], ...]
 
-# headers that name a file with the values, and how that file is commonly called
+# headers that name the files with the values (MetaImage by "ElementDataFile = ", NRRD by "data file: "), and how those
+# are commonly called, whatever a header says
 _HEADERS = (".mhd", ".nhdr")
 _VALUES = (".raw", ".zraw", ".raw.gz", ".gz")
+_NAMES_VALUES = re.compile(r"^(?:elementdatafile\s*=|data ?file:)\s*(.*?)\s*$", re.IGNORECASE | re.MULTILINE)
+_LONGEST_HEADER = 2**16  # bytes that are looked at
 
 
 def file_stamp(path: str | Path) -> Stamp:
@@ -18,7 +22,7 @@ def file_stamp(path: str | Path) -> Stamp:
 
     A folder's own time does not change when one of its files is written in place, so that all of them are looked at;
     folders in it are not, since the readers of tiles and DICOM series pass them over. With a MetaImage or NRRD header
-    goes the file of its values, with a MIRAX slide (``.mrxs``) the folder beside it.
+    go the files that it names, with a MIRAX slide (``.mrxs``) the folder beside it.
 
     Args:
         path: of a file or folder.
@@ -34,7 +38,7 @@ def file_stamp(path: str | Path) -> Stamp:
         own = ((path.name, status.st_size, status.st_mtime_ns),)
         suffix = path.suffix.lower()
         if suffix in _HEADERS:
-            return own + tuple(entry for end in _VALUES for entry in file_stamp(path.with_suffix(end)))
+            return own + _of_values(path)
         return own + file_stamp(path.with_suffix("")) if suffix == ".mrxs" else own
     except OSError:
         return ()
@@ -44,3 +48,14 @@ def _of_folder(path: Path) -> Stamp:
     with os.scandir(path) as entries:
         files = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
     return tuple(sorted((name, status.st_size, status.st_mtime_ns) for name, status in files))
+
+
+def _of_values(header: Path) -> Stamp:
+    """Of the file that a header names; of all files beside it where it names several by a list or a pattern."""
+    with header.open("rb") as file:
+        text = file.read(_LONGEST_HEADER).decode("latin-1")
+    named = [name for name in _NAMES_VALUES.findall(text) if name and name.upper() != "LOCAL"]
+    if any(name.upper().startswith("LIST") or "%" in name for name in named):
+        return _of_folder(header.parent)
+    paths = [header.parent / name for name in named] + [header.with_suffix(end) for end in _VALUES]
+    return tuple(entry for path in dict.fromkeys(paths) for entry in file_stamp(path))

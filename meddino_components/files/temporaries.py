@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import socket
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def remove_dead_temporaries(folder: Path) -> None:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # of another user, in a folder that several share
+                path.unlink()
 
 
 def is_alive(pid: int) -> bool:

@@ -22,6 +22,7 @@ from ..data.regions import Regions
 from ..errors import InputError
 from ..networks import MedDinoSegmenter
 from .record_rules import (
+    DEFAULT_RESAMPLING,
     check_kind,
     check_metadata,
     contradictions,
@@ -50,6 +51,7 @@ class ModelSettings:
         context_slices: 1 or 3.
         fingerprint: intensities of the data set, or None for the table.
         background: value outside the patient, if it is marked.
+        resampling: of slices to ``pixdim``, see `resize_slices`.
         labels: name by number of what is written, 0 is the background.
         regions: None for classes that exclude each other.
         channel_names: of the input.
@@ -70,6 +72,7 @@ class ModelSettings:
     context_slices: int
     fingerprint: dict[str, float] | None
     background: float | None
+    resampling: str
     labels: dict[int, str]
     regions: Regions | None
     channel_names: list[str]
@@ -195,6 +198,7 @@ def _without_record(source: str, chosen: Mapping[str, Any], modality: str | None
         context_slices=chosen["context_slices"],
         fingerprint=fingerprint_of(chosen["fingerprint"]),
         background=chosen["background"],
+        resampling=chosen.get("resampling", DEFAULT_RESAMPLING),
         labels=labels,
         regions=regions,
         channel_names=list(chosen["channel_names"]),
@@ -226,6 +230,7 @@ def _by_record(
         context_slices=plan["context_slices"],
         fingerprint=fingerprint_of(plan["fingerprint"]),
         background=plan["background"],
+        resampling=plan.get("resampling", DEFAULT_RESAMPLING),
         labels=dict(record.labels),
         regions=_regions(record, source),
         channel_names=list(record.channels),

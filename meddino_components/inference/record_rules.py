@@ -15,6 +15,9 @@ from ..data.intensity import FINGERPRINT_KEYS, INTENSITY_TABLE, MODALITIES
 from ..data.regions import Regions
 from ..errors import InputError
 
+# of plans that do not say it
+DEFAULT_RESAMPLING = "bilinear"
+
 
 def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any]) -> None:
     """Refuse what is no segmentation network of this kind of bundle, and what this version would run otherwise."""
@@ -58,6 +61,7 @@ def contradictions(record: WeightsRecord, typed: Mapping[str, Any], modality: st
         "context_slices": (plan["context_slices"], int),
         "fingerprint": (plan["fingerprint"], fingerprint_of),
         "background": (plan["background"], lambda value: None if value is None else float(value)),
+        "resampling": (plan.get("resampling", DEFAULT_RESAMPLING), str),
         "label_names": (record.labels, labels_of),
         "channel_names": (record.channels, list),
         "backbone": (preset_of(architecture), str),

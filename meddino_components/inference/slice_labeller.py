@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.geometry import resize_slices
 from ..data.regions import Regions
+from ..data.resampling import ImageResampling, resize_slices
 from ..errors import InputError
 from .class_scores import MAX_CLASSES, is_out_of_memory, write_labels, write_regions
 from .slice_scorer import SliceScorer
@@ -44,6 +44,7 @@ class SliceLabeller:
         region: where in the volume the slices lie.
         whole: whether that is everywhere.
         regions: what the scores are of, if not of classes that exclude each other.
+        resampling: of slices to the network's grid, see `resize_slices`.
     """
 
     scorer: SliceScorer
@@ -56,6 +57,7 @@ class SliceLabeller:
     region: Region
     whole: bool
     regions: Regions | None = None
+    resampling: ImageResampling = "bilinear"
     n_classes: int | None = None
     probabilities: Any = None
 
@@ -102,7 +104,7 @@ class SliceLabeller:
 
     def _label(self, slices: Tensor, labels: Tensor, finite: Tensor, number: int) -> None:
         if self.network_size != self.size:
-            slices = resize_slices(slices, self.network_size, mode="bilinear")
+            slices = resize_slices(slices, self.network_size, mode=self.resampling)
         scores = self.scorer(slices, self.padding)
         if self.n_classes is None:
             self._know_classes(scores.shape[1])

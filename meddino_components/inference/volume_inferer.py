@@ -16,7 +16,9 @@ from monai.utils import optional_import
 from torch import Tensor
 
 from ..data.geometry import in_plane_spacing
+from ..data.intensity import value_outside
 from ..data.regions import Regions
+from ..data.resampling import ImageResampling
 from .body_region import body_region
 from .foreground_share import ForegroundShare
 from .slice_labeller import OpenProbabilities, Region, SliceLabeller
@@ -45,8 +47,10 @@ class VolumeInferer(Inferer):
         context_slices: 1, or 3: the slices below and above are further channels, in the order below, itself, above;
             the volume's end slices are their own neighbours.
         crop_to_body: look only inside the box round the body; outside it labels are 0.
-        background: value of the image outside the patient, put round slices smaller than a window; None takes the
-            lowest of each channel.
+        background: value of the image outside the patient, if the data set marks it; what is put round slices that are
+            smaller than a window follows from it, see `value_outside`.
+        resampling: of slices on their way to `pixdim`, as in training: "bilinear" or "cubic", see `resize_slices`.
+            Scores go the way back linearly.
         regions: what the network's scores are of: regions within each other, each with a sigmoid. None: classes that
             exclude each other.
         amp: compute in bfloat16, on any device.
@@ -67,6 +71,7 @@ class VolumeInferer(Inferer):
         context_slices: int = 1,
         crop_to_body: bool = False,
         background: float | None = None,
+        resampling: ImageResampling = "bilinear",
         regions: Regions | None = None,
         amp: bool = False,
         foreground_share: bool = False,
@@ -86,7 +91,8 @@ class VolumeInferer(Inferer):
         self.mirror_axes = tuple(mirror_axes)
         self.context_slices = context_slices
         self.crop_to_body = crop_to_body
-        self.background = background
+        self.outside = value_outside(background)
+        self.resampling = resampling
         self.regions = regions
         self.amp = amp
         self.foreground_share = foreground_share
@@ -102,6 +108,7 @@ class VolumeInferer(Inferer):
             "slice_batch_size must be at least 1": self.slice_batch_size >= 1,
             "mode must be 'gaussian' or 'constant'": self.mode in ("gaussian", "constant"),
             "mirror_axes may hold 0 (rows) and 1 (columns)": set(self.mirror_axes) <= {0, 1},
+            "resampling must be 'bilinear' or 'cubic'": self.resampling in ("bilinear", "cubic"),
             "context_slices must be 1 or 3": self.context_slices in (1, 3),
         }
         for rule, kept in rules.items():
@@ -179,7 +186,8 @@ class VolumeInferer(Inferer):
             scorer=scorer,
             size=size,
             network_size=network_size,
-            padding=self._padding(volume).to(device),
+            padding=torch.full((volume.shape[0] * self.context_slices,), self.outside, device=device),
+            resampling=self.resampling,
             max_batch=self.slice_batch_size,
             score_bytes=int(self.score_memory_mb * 2**20),
             open_probabilities=probabilities,
@@ -209,12 +217,6 @@ class VolumeInferer(Inferer):
             return size
         height, width = (max(1, round(n * s / p)) for n, s, p in zip(size, spacing_mm, self.pixdim, strict=True))
         return height, width
-
-    def _padding(self, volume: Tensor) -> Tensor:
-        """[C * context_slices]: air, whatever the normalisation."""
-        if self.background is not None:
-            return torch.full((volume.shape[0] * self.context_slices,), self.background)
-        return volume.amin(dim=(1, 2, 3)).float().repeat(self.context_slices)
 
     def _with_progress(self, starts: range) -> Any:
         if not self.progress:

@@ -60,8 +60,8 @@ def training_record(
 
     Args:
         network: the network itself, not wrapped.
-        plan: ``roi_size``, ``pixdim``, ``context_slices``, ``fingerprint``, ``background``, ``check_modality`` and
-            ``axcodes`` of the configuration.
+        plan: ``roi_size``, ``pixdim``, ``resampling``, ``context_slices``, ``fingerprint``, ``background``,
+            ``check_modality`` and ``axcodes`` of the configuration.
         channels: names of the input's channels.
         training_cases: of the run; only hashes of their ids are kept.
         validation_cases: the same.

@@ -63,7 +63,7 @@ def test_volumes_without_contrast_are_refused():
 
 def test_slices_smaller_than_a_window_are_surrounded_by_it(tmp_path):
     case = write_case(tmp_path / "data", "a", np.full((4, 4, 2), -3.0), np.zeros((4, 4, 2)))
-    for background, expected in ((0.0, 0.0), (None, -3.0)):
+    for background, expected in ((-1.0, -1.0), (None, 0.0)):
         data_set = SliceDataset(
             data=[case],
             preprocessing=preprocessing(),

@@ -167,16 +167,17 @@ def test_background_alone_can_be_sampled(tmp_path):
     assert len(set(slices)) > 40
 
 
-def test_a_patch_larger_than_the_slice_is_padded_with_air(tmp_path):
+@pytest.mark.parametrize(("background", "outside"), [(None, 0), (-5.0, -5)])
+def test_a_patch_larger_than_the_slice_is_padded_as_at_inference(tmp_path, background, outside):
     volume = np.random.default_rng(0).uniform(10, 20, (6, 9, 2))
-    volume[0, 0] = -5  # air
     label = np.ones((6, 9, 2))
-    samples = dataset(tmp_path, [write_case(tmp_path, "small", volume, label)], roi_size=(16, 16))
+    case = write_case(tmp_path, "small", volume, label)
+    samples = dataset(tmp_path, [case], roi_size=(16, 16), background=background)
     for i in range(4):
         image, marked = samples[i]["image"][0], samples[i]["label"][0]
         inside = torch.zeros(16, 16, dtype=torch.bool)
         inside[5:11, 3:12] = True
-        assert (image[~inside] == -5).all()
+        assert (image[~inside] == outside).all()
         assert torch.equal(marked == 1, inside)
         expected = [volume[..., k].astype(np.float16).astype(np.float32) for k in range(2)]
         assert any(np.array_equal(image[inside].reshape(6, 9).numpy(), slice_) for slice_ in expected)

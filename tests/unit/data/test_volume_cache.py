@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 from array_cases import preprocessing, write_case
+from command_lines import AMOS
+from monai.bundle import ConfigParser
+from monai.transforms import Compose
+from volume_files import ct_voxels, save_nifti
 
 from meddino_components import processes
-from meddino_components.data import VolumeCache
+from meddino_components.data import LoadVolumed, VolumeCache
 from meddino_components.data import volume_cache as module
 from meddino_components.errors import InputError
 
@@ -133,14 +137,108 @@ def test_another_process_may_have_been_first(cases, tmp_path, monkeypatch):
     assert len(folders(tmp_path)) == 2
 
 
-def test_processes_share_the_work(cases, tmp_path, monkeypatch):
-    barriers = []
-    monkeypatch.setattr(processes.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(processes.dist, "get_rank", lambda: 1)
-    monkeypatch.setattr(processes.dist, "get_world_size", lambda: 2)
-    monkeypatch.setattr(module.dist, "barrier", lambda: barriers.append(sorted(folders(tmp_path))))
+def counted(monkeypatch):
+    """Ids of the cases that are preprocessed from here on."""
+    made, original = [], VolumeCache._write
+    monkeypatch.setattr(
+        VolumeCache, "_write", lambda self, case, folder: (made.append(case["case_id"]), original(self, case, folder))
+    )
+    return made
+
+
+def test_five_folds_make_each_volume_once(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    cases = [write_case(tmp_path / "data", f"c{i}", rng.normal(size=(4, 4, 2)), np.ones((4, 4, 2))) for i in range(10)]
+    made = counted(monkeypatch)
+    for fold in range(5):
+        training = [case for number, case in enumerate(cases) if number % 5 != fold]
+        # what a fold says of itself is no part of a volume
+        open_cache([{**case, "fold": fold} for case in training], tmp_path)
+    assert sorted(made) == sorted(case["case_id"] for case in cases)
+    assert len(folders(tmp_path)) == 10
+
+
+def test_a_case_that_is_listed_twice_is_made_once(cases, tmp_path, monkeypatch):
+    made = counted(monkeypatch)
+    open_cache([*cases, {**cases[0], "case_id": "again"}], tmp_path)
+    assert len(made) == 2
+
+
+def test_processes_take_their_shares_of_one_list(cases, tmp_path, monkeypatch):
+    """Process 1 looks when process 0 has made a volume already: by its own look, the missing one was not its share."""
+    keys = [open_cache([case], tmp_path / "elsewhere")._keys[0] for case in cases]
+    open_cache(cases[:1], tmp_path)
+    monkeypatch.setattr(module, "rank_and_size", lambda: (1, 2))
+    monkeypatch.setattr(module, "first_process_decides", lambda decide: (keys, [0, 1]))
+    open_cache(cases, tmp_path)
+    assert folders(tmp_path) == set(keys)
+
+
+def test_an_error_of_one_process_is_raised_in_the_others(cases, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "gathered", lambda value: [value, "scan.nii.gz: is broken"])
+    with pytest.raises(InputError, match=r"scan\.nii\.gz: is broken"):
+        open_cache(cases, tmp_path)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_case_that_cannot_be_read_is_named(cases, tmp_path, num_workers):
+    Path(cases[1]["image"]).write_bytes(b"half")
+    steps = [LoadVolumed(["image"])]
+    with pytest.raises(InputError, match=r"case1_image\.npy: unknown kind of file"):
+        VolumeCache(data=cases[1:], preprocessing=Compose(steps), cache_dir=tmp_path / "cache", num_workers=num_workers)
+
+
+@pytest.mark.parametrize("values", ["scan.raw", "other.dat", "list"])
+def test_values_beside_a_header_are_part_of_a_case(cases, tmp_path, values):
+    named = {"list": "LIST\na.raw"}.get(values, values)
+    header = tmp_path / "scan.mhd"
+    header.write_text(f"ElementDataFile = {named}\n")
+    data = tmp_path / {"list": "a.raw"}.get(values, values)
+    data.write_bytes(b"1")
     cache = open_cache(cases, tmp_path)
-    assert barriers == [[cache._key(cases[1])]]
+    case = {"image": str(header), "label": cases[0]["label"]}
+    before = cache._key(case)
+    data.write_bytes(b"22")
+    assert cache._key(case) != before
+
+
+def test_a_slice_of_a_dicom_series_is_part_of_a_case_and_so_is_the_series(cases, tmp_path):
+    folder = tmp_path / "series"
+    folder.mkdir()
+    (folder / "1.dcm").write_bytes(b"1")
+    cache = open_cache(cases, tmp_path)
+    case = {"image": str(folder), "label": cases[0]["label"]}
+    keys = {cache._key(case), cache._key({**case, "series_uid": "1.2"}), cache._key({**case, "series_uid": "1.3"})}
+    (folder / "1.dcm").write_bytes(b"22")
+    assert len(keys | {cache._key(case)}) == 4
+
+
+@pytest.mark.parametrize("change", ["table", "version"])
+def test_a_change_of_the_code_changes_the_key(cases, tmp_path, monkeypatch, change):
+    open_cache(cases, tmp_path)
+    if change == "table":
+        monkeypatch.setitem(module.INTENSITY_TABLE, "ct", {"clip": (-900.0, 900.0), "mean": 60.0, "std": 170.0})
+    else:
+        monkeypatch.setattr(module, "PREPROCESSING_VERSION", module.PREPROCESSING_VERSION + 1)
+    open_cache(cases, tmp_path)
+    assert len(folders(tmp_path)) == 4
+
+
+def test_entries_are_for_whom_the_umask_lets_read(cases, tmp_path):
+    before = os.umask(0o027)
+    try:
+        cache = open_cache(cases, tmp_path)
+    finally:
+        os.umask(before)
+    paths = [tmp_path / "cache", cache[0].folder, *cache[0].folder.iterdir()]
+    assert [path.stat().st_mode & 0o777 for path in paths] == [0o750, 0o750, 0o640, 0o640, 0o640]
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_made(cases, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "cached_bytes", lambda *_: 2**60)
+    with pytest.raises(InputError, match=r"need about 1152921504.6 GB, and .* are free. .*MEDDINO_CACHE"):
+        open_cache(cases, tmp_path)
+    assert folders(tmp_path) == set()
 
 
 def test_a_class_that_the_network_lacks_names_the_case(cases, tmp_path):
@@ -149,3 +247,23 @@ def test_a_class_that_the_network_lacks_names_the_case(cases, tmp_path):
     with pytest.raises(InputError, match=rf"holds class {highest}, but the network has classes 0 to {highest - 1}"):
         open_cache(cases, tmp_path / "other", num_classes=highest)
     assert not any((tmp_path / "other" / "cache").glob("*"))
+
+
+# what preprocessing gave when its version was last raised
+NUMBERS_OF_VERSION = {1: {"mean": -2.9789, "std": 2.7988, "voxel": 0.0388, "voxels": 4200, "organ": 1519}}
+
+
+def test_who_changes_what_preprocessing_gives_raises_the_version(tmp_path):
+    """Where this fails and the change is meant, raise `PREPROCESSING_VERSION` and write the new numbers down."""
+    voxels = ct_voxels(shape=(24, 20, 5))
+    save_nifti(tmp_path / "i.nii", voxels)
+    save_nifti(tmp_path / "l.nii", (voxels > 0).astype(np.uint8))
+    case = {"image": str(tmp_path / "i.nii"), "label": str(tmp_path / "l.nii"), "case_id": "a", "modality": "ct"}
+    parser = ConfigParser(ConfigParser.load_config_file(str(AMOS / "configs" / "train.json")))
+    parser["pixdim"] = [0.6, 0.6]
+    steps = parser.get_parsed_content("train::preprocessing")
+    cached = VolumeCache(data=[case], preprocessing=steps, cache_dir=tmp_path / "cache")[0]
+    image = cached.image.astype(np.float64)
+    found = {"mean": image.mean(), "std": image.std(), "voxel": image[3, 0, 5, 11]}
+    found |= {"voxels": image.size, "organ": int(cached.label.sum())}
+    assert found == pytest.approx(NUMBERS_OF_VERSION[module.PREPROCESSING_VERSION], abs=2e-3)

@@ -126,6 +126,7 @@ def test_what_is_typed_may_repeat_it(weights):
         ({"roi_size": [96, 64]}, r"roi_size is \[64, 96\] in the record, \[96, 64\] is set"),
         ({"fingerprint": {**FINGERPRINT, "std": 71}}, "fingerprint is .*70.0.* in the record, .*71.* is set"),
         ({"background": 0.0}, "background is null in the record, 0.0 is set"),
+        ({"resampling": "cubic"}, "resampling is bilinear in the record, cubic is set"),
         ({"backbone": "vit_base"}, "backbone is vit_mini in the record, vit_base is set"),
         ({"random_start": {"qkv_bias": True}}, "random_start::qkv_bias is False in the record, True is set"),
         (

@@ -9,7 +9,8 @@ from monai.data import MetaTensor
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
-from meddino_components.data.geometry import resize_slices
+from meddino_components.data.intensity import value_outside
+from meddino_components.data.resampling import ImageResampling, resize_slices
 from meddino_components.errors import InputError
 from meddino_components.inference import VolumeInferer
 from meddino_components.inference.slice_scorer import SliceScorer, gaussian_weights
@@ -115,7 +116,8 @@ def test_scores_equal_monai_sliding_window_with_the_same_weights(mode: str) -> N
         torch.testing.assert_close(scorer(image, torch.zeros(2)), expected, atol=1e-5, rtol=0)
 
 
-def test_padding_is_the_lowest_value_of_each_channel() -> None:
+@pytest.mark.parametrize(("background", "outside"), [(None, 0.0), (-2.0, -2.0)])
+def test_padding_is_the_value_that_training_pads_with(background: float | None, outside: float) -> None:
     seen: list[Tensor] = []
 
     def network(x: Tensor) -> Tensor:
@@ -123,19 +125,20 @@ def test_padding_is_the_lowest_value_of_each_channel() -> None:
         return x
 
     image = torch.rand(1, 2, 6, 8, 1) + torch.tensor([-7.0, 3.0]).view(1, 2, 1, 1, 1)
-    VolumeInferer(roi_size=(10, 8))(image, network)
-    for c in (0, 1):
-        assert (seen[0][0, c, :2] == image[0, c].min()).all()
-        assert (seen[0][0, c, -2:] == image[0, c].min()).all()
+    VolumeInferer(roi_size=(10, 8), background=background)(image, network)
+    assert value_outside(background) == outside
+    assert (seen[0][0, :, :2] == outside).all()
+    assert (seen[0][0, :, -2:] == outside).all()
     assert torch.equal(seen[0][0, :, 2:8], image[0, ..., 0])
 
 
-def test_in_plane_resampling_is_that_of_geometry() -> None:
+@pytest.mark.parametrize("mode", ["bilinear", "cubic"])
+def test_in_plane_resampling_is_that_of_training(mode: ImageResampling) -> None:
     image = with_spacing(labels_volume(40, 60, 3), 0.5, 1.0, 10.0)
     network = Thresholds()
-    result = VolumeInferer(roi_size=(64, 64), pixdim=(1.0, 0.8))(image, network)
+    result = VolumeInferer(roi_size=(64, 64), pixdim=(1.0, 0.8), resampling=mode)(image, network)
     assert {b[2:] for b in network.batches} == {(64, 64)}
-    slices = resize_slices(image.as_tensor()[0].permute(3, 0, 1, 2), (20, 75))
+    slices = resize_slices(image.as_tensor()[0].permute(3, 0, 1, 2), (20, 75), mode)
     logits = resize_slices(-((slices - network.levels.detach()) ** 2), (40, 60))
     expected = logits.argmax(1).permute(1, 2, 0)
     assert (result.as_tensor()[0, 0] == expected).float().mean() > 0.999
