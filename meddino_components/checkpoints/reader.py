@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ _NUMPY_SCALARS: list[Any] = [
     *(type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8", "b1")),
 ]
 
+# the first release of torch whose `weights_only` cannot be got round
+_WITHOUT_HOLE = (2, 10)
+
 
 def read_payload(path: str | os.PathLike[str]) -> Any:
     """Return what a safetensors, ``.pth`` or ``.pt`` file holds, on the CPU.
@@ -41,6 +45,7 @@ def read_payload(path: str | os.PathLike[str]) -> Any:
         _check_head(path, head)
         if path.suffix == ".safetensors" or head[8:9] == b"{":
             return load_file(path)
+        _warn_of_a_hole(path)
         # memory-mapping leaves the optimiser's tensors of a training checkpoint on disk
         with torch.serialization.safe_globals(_NUMPY_SCALARS):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
@@ -55,6 +60,15 @@ def read_payload(path: str | os.PathLike[str]) -> Any:
             f"{path}: cannot be read as safetensors or as a PyTorch checkpoint ({reason}); "
             "it may be cut short or of another kind: copy or download it again"
         ) from error
+
+
+def _warn_of_a_hole(path: Path) -> None:
+    if torch.__version__ < _WITHOUT_HOLE:
+        warnings.warn(
+            f"{path}: torch {torch.__version__} can be made to run code by such a file (CVE-2026-24747). Update torch to "
+            f"{'.'.join(map(str, _WITHOUT_HOLE))}, or take .safetensors from those whom you do not trust",
+            stacklevel=3,
+        )
 
 
 def _check_head(path: Path, head: bytes) -> None:

@@ -16,7 +16,6 @@ FIXED = {
     "pillow": "12.1.1",
     "pydicom": "3.0.2",
     "ray": "2.52",
-    "torch": "2.10",
     "tqdm": "4.66.3",
     "transformers": "5.3",
 }

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.torch_version import TorchVersion
 
 from meddino_components.checkpoints.reader import read_payload
 from meddino_components.errors import InputError
@@ -21,6 +22,16 @@ class MakesFolder:
 
     def __reduce__(self):
         return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("version", ["2.8.0", "2.9.1+cu128", "2.10.0", "2.13.0+cpu"])
+def test_a_torch_with_a_hole_is_warned_of(tmp_path, monkeypatch, recwarn, version):
+    path = tmp_path / "weights.pt"
+    torch.save({"a": torch.zeros(1)}, path)
+    monkeypatch.setattr(torch, "__version__", TorchVersion(version))
+    read_payload(path)
+    warned = ["CVE-2026-24747" in str(one.message) for one in recwarn]
+    assert warned == ([True] if version.startswith(("2.8", "2.9")) else [])
 
 
 @pytest.mark.parametrize("zipped", [True, False])
