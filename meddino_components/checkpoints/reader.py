@@ -65,8 +65,8 @@ def read_payload(path: str | os.PathLike[str]) -> Any:
 def _warn_of_a_hole(path: Path) -> None:
     if torch.__version__ < _WITHOUT_HOLE:
         warnings.warn(
-            f"{path}: torch {torch.__version__} can be made to run code by such a file (CVE-2026-24747). Update torch to "
-            f"{'.'.join(map(str, _WITHOUT_HOLE))}, or take .safetensors from those whom you do not trust",
+            f"{path}: torch {torch.__version__} can be made to run code by such a file (CVE-2026-24747). Update torch "
+            f"to {'.'.join(map(str, _WITHOUT_HOLE))}, or take .safetensors from those whom you do not trust",
             stacklevel=3,
         )
 
