@@ -23,24 +23,27 @@ from typing import Any
 
 from common import RESULTS, write_results
 from fuzz.mutations import mutate
-from fuzz.outcomes import GOOD, MEMORY_BYTES, SECONDS, outcome, read, write
+from fuzz.outcomes import GOOD, MEMORY_BYTES, SECONDS, Job, outcomes, read, write
 from fuzz.samples import samples
 
 
-def run(n_mutations: int, folder: Path, first_seed: int = 0) -> list[dict[str, Any]]:
-    """One line a mutation, the formats in turn."""
-    lines = []
+def run(n_mutations: int, folder: Path, first_seed: int = 0, a_child: int = 1) -> list[dict[str, Any]]:
+    """One line a mutation, the formats in turn; so many are read by one child."""
     every = samples(folder / "samples")
     expected = []
     for sample in every:
         write(sample, folder / "read")
         expected.append(read(sample, folder / "read"))
+    lines, jobs = list[dict[str, Any]](), list[Job]()
     for number in range(n_mutations):
         k, seed = number % len(every), first_seed + number // len(every)
         mutation = mutate(every[k], seed)
-        found = outcome(every[k], mutation, folder / "read", expected[k])
-        line = {"format": every[k].kind, "seed": seed, "field": mutation.field, "how": mutation.how}
-        lines.append({**line, "outcome": found.kind, "text": found.text})
+        lines.append({"format": every[k].kind, "seed": seed, "field": mutation.field, "how": mutation.how})
+        jobs.append((every[k], mutation, expected[k]))
+    for start in range(0, n_mutations, a_child):
+        found = outcomes(jobs[start : start + a_child], folder / "read")
+        for line, one in zip(lines[start : start + a_child], found, strict=True):
+            line |= {"outcome": one.kind, "text": one.text}
     return lines
 
 

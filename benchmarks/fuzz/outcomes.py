@@ -8,7 +8,7 @@ import resource
 import shutil
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,23 @@ def read(sample: Sample, folder: Path) -> dict[str, Any]:
     return {"voxels": image.numpy()[0], "grid": image.affine.numpy()}
 
 
-def outcome(sample: Sample, mutation: Mutation, folder: Path, expected: dict[str, Any]) -> Outcome:
-    """Write the mutated files to ``folder`` and read them in a child."""
-    write(sample, folder, mutation.content)
-    return in_child(lambda: _judged(sample, mutation, folder, expected))
+Job = tuple[Sample, Mutation, dict[str, Any]]  # and what the sample holds
+
+
+def outcomes(jobs: Sequence[Job], folder: Path) -> list[Outcome]:
+    """Write the mutated files of each job to ``folder`` and read them in one child; if it ends early, in one each."""
+
+    def work(some: Sequence[Job]) -> list[Outcome]:
+        found = []
+        for sample, mutation, expected in some:
+            write(sample, folder, mutation.content)
+            found.append(_judged(sample, mutation, folder, expected))
+        return found
+
+    together = in_child(lambda: work(jobs))
+    if isinstance(together, list):
+        return together
+    return [together] if len(jobs) == 1 else [one for job in jobs for one in outcomes([job], folder)]
 
 
 def write(sample: Sample, folder: Path, content: bytes | None = None) -> None:
@@ -78,8 +91,8 @@ def write(sample: Sample, folder: Path, content: bytes | None = None) -> None:
         (folder / name).write_bytes(sample.packed(data) if sample.packed and name == sample.target else data)
 
 
-def in_child(work: Callable[[], Outcome]) -> Outcome:
-    """What ``work`` gives in a forked process with limits of time and memory."""
+def in_child(work: Callable[[], list[Outcome]]) -> list[Outcome] | Outcome:
+    """What ``work`` gives in a forked process with limits of time and memory, or how the process ended."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     pid = os.fork()
     if pid == 0:
@@ -90,7 +103,7 @@ def in_child(work: Callable[[], Outcome]) -> Outcome:
             os._exit(0)
     theirs.close()
     try:
-        found: Outcome = ours.recv()
+        found: list[Outcome] | Outcome = ours.recv()
     except EOFError:
         found = Outcome(kind="died")
     _, status = os.waitpid(pid, 0)
