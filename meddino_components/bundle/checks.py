@@ -21,7 +21,8 @@ from ..last_line import install_last_line
 from ..networks import ARCHITECTURE_ARGUMENTS
 from .own_files import CHECK_KEY, EXTRA_KEYS_KEY, bundle_folder, entry_points_of_run, read_own_files, resolving_parser
 from .references import ENTRY_POINTS, keys_read, walk
-from .typed_text import arguments_of_monai, restore_typed_text
+from .settings import put_settings, read_settings, read_typed, takes
+from .typed_text import arguments_of_monai, restore_typed_text, typed_values
 from .verbatim import unwrap_all, value_of
 
 _SEPARATOR = "::"
@@ -46,8 +47,9 @@ def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
         overlays: names of the bundle's overlays that were given with it; each marks itself.
 
     Raises:
-        InputError: names each key that nothing reads and the known one most like it; a value of another kind than its
-            default's, or one that was changed on its way here; the components are of another version than the bundle.
+        InputError: names each key that nothing reads and the known one most like it; a value of another kind than the
+            key takes (`keys`) or its default has, or one that was changed on its way here; the components are of
+            another version than the bundle.
     """
     arguments = arguments_of_monai()
     if arguments is not None:
@@ -66,8 +68,11 @@ def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
         entry_points={*ENTRY_POINTS, *entry_points_of_run()},
         complete=not overlays,
     )
+    as_typed = {key for key, _ in typed_values(arguments or ())}
+    put_settings(parser, read_settings(config, own, as_typed))
     if arguments is not None:
         restore_typed_text(parser, own or config, arguments)
+        put_settings(parser, read_typed(parser, as_typed))
     unwrap_all(parser)
 
 
@@ -133,7 +138,8 @@ def check_keys(
     if unknown:
         raise InputError("; ".join(_explain(key, sorted(known)) for key in unknown))
     for key, value in config.items():
-        check_kind(key, value, (own or {}).get(key))
+        if not takes(key, value):
+            check_kind(key, value, (own or {}).get(key))
 
 
 def check_kind(key: str, value: Any, default: Any) -> None:
