@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .bundle import build
+from .bundle import build, write_settings_page
 from .checkpoints import (
     WeightsRecord,
     backbone_of,
@@ -87,10 +87,16 @@ def phantom(
 
 
 def build_bundles(*bundles: str) -> list[str]:
-    """Merge the YAML layers of bundles into their ``configs/*.json``; without names, of all in ``bundles/``."""
+    """Merge the YAML layers of bundles into their ``configs/*.json``; without names, of all in ``bundles/``.
+
+    Without names ``docs/settings.md`` is written, too.
+    """
     folders = [Path(name) for name in bundles] or sorted(
         path.parent.parent for path in Path().glob("bundles/*/sources/layers.yaml")
     )
     if not folders:
         raise InputError("no bundles/*/sources/layers.yaml below the working directory: name the bundles' folders")
-    return [str(path) for folder in folders for path in build(folder)]
+    written = [str(path) for folder in folders for path in build(folder)]
+    if not bundles and Path("docs").is_dir():
+        written.append(str(write_settings_page(Path("docs"), folders)))
+    return written

@@ -10,6 +10,7 @@ from .package import package
 from .root import config_files, find_bundle_root
 from .run_settings import run_settings
 from .segment import EXPORTED_SUFFIXES, segment
+from .settings_page import write_settings_page
 from .trained_model import check_trained_model, find_trained_model
 from .verbatim import wrap
 
@@ -29,4 +30,5 @@ __all__ = [
     "segment",
     "unpack",
     "wrap",
+    "write_settings_page",
 ]

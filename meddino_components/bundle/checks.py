@@ -21,8 +21,9 @@ from ..near_names import near_name
 from ..networks import ARCHITECTURE_ARGUMENTS
 from .own_files import CHECK_KEY, EXTRA_KEYS_KEY, bundle_folder, entry_points_of_run, read_own_files, resolving_parser
 from .references import ENTRY_POINTS, keys_read, walk
+from .settings import put_settings, read_settings, read_typed, takes
 from .typed_components import check_components
-from .typed_text import arguments_of_monai, restore_typed_text
+from .typed_text import arguments_of_monai, restore_typed_text, typed_values
 from .verbatim import unwrap_all, value_of
 
 _SEPARATOR = "::"
@@ -48,8 +49,8 @@ def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
 
     Raises:
         InputError: names each key that nothing reads and the known one most like it; a component that there is not; a
-            value of another kind than its default's, or one that was changed on its way here; the components are of
-            another version than the bundle.
+            value of another kind than the key takes (`keys`) or its default has, or one that was changed on its way
+            here; the components are of another version than the bundle.
     """
     arguments = arguments_of_monai()
     if arguments is not None:
@@ -70,8 +71,11 @@ def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
     )
     if own is not None:
         check_components(parser, own)
+    as_typed = {key for key, _ in typed_values(arguments or ())}
+    put_settings(parser, read_settings(config, own, as_typed))
     if arguments is not None:
         restore_typed_text(parser, own or config, arguments)
+        put_settings(parser, read_typed(parser, as_typed))
     unwrap_all(parser)
 
 
@@ -137,7 +141,8 @@ def check_keys(
     if unknown:
         raise InputError("; ".join(_explain(key, sorted(known)) for key in unknown))
     for key, value in config.items():
-        check_kind(key, value, (own or {}).get(key))
+        if not takes(key, value):
+            check_kind(key, value, (own or {}).get(key))
 
 
 def check_kind(key: str, value: Any, default: Any) -> None:

@@ -1,6 +1,6 @@
 """What each key at the top level of the shipped configurations takes: the one place that says it.
 
-`settings_check` reads it before anything is made, and ``docs/settings.md`` is generated from it.
+`settings` reads it before anything is made, and ``docs/settings.md`` is generated from it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from ..data.intensity import MODALITIES
 from ..data.layouts import LAYOUTS
 from .kinds import (
     Kind,
+    among,
     choice,
-    component,
     device,
     either,
     mapping,
@@ -28,15 +28,15 @@ _COUNT, _POSITIVE, _RATE = whole(0), whole(1), number(above=0)
 _SHARE = number(0, 1)
 _WEIGHT = number(0)
 _PATH = text("a path")
-_SIZES = several(_POSITIVE, "a whole number of pixels of at least 1, or a list of such")
+_SIZES = either(_POSITIVE, several(_POSITIVE, "a list of them, in pixels", at_least=1))
 _CASES = several(mapping(), "a list of cases, {'image': path, ...}")
 _SCALE = ordered_pair(number(above=0, high=1), "two numbers above 0, at most 1, the smaller first")
 _BETAS = several(number(0, 0.999999), "two numbers from 0 to below 1", length=2)
 _FLAG = truth()
 
-_GROUPS: dict[str, dict[str, Kind]] = {
+GROUPS: dict[str, dict[str, Kind]] = {
     "Where": {
-        "dataset_dir": either(several(_PATH, "a list of paths"), _PATH),
+        "dataset_dir": either(_PATH, several(_PATH, "a list of paths")),
         "output_dir": _PATH,
         "cache_dir": _PATH,
         "model_path": _PATH,
@@ -67,7 +67,7 @@ _GROUPS: dict[str, dict[str, Kind]] = {
         "drawn_names": mapping("a mapping, {'name in the file': 'label'}"),
         "label_convention": text("the name of a convention"),
         "channel_names": several(text(), "a list of names", at_least=1),
-        "series_uid": optional(either(several(text(), "a list of texts"), text("a SeriesInstanceUID"))),
+        "series_uid": optional(either(text("a SeriesInstanceUID"), several(text(), "a list of them"))),
         "gantry_tilt": choice("refuse", "resample"),
         "uneven_slices": choice("refuse", "even"),
         "train_data": _CASES,
@@ -88,7 +88,7 @@ _GROUPS: dict[str, dict[str, Kind]] = {
         "fingerprint": optional(mapping("a mapping of numbers, as `plan` writes it", number())),
         "check_modality": _FLAG,
         "background": optional(number()),
-        "context_slices": whole(1, 3),
+        "context_slices": among(1, 3),
         "size_px": _POSITIVE,
         "sizes_px": several(_POSITIVE, "a list of whole numbers of pixels of at least 1", at_least=1),
         "intensity": optional(choice("scan", "picture")),
@@ -198,8 +198,8 @@ _GROUPS: dict[str, dict[str, Kind]] = {
         "n_resamples": _COUNT,
         "include_background": _FLAG,
         "layout": text("the name of a layout"),
-        "vector": text("the name of a vector"),
-        "pooling": text("the name of a pooling"),
+        "vector": choice("cls", "mean_patch"),
+        "pooling": choice("mean", "max"),
         "decoders": optional(several(choice("linear", "conv_2d", "conv_3d"), "a list of linear, conv_2d, conv_3d")),
         "attention_epochs": _COUNT,
         "attention_learning_rate": _RATE,
@@ -214,17 +214,16 @@ _GROUPS: dict[str, dict[str, Kind]] = {
         "extra_keys": several(text(), "a list of keys"),
     },
 }
-# what is made of components, for those who exchange one
-COMPONENTS = frozenset(
-    "cells check class_names controls data dataset datalist determinism dino_head displayable_configs embeddings "
-    "encoders evaluation evaluator failed handlers held_out ibot_head image_set inferer initialised interruptions "
-    "annotated chosen_intensity label_settings load_image load_label loss lr_scheduler manifest model model_exists "
-    "network network_def normalize_image objective optimizer orient_case own_encoder postprocessing preprocessing "
-    "pretrained published random_network record reference regions run_folder same_grid schedule scored_names scores "
-    "settings state_modality student_teacher train trained trainer training validate writer foreground_share "
-    "initialize finalize run".split()
-)
+# what is made of components, or of other keys
+_WORDS = """
+    cells check class_names controls data dataset datalist determinism dino_head displayable_configs embeddings
+    encoders evaluation evaluator failed handlers held_out ibot_head image_set inferer initialised interruptions
+    annotated chosen_intensity label_settings load_image load_label loss lr_scheduler manifest model model_exists
+    network network_def normalize_image objective optimizer orient_case own_encoder postprocessing preprocessing
+    pretrained published random_network record reference regions run_folder same_grid schedule scored_names scores
+    settings state_modality student_teacher train trained trainer training validate writer foreground_share
+    initialize finalize run
+"""
+COMPONENTS = frozenset(_WORDS.split())
 
-KEYS: dict[str, Kind] = {key: kind for group in _GROUPS.values() for key, kind in group.items()}
-GROUPS = _GROUPS
-COMPONENT = component()
+KEYS: dict[str, Kind] = {key: kind for group in GROUPS.values() for key, kind in group.items()}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import torch
@@ -45,6 +47,18 @@ def whole(low: int, high: int | None = None) -> Kind:
     return Kind(f"a whole number{_bounds(low, high)}", read)
 
 
+def among(*numbers: int) -> Kind:
+    """One of some whole numbers."""
+
+    def read(value: Any) -> int:
+        found = whole(min(numbers), max(numbers)).read(value)
+        if found not in numbers:
+            raise ValueError
+        return found
+
+    return Kind(f"one of {', '.join(map(str, numbers))}", read)
+
+
 def number(low: float | None = None, high: float | None = None, *, above: float | None = None) -> Kind:
     """A finite number; the text ``"1e-4"``, which YAML takes for one, is meant so.
 
@@ -62,7 +76,7 @@ def number(low: float | None = None, high: float | None = None, *, above: float 
             raise ValueError
         return found
 
-    words = f" above {above:g}" + ("" if high is None else f", at most {high:g}") if above is not None else ""
+    words = f" above {above}" + ("" if high is None else f", at most {high}") if above is not None else ""
     return Kind(f"a number{words or _bounds(low, high)}", read)
 
 
@@ -81,7 +95,7 @@ def text(what: str = "a text") -> Kind:
     """A text; a number is what it is as text."""
 
     def read(value: Any) -> str:
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        if isinstance(value, bool) or not isinstance(value, (str, int, float, os.PathLike)):
             raise ValueError
         return str(value)
 
@@ -183,33 +197,21 @@ def device() -> Kind:
             raise ValueError
         return found
 
-    here = "cpu" if not torch.cuda.is_available() else f"cpu, cuda or cuda:0 to cuda:{torch.cuda.device_count() - 1}"
-    return Kind(f"a device of this machine, such as {here}", read)
-
-
-def component() -> Kind:
-    """A component, a list of components, or a value that another key reads: what MONAI makes of it is its own."""
-
-    def read(value: Any) -> Any:
-        if not isinstance(value, (Mapping, list, tuple)):
-            raise ValueError
-        return value
-
-    return Kind("a component, {'_target_': ...}", read)
+    return Kind("a device of this machine, such as cpu or cuda:0", read)
 
 
 def _bounds(low: float | None, high: float | None) -> str:
     if low is None:
-        return "" if high is None else f" of at most {high:g}"
-    return f" of at least {low:g}" if high is None else f" from {low:g} to {high:g}"
+        return "" if high is None else f" of at most {high}"
+    return f" of at least {low}" if high is None else f" from {low} to {high}"
 
 
 def _number(value: Any) -> float:
     """A finite number, or the text of one; raises ValueError."""
     found = float(value) if isinstance(value, str) else value
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not math.isfinite(found):
+    if isinstance(found, bool) or not isinstance(found, Real) or not math.isfinite(found):
         raise ValueError
-    return found
+    return found if isinstance(found, int) else float(found)
 
 
 def _literal(value: Any) -> Any:

@@ -15,12 +15,14 @@ from monai.bundle import ConfigComponent, ConfigExpression
 from monai.bundle.reference_resolver import ReferenceResolver
 from monai.bundle.utils import ID_REF_KEY, ID_SEP_KEY, MACRO_KEY
 
+from .keys import KEYS
+
 
 def holds_text(config: Mapping[str, Any], key: str) -> bool:
     """Whether a key's default says that what a user gives for it is a text.
 
     A default that is a text does, an expression does that puts a path together, a reference does where its key does.
-    null says nothing: then the component that takes the key is asked what it takes.
+    null says nothing: then `keys` does, and the component that takes the key is asked what it takes.
 
     Args:
         config: before it is resolved.
@@ -30,7 +32,9 @@ def holds_text(config: Mapping[str, Any], key: str) -> bool:
         return True  # found by a component where it is not given
     default = _node(config, key)
     if default is None:
-        return any(_takes_text(component, argument) for component, argument in _readers(config, key))
+        kind = KEYS.get(key)
+        readers = _readers(config, key)
+        return (kind is not None and kind.is_text) or any(_takes_text(*reader) for reader in readers)
     if not isinstance(default, str):
         return False
     if ConfigExpression.is_expression(default):

@@ -176,6 +176,11 @@ def network_of_model(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Mod
         random_start=sizes["random_start"],
         in_chans=3 if channels in (1, 3) else channels,
     )
+    if any(side % backbone.patch_size for side in settings.roi_size):
+        raise InputError(
+            f"roi_size is {settings.roi_size}; expected multiples of {backbone.patch_size}, the side of the encoder's "
+            "patches"
+        )
     return MedDinoSegmenter(
         backbone=backbone,
         num_classes=settings.num_outputs,

@@ -41,6 +41,8 @@ def trained(data, tmp_path_factory):
     output = tmp_path_factory.mktemp("trained")
     settings = {**TINY, **PLAN, **LARGE_SCALE, "modality": "ct", "fold": 1, "licences": ["CC-BY-4.0"]}
     del settings["label_names"]
+    # as YAML and command lines give them
+    settings |= {"fold": "1", "roi_size": 64, "learning_rate": "1e-4", "device": "cpu"}
     settings |= {"dataset_dir": str(data), "output_dir": str(output), "model_path": str(output / "model.pt")}
     run_here(["train"], settings)
     return output / "model.pt"
@@ -70,6 +72,7 @@ def test_the_record_holds_what_the_run_had(trained):
     assert record.metrics["epoch"] == 2
     assert set(record.metrics) == {"val_mean_dice", "epoch"}
     assert record.plan["pixdim"] == [5.0, 5.0]
+    assert (record.plan["roi_size"], record.data["layout"], record.data["split"]) == ([64, 64], "amos", None)
     checkpoint = read_record(trained.with_name("checkpoint.pt"))
     assert checkpoint.data == record.data
     assert isinstance(torch.load(trained, weights_only=True)["decoder.head.bias"], torch.Tensor)

@@ -101,6 +101,20 @@ def test_the_data_set_is_as_typed_then_as_in_training_then_as_published(weights,
     assert settings(weights(data=data, modality=None), modality="ct", **typed).modality == "ct"
 
 
+def test_the_split_is_as_typed_then_as_in_training(weights):
+    assert settings(weights()).split is None
+    assert settings(weights(data={"split": "nnunet"})).split == "nnunet"
+    assert settings(weights(data={"split": "nnunet"}), split="patients").split == "patients"
+
+
+def test_sides_that_the_encoders_patches_do_not_divide(network, tmp_path):
+    write_weights(network.state_dict(), tmp_path / "bare.pt")
+    sizes = {"backbone": "vit_mini", "interaction_indices": [1, 7], "label_names": ["background", "kidney"]}
+    found = settings(tmp_path / "bare.pt", roi_size=[64, 100], **sizes)
+    with pytest.raises(InputError, match=r"roi_size is \[64, 100\]; expected multiples of 16"):
+        network_of_model(settings=found)
+
+
 def test_labels_are_in_the_order_of_their_numbers(weights):
     names = {number: f"organ {number}" for number in (11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)}
     assert settings(weights(labels=names)).label_names == [f"organ {number}" for number in range(12)]

@@ -55,6 +55,16 @@ def test_plan_labels_and_split(network):
     assert record == WeightsRecord.from_json(record.to_json(), source="x")
 
 
+@pytest.mark.parametrize(
+    ("split", "kept"),
+    [(None, None), ("nnunet", "nnunet"), ("/secret/nnUNet_preprocessed/Dataset001", "splits_final.json")],
+)
+def test_the_rule_of_the_split_is_kept_but_no_path(network, split, kept):
+    record = record_of(network, split=split)
+    assert record.data["split"] == kept
+    assert "secret" not in record.to_json()
+
+
 def test_the_split_does_not_depend_on_the_order(network):
     first, second = (record_of(network, training_cases=cases) for cases in (CASES, CASES[::-1]))
     assert first.id == second.id
