@@ -37,7 +37,7 @@ _OURS = {
     "export": _words("ExportedNetwork compile_with_tensorrt"),
     "inference": _words("""
         AutocastInferer CaseEvaluator VolumeInferer WriteCased has_dropout model_settings network_of_model
-        supports_bfloat16
+        supports_bfloat16 supports_low_precision
         """),
     "interruption": _words("exit_on_signal"),
     "losses": _words("DiceCrossEntropyLoss GramLoss RegionDiceCrossEntropyLoss segmentation_loss"),
@@ -45,9 +45,10 @@ _OURS = {
     "processes": _words("join_processes"),
     "training": _words("""
         BestModel ClassBalanceDecay CollapseMonitor EarlyStopping FeatureEvaluation GradientClipping
-        GramTeacherRefresh JsonLog LastModel ReleaseRunFolder RunFolder RunProgress ScheduleHandler Schedules
-        SelfDistillationObjective SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate Throughput
-        TrainingCheckpoint Validation constant_schedule fine_tuning_groups from_annotators on_device run_training
+        GramTeacherRefresh JsonLog LastModel LossScaling ReleaseRunFolder RunFolder RunProgress ScheduleHandler
+        Schedules SelfDistillationObjective SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate
+        Throughput TrainingCheckpoint Validation constant_schedule fine_tuning_groups from_annotators on_device
+        run_training
         self_distillation_groups shard stage_manifest start_from_stage training_record warmup_cosine_schedule
         write_scalars
         """),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from torch.utils.data import Sampler
 
+from ..errors import InputError
 from ..processes import rank_and_size
 
 
@@ -16,13 +17,15 @@ class GlobalBatchSampler(Sampler[list[int]]):
     that one process sees with n * B. The stream is unbounded and starts anywhere, which makes resuming exact.
 
     Args:
-        batch_size: samples a process and iteration.
+        batch_size: samples a process and forward pass.
+        accumulation_steps: forward passes an iteration; the batch that a loader makes has the samples of all of them.
     """
 
-    def __init__(self, *, batch_size: int) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        self.batch_size = batch_size
+    def __init__(self, *, batch_size: int, accumulation_steps: int = 1) -> None:
+        for name, value in (("batch_size", batch_size), ("accumulation_steps", accumulation_steps)):
+            if value < 1:
+                raise InputError(f"{name} is {value}; expected at least 1")
+        self.batch_size = batch_size * accumulation_steps
         self.start_iteration = 0
 
     def __iter__(self) -> Iterator[list[int]]:

@@ -1,6 +1,6 @@
 """Volume in, labels on the same grid out; writers and the engine that runs a folder of cases."""
 
-from .autocast import AutocastInferer, supports_bfloat16
+from .autocast import AutocastInferer, autocast_dtype, supports_bfloat16, supports_low_precision
 from .body_region import body_mask, body_region
 from .case_evaluator import CaseEvaluator
 from .foreground_share import has_dropout
@@ -15,11 +15,13 @@ __all__ = [
     "ModelSettings",
     "VolumeInferer",
     "WriteCased",
+    "autocast_dtype",
     "body_mask",
     "body_region",
     "has_dropout",
     "model_settings",
     "network_of_model",
     "supports_bfloat16",
+    "supports_low_precision",
     "write_overlay",
 ]

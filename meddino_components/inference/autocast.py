@@ -1,4 +1,4 @@
-"""bf16 where a device computes in it."""
+"""Low precision where a device computes in it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
+from ..errors import InputError
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 def supports_bfloat16(device: torch.device | str) -> bool:
     """True if the device multiplies bf16 matrices in hardware; emulation would be slower than fp32."""
@@ -17,19 +21,45 @@ def supports_bfloat16(device: torch.device | str) -> bool:
     return torch.device(device).type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
+def supports_low_precision(device: torch.device | str) -> bool:
+    """True if the device multiplies bf16 in hardware, or is a GPU that multiplies fp16 fast: V100, T4, RTX 20."""
+    if torch.device(device).type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):
+        return True
+    return supports_bfloat16(device)
+
+
+def autocast_dtype(device: torch.device | str, amp: bool | str) -> torch.dtype | None:
+    """The precision that autocast takes on a device; None leaves autocast out.
+
+    Args:
+        device: a CPU or CUDA device.
+        amp: False; ``bf16``; ``fp16``; or True: bf16, but fp16 on a GPU without bf16.
+
+    Raises:
+        InputError: another value.
+    """
+    if amp is False or amp is True:
+        without_bf16 = torch.device(device).type == "cuda" and not supports_bfloat16(device)
+        return (torch.float16 if without_bf16 else torch.bfloat16) if amp else None
+    if amp not in _DTYPES:
+        raise InputError(f"amp is {amp!r}; expected True, False, bf16 or fp16")
+    return _DTYPES[amp]
+
+
 class AutocastInferer(Inferer):
-    """Run a network under bf16 autocast and return fp32 logits, or a list of them from a deeply supervised network.
+    """Run a network under autocast and return fp32 logits, or a list of them from a deeply supervised network.
 
     MONAI's engines autocast on CUDA alone and with a gradient scaler, which bf16 does not need.
 
     Args:
-        amp: compute in bf16; otherwise in the inputs' precision.
+        amp: whether and how to compute in low precision, see `autocast_dtype`; otherwise in the inputs' precision.
     """
 
-    def __init__(self, *, amp: bool) -> None:
+    def __init__(self, *, amp: bool | str) -> None:
         self.amp = amp
 
     def __call__(self, inputs: Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.amp):
+        dtype = autocast_dtype(inputs.device, self.amp)
+        with torch.autocast(inputs.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
             logits = network(inputs, *args, **kwargs)
         return [level.float() for level in logits] if isinstance(logits, list | tuple) else logits.float()

@@ -19,6 +19,7 @@ from ..data.geometry import in_plane_spacing
 from ..data.intensity import value_outside
 from ..data.regions import Regions
 from ..data.resampling import ImageResampling
+from .autocast import autocast_dtype
 from .body_region import body_region
 from .foreground_share import ForegroundShare
 from .slice_labeller import OpenProbabilities, Region, SliceLabeller
@@ -53,7 +54,7 @@ class VolumeInferer(Inferer):
             Scores go the way back linearly.
         regions: what the network's scores are of: regions within each other, each with a sigmoid. None: classes that
             exclude each other.
-        amp: compute in bfloat16, on any device.
+        amp: compute in low precision, see `autocast_dtype`.
         foreground_share: return probabilities of background and foreground instead of labels: [1, 2, H, W, D] float32.
         score_memory_mb: MiB that the class scores of the slices in flight may take; at least one slice always runs.
         progress: show a bar over slices (needs tqdm).
@@ -73,7 +74,7 @@ class VolumeInferer(Inferer):
         background: float | None = None,
         resampling: ImageResampling = "bilinear",
         regions: Regions | None = None,
-        amp: bool = False,
+        amp: bool | str = False,
         foreground_share: bool = False,
         score_memory_mb: float = 512,
         progress: bool = False,
@@ -145,13 +146,14 @@ class VolumeInferer(Inferer):
             share = ForegroundShare(shape=tuple(volume.shape[1:]), regions=self.regions is not None)
             probabilities = lambda n_classes: share  # noqa: E731
         device = next((p.device for p in getattr(network, "parameters", list)()), volume.device)
-        # One autocast context round the volume keeps the bfloat16 copies of the weights. They are kept only without
+        dtype = autocast_dtype(device, self.amp)
+        # One autocast context round the volume keeps the weights' copies in low precision. They are kept only without
         # inference_mode and only for parameters that require gradients (tried: torch 2.13, otherwise each batch
         # converts all weights anew).
         with (
             torch.no_grad(),
-            _requiring_gradients(network, active=self.amp),
-            torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.amp),
+            _requiring_gradients(network, active=dtype is not None),
+            torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None),
         ):
             self._segment(volume, spacing_mm, network, device, labels, probabilities)
         result = labels.permute(1, 2, 0)[None, None]

@@ -5,6 +5,9 @@ its own pixel, so a patch's pixels depend on its token alone. The decoder theref
 [pixels, channels] matrix whose rows are kept in quad-tree order - each row becomes the four rows of its sub-pixels -
 and puts the pixels into image order once, at the end, when only the classes are left as channels.
 
+With ``activation_checkpointing`` the tokens run through all stages in groups, and the backward pass computes a group
+again instead of keeping what all of them gave: the last stage alone makes 64 times as many values as the first gets.
+
 Without gradients on a CPU the later stages, which have small weights and many rows, run in chunks of rows that stay in
 the cache: their norms and activations then cost little beside the matrix products.
 
@@ -16,6 +19,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .tracing import is_traced
 
@@ -23,6 +27,8 @@ from .tracing import is_traced
 _FIRST_CHUNKED_STAGE = 2
 # measured with ViT-B and ViT-tiny widths: 512 to 1024 rows are best, 256 and 4096 are a third slower
 _ROWS_PER_CHUNK = 1024
+# tokens of a group: what the backward pass of ViT-B keeps of it is about half a gigabyte
+_TOKENS_PER_GROUP = 256
 
 
 class PatchExpansion(nn.Module):
@@ -53,14 +59,18 @@ class PatchDecoder(nn.Module):
         in_channels: channels of the feature map; halved at each stage (3072 to 192 for ViT-B with four levels).
         num_classes: output channels K.
         n_stages: doublings of the resolution; the patch size is 2 ** n_stages.
+        activation_checkpointing: compute the stages again in the backward pass, a group of tokens at a time.
 
     Shape: [B, C, h, w] -> [B, K, 2 ** n_stages * h, 2 ** n_stages * w].
 
     Reference: MedDINOv3, arXiv 2509.02379, section 3.1; golden values of the official ``Primus`` classes.
     """
 
-    def __init__(self, *, in_channels: int, num_classes: int, n_stages: int = 4) -> None:
+    def __init__(
+        self, *, in_channels: int, num_classes: int, n_stages: int = 4, activation_checkpointing: bool = False
+    ) -> None:
         super().__init__()
+        self.activation_checkpointing = activation_checkpointing
         if in_channels % 2**n_stages:
             raise ValueError(f"in_channels {in_channels} cannot be halved {n_stages} times")
         self.stages = nn.ModuleList(
@@ -77,13 +87,19 @@ class PatchDecoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         batch, channels, height, width = features.shape
         rows = features.permute(0, 2, 3, 1).reshape(-1, channels)
-        if rows.device.type == "cpu" and not (torch.is_grad_enabled() or is_traced()):
+        if self.activation_checkpointing and torch.is_grad_enabled():
+            groups = rows.split(_TOKENS_PER_GROUP)
+            logits = torch.cat([checkpoint(self._decode, group, use_reentrant=False) for group in groups])
+        elif rows.device.type == "cpu" and not (torch.is_grad_enabled() or is_traced()):
             rows = self._expand(rows, 0, _FIRST_CHUNKED_STAGE)
             chunks = rows.split(_ROWS_PER_CHUNK)
             logits = torch.cat([self._classify(self._expand(chunk, _FIRST_CHUNKED_STAGE)) for chunk in chunks])
         else:
-            logits = self._classify(self._expand(rows, 0))
+            logits = self._decode(rows)
         return quad_tree_to_image(logits, batch, height, width, len(self.stages))
+
+    def _decode(self, rows: Tensor) -> Tensor:
+        return self._classify(self._expand(rows, 0))
 
     def _expand(self, rows: Tensor, first: int, last: int | None = None) -> Tensor:
         for stage in self.stages[first:last]:

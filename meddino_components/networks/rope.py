@@ -6,6 +6,7 @@ Shapes: H, W patch grid; P = H * W patches; R storage tokens; d width of one att
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -147,6 +148,14 @@ def pad_rope_for_prefix(sin: Tensor, cos: Tensor, n_prefix: int) -> tuple[Tensor
     return sin, cos
 
 
+def without_autocast(like: Tensor) -> AbstractContextManager[Any]:
+    """Angles in the precision that was chosen for them: autocast to fp16 refuses to put bf16 tensors together."""
+    # "meta" knows no autocast
+    if like.device.type != "meta" and torch.is_autocast_enabled(like.device.type):
+        return torch.autocast(like.device.type, enabled=False)
+    return nullcontext()
+
+
 def rotate(x: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     """Rotate the channel pairs (i, i + d / 2) of x [..., d] by the angles behind ``sin`` and ``cos``.
 
@@ -165,7 +174,8 @@ def _rotated(x: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     if is_traced():
         # the same numbers; writing into halves, as below, becomes scatters in an exported graph
         sin, cos = sin[..., :half], cos[..., :half]
-        return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
+        with without_autocast(x):
+            return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
     out = wide * cos
     sin = sin[..., :half]
     # not addcmul: in bf16 it would round once where the published network rounds twice

@@ -18,7 +18,7 @@ class MedDinoSegmenter(nn.Module):
     """Slice in, class logits of every pixel out.
 
     Args:
-        backbone: the encoder; its patch size must be 16.
+        backbone: the encoder; its patch size must be a power of 2. The decoder recomputes activations where it does.
         num_classes: output channels K, the background included where there is one.
         in_channels: image channels; 1 is repeated to the backbone's.
         interaction_indices: blocks whose tokens are decoded; None takes the last of each quarter of the encoder, the
@@ -67,6 +67,7 @@ class MedDinoSegmenter(nn.Module):
             in_channels=backbone.embed_dim * len(self.aggregator.interaction_indices),
             num_classes=num_classes,
             n_stages=n_stages,
+            activation_checkpointing=backbone.activation_checkpointing,
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from .attention import Block, Rope
 from .layers import PatchEmbedding, make_norm
-from .rope import CoordinateNormalization, RopePositionEmbedding, pad_rope_for_prefix
+from .rope import CoordinateNormalization, RopePositionEmbedding, pad_rope_for_prefix, without_autocast
 
 Features = dict[str, Tensor | None]
 
@@ -285,8 +285,9 @@ class DinoVisionTransformer(nn.Module):
         return None if self.rope_embed.augments else self._draw_ropes(grids)
 
     def _draw_ropes(self, grids: list[tuple[int, int]]) -> list[Rope]:
-        tables = [self.rope_embed(height, width) for height, width in grids]
-        return [pad_rope_for_prefix(sin, cos, self.n_prefix_tokens) for sin, cos in tables]
+        with without_autocast(self.rope_embed.periods):
+            tables = [self.rope_embed(height, width) for height, width in grids]
+            return [pad_rope_for_prefix(sin, cos, self.n_prefix_tokens) for sin, cos in tables]
 
     def _split(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         return tokens[:, : self.n_prefix_tokens], tokens[:, self.n_prefix_tokens :]

@@ -9,6 +9,7 @@ from .early_stopping import EarlyStopping
 from .feature_evaluation import FeatureEvaluation
 from .gradient_clipping import GradientClipping
 from .json_log import JsonLog, write_scalars
+from .loss_scaling import LossScaling
 from .objective import SelfDistillationObjective
 from .param_groups import fine_tuning_groups, parameter_groups, self_distillation_groups
 from .placement import on_device, unwrap
@@ -37,6 +38,7 @@ __all__ = [
     "GramTeacherRefresh",
     "JsonLog",
     "LastModel",
+    "LossScaling",
     "ReleaseRunFolder",
     "RunFolder",
     "RunProgress",

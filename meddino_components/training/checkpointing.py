@@ -171,7 +171,7 @@ class TrainingCheckpoint:
         for name, found, expected in (
             ("epoch_length", payload["epoch_length"], engine.state.epoch_length),
             (
-                "batch_size x processes",
+                "batch_size x accumulation_steps x processes",
                 payload["batch_size"],
                 self.sampler.batch_size * rank_and_size()[1],
             ),

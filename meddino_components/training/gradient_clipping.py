@@ -13,9 +13,17 @@ from torch.distributed.tensor import DTensor
 
 from .placement import unwrap
 
+# the scale of a loss is halved at each step that is left out; below this it is not the scale that makes gradients too
+# large
+_SMALLEST_SCALE = 1.0
+
 
 class GradientClipping:
     """Handler: scale gradients so that their joint norm is at most ``max_norm``.
+
+    Where the loss is scaled (`LossScaling`), the scale is taken off first; it is in
+    ``engine.state.metrics["loss_scale"]``. A step whose norm is not finite then is left to the scaler, which leaves it
+    out, unless the scale has fallen below 1.
 
     The norm before clipping is in ``engine.state.metrics["gradient_norm"]``, or one for each of ``parts`` in
     ``"gradient_norm_<last name>"``.
@@ -40,9 +48,16 @@ class GradientClipping:
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
+        scaler = getattr(engine, "scaler", None)
+        if scaler is not None:
+            scaler.unscale_(engine.optimizer)
+            engine.state.metrics["loss_scale"] = scaler.get_scale()
         norms = [_clip(module, self.max_norm) for module in self._modules.values()]
         # one transfer from the device for all of them
         for name, value in zip(self._modules, torch.stack(norms).tolist(), strict=True):
+            if not math.isfinite(value) and scaler is not None and scaler.get_scale() >= _SMALLEST_SCALE:
+                engine.state.metrics.pop(name, None)
+                continue
             if not math.isfinite(value):
                 raise FloatingPointError(
                     f"{name.replace('_', ' ')} {value} at iteration {engine.state.iteration}: training stops before "

@@ -8,7 +8,17 @@ import time
 
 import pytest
 import torch
-from command_lines import AMOS, REPOSITORY, bundle_command, environment, losses, read_log, run_bundle, run_preloaded
+from command_lines import (
+    AMOS,
+    REPOSITORY,
+    bundle_command,
+    environment,
+    losses,
+    read_log,
+    run_bundle,
+    run_preloaded,
+    tensorboard_writers,
+)
 from in_process import run_here
 from tiny_settings import TINY
 
@@ -32,19 +42,50 @@ def test_writes_model_checkpoint_and_logs(training_overrides, tmp_path):
     assert list((output / "tensorboard").iterdir())
 
 
-def test_two_processes_give_the_losses_of_one_with_twice_the_batch(training_overrides, tmp_path):
+def test_two_processes_with_batches_in_pieces_give_the_losses_of_one_with_the_whole_batch(training_overrides, tmp_path):
     one = {**training_overrides, "drop_path_rate": 0.0, "batch_size": 4}
     # a checkpoint before the first validation: what the processes do together must come in one order
     one |= {"epochs": 2, "iterations_per_epoch": 3, "validation_interval": 2}
     run_bundle(["train"], one)
-    two = {**one, "batch_size": 2, "output_dir": str(tmp_path / "two"), "model_path": str(tmp_path / "two/model.pt")}
+    # and each its batch in two pieces
+    two = {**one, "output_dir": str(tmp_path / "two"), "model_path": str(tmp_path / "two/model.pt")}
+    two |= {"batch_size": 1, "accumulation_steps": 2}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
     run_bundle(["train", "multi_gpu_train"], two, launcher=torchrun)
     expected, found = losses(tmp_path / "run"), losses(tmp_path / "two")
     assert sorted(found) == [1, 2, 3, 4, 5, 6]
     assert [found[i] for i in range(1, 7)] == pytest.approx([expected[i] for i in range(1, 7)], rel=1e-5)
+    assert len(tensorboard_writers(tmp_path / "two")) == 1
     names = {path.name for path in (tmp_path / "run").iterdir()} - {"cache"}
     assert names == {path.name for path in (tmp_path / "two").iterdir()} - {"cache"}
+
+
+def test_a_batch_in_pieces_gives_the_losses_of_the_whole_and_may_be_divided_anew(training_overrides, tmp_path):
+    one = {**training_overrides, "drop_path_rate": 0.0, "batch_size": 4}
+    run_here(["train"], one)
+    pieces = {**one, "output_dir": str(tmp_path / "pieces"), "model_path": str(tmp_path / "pieces/model.pt")}
+    pieces |= {"batch_size": 1, "accumulation_steps": 4, "activation_checkpointing": True}
+    run_here(["train"], pieces)
+    expected, found = losses(tmp_path / "run"), losses(tmp_path / "pieces")
+    assert sorted(found) == [1, 2, 3, 4, 5, 6]
+    assert [found[i] for i in range(1, 7)] == pytest.approx([expected[i] for i in range(1, 7)], rel=1e-5)
+    models = [torch.load(tmp_path / run / "model.pt", weights_only=True) for run in ("run", "pieces")]
+    assert models[0].keys() == models[1].keys()
+    run_here(["train"], {**pieces, "epochs": 3, "resume": True, "batch_size": 2, "accumulation_steps": 2})
+    assert max(losses(tmp_path / "pieces")) == 9
+
+
+def test_fp16_scales_the_loss_and_keeps_the_scale(training_overrides, tmp_path):
+    half = {**training_overrides, "amp": "fp16", "drop_path_rate": 0.0}
+    run_here(["train"], {**half, "epochs": 1, "validation_interval": 1})
+    content = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert content["loss_scaling"]["scale"] > 1
+    run_here(["train"], {**half, "validation_interval": 1, "resume": True})
+    lines = [line for line in read_log(tmp_path / "run") if "loss" in line]
+    assert lines[3]["loss_scale"] == content["loss_scaling"]["scale"]
+    other = {**half, "amp": False, "output_dir": str(tmp_path / "fp32"), "model_path": str(tmp_path / "fp32/model.pt")}
+    run_here(["train"], other)
+    assert losses(tmp_path / "run")[1] == pytest.approx(losses(tmp_path / "fp32")[1], rel=0.01)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader
 
 from meddino_components import processes
 from meddino_components.data import GlobalBatchSampler
+from meddino_components.errors import InputError
 
 
 def batches(sampler, n):
@@ -55,5 +56,7 @@ def test_a_data_set_smaller_than_a_batch_gives_whole_batches():
 
 
 def test_refuses_a_batch_of_nothing():
-    with pytest.raises(ValueError, match="at least 1, got 0"):
+    with pytest.raises(InputError, match="batch_size is 0; expected at least 1"):
         GlobalBatchSampler(batch_size=0)
+    with pytest.raises(InputError, match="accumulation_steps is 0; expected at least 1"):
+        GlobalBatchSampler(batch_size=2, accumulation_steps=0)

@@ -5,7 +5,13 @@ import torch
 from torch.testing import assert_close
 
 from meddino_components.errors import InputError
-from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter, MultiScaleTokenAggregator, vit_backbone
+from meddino_components.networks import (
+    DinoVisionTransformer,
+    MedDinoSegmenter,
+    MultiScaleTokenAggregator,
+    patch_decoder,
+    vit_backbone,
+)
 from meddino_components.networks.channel_stem import ChannelStem
 
 
@@ -115,3 +121,21 @@ def test_blocks_that_the_encoder_lacks_are_refused_with_others_that_it_has():
 def test_the_last_block_of_each_quarter_unless_others_are_given(depth, levels):
     network = segmenter(backbone={"depth": depth}, interaction_indices=None)
     assert network.aggregator.interaction_indices == levels
+
+
+@pytest.mark.parametrize("tokens_per_group", [256, 5])
+def test_activation_checkpointing_changes_no_value_and_keeps_a_fraction(tokens_per_group, monkeypatch):
+    monkeypatch.setattr(patch_decoder, "_TOKENS_PER_GROUP", tokens_per_group)
+    images, found, kept = torch.randn(2, 1, 32, 48), {}, {}
+    for checkpointing in (False, True):
+        network, sizes = segmenter(backbone={"activation_checkpointing": checkpointing}).train(), []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor, sizes=sizes: sizes.append(tensor.numel()) or tensor, lambda tensor: tensor
+        ):
+            logits = network(images)
+        logits.square().mean().backward()
+        found[checkpointing] = {name: p.grad for name, p in network.named_parameters()}
+        found[checkpointing]["logits"], kept[checkpointing] = logits.detach(), sum(sizes)
+    for name, expected in found[False].items():
+        assert_close(found[True][name], expected, rtol=1e-4, atol=1e-5)
+    assert kept[True] < kept[False] / 4

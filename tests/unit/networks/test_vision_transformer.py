@@ -124,8 +124,9 @@ def test_a_cast_to_bf16_rounds_no_fp32_periods(precision, kept):
 @pytest.mark.parametrize(("autocast", "expected"), [(torch.bfloat16, torch.bfloat16), (torch.float16, torch.float32)])
 @pytest.mark.parametrize("rate", [0.0, 0.4])
 @pytest.mark.parametrize("training", [True, False])
-def test_no_setting_changes_the_precision_of_the_tokens(autocast, expected, rate, training):
-    network = vit(drop_path_rate=rate).train(training)
+@pytest.mark.parametrize("rope", ["bf16", "fp32"])
+def test_no_setting_changes_the_precision_of_the_tokens(autocast, expected, rate, training, rope):
+    network = vit(drop_path_rate=rate, pos_embed_rope_dtype=rope).train(training)
     with torch.autocast("cpu", dtype=autocast):
         assert network.forward_features(torch.randn(2, 1, 32, 32))["x_prenorm"].dtype == expected
 

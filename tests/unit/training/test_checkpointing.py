@@ -80,7 +80,7 @@ def test_nothing_to_resume_starts_anew_and_says_so(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"batch_size": 4}, "written with batch_size x processes 2, this run has 4"),
+        ({"batch_size": 4}, "written with batch_size x accumulation_steps x processes 2, this run has 4"),
         ({"epoch_length": 5}, "written with epoch_length 3, this run has 5"),
     ],
 )
