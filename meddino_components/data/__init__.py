@@ -1,5 +1,6 @@
 """Volumes on a known grid: reading, intensity, data sets, plans; phantoms, stores, curation, crops; labelled images."""
 
+from .augmentation import KeepBackgroundd, RandBlurd, RandGammad, RandLowResolutiond, RandRotateScaled
 from .brats_labels import brats_regions
 from .cache_place import default_cache_dir
 from .cases import list_cases
@@ -16,7 +17,7 @@ from .geometry import (
 )
 from .global_batch_sampler import GlobalBatchSampler
 from .image_sets import ImageSet, load_picture, read_image_set
-from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
+from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd, stated_fingerprint
 from .modality import StateModalityd
 from .phantoms import write_phantoms
 from .plan import plan
@@ -36,12 +37,17 @@ __all__ = [
     "CropDistortions",
     "GlobalBatchSampler",
     "ImageSet",
+    "KeepBackgroundd",
     "LabelsToRegionsd",
     "LoadRegionLabelsd",
     "LoadSequencesd",
     "LoadVolumed",
     "MultiCropDataset",
     "NormalizeIntensityByModalityd",
+    "RandBlurd",
+    "RandGammad",
+    "RandLowResolutiond",
+    "RandRotateScaled",
     "Regions",
     "ResampleInPlaned",
     "SliceDataset",
@@ -61,5 +67,6 @@ __all__ = [
     "read_datalist",
     "read_image_set",
     "resize_slices",
+    "stated_fingerprint",
     "write_phantoms",
 ]
