@@ -47,7 +47,7 @@ def test_the_network_of_the_end_is_kept(bundle, overlays, kept):
 
 
 def test_ct_is_normalised_by_the_data_sets_statistics_or_not_at_all():
-    with pytest.raises(Exception, match="normalize_image") as error:
+    with pytest.raises(Exception, match="stated_fingerprint") as error:
         overlaid(AMOS, "train", "reproduction").get_parsed_content("normalize_image")
     assert "fingerprint is null" in str(input_error(error.value))
     assert isinstance(input_error(error.value), InputError)
