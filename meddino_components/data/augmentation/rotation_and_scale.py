@@ -109,18 +109,20 @@ def sample_labels(labels: Tensor, grid: Tensor) -> Tensor:
     """
     height, width = labels.shape
     # one pixel of 0 before the first, two after the last
-    around = pad(labels[None], (1, 2, 1, 2))[0].flatten()
-    column = (((grid[..., 0] + 1) * width - 1) / 2).clamp(-1, width)
-    row = (((grid[..., 1] + 1) * height - 1) / 2).clamp(-1, height)
+    around = pad(labels[None], (1, 2, 1, 2))[0]
+    differs = torch.zeros_like(around, dtype=torch.bool)
+    corners = around[:-1, :-1]
+    differs[:-1, :-1] = (around[:-1, 1:] != corners) | (around[1:, :-1] != corners) | (around[1:, 1:] != corners)
+    column = (((grid[..., 0] + 1) * width - 1) / 2).clamp_(-1, width)
+    row = (((grid[..., 1] + 1) * height - 1) / 2).clamp_(-1, height)
     left, top = column.floor(), row.floor()
     corner = ((top + 1) * (width + 3) + left + 1).long()
-    neighbours = [around[corner + offset] for offset in (0, 1, width + 3, width + 4)]
-    sampled = neighbours[0]
-    differs = (neighbours[1] != sampled) | (neighbours[2] != sampled) | (neighbours[3] != sampled)
-    places = differs.nonzero(as_tuple=True)
+    around = around.flatten()
+    sampled = around[corner]
+    places = differs.flatten()[corner].nonzero(as_tuple=True)
     right, down = (column - left)[places], (row - top)[places]
     weights = torch.stack([(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down])
-    of_places = torch.stack([neighbour[places] for neighbour in neighbours])
+    of_places = torch.stack([around[corner[places] + offset] for offset in (0, 1, width + 3, width + 4)])
     shares = torch.stack([(weights * (of_places == mine)).sum(0) for mine in of_places])
     sampled[places] = of_places.gather(0, shares.argmax(0, keepdim=True))[0]
     return sampled
