@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -41,6 +42,17 @@ def join_processes() -> None:
         torch.cuda.set_device(dist.get_node_local_rank())
     assert dist.group.WORLD is not None
     atexit.register(_end_threads, [dist.group.WORLD])
+
+
+def loader_processes(most: int = 12) -> int:
+    """How many processes may make samples for this one: the processors that are left to it, but one.
+
+    Args:
+        most: nnU-Net's number, which keeps a GPU of a data centre busy.
+    """
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    on_this_machine = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return max(1, min(most, usable // on_this_machine - 1))
 
 
 def _end_threads(last_reference: list[dist.ProcessGroup]) -> None:

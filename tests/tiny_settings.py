@@ -9,6 +9,7 @@ TINY = {
     "epochs": 2,
     "iterations_per_epoch": 3,
     "validation_interval": 2,
+    "checkpoint_interval": 1,
     "batch_size": 2,
     "num_workers": 0,
     "progress": False,

@@ -24,10 +24,11 @@ _OURS = {
         """),
     "checkpoints": _words("backbone_of intensity_of load_backbone_weights load_network_weights load_starting_weights"),
     "data": _words("""
-        CheckSameGridd CropCollate CropDistortions GlobalBatchSampler LabelsToRegionsd LoadLabeld LoadRegionLabelsd
-        LoadSequencesd LoadVolumed MultiCropDataset NormalizeIntensityByModalityd ResampleInPlaned SliceDataset
-        SliceStore StateModalityd brats_regions class_names default_cache_dir find_layout list_cases list_sequence_cases
-        read_datalist read_image_set
+        CheckSameGridd CropCollate CropDistortions GlobalBatchSampler KeepBackgroundd LabelsToRegionsd LoadLabeld
+        LoadRegionLabelsd LoadSequencesd LoadVolumed MultiCropDataset NormalizeIntensityByModalityd RandBlurd RandGammad
+        RandLowResolutiond RandRotateScaled ResampleInPlaned SliceDataset SliceStore StateModalityd brats_regions
+        class_names default_cache_dir find_layout list_cases list_sequence_cases read_datalist read_image_set
+        stated_fingerprint
         """),
     "embeddings": _words("embed_image_set frozen_backbone raw_pixels with_external_encoders with_weights"),
     "evaluation": _words("""
@@ -42,7 +43,7 @@ _OURS = {
     "interruption": _words("exit_on_signal"),
     "losses": _words("DiceCrossEntropyLoss GramLoss RegionDiceCrossEntropyLoss segmentation_loss"),
     "networks": _words("DINOHead MedDinoSegmenter"),
-    "processes": _words("join_processes"),
+    "processes": _words("join_processes loader_processes"),
     "training": _words("""
         BestModel ClassBalanceDecay CollapseMonitor EarlyStopping FeatureEvaluation GradientClipping
         GramTeacherRefresh JsonLog LastModel LossScaling ReleaseRunFolder RunFolder RunProgress ScheduleHandler
@@ -103,7 +104,7 @@ VALUES = _words("torch.bfloat16 torch.float16 torch.float32")
 ATTRIBUTES = _words("""
     background backbone channel_names context_slices dataset_layout embed_dim exit_if_failed fingerprint fold
     frozen_until item items keys label_names lower members modality n_folds names num_labels patch_size pixdim
-    record record_id regions resampling roi_size rstrip run segment_codes sha256 split strip type upper values
+    record record_id regions resampling roi_size rstrip run segment_codes selection sha256 split strip type upper values
     """)
 
 

@@ -1,5 +1,6 @@
 """Volumes on a known grid: reading, intensity, data sets, plans; phantoms, stores, curation, crops; labelled images."""
 
+from .augmentation import KeepBackgroundd, RandBlurd, RandGammad, RandLowResolutiond, RandRotateScaled
 from .brats_labels import brats_regions
 from .cache_place import default_cache_dir
 from .cases import list_cases
@@ -16,7 +17,7 @@ from .geometry import (
 )
 from .global_batch_sampler import GlobalBatchSampler
 from .image_sets import ImageSet, load_picture, read_image_set
-from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd
+from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd, stated_fingerprint
 from .label_loading import LoadLabeld
 from .label_names import AMOS_LABELS, class_names, label_names
 from .layouts import find_layout
@@ -39,6 +40,7 @@ __all__ = [
     "CropDistortions",
     "GlobalBatchSampler",
     "ImageSet",
+    "KeepBackgroundd",
     "LabelsToRegionsd",
     "LoadLabeld",
     "LoadRegionLabelsd",
@@ -46,6 +48,10 @@ __all__ = [
     "LoadVolumed",
     "MultiCropDataset",
     "NormalizeIntensityByModalityd",
+    "RandBlurd",
+    "RandGammad",
+    "RandLowResolutiond",
+    "RandRotateScaled",
     "Regions",
     "ResampleInPlaned",
     "SliceDataset",
@@ -68,5 +74,6 @@ __all__ = [
     "read_datalist",
     "read_image_set",
     "resize_slices",
+    "stated_fingerprint",
     "write_phantoms",
 ]

@@ -128,6 +128,21 @@ class NormalizeIntensityByModalityd(MapTransform):
         return volume
 
 
+def stated_fingerprint(fingerprint: Mapping[str, float] | None) -> Mapping[str, float]:
+    """The fingerprint of a configuration that cannot do without one.
+
+    Raises:
+        InputError: there is none.
+    """
+    if fingerprint is None:
+        raise InputError(
+            "fingerprint is null, and this configuration normalises by the data set's statistics. Derive them by "
+            "`python -m meddino_components plan DATASET_DIR LAYOUT --output plan.json`, and give plan.json as the last "
+            "--config_file"
+        )
+    return fingerprint
+
+
 def value_outside(background: float | None) -> float:
     """What a normalised image holds beyond its edges: round slices smaller than a window, and after a rotation.
 

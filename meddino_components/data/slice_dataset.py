@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from monai.transforms import Compose
 from monai.utils import convert_to_tensor
-from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.utils.data import Dataset
 
 from ..errors import InputError
@@ -35,7 +35,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         seed: seed of all samples.
         foreground_fraction: share of samples centred near a voxel of a class drawn evenly among those of the case.
         margin: the slice handed to ``transform`` is this much larger than ``roi_size``, so that rotation and zoom
-            bring no empty corners in.
+            bring few empty corners in; nnU-Net's by default.
         context_slices: 1, or 3 to give the slices below and above as channels ("2.5D").
         background: value of the image outside the patient, if the data set marks it; what is put round slices that are
             smaller than a window follows from it, see `value_outside`.
@@ -56,7 +56,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         cache_dir: str | Path,
         seed: int = 0,
         foreground_fraction: float = 0.33,
-        margin: float = 1.2,
+        margin: float = 1 / 0.85,
         context_slices: int = 1,
         background: float | None = None,
         num_classes: int | None = None,
@@ -90,9 +90,9 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         slice_index, centre = self._draw_place(case, rng)
         image, label = self._read(case, slice_index, centre)
         self.transform.set_random_state(seed=int(rng.integers(2**31)))
-        sample = self.transform({"image": torch.from_numpy(image), "label": torch.from_numpy(label)})
+        sample = self.transform({"image": image, "label": label})
         # plain tensors: the affine of a slice has no reader in training
-        return {key: convert_to_tensor(sample[key], track_meta=False) for key in ("image", "label")}
+        return {key: convert_to_tensor(sample[key], track_meta=False).float() for key in ("image", "label")}
 
     def _draw_place(self, case: CachedCase, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
         """Slice number and the patch's centre (row, column)."""
@@ -106,10 +106,8 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         row, column = (int(rng.integers(side)) for side in plane)
         return int(rng.integers(n_slices)), (row, column)
 
-    def _read(
-        self, case: CachedCase, slice_index: int, centre: tuple[int, int]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Image [C, h, w] and label [1, h, w]: the network's window at the centre, and the margin round it.
+    def _read(self, case: CachedCase, slice_index: int, centre: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Image [C, h, w] float32 and label [1, h, w] uint8: the network's window at the centre, with its margin.
 
         The window lies inside the slice where it fits, as sliding windows do at inference: training sees organs at
         the same places of a window.
@@ -117,14 +115,17 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         image, label = case.image, case.label
         reach = self.context_slices // 2
         neighbours = np.clip(np.arange(slice_index - reach, slice_index + reach + 1), 0, len(image) - 1)
-        window, padding = [], []
+        window: list[slice] = []
+        edges: list[int] = []
         for middle, size, margin, side in zip(centre, self.roi_size, self.margins, label.shape[1:], strict=True):
             start = min(max(middle - size // 2, 0), side - size) if side > size else -((size - side) // 2)
             first, last = start - margin, start + size + margin
             window.append(slice(max(first, 0), min(last, side)))
-            padding.append((max(-first, 0), max(last - side, 0)))
+            # torch pads the last axis first
+            edges = [max(-first, 0), max(last - side, 0), *edges]
         rows, columns = window
-        pixels = np.concatenate([image[k, :, rows, columns] for k in neighbours]).astype(np.float32)
-        classes = label[slice_index, rows, columns].astype(np.float32)
-        pixels = np.pad(pixels, [(0, 0), *padding], constant_values=self.outside)
-        return pixels, np.pad(classes, padding)[None]
+        pixels = torch.from_numpy(np.concatenate([image[k, :, rows, columns] for k in neighbours])).float()
+        classes = torch.from_numpy(np.array(label[slice_index, rows, columns]))[None]
+        if any(edges):
+            pixels, classes = pad(pixels, edges, value=self.outside), pad(classes, edges)
+        return pixels, classes

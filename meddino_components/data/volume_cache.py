@@ -163,6 +163,8 @@ class VolumeCache(Dataset[CachedCase]):
 
     def _check_classes(self) -> None:
         """Another run, of a network with more classes, may have filled the cache."""
+        if self.num_classes is None:
+            return
         for number, case in enumerate(self.data):
             self._check_class(case, self[number].highest_class())
 

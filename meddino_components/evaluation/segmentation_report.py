@@ -72,6 +72,8 @@ class SegmentationReport:
         shown_channels: those that are drawn; None draws the first.
         background: value of the image outside the patient, drawn black.
         overwrite: replace results that were edited since, too.
+        network: which network of its training was evaluated, see `ModelSettings.selection`; None: not stated.
+        inference: settings by which labels were made, to be recorded.
 
     Raises:
         InputError: matplotlib or jinja2 is not installed, names recur; at the start: a file there may not be replaced;
@@ -95,6 +97,8 @@ class SegmentationReport:
         shown_channels: Sequence[str] | None = None,
         background: float | None = None,
         overwrite: bool = False,
+        network: Mapping[str, Any] | None = None,
+        inference: Mapping[str, Any] | None = None,
     ) -> None:
         missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
         if missing:
@@ -116,6 +120,7 @@ class SegmentationReport:
         self.n_pictures = n_pictures
         self.regions, self.background = regions, background
         self.channels = shown_numbers(channel_names, shown_channels)
+        self.network, self.inference = dict(network or {}), dict(inference or {})
         self._scores: dict[str, list[OrganScore]] = {}
         self._earlier: dict[str, list[OrganScore]] = {}
 
@@ -236,7 +241,7 @@ class SegmentationReport:
         }
         document |= summary.as_dict()
         document |= {"settings": facts.settings, "software": facts.software, "model_sha256": facts.model_sha256}
-        document["record_id"] = self.record_id
+        document |= {"record_id": self.record_id, "network": self.network or None}
         page = render_report(scores, summary, facts, pictures, self.n_pictures)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         write_scores(self.output_dir / "metrics.csv", scores, overwrite=self.folder.overwrite)
@@ -260,6 +265,8 @@ class SegmentationReport:
             absent = f"Dice 1 and HD95 0 where nothing is predicted, else Dice 0 and HD95 {WORST_DISTANCE_MM:.2f} mm"
             missed = f"Dice 0 and HD95 {WORST_DISTANCE_MM:.2f} mm"
         return {
+            "network": _of_training(self.network),
+            **{name: value for name, value in self.inference.items() if not name.startswith("_")},
             **({"regions": dict(zip(self.regions.names, self.regions.members, strict=True))} if self.regions else {}),
             "distance_metrics": self.distance_metrics,
             "surface_tolerance_mm": SURFACE_TOLERANCE_MM,
@@ -268,6 +275,16 @@ class SegmentationReport:
             "missed": missed,
             "averaging": "over cases, then over organs",
         }
+
+
+def _of_training(network: Mapping[str, Any]) -> str:
+    """Which network of its training was evaluated, in words."""
+    measured = ", ".join(f"{name} {value:.4g}" for name, value in network.items() if isinstance(value, float))
+    if network.get("kept") == "best":
+        return f"of the best validation of its training ({measured}), after epoch {network.get('epoch')}"
+    if network.get("kept") == "last":
+        return f"of the end of its training, after epoch {network.get('epoch')}"
+    return "which one of its training, the weights do not say"
 
 
 def _on_grid(volume: Any, label: MetaTensor, case_id: str, key: str) -> NDArray[Any]:

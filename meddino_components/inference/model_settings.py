@@ -89,6 +89,11 @@ class ModelSettings:
         return None if self.record is None else self.record.id
 
     @property
+    def selection(self) -> dict[str, Any] | None:
+        """Which network of its training this is: ``kept`` ("best" or "last"), ``epoch``, and what it was best by."""
+        return dict(self.record.metrics) or None if self.record is not None else None
+
+    @property
     def label_names(self) -> list[str] | dict[int, str]:
         """Of classes in their order, the background first; of regions by number, the background left out."""
         if self.regions is None:

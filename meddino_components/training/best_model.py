@@ -1,4 +1,4 @@
-"""Keep the network of the best validation, or of the end where nothing validates."""
+"""Keep the network of the best validation, or of the end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ignite.engine import Engine, Events
 from torch import nn
@@ -17,7 +18,7 @@ from .writable import check_writable
 
 
 class LastModel:
-    """Handler of the trainer: write the weights at the end of a run, for one that has no case to validate on.
+    """Handler of the trainer: write the weights at the end of a run.
 
     Args:
         network: what is saved, bare of a DDP wrapper.
@@ -56,7 +57,11 @@ class LastModel:
         self._writes_first = False
 
     def _record(self, engine: Engine) -> WeightsRecord | None:
-        return self.record
+        return None if self.record is None else replace(self.record, metrics=self._metrics(engine))
+
+    def _metrics(self, engine: Engine) -> dict[str, Any]:
+        """What the record says of how this network was chosen."""
+        return {"kept": "last", "epoch": int(engine.state.epoch)}
 
 
 class BestModel(LastModel):
@@ -67,12 +72,10 @@ class BestModel(LastModel):
         if engine.state.best_metric_epoch == engine.state.epoch:
             super().__call__(engine)
 
-    def _record(self, engine: Engine) -> WeightsRecord | None:
-        if self.record is None:
-            return None
+    def _metrics(self, engine: Engine) -> dict[str, Any]:
         state = engine.state
         measured = {state.key_metric_name: float(state.best_metric), "epoch": int(state.best_metric_epoch)}
-        return replace(self.record, metrics=measured)
+        return {"kept": "best", **measured}
 
 
 def _keep(path: Path, folder: Path) -> None:

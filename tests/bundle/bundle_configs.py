@@ -16,14 +16,20 @@ def read_json(bundle, name):
     return json.loads((bundle / "configs" / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def _is_meant_for(overlay, bundle, name):
+    """Several processes train, they do not infer; what runs a trained network does not train."""
+    if overlay.startswith("reproduction"):
+        return name == ("evaluate" if overlay.endswith("evaluate") else "train")
+    return not overlay.startswith("inference_" if "training" in read_json(bundle, name) else "multi_gpu")
+
+
 # every complete configuration by itself and under each overlay that is meant for it
 COMBINED = [(bundle, [name]) for bundle, name in COMPLETE]
 COMBINED += [
     (bundle, [name, overlay])
     for bundle, overlay in OVERLAYS
     for name in LAYERS[bundle]["complete"]
-    # several processes train, they do not infer; what runs a trained network does not train
-    if not overlay.startswith("inference_" if "training" in read_json(bundle, name) else "multi_gpu")
+    if _is_meant_for(overlay, bundle, name)
 ]
 
 

@@ -70,7 +70,7 @@ def test_the_record_holds_what_the_run_had(trained):
     assert (record.bundle, record.modality, record.licences) == ("meddinov3_seg_amos", "ct", ("CC-BY-4.0",))
     assert (record.data["fold"], record.data["training"]["n_cases"]) == (1, 4)
     assert record.metrics["epoch"] == 2
-    assert set(record.metrics) == {"val_mean_dice", "epoch"}
+    assert set(record.metrics) == {"kept", "val_mean_dice", "epoch"}
     assert record.plan["pixdim"] == [5.0, 5.0]
     assert (record.plan["roi_size"], record.data["layout"], record.data["split"]) == ([64, 64], "amos", None)
     checkpoint = read_record(trained.with_name("checkpoint.pt"))

@@ -1,9 +1,13 @@
 """The group of a run's processes."""
 
+import os
 import subprocess
 import sys
 
+import pytest
 from command_lines import environment
+
+from meddino_components.processes import loader_processes
 
 # what is registered first runs last at the end of Python
 PROGRAM = """
@@ -22,6 +26,15 @@ print("in the run", n_gloo())
 {end}
 """
 ALONE = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
+
+
+@pytest.mark.parametrize(
+    ("processors", "on_this_machine", "expected"), [(1, 1, 1), (8, 1, 7), (64, 1, 12), (64, 8, 7), (4, 8, 1)]
+)
+def test_loaders_share_the_processors(monkeypatch, processors, on_this_machine, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)), raising=False)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(on_this_machine))
+    assert loader_processes() == expected
 
 
 def test_threads_of_the_group_end_before_python_does():

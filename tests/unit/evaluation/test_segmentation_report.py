@@ -115,6 +115,33 @@ def test_a_run(tmp_path: Path) -> None:
     assert not [p for p in out.rglob("*") if ".partial" in p.name]
 
 
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (
+            {"kept": "best", "val_mean_dice": 0.8125, "epoch": 50},
+            "best validation of its training (val_mean_dice 0.8125)",
+        ),
+        ({"kept": "last", "epoch": 1000}, "of the end of its training, after epoch 1000"),
+        (None, "the weights do not say"),
+    ],
+)
+def test_says_which_network_was_scored_and_how_labels_were_made(
+    tmp_path: Path, network: dict[str, Any] | None, words: str
+) -> None:
+    out, inference = tmp_path / "out", {"_desc_": "why", "mirror_axes": [0, 1], "resampling": "cubic"}
+    report = SegmentationReport(output_dir=out, label_names=NAMES, network=network, inference=inference)
+    evaluator([save_case(tmp_path / "in", "c0", 0)], out, val_handlers=[report]).run()
+    document = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert document["network"] == network
+    assert words in document["settings"]["network"]
+    assert (document["settings"]["mirror_axes"], document["settings"]["resampling"]) == ([0, 1], "cubic")
+    assert "_desc_" not in document["settings"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert words in page
+    assert "cubic" in page
+
+
 def test_the_page_is_whole_and_self_contained(tmp_path: Path) -> None:
     cases = [save_case(tmp_path / "in", f"c{shift}", shift) for shift in (0, 2, 3)]
     evaluator(cases, tmp_path / "out").run()

@@ -10,9 +10,9 @@ from monai.engines import SupervisedEvaluator
 from tiny_trainer import TinyRun
 from torch import nn
 
-from meddino_components.checkpoints import sha256_of
+from meddino_components.checkpoints import WeightsRecord, read_record, sha256_of
 from meddino_components.files import append_to
-from meddino_components.training import BestModel, JsonLog, RunProgress
+from meddino_components.training import BestModel, JsonLog, LastModel, RunProgress
 
 
 class Scores:
@@ -45,6 +45,19 @@ def test_best_model_is_written_at_improvements_only(tmp_path):
         written.append(torch.load(path, weights_only=True)["weight"].item())
         assert (path.parent / "model.pt.sha256").read_text(encoding="utf-8") == f"{sha256_of(path)}  model.pt\n"
     assert written == [1, 1, 1, 4, 4]
+
+
+def test_weights_say_whether_they_are_the_best_or_the_last(tmp_path):
+    record = WeightsRecord(architecture=None, plan={}, labels={}, channels=())
+    validation = Scores([0.2, 0.5, 0.4])
+    BestModel(network=validation.network, path=tmp_path / "best.pt", record=record).attach(validation.engine)
+    for epoch in (1, 2, 3):
+        validation.engine.run(epoch)
+    (name,) = set(read_record(tmp_path / "best.pt").metrics) - {"kept", "epoch"}
+    assert read_record(tmp_path / "best.pt").metrics == {"kept": "best", "epoch": 2, name: 0.5}
+    run = TinyRun(epochs=3)
+    run.run(LastModel(network=run.network, path=tmp_path / "last.pt", record=record))
+    assert read_record(tmp_path / "last.pt").metrics == {"kept": "last", "epoch": 3}
 
 
 def test_log_has_a_line_for_each_iteration_and_validation(tmp_path):
