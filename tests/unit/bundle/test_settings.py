@@ -111,7 +111,7 @@ def test_what_is_meant(key, value, meant):
         ("mirror_axes", [2], r"a list of 0 \(rows\) and 1 \(columns\)"),
         ("modality", "pet", "one of ct, mr, DICOM tag or None"),
         ("section", "val", "one of training, validation, all_labelled, official_validation, test"),
-        ("dataset_layout", "nnunet", "one of amos, nnunet_raw, msd, brats, picture_masks or None"),
+        ("dataset_layout", "nnunet", "one of amos, nnunet_raw, msd, brats, dicom, picture_masks or None"),
         ("gantry_tilt", True, "one of refuse, resample"),
         ("output_dir", True, "a path"),
         ("output_dir", None, "a path"),
