@@ -150,9 +150,10 @@ def pad_rope_for_prefix(sin: Tensor, cos: Tensor, n_prefix: int) -> tuple[Tensor
 
 def without_autocast(like: Tensor) -> AbstractContextManager[Any]:
     """Angles in the precision that was chosen for them: autocast to fp16 refuses to put bf16 tensors together."""
+    device = like.device.type
     # "meta" knows no autocast
-    if like.device.type != "meta" and torch.is_autocast_enabled(like.device.type):
-        return torch.autocast(like.device.type, enabled=False)
+    if device != "meta" and torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16:
+        return torch.autocast(device, enabled=False)
     return nullcontext()
 
 
