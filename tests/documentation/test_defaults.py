@@ -1,6 +1,6 @@
 """Every bundle at its defaults: own output folder, own model, from wherever a user stands.
 
-Nothing is overridden but the data, lengths, the batch size and the backbone.
+Nothing is overridden but the data, lengths, the batch size and the backbone. No run says a warning.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import nibabel as nib
 import pytest
 from as_typed import SHORT_PRETRAINING, SHORT_SEGMENTATION, SHORT_STAGE
 from command_lines import AMOS, BRATS, REPOSITORY, losses, read_log
+from quiet import warnings_said
 
 from meddino_components.bundle import package
 
@@ -29,6 +30,8 @@ def run(folder: Path, *arguments: str, root: Path | None = None, processes: int 
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root or folder)}
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, encoding="utf-8", timeout=900)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-1500:]}\n{done.stderr[-3500:]}"
+    if processes == 1:  # torchrun and gloo have remarks of their own
+        assert warnings_said(done.stdout + done.stderr) == [], " ".join(command)
     return done.stdout + done.stderr
 
 

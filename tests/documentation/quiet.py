@@ -1,0 +1,15 @@
+"""Warnings that a run says on the screen: no shipped configuration may cause one."""
+
+from __future__ import annotations
+
+import re
+
+_WARNING = re.compile(r"warning|deprecated", re.IGNORECASE)
+# MONAI calls a function of its own with an argument that it has deprecated
+_NOT_OURS = re.compile(r"^monai\.metrics\.utils get_mask_edges:always_return_as_numpy")
+
+
+def warnings_said(output: str) -> list[str]:
+    """Lines that speak of a warning."""
+    lines = re.split(r"[\r\n]+", output)
+    return [line for line in lines if _WARNING.search(line) and not _NOT_OURS.search(line)]
