@@ -64,7 +64,7 @@ def read_payload(path: str | os.PathLike[str]) -> Any:
 
 
 def _warn_of_a_hole(path: Path) -> None:
-    if not pytorch_after(*_WITHOUT_HOLE):
+    if not pytorch_after(*_WITHOUT_HOLE, current_ver_string=str(torch.__version__)):
         warnings.warn(
             f"{path}: torch {torch.__version__} can be made to run code by such a file (CVE-2026-24747). Update torch "
             f"to {'.'.join(map(str, _WITHOUT_HOLE))}, or take .safetensors from those whom you do not trust",
