@@ -103,6 +103,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
     },
     "Network": {
         "weights": optional(text("a known encoder, a path, hf://owner/name or random")),
+        "weights_sha256": optional(text("a SHA-256")),
         "backbone": optional(text("a preset or a known encoder")),
         "random_start": optional(mapping()),
         "interaction_indices": several(whole(0), "a list of numbers of blocks, from 0", at_least=1),
@@ -125,6 +126,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "iterations_per_epoch": _POSITIVE,
         "iterations": _POSITIVE,
         "batch_size": _POSITIVE,
+        "accumulation_steps": _POSITIVE,
         "slices_per_batch": _POSITIVE,
         "depth": _POSITIVE,
         "learning_rate": _RATE,
@@ -138,12 +140,14 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "clip_norm": _RATE,
         "class_balance": _WEIGHT,
         "foreground_fraction": _SHARE,
-        "flip_probability": _SHARE,
+        "flip_rows_probability": _SHARE,
+        "flip_columns_probability": _SHARE,
         "horizontal_flip": _SHARE,
         "rotation": _WEIGHT,
         "layerwise_decay": number(above=0, high=1),
         "patch_embed_lr_mult": _WEIGHT,
         "validation_interval": _POSITIVE,
+        "keep_best_model": _FLAG,
         "early_stopping_patience": optional(_POSITIVE),
         "checkpoint_interval": _POSITIVE,
         "checkpoints_kept": _POSITIVE,
@@ -208,7 +212,8 @@ GROUPS: dict[str, dict[str, Kind]] = {
     },
     "Machine": {
         "device": device(),
-        "amp": _FLAG,
+        "amp": either(truth(), choice("bf16", "fp16")),
+        "compile": _FLAG,
         "num_workers": _COUNT,
         "progress": _FLAG,
         "extra_keys": several(text(), "a list of keys"),
@@ -218,11 +223,11 @@ GROUPS: dict[str, dict[str, Kind]] = {
 _WORDS = """
     cells check class_names controls data dataset datalist determinism dino_head displayable_configs embeddings
     encoders evaluation evaluator failed handlers held_out ibot_head image_set inferer initialised interruptions
-    annotated chosen_intensity label_settings load_image load_label loss lr_scheduler manifest model model_exists
-    network network_def normalize_image objective optimizer orient_case own_encoder postprocessing preprocessing
-    pretrained published random_network record reference regions run_folder same_grid schedule scored_names scores
-    settings state_modality student_teacher train trained trainer training validate writer foreground_share
-    initialize finalize run
+    annotated chosen_intensity early_stopping label_settings load_image load_label loss loss_scaling lr_scheduler
+    manifest model model_exists network network_def normalize_image objective optimizer orient_case own_encoder
+    postprocessing preprocessing pretrained published random_network record reference regions run_folder same_grid
+    schedule scored_names scores settings state_modality student_teacher train trained trainer training validate
+    writer foreground_share initialize finalize run
 """
 COMPONENTS = frozenset(_WORDS.split())
 

@@ -66,13 +66,13 @@ def listed_cases(root: Path, name: str) -> list[Case]:
     if not isinstance(entries, list):
         raise InputError(f"{root / DATASET_JSON}: '{name}' is a {type(entries).__name__}; expected a list.")
     cases = [_case(entry, root, labelled=name != "test") for entry in entries]
+    ids = _case_ids([Path(case["image"]) for case in cases], root)
     labels = Counter(case["label"] for case in cases if "label" in case)
     if recurring := [label for label, n in labels.items() if n > 1]:
         raise InputError(
             f"{root / DATASET_JSON}: {recurring[0]} is the label of more than one image; expected one for each. "
             "Correct the list."
         )
-    ids = _case_ids([Path(case["image"]) for case in cases], root)
     return [case | {"case_id": case_id} for case, case_id in zip(cases, ids, strict=True)]
 
 

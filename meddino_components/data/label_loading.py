@@ -16,6 +16,7 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..project import extra
 from .dicom.contours import read_contours
 from .dicom.drawn_regions import DrawnRegion, drawn_object
 from .dicom.headers import is_dicom_file
@@ -82,8 +83,8 @@ class LoadLabeld(MapTransform):
         drawn = drawn_object(path)
         if drawn is None:
             raise InputError(
-                f"{path}: expected a DICOM SEG or an RTSTRUCT as label, or a NIfTI, NRRD or MetaImage file. Reading "
-                "either needs pydicom: pip install 'meddino[dicom]'"
+                f"{path}: expected a DICOM SEG or an RTSTRUCT as label, or a NIfTI, NRRD or MetaImage file. Without "
+                f"pydicom no DICOM label is read: {extra('dicom')}"
             )
         uid = image.meta.get("dicom_series")
         if uid and drawn.series_uids and uid not in drawn.series_uids:

@@ -98,7 +98,7 @@ def encoders_and_controls(encoders: Sequence[FrozenEncoder], controls: Sequence[
 
 
 def frozen_backbone(
-    name: str, backbone: DinoVisionTransformer, *, intensity: Intensity = "scan", amp: bool = False
+    name: str, backbone: DinoVisionTransformer, *, intensity: Intensity = "scan", amp: bool | str = False
 ) -> FrozenEncoder:
     """A backbone of this project as an encoder: CLS token and patch tokens after the final norm.
 
@@ -108,6 +108,7 @@ def frozen_backbone(
         intensity: "scan" for weights trained on normalised scans, "picture" for the public DINOv3 weights.
         amp: encode in bfloat16; recorded in the digest, beside weights, settings of the network and blocks of levels.
     """
+    check_bfloat16(amp)
     backbone.eval()
     encode, encode_levels = backbone_encoder(backbone), level_encoder(backbone)
     return FrozenEncoder(
@@ -256,6 +257,16 @@ def network_settings(network: nn.Module) -> str:
         }
         facts.append([name, type(module).__qualname__, plain])
     return json.dumps(facts, sort_keys=True)
+
+
+def check_bfloat16(amp: bool | str) -> None:
+    """Refuse the low precision that these networks are not run in; they have no layers that scale for fp16.
+
+    Raises:
+        InputError: `amp` is neither a truth value nor "bf16".
+    """
+    if not isinstance(amp, bool) and amp != "bf16":
+        raise InputError(f"amp is {amp!r}; expected True (bf16), bf16 or False: fp16 is of fine-tuning alone")
 
 
 def in_bfloat16(encode: Callable[[Tensor], Made], network: nn.Module) -> Callable[[Tensor], Made]:

@@ -19,7 +19,7 @@ def external_encoder(
     source: str,
     *,
     device: str | torch.device,
-    amp: bool = False,
+    amp: bool | str = False,
     checkpoint: str | Path | None = None,
     size_px: int | None = None,
 ) -> FrozenEncoder:
@@ -83,7 +83,7 @@ def with_external_encoders(
     sources: Sequence[str],
     *,
     device: str | torch.device,
-    amp: bool = False,
+    amp: bool | str = False,
     size_px: int | None = None,
 ) -> list[FrozenEncoder]:
     """An encoder of this project and those of other libraries, to be compared with the same probes.

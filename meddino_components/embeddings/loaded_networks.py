@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..project import extra
-from .encoders import Encoder, FrozenEncoder, in_bfloat16, weights_digest
+from .encoders import Encoder, FrozenEncoder, check_bfloat16, in_bfloat16, weights_digest
 from .torchvision_pairing import import_torchvision
 
 # torch's own variable, read at each torch.load
@@ -93,13 +93,14 @@ def one_side(value: int | Sequence[int], *, what: str, source: str) -> int:
 
 
 def as_frozen_encoder(
-    loaded: LoadedNetwork, *, source: str, device: str | torch.device, amp: bool, size_px: int | None
+    loaded: LoadedNetwork, *, source: str, device: str | torch.device, amp: bool | str, size_px: int | None
 ) -> FrozenEncoder:
     """The network on its device in evaluation mode, after a try at its own size or at the next larger one.
 
     Raises:
         InputError: it gives no vector a patch on a grid, or takes another size alone than ``size_px``.
     """
+    check_bfloat16(amp)
     network = loaded.network.to(device).eval().requires_grad_(False)
 
     def encode(images: Tensor) -> tuple[Tensor, Tensor]:

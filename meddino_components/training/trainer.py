@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from ..data.crops.rendering import render_batch
+from ..embeddings.encoders import check_bfloat16
 from ..processes import rank_and_size, reduce_over_processes
 from .objective import SelfDistillationObjective
 
@@ -35,7 +36,7 @@ class SelfDistillationTrainer(Trainer):
         objective: loss terms of an iteration.
         epoch_length: iterations an epoch; needed for loaders without end.
         train_handlers: in the order in which they run.
-        amp: autocast to bfloat16.
+        amp: autocast to bfloat16, see `check_bfloat16`.
         non_blocking: copy batches to the GPU while it computes.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104, section 3; golden values of the official code.
@@ -52,11 +53,12 @@ class SelfDistillationTrainer(Trainer):
         objective: SelfDistillationObjective,
         epoch_length: int | None = None,
         train_handlers: Sequence[Any] | None = None,
-        amp: bool = False,
+        amp: bool | str = False,
         non_blocking: bool = True,
     ) -> None:
         self.network, self.optimizer, self.objective = network, optimizer, objective
-        self.autocast = amp
+        check_bfloat16(amp)
+        self.autocast = bool(amp)
         super().__init__(
             device=device,
             max_epochs=max_epochs,

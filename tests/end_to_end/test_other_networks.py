@@ -13,7 +13,7 @@ from tiny_settings import TINY
 
 from meddino_components.bundle import segment
 from meddino_components.checkpoints import read_record
-from meddino_components.errors import input_error
+from meddino_components.errors import InputError
 
 PLAIN = {"spatial_dims": 2, "in_channels": 1, "out_channels": 16}
 NETWORKS = {
@@ -70,9 +70,8 @@ def test_segmented_by_the_record_or_by_what_is_typed(of_others, phantoms, tmp_pa
     typed = {"dataset_dir": str(scan), "model_path": str(model), "modality": "ct"}
     run_here(["inference"], {**typed, "network_def": network, "output_dir": str(tmp_path / "typed")})
     if not described:
-        with pytest.raises(RuntimeError) as error:
+        with pytest.raises(InputError, match="none that a record can describe: give --network_def as it was trained"):
             segment(scan, tmp_path / "alone", model=model, modality="ct")
-        assert "none that a record can describe: give --network_def as it was trained" in str(input_error(error.value))
         return
     assert segment(scan, tmp_path / "alone", model=model, modality="ct")["ok"] == 1
     assert read_record(model).architecture["_target_"] == "monai.networks.nets.UNet"

@@ -13,6 +13,7 @@ from monai.utils import optional_import
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...project import extra
 from .drawn_regions import DrawnRegion
 from .headers import FloatArray
 
@@ -44,7 +45,7 @@ def read_contours(path: Path, affine: FloatArray, shape: tuple[int, ...]) -> lis
     pydicom, found = optional_import("pydicom")
     _, rasterises = optional_import("skimage.draw")
     if not (found and rasterises):
-        raise InputError(f"{path}: labels in an RTSTRUCT need pydicom and scikit-image: pip install 'meddino[dicom]'")
+        raise InputError(f"{path}: labels in an RTSTRUCT need pydicom and scikit-image: {extra('dicom')}")
     try:
         structures = pydicom.dcmread(path)
         names = {int(roi.ROINumber): str(roi.ROIName) for roi in structures.StructureSetROISequence}

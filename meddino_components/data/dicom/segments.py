@@ -14,6 +14,7 @@ from monai.utils import optional_import
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...project import extra
 from .drawn_regions import DrawnRegion
 from .headers import FloatArray
 
@@ -39,7 +40,7 @@ def read_segments(path: Path, affine: FloatArray, shape: tuple[int, ...]) -> lis
     """
     hd, found = optional_import("highdicom")
     if not found:
-        raise InputError(f"{path}: labels in a DICOM SEG need the package highdicom: pip install 'meddino[dicom]'")
+        raise InputError(f"{path}: labels in a DICOM SEG need the package highdicom: {extra('dicom')}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they quote the values of tags
         try:

@@ -268,14 +268,14 @@ def test_nothing_of_a_patient_is_kept(tmp_path, capfd):
 
 
 def test_missing_packages_are_named_at_the_start(scans, tmp_path, monkeypatch):
-    for name, said in (("blosc2", r"meddino\[pretrain\]"), ("matplotlib.figure", r"meddino\[report\]")):
+    for name, said in (("blosc2", r"extra 'pretrain'"), ("matplotlib.figure", r"extra 'report'")):
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, name, None)
             with pytest.raises(InputError, match=said):
                 curate(scans, tmp_path / "out", modality="ct", progress=False, num_workers=0)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "ray", None)
-        with pytest.raises(InputError, match=r"meddino\[ray\]"):
+        with pytest.raises(InputError, match=r"extra 'ray'"):
             curate(scans, tmp_path / "out", modality="ct", ray=True, **QUIET)
 
 
