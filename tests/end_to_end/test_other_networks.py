@@ -13,7 +13,7 @@ from tiny_settings import TINY
 
 from meddino_components.bundle import segment
 from meddino_components.checkpoints import read_record
-from meddino_components.errors import InputError
+from meddino_components.errors import InputError, input_error
 
 PLAIN = {"spatial_dims": 2, "in_channels": 1, "out_channels": 16}
 NETWORKS = {
