@@ -39,5 +39,5 @@ def config_files(bundle: str | Path, *names: str) -> list[str]:
     if not there:
         raise InputError(f"{folder / missing[0]}.json not found: {bundle} is no bundle's folder, give one by --bundle")
     near = near_name(missing[0], there)
-    hint = f"did you mean {near}? " if near else ""
-    raise InputError(f"{bundle} has no configuration {missing[0]!r}: {hint}It has {', '.join(there)}")
+    hint = f" Did you mean {near}?" if near else ""
+    raise InputError(f"{bundle} has no configuration {missing[0]!r}.{hint} It has {', '.join(there)}")

@@ -169,7 +169,7 @@ def wrong_inputs(tmp_path, phantoms, model):
         "no bundle": (["segment", image, tmp_path / "o", "--bundle", tmp_path], "inference.json not found"),
         "no overlay": (
             ["segment", image, tmp_path / "o", "--bundle", AMOS, "--overlay_config", "lapdog"],
-            "lapdog.json not found",
+            "has no configuration 'lapdog'. It has evaluate",
         ),
         "weights": (["import_weights", tmp_path / "lost.pth", tmp_path / "o.pt", *small], "lost.pth"),
         "backbone": (["import_weights", text, tmp_path / "o.pt", "--backbone", "vit_bass"], "'vit_bass'"),
