@@ -137,7 +137,7 @@ def test_a_label_without_a_name_is_refused_and_its_case_not_left_out(tmp_path):
 def test_a_decoder_that_there_is_not_is_refused_before_anything_is_encoded(tmp_path):
     with pytest.raises(RuntimeError) as error:
         segment(tmp_path / "out", dataset_dir=str(msd(tmp_path / "set")), n_folds=2, decoders=["linear", "conv3d"])
-    assert "expected a list of some of linear, conv_2d, conv_3d" in input_error(error.value)
+    assert "expected a list of linear, conv_2d, conv_3d" in input_error(error.value)
     assert visible(tmp_path / "out") == []
 
 

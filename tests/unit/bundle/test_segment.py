@@ -24,7 +24,7 @@ def test_weights_that_are_not_there(tmp_path):
 
 def test_a_misspelt_overlay_is_answered_with_the_bundles_own(tmp_path):
     with pytest.raises(
-        InputError, match=r"no configuration 'labtop': did you mean laptop\? It has evaluate, inference"
+        InputError, match=r"no configuration 'labtop'\. Did you mean laptop\? It has evaluate, inference"
     ):
         segment(tmp_path, tmp_path / "out", bundle=AMOS, overlay_config="labtop")
     with pytest.raises(InputError, match="is no bundle's folder, give one by --bundle"):
