@@ -28,7 +28,7 @@ def error_of(*arguments):
     [
         ("model.pt", [], "exported networks are .onnx or .pt2 files"),
         ("model.pt2", ["--model", "lost.pt"], "lost.pt"),
-        ("model.pt2", ["--overlay_config", "lost"], "lost.json not found: give the folder of a bundle"),
+        ("model.pt2", ["--overlay_config", "lost"], "has no configuration 'lost'. It has evaluate"),
         ("model.pt2", ["--roi_sise", "[64,64]"], "no key 'roi_sise': did you mean 'roi_size'?"),
     ],
 )
