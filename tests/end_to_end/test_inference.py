@@ -86,6 +86,7 @@ def test_a_folder_with_good_and_bad_cases(phantoms, mr_phantom, model, tmp_path,
     assert (output / "gut 1.nii.gz").stat().st_mtime_ns == stamp
 
 
+@pytest.mark.slow
 def test_a_file_by_monais_command_from_the_folder_of_the_bundle(phantoms, model, tmp_path):
     source = images_of(phantoms)[0]
     overrides = {"dataset_dir": str(source), "output_dir": str(tmp_path / "out"), "model_path": str(model)}

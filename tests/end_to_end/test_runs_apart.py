@@ -118,6 +118,7 @@ def finished(phantoms, tmp_path_factory):
     return places
 
 
+@pytest.mark.slow
 def test_a_resumed_run_may_be_longer_elsewhere_and_in_other_processes(training_overrides, tmp_path, phantoms):
     run_here(["train"], {**training_overrides, "epochs": 4})
     part = {**training_overrides, "output_dir": str(tmp_path / "part")}

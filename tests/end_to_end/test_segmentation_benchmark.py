@@ -172,6 +172,7 @@ def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
     assert np.isnan([dice["low"], dice["high"]]).all()  # one patient: no interval
 
 
+@pytest.mark.slow
 def test_pictures_with_masks(tmp_path):
     rows = ["image,mask,video"]
     for k in range(8):

@@ -77,6 +77,7 @@ def auc_of(output):
     return {(row["encoder"], row["probe"]): row["scores"]["AUC"] for row in rows}
 
 
+@pytest.mark.slow
 def test_attention_stands_beside_the_other_probes(slides, tmp_path):
     run_here(["slides", "laptop"], settings(slides[0], tmp_path, attention_maps=3), bundle=BENCHMARK)
     auc = auc_of(tmp_path)

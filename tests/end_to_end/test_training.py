@@ -42,6 +42,7 @@ def test_writes_model_checkpoint_and_logs(training_overrides, tmp_path):
     assert list((output / "tensorboard").iterdir())
 
 
+@pytest.mark.slow
 def test_two_processes_with_batches_in_pieces_give_the_losses_of_one_with_the_whole_batch(training_overrides, tmp_path):
     one = {**training_overrides, "drop_path_rate": 0.0, "batch_size": 4}
     # a checkpoint before the first validation: what the processes do together must come in one order

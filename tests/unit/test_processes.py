@@ -37,6 +37,7 @@ def test_loaders_share_the_processors(monkeypatch, processors, on_this_machine, 
     assert loader_processes() == expected
 
 
+@pytest.mark.slow
 def test_threads_of_the_group_end_before_python_does():
     """With a network in a cycle that holds the group, as a configuration does, whether or not the run left it."""
     for end in ("del network", "del network; torch.distributed.destroy_process_group()"):

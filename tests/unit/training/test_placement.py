@@ -22,6 +22,7 @@ def test_names_in_a_state_do_not_depend_on_how_a_network_is_trained():
     assert unwrap(wrapped) is not wrapped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"drop_path_rate": 0.5, "activation_checkpointing": True}])
 @pytest.mark.parametrize("n_pieces", [1, 2])
 def test_a_compiled_network_gives_the_step_of_the_plain_one(settings, n_pieces, monkeypatch):
