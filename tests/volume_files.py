@@ -1,5 +1,6 @@
 """Small scans in files: NIfTI, and DICOM series written byte by byte."""
 
+import locale
 import struct
 
 import itk
@@ -131,6 +132,7 @@ def _instance(
 def compress_as_jpeg2000(source, folder):
     """The files of a DICOM series, losslessly compressed."""
     folder.mkdir(parents=True)
+    before = locale.setlocale(locale.LC_ALL)
     kind, jpeg2000 = itk.Image[itk.SS, 3], itk.GDCMImageIOEnums.Compression_JPEG2000
     for path in sorted(source.iterdir()):
         io = itk.GDCMImageIO.New(FileName=str(path))
@@ -142,6 +144,8 @@ def compress_as_jpeg2000(source, folder):
         writer.UseInputMetaDataDictionaryOff()
         writer.SetUseCompression(True)
         writer.Update()
+    # GDCM's writer sets it to C, and this process would read files as ASCII from then on
+    locale.setlocale(locale.LC_ALL, before)
     return folder
 
 
