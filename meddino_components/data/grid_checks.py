@@ -26,6 +26,9 @@ SHEAR_TOLERANCE = 1e-3
 
 FloatArray = npt.NDArray[np.float64]
 
+# DICOM's and ITK's millimetres run to the left and to the back, NIfTI's to the right and to the front; its own inverse
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeHeader:

@@ -12,7 +12,7 @@ import numpy as np
 from monai.utils import optional_import
 
 from ..errors import InputError
-from .grid_checks import FloatArray, VolumeHeader, check_affine, spatial_shape
+from .grid_checks import LPS_TO_RAS, FloatArray, VolumeHeader, check_affine, spatial_shape
 from .nifti_header import contradicting_spacing
 from .size_limits import (
     check_claimed_size,
@@ -55,7 +55,7 @@ def read_itk_header(path: Path, *, spacing_mm: Sequence[float] | None = None, is
     direction = np.stack([np.asarray(io.GetDirection(i), float) for i in range(3)], axis=1)
     affine[:3, :3] = direction * _spacing(text, io, spacing_mm, path)
     affine[:3, 3] = [io.GetOrigin(i) for i in range(3)]
-    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # ITK's millimetres run to the left and to the back
+    affine = LPS_TO_RAS @ affine
     if not text.oriented:
         warnings.warn(
             f"{path}: the header does not say how the axes lie in the patient; left and right are taken from their "

@@ -10,9 +10,7 @@ from monai.data import MetaTensor
 from monai.utils import SpaceKeys
 
 from ..errors import InputError
-from .grid_checks import FloatArray, spatial_shape
-
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+from .grid_checks import LPS_TO_RAS, FloatArray, spatial_shape
 
 
 def volume_in_memory(value: Any, what: str) -> tuple[np.ndarray[Any, Any], FloatArray, str]:
@@ -38,6 +36,6 @@ def volume_in_memory(value: Any, what: str) -> tuple[np.ndarray[Any, Any], Float
     shape = spatial_shape(voxels.shape, what)
     affine = np.asarray(value.affine.cpu(), dtype=np.float64)
     if str(value.meta.get("space", SpaceKeys.RAS)) == SpaceKeys.LPS:
-        affine = _LPS_TO_RAS @ affine
+        affine = LPS_TO_RAS @ affine
     name = value.meta.get("filename_or_obj")
     return voxels.reshape(shape), affine, name if isinstance(name, str) and name else what

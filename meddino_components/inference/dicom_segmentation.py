@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..data.dicom import UNEVEN_TOLERANCE
-from ..data.grid_checks import plain
+from ..data.grid_checks import LPS_TO_RAS, plain
 from ..errors import InputError
 from ..project import ADDRESS, extra
 from .overlay import organ_colour
 from .segment_codes import Code, SegmentCode
 
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _NAME = "MedDINOv3"
 _SERIES_NUMBER_OFFSET = 1000  # of the new series, above that of the scan
 _GEOMETRY_TOLERANCE_MM = 1e-3
@@ -150,7 +149,7 @@ def _complete(sources: Sequence[Any], *, spacing_mm: float) -> None:
 
 def _check_geometry(sources: Sequence[Any], affine: NDArray[np.float64], shape: tuple[int, ...], folder: Path) -> None:
     """Compare the files' own positions with the grid of the labels, which went through another reader."""
-    lps = _RAS_TO_LPS @ affine
+    lps = LPS_TO_RAS @ affine
     first = sources[0]
     axes = np.array(first.ImageOrientationPatient, dtype=float).reshape(2, 3)
     steps = axes * np.array(first.PixelSpacing, dtype=float)[::-1, None]
@@ -172,7 +171,7 @@ def _check_geometry(sources: Sequence[Any], affine: NDArray[np.float64], shape: 
 
 def _volume(hd: Any, frames: NDArray[np.uint8], affine: NDArray[np.float64], source: Any) -> Any:
     """The labels with a grid of their own, indexed [F, R, C]."""
-    lps = _RAS_TO_LPS @ affine
+    lps = LPS_TO_RAS @ affine
     return hd.Volume(
         array=frames,
         affine=lps[:, [2, 1, 0, 3]],

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...project import extra
+from ..grid_checks import LPS_TO_RAS
 from .drawn_regions import DrawnRegion
 from .headers import FloatArray
 
@@ -21,7 +22,6 @@ from .headers import FloatArray
 PLANE_TOLERANCE_SLICES = 0.25
 # the standard writes the third in both ways
 _CLOSED = ("CLOSED_PLANAR", "CLOSED_PLANAR_XOR", "CLOSEDPLANAR_XOR")
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
 def read_contours(path: Path, affine: FloatArray, shape: tuple[int, ...]) -> list[DrawnRegion]:
@@ -64,7 +64,7 @@ def read_contours(path: Path, affine: FloatArray, shape: tuple[int, ...]) -> lis
     for name, contours in drawn:
         mask = np.zeros(shape, dtype=bool)
         for points in contours:
-            voxels = points @ _LPS_TO_RAS @ to_voxels[:3, :3].T + to_voxels[:3, 3]
+            voxels = points @ LPS_TO_RAS[:3, :3] @ to_voxels[:3, :3].T + to_voxels[:3, 3]
             number = _slice_of(voxels, shape[2], f"{path}: structure '{name}'")
             mask[..., number] ^= _inside(voxels[:, :2], shape[:2])
         regions.append(DrawnRegion(name=name, mask=mask))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from monai.utils import optional_import
 
 from ...errors import InputError
+from ..grid_checks import LPS_TO_RAS
 from .checks import check_series
 from .headers import FloatArray
 from .positions import UnevenSlices
@@ -22,7 +23,6 @@ from .series import DicomSeries, choose_series, positions_along_normal
 itk, _ = optional_import("itk")
 
 GantryTilt = Literal["refuse", "resample"]
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def read_series(
     affine[:3, 3] = np.array(image.GetOrigin())
     # a view: it holds the ITK image, whose voxels are not copied
     voxels = itk.array_view_from_image(image).T
-    return SeriesVolume(voxels=voxels, affine=_LPS_TO_RAS @ affine, series=series, resampled=tilted)
+    return SeriesVolume(voxels=voxels, affine=LPS_TO_RAS @ affine, series=series, resampled=tilted)
 
 
 def _slice_spacing_mm(series: DicomSeries) -> float:

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...project import extra
+from ..grid_checks import LPS_TO_RAS
 from .drawn_regions import DrawnRegion
 from .headers import FloatArray
 
 # voxels between the grid of the object and that of the scan: headers of both are rounded to some digits
 GRID_TOLERANCE_VOXELS = 0.05
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def read_segments(path: Path, affine: FloatArray, shape: tuple[int, ...]) -> list[DrawnRegion]:
@@ -63,7 +63,7 @@ def _mask(path: Path, segmentation: Any, number: int, affine: FloatArray, shape:
         volume = segmentation.get_volume(segment_numbers=[number], combine_segments=True, dtype=np.uint8)
     except Exception as error:
         raise _unreadable(path, error) from None
-    to_voxels = np.linalg.inv(affine) @ _LPS_TO_RAS @ volume.affine
+    to_voxels = np.linalg.inv(affine) @ LPS_TO_RAS @ volume.affine
     steps, start = np.rint(to_voxels[:3, :3]).astype(int), to_voxels[:3, 3]
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in volume.spatial_shape])).reshape(3, -1)
     moved = to_voxels[:3, :3] @ corners
