@@ -15,8 +15,6 @@ from .drawn_regions import drawn_object
 from .headers import is_dicom_file
 from .series import DicomSeries, list_series
 
-_SCANS = ("CT", "MR")
-
 
 def list_drawn_cases(root: Path, *, labelled: bool) -> list[dict[str, Any]]:
     """The scans below a folder that something was drawn on, or those that nothing was drawn on.
@@ -40,11 +38,14 @@ def list_drawn_cases(root: Path, *, labelled: bool) -> list[dict[str, Any]]:
     scans: dict[str, tuple[Path, DicomSeries]] = {}
     drawn: dict[str, Path] = {}
     for folder, files in walk(root):
+        slices: set[str] = set()
         for series in list_series(folder):
-            if series.modality_tag in _SCANS:
+            if series.modality is not None:
                 _add_once(scans, series, folder)
+                slices.update(series.files)
         for path in files:
-            if is_dicom_file(path) and (found := drawn_object(path)) is not None:
+            # slices are known already, and most of the files
+            if str(path) not in slices and is_dicom_file(path) and (found := drawn_object(path)) is not None:
                 _refer_once(drawn, found.series_uids, path)
     if missing := sorted(set(drawn) - set(scans)):
         raise InputError(

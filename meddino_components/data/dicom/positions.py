@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -139,9 +140,10 @@ def _check_even(
     missing = gaps[k] / usual
     looks = f"{round(missing) - 1} missing" if missing > 1.5 and abs(missing - round(missing)) < 0.05 else "irregular"
     thicknesses = count_thicknesses(series.slices)
-    counts = " and ".join(f"{count} slices of {mm:g} mm" for mm, count in thicknesses.items())
     mixed = (
-        f" There are {counts}: put those of one thickness into a folder of their own." if len(thicknesses) > 1 else ""
+        f" There are {_counted(thicknesses)}: put those of one thickness into a folder of their own."
+        if len(thicknesses) > 1
+        else ""
     )
     even = (
         " Or set uneven_slices to 'even' to have them taken as evenly spaced."
@@ -157,9 +159,12 @@ def _check_even(
 def _warn_of_thicknesses(series: DicomSeries, folder: Path) -> None:
     thicknesses = count_thicknesses(series.slices)
     if thicknesses and max(thicknesses) > (1 + _THICKNESS_TOLERANCE) * min(thicknesses):
-        counts = " and ".join(f"{count} slices of {mm:g} mm" for mm, count in thicknesses.items())
         warnings.warn(
-            f"{folder}: {counts} in one series. They lie at even distances and are read; check that they belong to one "
-            "scan.",
+            f"{folder}: {_counted(thicknesses)} in one series. They lie at even distances and are read; check that "
+            "they belong to one scan.",
             stacklevel=2,
         )
+
+
+def _counted(thicknesses: Mapping[float, int]) -> str:
+    return " and ".join(f"{count} slices of {mm:g} mm" for mm, count in thicknesses.items())
