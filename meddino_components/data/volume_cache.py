@@ -26,11 +26,12 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from ..errors import InputError, input_error
-from ..files import OutputFolder, file_stamp, flush, temporary_beside
+from ..files import OutputFolder, flush, temporary_beside
 from ..processes import first_process_decides, on_all_processes, rank_and_size
 from .cache_place import cached_bytes, check_space, gigabytes
 from .case_files import case_files
 from .intensity import INTENSITY_TABLE
+from .stamps import file_stamp
 
 # bump when the layout of the folder changes
 _LAYOUT = 1

@@ -17,11 +17,12 @@ from tqdm import tqdm
 
 from ..blank_figure import require_matplotlib
 from ..checkpoints import RANDOM, backbone_of, intensity_of
+from ..data.stamps import file_stamp
 from ..embeddings import FrozenEncoder, frozen_backbone, raw_pixels, with_weights
 from ..embeddings.encoders import level_blocks, network_settings
 from ..embeddings.prepared_images import PREPARATION
 from ..errors import InputError
-from ..files import OutputFolder, file_stamp, writes_results
+from ..files import OutputFolder, writes_results
 from ..interruption import ends_on_signal
 from ..networks import DinoVisionTransformer
 from .classification import evaluate_classification

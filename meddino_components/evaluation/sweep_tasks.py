@@ -10,9 +10,9 @@ from typing import Any
 
 from ..data.image_sets import ImageSet, read_image_set
 from ..data.patients import patient_of
+from ..data.stamps import file_stamp
 from ..embeddings import FrozenEncoder
 from ..errors import InputError
-from ..files import file_stamp
 from .classification import evaluate_classification
 from .frozen_segmentation import (
     DecoderTraining,

@@ -6,7 +6,6 @@ from .lock import held_lock, release_lock
 from .output_folder import OutputFolder, is_empty_folder, writes_results
 from .results import ResultFiles, adopt, append_to, check_results, is_unchanged
 from .spreadsheet import plain_cell, safe_cell, write_csv
-from .stamps import Stamp, file_stamp
 from .temporaries import remove_dead_temporaries, temporary_beside
 from .text import printable, write_text
 from .with_sha256 import write_atomically
@@ -15,11 +14,9 @@ __all__ = [
     "AtomicFiles",
     "OutputFolder",
     "ResultFiles",
-    "Stamp",
     "adopt",
     "append_to",
     "check_results",
-    "file_stamp",
     "flush",
     "held_lock",
     "is_empty_folder",

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data.case_files import case_files
-from ..files import file_stamp, is_unchanged, sha256_of
+from ..data.stamps import file_stamp
+from ..files import is_unchanged, sha256_of
 
 
 def provenance(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
-from ...files import Stamp, file_stamp
+from ..stamps import Stamp, file_stamp
 from .naming import first_few
 from .tiling import Tiling
 

@@ -21,8 +21,9 @@ from ...array_files import ArrayFile
 from ...data.geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, fit_to_square, in_plane_spacing
 from ...data.image_sets import Sample, load_picture
 from ...data.image_sets.picture_masks import load_mask
+from ...data.stamps import file_stamp
 from ...errors import InputError
-from ...files import AtomicFiles, file_stamp, write_text
+from ...files import AtomicFiles, write_text
 
 _LAYOUT = 1  # of what is written here; in the key
 

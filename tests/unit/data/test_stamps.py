@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from meddino_components.files import file_stamp
+from meddino_components.data.stamps import file_stamp
 
 
 def test_a_file(tmp_path):

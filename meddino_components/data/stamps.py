@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
+
+from .text_headers import detached_files
 
 # name, size and time in nanoseconds of each file
 Stamp = tuple[tuple[str, int, int], ...]
 
-# headers that name the files with the values (MetaImage by "ElementDataFile = ", NRRD by "data file: "), and how those
-# are commonly called, whatever a header says
+# of headers with the values beside them: how those are commonly called, whatever a header says
 _HEADERS = (".mhd", ".nhdr")
 _VALUES = (".raw", ".zraw", ".raw.gz", ".gz")
-_NAMES_VALUES = re.compile(r"^(?:elementdatafile\s*=|data ?file:)\s*(.*?)\s*$", re.IGNORECASE | re.MULTILINE)
-_LONGEST_HEADER = 2**16  # bytes that are looked at
 
 
 def file_stamp(path: str | Path) -> Stamp:
@@ -51,11 +49,6 @@ def _of_folder(path: Path) -> Stamp:
 
 
 def _of_values(header: Path) -> Stamp:
-    """Of the file that a header names; of all files beside it where it names several by a list or a pattern."""
-    with header.open("rb") as file:
-        text = file.read(_LONGEST_HEADER).decode("latin-1")
-    named = [name for name in _NAMES_VALUES.findall(text) if name and name.upper() != "LOCAL"]
-    if any(name.upper().startswith("LIST") or "%" in name for name in named):
-        return _of_folder(header.parent)
-    paths = [header.parent / name for name in named] + [header.with_suffix(end) for end in _VALUES]
-    return tuple(entry for path in dict.fromkeys(paths) for entry in file_stamp(path))
+    """The files that a header names, and those of the usual names."""
+    paths = [*detached_files(header), *(header.with_suffix(end) for end in _VALUES)]
+    return tuple(entry for path in dict.fromkeys(map(Path.resolve, paths)) for entry in file_stamp(path))
