@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from command_lines import AMOS, BRATS, REPOSITORY, bundle_command, environment, run_command
+from filelock import FileLock
 from in_process import write_laptop_model
 from label_server import INSTALL, run_inference, small_bundle
 from slice_stores import random_slices, write_store
@@ -65,15 +66,22 @@ def label_variables(tmp_path_factory):
 def label_python(tmp_path_factory):
     if given := os.environ.get("MEDDINO_LABEL_PYTHON"):
         return Path(given)
-    folder = tmp_path_factory.mktemp("label_venv") / "venv"
-    try:
-        venv.create(folder, with_pip=True)
-        for arguments in INSTALL:
-            run_command(folder / "bin" / "python", "-m", "pip", "install", "--quiet", *arguments)
-    except (AssertionError, OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(
-            f"no environment with MONAI Label: MEDDINO_LABEL_PYTHON is not set and none could be made ({error})"
-        )
+    # one for all processes of the tests: it takes minutes and 3.5 GB
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, made = shared / "label_venv", shared / "label_venv.made"
+    with FileLock(shared / "label_venv.lock"):
+        if not made.exists():
+            try:
+                venv.create(folder, with_pip=True, clear=True)
+                for arguments in INSTALL:
+                    run_command(folder / "bin" / "python", "-m", "pip", "install", "--quiet", *arguments)
+            except (AssertionError, OSError, subprocess.CalledProcessError) as error:
+                pytest.skip(
+                    f"no environment with MONAI Label: MEDDINO_LABEL_PYTHON is not set and none could be made ({error})"
+                )
+            made.touch()
     return folder / "bin" / "python"
 
 
