@@ -24,6 +24,7 @@ from .layouts import find_layout
 from .modality import StateModalityd
 from .phantoms import write_phantoms
 from .plan import plan
+from .read_ahead import ReadAhead
 from .regions import LabelsToRegionsd, LoadRegionLabelsd, Regions
 from .resampling import resize_slices
 from .sequences import LoadSequencesd, list_sequence_cases
@@ -52,6 +53,7 @@ __all__ = [
     "RandGammad",
     "RandLowResolutiond",
     "RandRotateScaled",
+    "ReadAhead",
     "Regions",
     "ResampleInPlaned",
     "SliceDataset",

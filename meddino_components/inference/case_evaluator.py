@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,6 +20,7 @@ from monai.transforms import Compose
 from monai.utils.enums import CommonKeys
 
 from ..data.cases import check_unique
+from ..data.read_ahead import ReadAhead
 from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, printable
 from ..interruption import Interrupted, NotedSignals, signals_noted
@@ -37,7 +38,8 @@ class CaseEvaluator(Evaluator):
 
     A MONAI workflow: handlers, metrics and progress bars attach as to any other. During an iteration ``state.batch``
     and ``state.output`` are lists with one dict (decollated, as handlers expect), empty after a failure; metrics see
-    the cases that succeeded. At the end a summary is printed and written to ``summary.json`` and ``summary.csv``.
+    the cases that succeeded. While a case is computed the next one's files are read. At the end a summary is printed
+    and written to ``summary.json`` and ``summary.csv``.
 
     One process at a time writes to ``output_dir``. Before the first case it is checked that no file of the user's would
     be replaced.
@@ -102,6 +104,7 @@ class CaseEvaluator(Evaluator):
         self.writer = writer
         self.folder = OutputFolder(output_dir, overwrite=overwrite)
         self._complete: set[str] = set()
+        self._cases = ReadAhead(dataset)
         self.summary = RunSummary()
         self._signals = NotedSignals()
 
@@ -120,8 +123,11 @@ class CaseEvaluator(Evaluator):
         self.summary = RunSummary(n_cases=len(cases))
         with signals_noted() as self._signals, self.folder.held(SUMMARY_FILES):
             self._check_outputs(cases)
+            to_run = [number for number, case in enumerate(cases) if _case_id(case) not in self._complete]
+            self._cases = ReadAhead(self.dataset, to_run)
             try:
-                super().run(global_epoch)
+                with closing(self._cases):
+                    super().run(global_epoch)
             finally:
                 if len(self.summary.cases) < len(cases):
                     self.summary.interrupted_by = self._signals.first
@@ -199,7 +205,7 @@ class CaseEvaluator(Evaluator):
         return output
 
     def _run_case(self, engine: Any, number: int, case_id: str, started: float) -> None:
-        case = self.dataset[number]
+        case = self._cases.take(number)
         engine.state.batch = [case]
         image = case[CommonKeys.IMAGE]
         files: AbstractContextManager[ResultFiles | None] = self.folder.files() if self.probabilities else nullcontext()

@@ -15,6 +15,7 @@ import torch
 from ignite.metrics import Average
 from inference_support import Thresholds, all_orientations, evaluator, oblique_affine, phantom, reoriented, save
 from monai.data import Dataset
+from monai.transforms import Compose
 
 from meddino_components.data import list_cases
 from meddino_components.errors import InputError
@@ -184,14 +185,14 @@ def test_a_signal_gives_up_the_case_and_the_summary_says_so(
     for name in "abcde":
         save(tmp_path / "in" / f"{name}.nii.gz")
 
-    class Interrupting(Dataset):
-        def __getitem__(self, index: int) -> Any:
-            if index == 1:
-                os.kill(os.getpid(), number)
-            return super().__getitem__(index)
+    def interrupted(case: dict[str, Any]) -> dict[str, Any]:
+        if case["case_id"] == "b":
+            os.kill(os.getpid(), number)
+        return case
 
     engine = evaluator(list_cases(tmp_path / "in", modality="ct"), tmp_path / "out")
-    engine.dataset = Interrupting(engine.dataset.data, engine.dataset.transform)
+    before = engine.dataset.transform
+    engine.dataset = Dataset(engine.dataset.data, Compose([*before.transforms, interrupted]))
     with pytest.raises(SystemExit) as end:
         engine.run()
     assert end.value.code == status

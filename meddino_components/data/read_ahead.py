@@ -1,0 +1,89 @@
+"""The next case is read while one is worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from monai.data import Dataset
+from monai.transforms import Compose, InvertibleTransform
+from torch.utils.data import IterableDataset
+
+
+class ReadAhead(IterableDataset[Any]):
+    """Cases of a data set in order, where a thread reads the next one's files while a case is worked on.
+
+    The thread runs the transforms before the first invertible one, which read and check; the others run where the case
+    is asked for, since inverting them, which may go on meanwhile, switches off what they note. One case more than
+    without is in memory. What a case raises is raised where that case is asked for, and the next one can be asked for
+    all the same: `monai.data.ThreadDataLoader` ends there as if there were no more. Processes would hand volumes over
+    in shared memory, of which containers often have 64 MB.
+
+    Args:
+        dataset: ``data`` is a sequence of case dicts, ``transform`` the preprocessing.
+        numbers: of the cases, in the order in which they will be asked for; None takes all.
+    """
+
+    def __init__(self, dataset: Dataset, numbers: Sequence[int] | None = None) -> None:
+        self.dataset = dataset
+        self.numbers: Sequence[int] = range(len(dataset)) if numbers is None else numbers
+        self._following = dict(zip(self.numbers, self.numbers[1:], strict=False))
+        self._n_reading = _n_before_invertible(dataset.transform)
+        self._thread: ThreadPoolExecutor | None = None
+        self._ahead: dict[int, Future[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            for number in self.numbers:
+                yield self.take(number)
+        finally:
+            self.close()
+
+    def take(self, number: int) -> Any:
+        """The preprocessed case of this number; the one after it begins to be read."""
+        if not self._n_reading:
+            return self.dataset[number]
+        if (ahead := self._ahead.pop(number, None)) is None:
+            read = self._read(number)
+        else:
+            try:
+                read = ahead.result()
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                # there may be room now that the case before it is gone
+                read = self._read(number)
+        if (following := self._following.get(number)) is not None:
+            self._thread = self._thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="read ahead")
+            self._ahead = {following: self._thread.submit(self._read, following)}
+        return self.dataset.transform(read, start=self._n_reading)
+
+    def close(self) -> None:
+        """Give up what was read ahead."""
+        self._ahead = {}
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._thread = None
+
+    def _read(self, number: int) -> Any:
+        return self.dataset.transform(self.dataset.data[number], end=self._n_reading)
+
+
+def _n_before_invertible(transform: Any) -> int:
+    """How many transforms come before the first that can be inverted; 0 where they cannot be run in two parts."""
+    if not isinstance(transform, Compose):
+        return 0
+    steps = transform.transforms
+    return next((n for n, step in enumerate(steps) if isinstance(step, InvertibleTransform)), len(steps))
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """MONAI wraps what a transform raises."""
+    link: BaseException | None = error
+    while link is not None and not isinstance(link, MemoryError):
+        link = link.__cause__
+    return link is not None
