@@ -26,9 +26,9 @@ _OURS = {
     "data": _words("""
         CheckSameGridd CropCollate CropDistortions GlobalBatchSampler KeepBackgroundd LabelsToRegionsd LoadLabeld
         LoadRegionLabelsd LoadSequencesd LoadVolumed MultiCropDataset NormalizeIntensityByModalityd RandBlurd RandGammad
-        RandLowResolutiond RandRotateScaled ResampleInPlaned SliceDataset SliceStore StateModalityd brats_regions
-        class_names default_cache_dir find_layout list_cases list_sequence_cases read_datalist read_image_set
-        stated_fingerprint
+        RandLowResolutiond RandRotateScaled ReadAhead ResampleInPlaned SliceDataset SliceStore StateModalityd
+        brats_regions class_names default_cache_dir find_layout list_cases list_sequence_cases read_datalist
+        read_image_set stated_fingerprint
         """),
     "embeddings": _words("embed_image_set frozen_backbone raw_pixels with_external_encoders with_weights"),
     "evaluation": _words("""

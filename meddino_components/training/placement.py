@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -10,6 +11,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import InputError
 from .accumulation import InPieces
+
+# newer versions of torch warn of the older name
+_NAMES = inspect.signature(DistributedDataParallel).parameters
+_NO_BROADCAST: dict[str, Any] = {
+    "forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers": False
+}
 
 
 def on_device(
@@ -44,7 +51,7 @@ def on_device(
     if not distributed:
         return network
     device_ids = [torch.device(device)] if torch.device(device).type == "cuda" else None
-    return DistributedDataParallel(network, device_ids=device_ids, broadcast_buffers=False)
+    return DistributedDataParallel(network, device_ids=device_ids, **_NO_BROADCAST)
 
 
 def unwrap(item: Any) -> Any:

@@ -21,6 +21,8 @@ import sys
 import time
 from pathlib import Path
 
+from quiet import warnings_said
+
 REPOSITORY = Path(__file__).parents[2]
 SANDBOX = Path(os.environ.get("DOCUMENTED_SANDBOX", "."))
 
@@ -86,11 +88,18 @@ def main(program: str, arguments: list[str]) -> int:
     typed = " ".join([program, *arguments])
     reason = next((why for pattern, why in EXCEPTIONS if re.search(pattern, typed)), None)
     started = time.perf_counter()
+    said: list[str] = []
     if reason is None:
-        status = subprocess.run(_command(program, arguments), check=False).returncode
+        done = subprocess.run(_command(program, arguments), check=False, capture_output=True, encoding="utf-8")
+        print(done.stdout, end="", flush=True)
+        print(done.stderr, end="", file=sys.stderr, flush=True)
+        status = done.returncode
+        if "monai.bundle" in arguments and "run" in arguments:
+            said = warnings_said(done.stdout + done.stderr)
     else:
         status = check_exception(program, arguments)
-    line = {"typed": typed, "status": status, "seconds": time.perf_counter() - started, "exception": reason}
+    seconds = time.perf_counter() - started
+    line = {"typed": typed, "status": status, "seconds": seconds, "exception": reason, "warnings": said}
     with open(os.environ["DOCUMENTED_LOG"], "a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")
     return status

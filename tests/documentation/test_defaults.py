@@ -30,8 +30,7 @@ def run(folder: Path, *arguments: str, root: Path | None = None, processes: int 
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root or folder)}
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, encoding="utf-8", timeout=900)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-1500:]}\n{done.stderr[-3500:]}"
-    if processes == 1:  # torchrun and gloo have remarks of their own
-        assert warnings_said(done.stdout + done.stderr) == [], " ".join(command)
+    assert warnings_said(done.stdout + done.stderr) == [], " ".join(command)
     return done.stdout + done.stderr
 
 

@@ -65,3 +65,4 @@ def test_what_a_page_shows_runs_as_it_stands(page, sandbox, models):
     assert log
     print(*(f"{line['seconds']:5.0f} s  {line['typed']}" for line in log), sep="\n")
     assert [line["typed"] for line in log if line["status"]] == []
+    assert [(line["typed"], line["warnings"]) for line in log if line["warnings"]] == []
