@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from monai.data import Dataset
 from monai.transforms import Compose, InvertibleTransform
 from torch.utils.data import IterableDataset
 
 
 class ReadAhead(IterableDataset[Any]):
-    """Cases of a data set in order, where a thread reads the next one's files while a case is worked on.
+    """A data set in order, where a thread reads the next case's files while a case is worked on.
 
     The thread runs the transforms before the first invertible one, which read and check; the others run where the case
     is asked for, since inverting them, which may go on meanwhile, switches off what they note. One case more than
@@ -21,15 +20,21 @@ class ReadAhead(IterableDataset[Any]):
     in shared memory, of which containers often have 64 MB.
 
     Args:
-        dataset: ``data`` is a sequence of case dicts, ``transform`` the preprocessing.
-        numbers: of the cases, in the order in which they will be asked for; None takes all.
+        data: case dicts.
+        transform: the preprocessing; None gives the case dicts.
+        numbers: the cases that will be asked for, in their order; None takes all.
     """
 
-    def __init__(self, dataset: Dataset, numbers: Sequence[int] | None = None) -> None:
-        self.dataset = dataset
-        self.numbers: Sequence[int] = range(len(dataset)) if numbers is None else numbers
+    def __init__(
+        self,
+        data: Sequence[Any],
+        transform: Callable[[Any], Any] | None = None,
+        numbers: Sequence[int] | None = None,
+    ) -> None:
+        self.data, self.transform = data, transform
+        self.numbers: Sequence[int] = range(len(data)) if numbers is None else numbers
         self._following = dict(zip(self.numbers, self.numbers[1:], strict=False))
-        self._n_reading = _n_before_invertible(dataset.transform)
+        self._n_reading = _n_before_invertible(transform)
         self._thread: ThreadPoolExecutor | None = None
         self._ahead: dict[int, Future[Any]] = {}
 
@@ -45,8 +50,8 @@ class ReadAhead(IterableDataset[Any]):
 
     def take(self, number: int) -> Any:
         """The preprocessed case of this number; the one after it begins to be read."""
-        if not self._n_reading:
-            return self.dataset[number]
+        if not isinstance(self.transform, Compose) or not self._n_reading:
+            return self.data[number] if self.transform is None else self.transform(self.data[number])
         if (ahead := self._ahead.pop(number, None)) is None:
             read = self._read(number)
         else:
@@ -60,7 +65,7 @@ class ReadAhead(IterableDataset[Any]):
         if (following := self._following.get(number)) is not None:
             self._thread = self._thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="read ahead")
             self._ahead = {following: self._thread.submit(self._read, following)}
-        return self.dataset.transform(read, start=self._n_reading)
+        return self.transform(read, start=self._n_reading)
 
     def close(self) -> None:
         """Give up what was read ahead."""
@@ -70,7 +75,8 @@ class ReadAhead(IterableDataset[Any]):
             self._thread = None
 
     def _read(self, number: int) -> Any:
-        return self.dataset.transform(self.dataset.data[number], end=self._n_reading)
+        assert isinstance(self.transform, Compose)
+        return self.transform(self.data[number], end=self._n_reading)
 
 
 def _n_before_invertible(transform: Any) -> int:

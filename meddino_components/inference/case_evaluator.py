@@ -104,7 +104,7 @@ class CaseEvaluator(Evaluator):
         self.writer = writer
         self.folder = OutputFolder(output_dir, overwrite=overwrite)
         self._complete: set[str] = set()
-        self._cases = ReadAhead(dataset)
+        self._cases = ReadAhead(())
         self.summary = RunSummary()
         self._signals = NotedSignals()
 
@@ -124,7 +124,7 @@ class CaseEvaluator(Evaluator):
         with signals_noted() as self._signals, self.folder.held(SUMMARY_FILES):
             self._check_outputs(cases)
             to_run = [number for number, case in enumerate(cases) if _case_id(case) not in self._complete]
-            self._cases = ReadAhead(self.dataset, to_run)
+            self._cases = ReadAhead(cases, self.dataset.transform, to_run)
             try:
                 with closing(self._cases):
                     super().run(global_epoch)

@@ -45,7 +45,7 @@ def numbered(n: int) -> list[dict[str, int]]:
 
 def test_the_next_case_alone_is_read_meanwhile() -> None:
     reading = Reading()
-    cases = ReadAhead(Dataset(numbered(4), Compose([reading])), [0, 2, 3])
+    cases = ReadAhead(numbered(4), Compose([reading]), [0, 2, 3])
     assert len(cases) == 3
     assert cases.take(0)["number"] == 0
     assert reading.wait_for(2)
@@ -68,7 +68,9 @@ def test_volumes_and_their_way_back_are_those_of_the_data_set(tmp_path: Path) ->
     back = Invertd(keys="image", transform=preprocessing, orig_keys="image")
     dataset = Dataset([{"image": str(path)} for path in paths], preprocessing)
     for _ in range(5):  # inverting one while the next is read
-        for path, expected, found in zip(paths, [dataset[k] for k in range(4)], ReadAhead(dataset), strict=True):
+        for path, expected, found in zip(
+            paths, [dataset[k] for k in range(4)], ReadAhead(dataset.data, preprocessing), strict=True
+        ):
             assert torch.equal(found["image"].as_tensor(), expected["image"].as_tensor())
             assert np.array_equal(found["image"].affine, expected["image"].affine)
             stored = nib.load(path).get_fdata()
@@ -77,7 +79,7 @@ def test_volumes_and_their_way_back_are_those_of_the_data_set(tmp_path: Path) ->
 
 def test_what_a_case_raises_is_raised_there_and_the_next_one_is_read() -> None:
     reading = Reading({1: [InputError("b.nii: is cut off")]})
-    cases = ReadAhead(Dataset(numbered(3), Compose([reading])))
+    cases = ReadAhead(numbered(3), Compose([reading]))
     assert cases.take(0)["number"] == 0
     with pytest.raises(RuntimeError) as raised:
         cases.take(1)
@@ -87,7 +89,7 @@ def test_what_a_case_raises_is_raised_there_and_the_next_one_is_read() -> None:
 
 def test_a_loader_raises_instead_of_ending_early() -> None:
     reading = Reading({2: [InputError("c.nii: is cut off")]})
-    loader = DataLoader(ReadAhead(Dataset(numbered(4), Compose([reading]))), batch_size=1, num_workers=0)
+    loader = DataLoader(ReadAhead(numbered(4), Compose([reading])), batch_size=1, num_workers=0)
     assert len(loader) == 4
     batches = iter(loader)
     assert [next(batches)["value"].tolist() for _ in range(2)] == [[[0]], [[1]]]
@@ -98,11 +100,11 @@ def test_a_loader_raises_instead_of_ending_early() -> None:
 
 def test_a_case_that_did_not_fit_beside_another_is_read_again_alone() -> None:
     reading = Reading({1: [MemoryError()]})
-    cases = ReadAhead(Dataset(numbered(2), Compose([reading])))
+    cases = ReadAhead(numbered(2), Compose([reading]))
     cases.take(0)
     assert reading.wait_for(1)
     assert cases.take(1)["number"] == 1
 
 
 def test_a_data_set_without_a_transform_gives_its_items() -> None:
-    assert list(ReadAhead(Dataset(numbered(2)))) == numbered(2)
+    assert list(ReadAhead(numbered(2))) == numbered(2)
