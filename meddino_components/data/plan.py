@@ -1,12 +1,12 @@
 """What nnU-Net's 2D planner derives from a data set, as an overlay for a bundle's configuration.
 
-Rule, simpler than nnU-Net's: slices follow each other along the axis of the patient that is clearly the coarsest in the
-median, and are axial where there is none (`slice_planes`); nnU-Net takes the coarsest whatever the difference. The
-planned spacing is the median in-plane spacing; the planned patch is the median slice at that spacing, rounded up to the
-next multiple of the stride of a U-Net that halves until four pixels are left (600 becomes 640). nnU-Net would then
-shrink the patch until its network fits into a given GPU; that depends on its network and is left out, so a plan for
-very large slices is larger than nnU-Net's. The published MedDINOv3 fine-tuning shows the planned patch to the network
-at `roi_size` pixels, hence `pixdim = planned spacing x planned patch / roi_size`.
+Rule, simpler than nnU-Net's: slices are stacked along the axis of the patient whose median spacing is clearly the
+largest, or are axial if there is none (`slice_planes`); nnU-Net always takes the axis of the largest spacing. The
+planned spacing is the median in-plane spacing; the planned patch is the median slice at that spacing, rounded up to
+the next multiple of the stride of a U-Net that halves until four pixels are left (600 becomes 640). nnU-Net would
+then shrink the patch until its network fits into a given GPU; that depends on its network and is left out, so a plan
+for very large slices is larger than nnU-Net's. The published MedDINOv3 fine-tuning shows the planned patch to the
+network at `roi_size` pixels, hence `pixdim = planned spacing x planned patch / roi_size`.
 
 Reference:
     Isensee et al., nnU-Net, Nature Methods 2021, supplementary note on automated configuration.
@@ -119,8 +119,8 @@ def planned_axcodes(affines: Sequence[npt.NDArray[np.float64]]) -> str:
     found = Counter(plane_of_spacing(mm) for mm in spacing)
     if others := [f"{n} are {SLICE_PLANES[other]}" for other, n in found.most_common() if other != axcodes]:
         warnings.warn(
-            f"slices are planned {SLICE_PLANES[axcodes]}, as the median scan has them; of {len(spacing)} scans "
-            f"{', '.join(others)} by their spacing: train on these apart, or set axcodes",
+            f"slices are planned {SLICE_PLANES[axcodes]}, by the median spacing; of {len(spacing)} scans "
+            f"{', '.join(others)} by their own spacing: train on these separately, or set axcodes",
             stacklevel=3,
         )
     return axcodes

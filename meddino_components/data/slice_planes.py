@@ -20,7 +20,7 @@ AXIAL = "PLS"
 SLICE_PLANES = {AXIAL: "axial", "ILP": "coronal", "IPL": "sagittal"}
 PLANES_IN_WORDS = "PLS (axial), ILP (coronal) or IPL (sagittal)"
 
-# nearly cubic voxels say nothing, and the encoders saw axial slices
+# with nearly cubic voxels axial slices are the better choice, since the encoders were pretrained on them
 _CLEARLY_COARSER = 1.2
 _PATIENT_AXES = {"R": 0, "L": 0, "A": 1, "P": 1, "I": 2, "S": 2}
 _OPPOSITE = dict(zip("RLAPIS", "LRPASI", strict=True))
@@ -60,10 +60,10 @@ def patient_spacing(affine: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def plane_of_spacing(spacing_mm: Sequence[float] | NDArray[Any]) -> str:
-    """The orientation whose slices follow each other along the coarsest axis; axial where none is clearly coarsest.
+    """The orientation whose slices are stacked along the coarsest axis, or axial if no axis is clearly the coarsest.
 
-    Clearly is a fifth coarser than each other axis. Thin axial slices of coarse pixels stay axial, therefore: two axes
-    are coarse.
+    An axis is clearly the coarsest if its spacing is at least 20 % larger than that of the other two. CT with thin
+    slices and coarse pixels is axial, because two of its axes are equally coarse.
 
     Args:
         spacing_mm: as `patient_spacing` gives it.

@@ -187,7 +187,7 @@ def test_scans_of_several_orientations_are_said(tmp_path):
     for folder in ("imagesTr", "labelsTr"):
         path = tmp_path / folder / "case0.nii.gz"
         nib.save(nib.Nifti1Image(np.ones((24, 30, 36), np.uint8), np.diag([0.8, 0.8, 4, 1])), path)
-    with pytest.warns(UserWarning, match="planned sagittal.*of 4 scans 1 are axial by their spacing"):
+    with pytest.warns(UserWarning, match="planned sagittal.*of 4 scans 1 are axial by their own spacing"):
         assert plan(tmp_path, modality="mr")["axcodes"] == "IPL"
 
 
