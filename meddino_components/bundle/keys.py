@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..data.intensity import MODALITIES
 from ..data.layouts import LAYOUTS
+from ..data.slice_planes import PLANES_IN_WORDS, SLICE_PLANES
 from .kinds import (
     Kind,
     among,
@@ -81,6 +82,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "segment_codes": optional(mapping("a mapping, {'organ': codes}")),
     },
     "Images": {
+        "axcodes": choice(*SLICE_PLANES, expected=PLANES_IN_WORDS),
         "roi_size": several(_POSITIVE, "rows and columns in pixels, whole numbers of at least 1", length=2),
         "resampling": optional(choice("bilinear", "cubic")),
         "label_resampling": choice("nearest", "per_label"),

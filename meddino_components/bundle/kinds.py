@@ -102,8 +102,8 @@ def text(what: str = "a text") -> Kind:
     return Kind(what, read, is_text=True)
 
 
-def choice(*values: str) -> Kind:
-    """One of some words, whatever their capitals."""
+def choice(*values: str, expected: str | None = None) -> Kind:
+    """One of some words, whatever their capitals; ``expected`` lists them with what they mean."""
     by_name = {value.lower(): value for value in values}
 
     def read(value: Any) -> str:
@@ -111,7 +111,7 @@ def choice(*values: str) -> Kind:
             raise ValueError
         return by_name[value.strip().lower()]
 
-    return Kind(f"one of {', '.join(values)}", read, is_text=True)
+    return Kind(expected or f"one of {', '.join(values)}", read, is_text=True)
 
 
 def several(kind: Kind, what: str, *, length: int | None = None, at_least: int = 0) -> Kind:

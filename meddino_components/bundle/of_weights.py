@@ -19,8 +19,7 @@ def settings_of(record: WeightsRecord) -> dict[str, Any]:
     settings: dict[str, Any] = {
         key: record.plan[key] for key in ("roi_size", "pixdim", "context_slices", "fingerprint", "background")
     }
-    if "resampling" in record.plan:
-        settings["resampling"] = record.plan["resampling"]
+    settings |= {key: record.plan[key] for key in ("resampling", "axcodes") if key in record.plan}
     settings["channel_names"] = list(record.channels)
     if "layout" in record.data:
         settings["dataset_layout"] = record.data["layout"]

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nibabel import orientations
+from monai.transforms import Orientationd
 
 from ..errors import InputError
 from .file_checks import read_header
 from .geometry import ResampleInPlaned, in_plane_spacing
+from .slice_planes import AXIAL, stored_axes
 
 CACHE_VARIABLE = "MEDDINO_CACHE"
 _BYTES_OF_A_LABEL = 1
@@ -38,14 +39,17 @@ def cached_bytes(cases: Sequence[Mapping[str, Any]], transforms: Sequence[Any]) 
 
     Args:
         cases: with ``image``, a path or paths by sequence.
-        transforms: the preprocessing; the pixel spacing is that of its `ResampleInPlaned`.
+        transforms: the preprocessing; the pixel spacing is that of its `ResampleInPlaned`, slices lie as its
+            `Orientationd` puts them.
 
     Returns:
         None where no header can be read without reading voxels. Cases of which that is so, such as DICOM series, count
         as much as the others do on average.
     """
     pixdim = next((step.pixdim for step in transforms if isinstance(step, ResampleInPlaned)), None)
-    found = [size for case in cases if (size := _bytes_of_case(case, pixdim)) is not None]
+    oriented = (step.ornt_transform.axcodes for step in transforms if isinstance(step, Orientationd))
+    axcodes = next(oriented, AXIAL)
+    found = [size for case in cases if (size := _bytes_of_case(case, pixdim, axcodes)) is not None]
     return round(sum(found) / len(found) * len(cases)) if found else None
 
 
@@ -69,7 +73,7 @@ def gigabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"
 
 
-def _bytes_of_case(case: Mapping[str, Any], pixdim: tuple[float, float] | None) -> int | None:
+def _bytes_of_case(case: Mapping[str, Any], pixdim: tuple[float, float] | None, axcodes: str) -> int | None:
     image = case["image"]
     paths = list(image.values()) if isinstance(image, Mapping) else [image]
     try:
@@ -78,8 +82,6 @@ def _bytes_of_case(case: Mapping[str, Any], pixdim: tuple[float, float] | None) 
         return None
     pixels = float(np.prod(header.shape))
     if pixdim is not None:
-        axes = orientations.io_orientation(header.affine)[:, 0]
-        in_plane = [axis for axis in range(3) if axes[axis] != 2]
-        spacing = in_plane_spacing(header.affine[:, [*in_plane, 3]])
+        spacing = in_plane_spacing(header.affine[:, stored_axes(header.affine, axcodes)])
         pixels *= spacing[0] * spacing[1] / (pixdim[0] * pixdim[1])
     return round(pixels * (len(paths) * _BYTES_OF_AN_INTENSITY + _BYTES_OF_A_LABEL))

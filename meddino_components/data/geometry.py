@@ -1,7 +1,7 @@
 """Volumes on a known grid: reading, comparing grids, resampling in plane.
 
-H rows (towards posterior), W columns (towards the left), D slices (upwards); C channels; N slices in a batch;
-X, Y, Z axes as stored in the file.
+H rows, W columns, D slices, of axial ones towards posterior, towards the left and upwards (see `slice_planes`);
+C channels; N slices in a batch; X, Y, Z axes as stored in the file.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from .file_checks import parse_spacing
 from .grid_checks import GRID_TOLERANCE, check_affine, grid_excess_mm, plain, shortest_edge_mm
 from .modality import agreed_modality
 from .resampling import MODES, ResampleMode, resize_slices
+from .slice_planes import AXIAL
 from .volume_file import read_volume_file
 from .volume_in_memory import volume_in_memory
 from .voxel_checks import clean_image, clean_label
 
-CANONICAL_AXCODES = "PLS"
+CANONICAL_AXCODES = AXIAL
 
 _CHUNK_PIXELS = 2**24  # of input a chunk of slices may hold while being resampled
 
@@ -40,7 +41,7 @@ class LoadVolumed(MapTransform):
 
     NIfTI goes through nibabel; NRRD, MetaImage and folders with a DICOM series through ITK. Images become float32,
     labels uint8. The orientation is left as stored: `monai.transforms.Orientationd` follows with
-    `axcodes=CANONICAL_AXCODES`, and remembers the original grid for the way back.
+    `axcodes` of `slice_planes`, and remembers the original grid for the way back.
 
     Of a DICOM series, the case's "series_uid" says which is meant where a folder holds several, and "modality" must
     not contradict its tag; a case without it gets it from the tag. ``meta["dicom_files"]`` holds the paths of the

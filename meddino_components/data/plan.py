@@ -1,10 +1,12 @@
 """What nnU-Net's 2D planner derives from a data set, as an overlay for a bundle's configuration.
 
-Rule, simpler than nnU-Net's: the planned spacing is the median in-plane spacing; the planned patch is the median slice
-at that spacing, rounded up to the next multiple of the stride of a U-Net that halves until four pixels are left (600
-becomes 640). nnU-Net would then shrink the patch until its network fits into a given GPU; that depends on its network
-and is left out, so a plan for very large slices is larger than nnU-Net's. The published MedDINOv3 fine-tuning shows
-the planned patch to the network at `roi_size` pixels, hence `pixdim = planned spacing x planned patch / roi_size`.
+Rule, simpler than nnU-Net's: slices are stacked along the axis of the patient whose median spacing is clearly the
+largest, or are axial if there is none (`slice_planes`); nnU-Net always takes the axis of the largest spacing. The
+planned spacing is the median in-plane spacing; the planned patch is the median slice at that spacing, rounded up to
+the next multiple of the stride of a U-Net that halves until four pixels are left (600 becomes 640). nnU-Net would
+then shrink the patch until its network fits into a given GPU; that depends on its network and is left out, so a plan
+for very large slices is larger than nnU-Net's. The published MedDINOv3 fine-tuning shows the planned patch to the
+network at `roi_size` pixels, hence `pixdim = planned spacing x planned patch / roi_size`.
 
 Reference:
     Isensee et al., nnU-Net, Nature Methods 2021, supplementary note on automated configuration.
@@ -15,17 +17,16 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import yaml
 from monai.transforms import MapTransform
 from monai.utils import ensure_tuple_rep
-from nibabel import orientations
 
 from ..errors import InputError
 from ..files import ResultFiles, check_results, write_text
@@ -33,14 +34,17 @@ from .dataset_json import Case
 from .datasets import read_datalist
 from .dicom import read_series
 from .file_checks import read_header
-from .geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed, in_plane_spacing
+from .geometry import CheckSameGridd, LoadVolumed, in_plane_spacing
 from .intensity import FINGERPRINT_KEYS, check_intensities, parse_modality
 from .label_loading import LoadLabeld
 from .label_names import class_names
 from .layouts import Layout, find_layout
+from .slice_planes import SLICE_PLANES, check_axcodes, patient_spacing, plane_of_spacing, stored_axes
 
 _SMALLEST_FEATURE_MAP = 4
 _VOXELS_PER_CASE = 10_000
+
+Grid = tuple[npt.NDArray[np.float64], tuple[int, ...]]
 
 
 def plan(
@@ -52,8 +56,9 @@ def plan(
     seed: int = 0,
     label_names: Sequence[str] | None = None,
     drawn_names: Mapping[str, str] | None = None,
+    axcodes: str | None = None,
 ) -> dict[str, Any]:
-    """Derive spacing and intensity fingerprint of a data set, from all its labelled cases.
+    """Derive orientation, spacing and intensity fingerprint of a data set, from all its labelled cases.
 
     Args:
         dataset_dir: folder with dataset.json, or of BraTS, see `read_datalist`.
@@ -66,19 +71,22 @@ def plan(
         label_names: names of the labels, the background first; needed for regions drawn in DICOM, others have names of
             their own, which these must not contradict.
         drawn_names: names of drawn regions, each with the label it stands for, see `LoadLabeld`.
+        axcodes: PLS (axial slices), ILP (coronal) or IPL (sagittal); left out, it follows from the spacing.
 
     Returns:
-        {"pixdim": [rows, columns] in mm, "roi_size": [rows, columns], "fingerprint": {"percentile_00_5",
-        "percentile_99_5", "mean", "std"} or None}, as written.
+        {"axcodes": orientation of the slices, "pixdim": [rows, columns] in mm, "roi_size": [rows, columns],
+        "fingerprint": {"percentile_00_5", "percentile_99_5", "mean", "std"} or None}, as written.
 
     Raises:
-        InputError: the data set cannot be read, no voxel is labelled, `output` has another suffix, or a file is
-            there that this project did not write or that was edited since.
+        InputError: the data set cannot be read, no voxel is labelled, another orientation, `output` has another suffix,
+            or a file is there that this project did not write or that was edited since.
     """
     path = None if output is None else _checked_output(Path(output).expanduser())
     roi = [int(n) for n in ensure_tuple_rep(roi_size, 2)]
     if min(roi) < 1:
         raise InputError(f"roi_size is {roi_size}; expected positive numbers of pixels.")
+    if axcodes is not None:
+        check_axcodes(axcodes)
     wanted = None if modality is None else parse_modality(modality, "modality")
     cases = read_datalist(dataset_dir, layout, "all_labelled", modality=wanted)
     kinds = sorted({str(case["modality"]) for case in cases})
@@ -89,8 +97,12 @@ def plan(
         )
         cases, kinds = [case for case in cases if case["modality"] == "ct"], ["ct"]
     load_label = _label_loader(dataset_dir, layout, label_names, drawn_names) if kinds == ["ct"] else None
-    spacing, patch = planned_grid(cases)
+    grids = [_stored_grid(image, case.get("series_uid")) for case in cases for image in _images(case)]
+    if axcodes is None:
+        axcodes = planned_axcodes([affine for affine, _ in grids])
+    spacing, patch = planned_grid(grids, axcodes)
     result: dict[str, Any] = {
+        "axcodes": axcodes,
         "pixdim": [round(s * p / r, 6) for s, p, r in zip(spacing, patch, roi, strict=True)],
         "roi_size": roi,
         "fingerprint": intensity_fingerprint(cases, seed=seed, load_label=load_label) if kinds == ["ct"] else None,
@@ -100,15 +112,32 @@ def plan(
     return result
 
 
-def planned_grid(cases: Sequence[Case]) -> tuple[tuple[float, float], tuple[int, int]]:
-    """Median in-plane spacing in mm and the planned patch in pixels at it, (rows, columns); headers only.
+def planned_axcodes(affines: Sequence[npt.NDArray[np.float64]]) -> str:
+    """The orientation of slices by the median spacing along the axes of the patient, see `plane_of_spacing`."""
+    spacing = [patient_spacing(affine) for affine in affines]
+    axcodes = plane_of_spacing(np.median(spacing, axis=0))
+    found = Counter(plane_of_spacing(mm) for mm in spacing)
+    if others := [f"{n} are {SLICE_PLANES[other]}" for other, n in found.most_common() if other != axcodes]:
+        warnings.warn(
+            f"slices are planned {SLICE_PLANES[axcodes]}, by the median spacing; of {len(spacing)} scans "
+            f"{', '.join(others)} by their own spacing: train on these separately, or set axcodes",
+            stacklevel=3,
+        )
+    return axcodes
 
-    Of a case with several sequences, each counts.
+
+def planned_grid(grids: Sequence[Grid], axcodes: str) -> tuple[tuple[float, float], tuple[int, int]]:
+    """Median in-plane spacing in mm and the planned patch in pixels at it, (rows, columns).
+
+    Args:
+        grids: affine and size of each image; of a case with several sequences, each counts.
+        axcodes: orientation of the slices.
     """
-    grids = [_canonical_grid(path, case.get("series_uid")) for case in cases for path in _images(case)]
-    spacing = np.median([s for s, _ in grids], axis=0)
-    extents = np.array([[n * d for n, d in zip(shape, s, strict=True)] for s, shape in grids])
-    shape = np.median(np.round(extents / spacing), axis=0)
+    axes = [stored_axes(affine, axcodes) for affine, _ in grids]
+    spacings = [in_plane_spacing(affine[:, order]) for (affine, _), order in zip(grids, axes, strict=True)]
+    sizes = [(size[order[0]], size[order[1]]) for (_, size), order in zip(grids, axes, strict=True)]
+    spacing = np.median(spacings, axis=0)
+    shape = np.median(np.round(np.array(sizes) * np.array(spacings) / spacing), axis=0)
     patch = [divisible_size(round(float(n))) for n in shape]
     return (float(spacing[0]), float(spacing[1])), (patch[0], patch[1])
 
@@ -169,16 +198,7 @@ def _images(case: Case) -> list[str]:
     return [str(path) for path in image.values()] if isinstance(image, Mapping) else [str(image)]
 
 
-def _canonical_grid(path: str, series_uid: str | None) -> tuple[tuple[float, float], tuple[int, int]]:
-    """In-plane spacing and size of a file once its axes are permuted to `CANONICAL_AXCODES`."""
-    affine, size = _stored_grid(path, series_uid)
-    stored = nib.io_orientation(affine)
-    to_canonical = orientations.ornt_transform(stored, orientations.axcodes2ornt(CANONICAL_AXCODES))
-    source = np.argsort(to_canonical[:, 0]).astype(int)  # which stored axis becomes rows, columns, slices
-    return in_plane_spacing(affine[:, [*source, 3]]), (size[source[0]], size[source[1]])
-
-
-def _stored_grid(path: str, series_uid: str | None) -> tuple[npt.NDArray[np.float64], tuple[int, ...]]:
+def _stored_grid(path: str, series_uid: str | None) -> Grid:
     if Path(path).is_dir():
         series = read_series(path, series_uid=series_uid)
         return series.affine, series.voxels.shape

@@ -36,7 +36,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         foreground_fraction: share of samples centred near a voxel of a class drawn evenly among those of the case.
         margin: the slice handed to ``transform`` is this much larger than ``roi_size``, so that rotation and zoom
             bring few empty corners in; nnU-Net's by default.
-        context_slices: 1, or 3 to give the slices below and above as channels ("2.5D").
+        context_slices: 1, or 3 to give the slices before and after as channels ("2.5D").
         background: value of the image outside the patient, if the data set marks it; what is put round slices that are
             smaller than a window follows from it, see `value_outside`.
         num_classes: see `VolumeCache`.

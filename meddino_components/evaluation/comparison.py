@@ -1,6 +1,6 @@
 """A picture of one case: the reference above, the prediction below, on the same slices.
 
-H rows (to posterior), W columns (to the left), D slices (upwards), as in every canonical volume.
+H rows, W columns, D slices as the network saw them; of axial ones to posterior, to the left and upwards.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..blank_figure import blank_figure, save_figure
+from ..data.slice_planes import AXIAL
 from ..inference import overlay
+from ..inference.page_view import PageView
 from ..inference.slice_choice import choose_slices, label_areas
 
-_COLUMNS = 4  # of axial tiles
+_COLUMNS = 4  # of slices
 _TILE_INCHES = 2.5
 _LEGEND_LINES = 24
 
@@ -33,14 +35,15 @@ def write_comparison(
     title: str,
     window: tuple[float, float] | None = None,
     background: float | None = None,
+    axcodes: str = AXIAL,
 ) -> None:
-    """Draw axial slices and a coronal one twice: with the reference, and with the prediction; so for each image.
+    """Draw slices and a cut across them twice: with the reference, and with the prediction; so for each image.
 
     Colours are those of ``overlay.write_overlay``. Over a prediction the outline of the reference is white.
 
     Args:
         path: PNG to write.
-        image: [H, W, D] in canonical orientation, in any units; or several such by name, each drawn.
+        image: [H, W, D], in any units; or several such by name, each drawn.
         reference: [H, W, D] labels, 0 is background.
         prediction: [H, W, D] labels.
         spacing_mm: of rows, columns and slices.
@@ -48,7 +51,9 @@ def write_comparison(
         title: the case's id.
         window: (low, high) grey window in the image's units; None is taken as in ``write_overlay``.
         background: value of the image outside the patient, drawn black.
+        axcodes: where rows, columns and slices run to.
     """
+    view = PageView(axcodes)
     images = dict(image) if isinstance(image, Mapping) else {"": image}
     pairs = zip(label_areas(reference), label_areas(prediction), strict=True)
     # slices that show an organ only predicted matter as much as those that show one missed
@@ -62,8 +67,9 @@ def write_comparison(
     wide_mm = (columns.stop - columns.start) * column_mm
     tile_ratio = float(np.clip((rows.stop - rows.start) * row_mm / wide_mm, 0.4, 1.6))
     n_slices = reference.shape[2]
-    coronal_width = float(np.clip(tile_ratio / (n_slices * slice_mm / wide_mm), 0.4, 1.5))
-    widths = [1.0] * _COLUMNS + [coronal_width, 1.0]
+    cut_high_mm, cut_wide_mm = view.cut_pair(n_slices * slice_mm, wide_mm)
+    cut_width = float(np.clip(tile_ratio / (cut_high_mm / cut_wide_mm), 0.4, 1.5))
+    widths = [1.0] * _COLUMNS + [cut_width, 1.0]
     fill = overlay.fill_of(images)
     lines = [(picture, labels) for picture in pictures for labels in (reference, prediction)]
     inches = _TILE_INCHES * sum(widths), _TILE_INCHES * len(lines) * tile_ratio + 0.45
@@ -78,15 +84,15 @@ def write_comparison(
             tile = (rows, columns, k)
             axes = figure.add_subplot(grid[line, place])
             text = f"{picture.name} {k + 1}/{n_slices}".strip()
-            overlay.draw_slice(axes, picture.volume[tile], labels[tile], grey, row_mm / column_mm, text, fill)
+            aspect = row_mm / column_mm
+            overlay.draw_slice(axes, picture.volume[tile], labels[tile], grey, aspect, text, fill, view.sides)
             draw_outline(axes, None if outline is None else outline[tile])
-        # transposed and turned: slices run upwards on the page
-        cut = (row, columns, slice(None))
         axes = figure.add_subplot(grid[line, _COLUMNS])
-        ratio = slice_mm / column_mm
-        cut_tiles = (picture.volume[cut].T[::-1], labels[cut].T[::-1])
-        overlay.draw_slice(axes, *cut_tiles, grey, ratio, f"{picture.name} coronal {row + 1}".strip(), fill)
-        draw_outline(axes, None if outline is None else outline[cut].T[::-1])
+        down_mm, right_mm = view.cut_pair(slice_mm, column_mm)
+        cut_tiles = (view.cut(picture.volume, row, columns), view.cut(labels, row, columns))
+        text = f"{picture.name} {view.cut_name} {row + 1}".strip()
+        overlay.draw_slice(axes, *cut_tiles, grey, down_mm / right_mm, text, fill, view.cut_sides)
+        draw_outline(axes, None if outline is None else view.cut(outline, row, columns))
         y = top * (1 - (line + 0.5) / len(lines))
         name = "reference" if outline is None else "prediction"
         figure.text(0.0125, y, name, color=overlay.TEXT, fontsize=10, rotation=90, ha="center", va="center")

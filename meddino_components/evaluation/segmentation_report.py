@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import monai
-import nibabel as nib
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
@@ -20,12 +19,13 @@ from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..data.geometry import CANONICAL_AXCODES
 from ..data.regions import Regions
+from ..data.slice_planes import PLANES_IN_WORDS, SLICE_PLANES
 from ..errors import InputError
 from ..files import OutputFolder, write_text
 from ..inference.grids import as_on_grid
 from ..inference.overlay import region_labels
+from ..inference.page_view import axcodes_of
 from ..inference.writers import label_path, shown_numbers
 from ..project import extra
 from .metrics import HAUSDORFF_PERCENTILE, SURFACE_TOLERANCE_MM, WORST_DISTANCE_MM, OrganScore, score_case
@@ -78,7 +78,7 @@ class SegmentationReport:
     Raises:
         InputError: matplotlib or jinja2 is not installed, names recur; at the start: a file there may not be replaced;
             for a case: no label, class scores in place of
-            labels, another grid or orientation than the canonical one, a label without a name.
+            labels, another grid, an orientation that is none of `SLICE_PLANES`, a label without a name.
     """
 
     def __init__(
@@ -150,11 +150,11 @@ class SegmentationReport:
         label = case.get("label")
         if not isinstance(label, MetaTensor):
             raise InputError(f"case {case_id}: has no label to compare with. Evaluate cases with a reference")
-        axcodes = "".join(nib.aff2axcodes(label.affine.cpu().numpy()))
-        if axcodes != CANONICAL_AXCODES:
+        axcodes = axcodes_of(label.affine.cpu().numpy())
+        if axcodes not in SLICE_PLANES:
             raise InputError(
-                f"case {case_id}: the label has orientation {axcodes}; expected {CANONICAL_AXCODES}, by which the "
-                f"pictures are drawn. Put Orientationd with axcodes={CANONICAL_AXCODES} into the preprocessing"
+                f"case {case_id}: the label has orientation {axcodes}; expected {PLANES_IN_WORDS}, by which the "
+                "pictures are drawn. Put Orientationd with one of these axcodes into the preprocessing"
             )
         reference, prediction = (_on_grid(case[key], label, case_id, key)[0] for key in ("label", "pred"))
         image = _on_grid(case["image"], label, case_id, "image")
@@ -170,7 +170,7 @@ class SegmentationReport:
             count_empty=self.regions is not None,
         )
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        self._draw(picture, image, reference, prediction, spacing_mm, scores)
+        self._draw(picture, image, reference, prediction, spacing_mm, scores, axcodes)
         self._scores[case_id] = scores
         write_scores(
             self.output_dir / "metrics.csv", _flat({**self._earlier, **self._scores}), overwrite=self.folder.overwrite
@@ -188,6 +188,7 @@ class SegmentationReport:
         prediction: NDArray[Any],
         spacing_mm: Sequence[float],
         scores: Sequence[OrganScore],
+        axcodes: str,
     ) -> None:
         from .comparison import write_comparison  # needs matplotlib
 
@@ -212,6 +213,7 @@ class SegmentationReport:
                 title=scores[0].case_id + ("" if dice is None else f"   mean Dice {dice:.3f}"),
                 window=self.window,
                 background=self.background,
+                axcodes=axcodes,
             )
 
     def _set_metrics(self, engine: Engine) -> None:

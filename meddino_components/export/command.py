@@ -77,6 +77,7 @@ def export(
             "fixed_axes": ["channels"],
             "roi_size": settings.roi_size,
             "pixdim_mm": settings.pixdim,
+            "axcodes": settings.axcodes,
         },
         "output": {
             "name": OUTPUT,
@@ -107,6 +108,7 @@ def _record_of(settings: ModelSettings, network: nn.Module, sha256: str, bundle:
             "pixdim": settings.pixdim,
             "context_slices": settings.context_slices,
             "resampling": settings.resampling,
+            "axcodes": settings.axcodes,
             "fingerprint": settings.fingerprint,
             "background": settings.background,
         },

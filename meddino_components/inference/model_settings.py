@@ -19,6 +19,7 @@ from ..checkpoints import WeightsRecord, backbone_of, build_network, encoder_par
 from ..checkpoints.hub_address import HUB_PREFIX
 from ..data.brats_labels import brats_regions
 from ..data.regions import Regions
+from ..data.slice_planes import AXIAL, check_axcodes
 from ..errors import InputError
 from ..networks import MedDinoSegmenter
 from .record_rules import (
@@ -52,6 +53,7 @@ class ModelSettings:
         fingerprint: intensities of the data set, or None for the table.
         background: value outside the patient, if it is marked.
         resampling: of slices to ``pixdim``, see `resize_slices`.
+        axcodes: orientation of the slices, see `slice_planes`.
         labels: name by number of what is written, 0 is the background.
         regions: None for classes that exclude each other.
         channel_names: of the input.
@@ -73,6 +75,7 @@ class ModelSettings:
     fingerprint: dict[str, float] | None
     background: float | None
     resampling: str
+    axcodes: str
     labels: dict[int, str]
     regions: Regions | None
     channel_names: list[str]
@@ -209,6 +212,7 @@ def _without_record(source: str, chosen: Mapping[str, Any], modality: str | None
         fingerprint=fingerprint_of(chosen["fingerprint"]),
         background=chosen["background"],
         resampling=chosen.get("resampling", DEFAULT_RESAMPLING),
+        axcodes=check_axcodes(chosen.get("axcodes", AXIAL)),
         labels=labels,
         regions=regions,
         channel_names=list(chosen["channel_names"]),
@@ -241,6 +245,7 @@ def _by_record(
         fingerprint=fingerprint_of(plan["fingerprint"]),
         background=plan["background"],
         resampling=plan.get("resampling", DEFAULT_RESAMPLING),
+        axcodes=plan.get("axcodes", AXIAL),
         labels=dict(record.labels),
         regions=_regions(record, source),
         channel_names=list(record.channels),

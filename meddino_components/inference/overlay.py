@@ -1,7 +1,7 @@
-"""A sheet to look at: axial slices and a coronal one with the labels drawn over them.
+"""A sheet to look at: slices and a cut across them with the labels drawn over them.
 
-Shapes: H rows (to posterior), W columns (to the left), D slices (upwards), as in every canonical volume; so
-``image[:, :, k]`` has anterior up and the patient's right on the left of the page.
+Shapes: H rows, W columns, D slices as the network saw them; of axial ones rows run to posterior, columns to the left
+and slices upwards, so that ``image[:, :, k]`` has anterior up and the patient's right on the left of the page.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..blank_figure import blank_figure, save_figure
+from ..data.slice_planes import AXIAL
+from .page_view import PageView
 from .slice_choice import choose_slices, label_areas
 
-_ROWS, _COLUMNS = 3, 4  # of axial tiles
+_ROWS, _COLUMNS = 3, 4  # of slices
 _ROWS_OF_SEVERAL = 4  # where several images of a case are drawn
 _TILE_INCHES = 2.9
 # neighbouring pixels of different label in a tile, above which only areas are drawn: a 512 x 512 slice with a hundred
@@ -47,12 +49,13 @@ def write_overlay(
     window: tuple[float, float] | None = None,
     background: float | None = None,
     regions: Sequence[tuple[Sequence[int], str, float]] = (),
+    axcodes: str = AXIAL,
 ) -> None:
     """Draw the sheet as a PNG.
 
     Args:
         path: file to write.
-        image: [H, W, D] in canonical orientation, in any units; or several such by name, drawn one below the other on
+        image: [H, W, D], in any units; or several such by name, drawn one below the other on
             the same slices.
         labels: [H, W, D], 0 is background.
         spacing_mm: of rows, columns and slices.
@@ -62,10 +65,12 @@ def write_overlay(
             ``background`` from all voxels inside the patient.
         background: value of the image outside the patient, drawn black.
         regions: (labels, name, volume in ml) of what several labels make up, for the legend.
+        axcodes: where rows, columns and slices run to.
 
     Raises:
         InputError: matplotlib is not installed.
     """
+    view = PageView(axcodes)
     images = dict(image) if isinstance(image, Mapping) else {"": image}
     fill = fill_of(images)
     n_groups = _ROWS if len(images) == 1 else max(1, _ROWS_OF_SEVERAL // len(images))
@@ -78,12 +83,13 @@ def write_overlay(
     row_mm, column_mm, slice_mm = (float(s) for s in spacing_mm)
     wide_mm = (columns.stop - columns.start) * column_mm
     tile_ratio = float(np.clip((rows.stop - rows.start) * row_mm / wide_mm, 0.4, 1.6))
-    # one coronal slice as high as the axial rows together, or one beside each row, unless it becomes too wide
-    coronal_rows = choose_slices(per_row, 1 if len(images) == 1 else len(groups))
+    # one cut as high as the rows of slices together, or one beside each row, unless it becomes too wide
+    cut_rows = choose_slices(per_row, 1 if len(images) == 1 else len(groups))
     n_high, n_wide = (len(lines), 2.0) if len(images) == 1 else (1, 1.5)
     n_slices = labels.shape[2]
-    coronal_width = float(np.clip(n_high * tile_ratio / (n_slices * slice_mm / wide_mm), 0.5, n_wide))
-    widths = [1.0] * _COLUMNS + [coronal_width, 1.05]
+    cut_high_mm, cut_wide_mm = view.cut_pair(n_slices * slice_mm, wide_mm)
+    cut_width = float(np.clip(n_high * tile_ratio / (cut_high_mm / cut_wide_mm), 0.5, n_wide))
+    widths = [1.0] * _COLUMNS + [cut_width, 1.05]
     inches = _TILE_INCHES * sum(widths), _TILE_INCHES * max(len(lines), _ROWS) * tile_ratio + 0.5
     figure = blank_figure("the overlay sheet", dpi=110, inches=inches, facecolor=PAGE, otherwise="turn the overlay off")
     top = 1 - 0.45 / inches[1]
@@ -94,16 +100,16 @@ def write_overlay(
             text = f"{picture.name} {k + 1}/{n_slices}".strip()
             tile = (rows, columns, k)
             axes = figure.add_subplot(grid[line, place])
-            draw_slice(axes, picture.volume[tile], labels[tile], picture.window, row_mm / column_mm, text, fill)
+            aspect = row_mm / column_mm
+            draw_slice(axes, picture.volume[tile], labels[tile], picture.window, aspect, text, fill, view.sides)
         if len(images) == 1 and line:
             continue
-        row = coronal_rows[line // len(images) % len(coronal_rows)]
-        cut = (row, columns, slice(None))
+        row = cut_rows[line // len(images) % len(cut_rows)]
         axes = figure.add_subplot(grid[line, _COLUMNS] if len(images) > 1 else grid[:, _COLUMNS])
-        text = f"{picture.name} coronal {row + 1}".strip()
-        # transposed and turned: slices run upwards on the page
-        tile_of_cut = (picture.volume[cut].T[::-1], labels[cut].T[::-1])
-        draw_slice(axes, *tile_of_cut, picture.window, slice_mm / column_mm, text, fill)
+        text = f"{picture.name} {view.cut_name} {row + 1}".strip()
+        tile_of_cut = (view.cut(picture.volume, row, columns), view.cut(labels, row, columns))
+        down_mm, right_mm = view.cut_pair(slice_mm, column_mm)
+        draw_slice(axes, *tile_of_cut, picture.window, down_mm / right_mm, text, fill, view.cut_sides)
     _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), [*(((k,), *o) for k, o in organs.items()), *regions])
     size = " x ".join(str(n) for n in labels.shape)
     spacing = " x ".join(f"{s:.3g}" for s in (row_mm, column_mm, slice_mm))
@@ -185,11 +191,12 @@ def draw_slice(
     aspect: float,
     text: str,
     fill: float = 0.3,
-    sides: bool = True,
+    sides: tuple[str, str] | None = ("R", "L"),
 ) -> None:
     """Draw a slice with outlines round its labels, each filled with its colour to the share ``fill``.
 
-    ``sides`` marks the patient's right and left, which a picture that is no slice does not have.
+    ``sides`` are the letters of the patient's sides at the left and the right edge, which a picture that is no slice
+    does not have.
     """
     from matplotlib.patheffects import withStroke
 
@@ -206,8 +213,8 @@ def draw_slice(
     legible = {"color": TEXT, "fontsize": 9, "path_effects": [withStroke(linewidth=2, foreground="black")]}
     axes.text(0.02, 0.98, text, va="top", transform=axes.transAxes, **legible)
     if sides:
-        axes.text(0.02, 0.5, "R", va="center", transform=axes.transAxes, **legible)
-        axes.text(0.98, 0.5, "L", va="center", ha="right", transform=axes.transAxes, **legible)
+        axes.text(0.02, 0.5, sides[0], va="center", transform=axes.transAxes, **legible)
+        axes.text(0.98, 0.5, sides[1], va="center", ha="right", transform=axes.transAxes, **legible)
 
 
 def _outline_length(labels: NDArray[np.uint8]) -> int:

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..checkpoints import WeightsRecord, encoder_part, preset_of
 from ..data.brats_labels import brats_regions
-from ..data.geometry import CANONICAL_AXCODES
 from ..data.intensity import FINGERPRINT_KEYS, INTENSITY_TABLE, MODALITIES
 from ..data.regions import Regions
+from ..data.slice_planes import AXIAL, PLANES_IN_WORDS, SLICE_PLANES
 from ..errors import InputError
 
 # of plans that do not say it
@@ -39,11 +39,11 @@ def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any])
             f"{', '.join(published['channel_names'])}: use the bundle {record.bundle}, which it was made with"
         )
     axcodes, version = record.plan.get("axcodes"), record.plan.get("intensity_version")
-    for name, value, ours in (
-        ("orientation", axcodes, CANONICAL_AXCODES),
-        ("intensity table", version, INTENSITY_TABLE["version"]),
+    for name, value, known, ours in (
+        ("orientation", axcodes, SLICE_PLANES, PLANES_IN_WORDS),
+        ("intensity table", version, (INTENSITY_TABLE["version"],), INTENSITY_TABLE["version"]),
     ):
-        if value not in (None, ours):
+        if value is not None and value not in known:
             raise InputError(
                 f"{source}: was trained with {name} {value}, this version has {ours}: install the version of meddino "
                 f"that wrote it ({record.software.get('meddino', 'unknown')})"
@@ -62,6 +62,7 @@ def contradictions(record: WeightsRecord, typed: Mapping[str, Any], modality: st
         "fingerprint": (plan["fingerprint"], fingerprint_of),
         "background": (plan["background"], lambda value: None if value is None else float(value)),
         "resampling": (plan.get("resampling", DEFAULT_RESAMPLING), str),
+        "axcodes": (plan.get("axcodes", AXIAL), str),
         "label_names": (record.labels, labels_of),
         "channel_names": (record.channels, list),
         "backbone": (preset_of(architecture), str),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def label_areas(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pixels of each label 1..255 in each axial slice, [D, 255], and in each coronal one, [H, 255]."""
+    """Pixels of each label 1..255 in each slice, [D, 255], and in each row across them, [H, 255]."""
     height, _, depth = labels.shape
     per_row = np.zeros((height, 256), dtype=np.int64)
     per_slice = np.zeros((depth, 256), dtype=np.int64)

@@ -44,8 +44,9 @@ class VolumeInferer(Inferer):
         slice_batch_size: slices in flight at most; each window position runs for all of them at once.
         mode: weights of overlapping windows, "gaussian" or "constant".
         mirror_axes: in-plane axes (0 rows, 1 columns) to mirror; the logits of all combinations are averaged (as
-            nnU-Net does). Left and right organs become each other under a mirror of the columns.
-        context_slices: 1, or 3: the slices below and above are further channels, in the order below, itself, above;
+            nnU-Net does). Left and right organs become each other under a mirror of the columns of axial and coronal
+            slices.
+        context_slices: 1, or 3: the slices before and after are further channels, in the order before, itself, after;
             the volume's end slices are their own neighbours.
         crop_to_body: look only inside the box round the body; outside it labels are 0.
         background: value of the image outside the patient, if the data set marks it; what is put round slices that are
@@ -122,8 +123,8 @@ class VolumeInferer(Inferer):
         """Segment one volume.
 
         Args:
-            inputs: [1, C, H, W, D], canonical orientation, intensities normalised, on any device. The spacing is read
-                from a MetaTensor's affine; a plain tensor runs at its own spacing.
+            inputs: [1, C, H, W, D], slices oriented as in training, intensities normalised, on any device. The spacing
+                is read from a MetaTensor's affine; a plain tensor runs at its own spacing.
             network: windows [N, C * context_slices, h, w] -> logits [N, K, h, w]. Windows are computed on the device of
                 its parameters.
             probabilities: called once with K; returns an array [K, H, W, D] into which the softmax is written.

@@ -27,6 +27,7 @@ from .case_record import is_complete, provenance, source_digest
 from .dicom_segmentation import require_highdicom, write_dicom_segmentation
 from .grids import as_on_grid, same_grid
 from .overlay import region_labels, write_overlay
+from .page_view import axcodes_of
 from .segment_codes import codes_of
 
 # of a NIfTI header, all that a label map on the same grid shares with its source
@@ -57,7 +58,7 @@ class WriteCased(Transform):
 
     The label map has the shape and the bit-equal affine of the source file; of a NIfTI source the header is kept
     (sform, qform, units) less the free text and extensions, which may name the patient. A prediction that is still in
-    the canonical orientation is brought back here, one that was inverted before (``Invertd``) is left as it is. The
+    the network's orientation is brought back here, one that was inverted before (``Invertd``) is left as it is. The
     files appear together or, after an error, not at all. Only the DICOM SEG holds anything of the patient's.
 
     ``<case_id>.json`` is written last; it holds the SHA-256 of the other files, of the weights and of the settings.
@@ -258,6 +259,7 @@ class WriteCased(Transform):
             window=self.window,
             background=self.background,
             regions=regions,
+            axcodes=axcodes_of(canonical),
         )
 
 

@@ -25,6 +25,7 @@ from ..data.case_splits import portable_split
 from ..data.cases import stem_of
 from ..data.intensity import INTENSITY_TABLE
 from ..data.regions import Regions, plain_regions
+from ..data.slice_planes import AXIAL
 from ..errors import InputError
 from ..files import sha256_of
 from ..software import software_versions
@@ -130,6 +131,7 @@ def _check_same_network(record: WeightsRecord, path: str | os.PathLike[str]) -> 
     for name in ("architecture", "labels", "regions", "channels", "plan"):
         found, expected = json.loads(earlier.to_json())[name], json.loads(record.to_json())[name]
         if name == "plan":
+            found = {"axcodes": AXIAL, **found}  # of records that do not say it
             found, expected = ({k: v for k, v in plan.items() if k != _OF_RUN} for plan in (found, expected))
         if found != expected:
             where = (

@@ -220,8 +220,8 @@ def test_phantom_then_plan(tmp_path, capsys):
     overlay = tmp_path / "plan.yaml"
     assert command("plan", folder, "amos", "--roi_size", "128", "--output", overlay) == 0
     planned = yaml.safe_load(overlay.read_text(encoding="utf-8"))
-    assert set(planned) == {"pixdim", "roi_size", "fingerprint"}
-    assert planned["roi_size"] == [128, 128]
+    assert set(planned) == {"axcodes", "pixdim", "roi_size", "fingerprint"}
+    assert (planned["axcodes"], planned["roi_size"]) == ("PLS", [128, 128])
     # phantoms of 176 pixels of about 2.2 mm: a patch of 192 shown at 128 pixels
     assert planned["pixdim"] == pytest.approx([2.2 * 192 / 128] * 2, rel=0.3)
     assert planned["fingerprint"]["percentile_00_5"] < planned["fingerprint"]["mean"]

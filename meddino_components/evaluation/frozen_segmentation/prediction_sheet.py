@@ -76,7 +76,8 @@ def write_prediction_sheet(
         for place, (name, labels) in enumerate({"reference": shown.reference, **shown.predictions}.items()):
             axes = figure.add_subplot(grid[line, place])
             text = "" if place else f"{shown.case['case_id']}" + ("" if is_picture else f" {k + 1}/{len(labels)}")
-            overlay.draw_slice(axes, image, labels[k], window, 1.0, text, sides=not is_picture)
+            sides = None if is_picture else ("R", "L")
+            overlay.draw_slice(axes, image, labels[k], window, 1.0, text, sides=sides)
             if place:
                 draw_outline(axes, shown.reference[k])
             if not line:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -12,6 +13,8 @@ from monai.networks.nets import UNet
 from meddino_components.bundle import package
 from meddino_components.checkpoints import (
     WeightsRecord,
+    read_payload,
+    read_record,
     sha256_of,
     write_weights,
 )
@@ -100,6 +103,19 @@ def test_configurations_and_metadata_become_those_of_the_weights(tmp_path, model
     # training goes on from the shipped weights
     assert train["weights"] == "$@bundle_root + '/models/model.pt'"
     assert (train["backbone"], inference["published"]["backbone"]) == (None, "vit_mini")
+
+
+@pytest.mark.usefixtures("without_monai")
+def test_slices_of_a_bundle_lie_as_those_of_its_weights(tmp_path, model):
+    record = read_record(model)
+    sagittal = replace(record, plan={**record.plan, "axcodes": "IPL"})
+    write_weights(read_payload(model), tmp_path / "sagittal.pt", record=sagittal)
+    files = members(package(AMOS, tmp_path / "dist", model=tmp_path / "sagittal.pt"))
+    train, evaluate, inference = (
+        json.loads(files[f"configs/{name}.json"]) for name in ("train", "evaluate", "inference")
+    )
+    assert train["axcodes"] == evaluate["published"]["axcodes"] == inference["published"]["axcodes"] == "IPL"
+    assert (train["orient_case"]["axcodes"], inference["orient_case"]["axcodes"]) == ("@axcodes", "$@model.axcodes")
 
 
 @pytest.mark.usefixtures("without_monai")

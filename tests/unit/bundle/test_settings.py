@@ -107,6 +107,8 @@ def test_what_is_meant(key, value, meant):
         ("betas", [0.9, 1.0], "two numbers from 0 to below 1"),
         ("betas", 0.9j, "two numbers"),
         ("context_slices", 2, "one of 1, 3"),
+        ("axcodes", "RAS", r"PLS \(axial\), ILP \(coronal\) or IPL \(sagittal\)"),
+        ("axcodes", None, r"PLS \(axial\)"),
         ("mask_ratio", [0.5, 0.1], "two numbers from 0 to 1, the smaller first"),
         ("mirror_axes", [2], r"a list of 0 \(rows\) and 1 \(columns\)"),
         ("modality", "pet", "one of ct, mr, DICOM tag or None"),

@@ -23,7 +23,8 @@ def test_the_place_is_the_users_choice_or_else_the_users_caches(monkeypatch):
     assert default_cache_dir() == "/home/somebody/.cache/meddino/volumes"
 
 
-def test_the_size_is_known_from_headers(tmp_path):
+@pytest.mark.parametrize("axcodes", ["PLS", "ILP", "IPL"])
+def test_the_size_is_known_from_headers(tmp_path, axcodes):
     """Within what rounding pixels and the headers of the arrays make."""
     cases = []
     for number, shape in enumerate([(64, 40, 6), (50, 50, 9)]):
@@ -33,7 +34,7 @@ def test_the_size_is_known_from_headers(tmp_path):
         cases.append({"image": str(image), "label": str(label), "case_id": str(number)})
     steps = [
         LoadVolumed(["image", "label"]),
-        Orientationd(["image", "label"], axcodes="PLS", labels=None),
+        Orientationd(["image", "label"], axcodes=axcodes, labels=None),
         ResampleInPlaned(["image", "label"], pixdim=0.5, mode=["bilinear", "nearest"]),
     ]
     expected = cached_bytes(cases, steps)

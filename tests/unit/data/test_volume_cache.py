@@ -9,7 +9,7 @@ import torch
 from array_cases import preprocessing, write_case
 from command_lines import AMOS
 from monai.bundle import ConfigParser
-from monai.transforms import Compose
+from monai.transforms import Compose, Orientationd
 from volume_files import ct_voxels, save_nifti
 
 from meddino_components import processes
@@ -50,6 +50,25 @@ def test_holds_slices_first_and_the_places_of_each_class(cases, tmp_path, num_wo
         np.testing.assert_array_equal(found.label, np.load(case["label"]).transpose(2, 0, 1))
         places = {key: value.tolist() for key, value in stored_places(found).items()}
         assert places == {2: [[0, 1, 2], [2, 3, 4]], 7: [[1, 0, 0]]}
+
+
+def test_each_orientation_of_the_slices_has_entries_of_its_own(tmp_path):
+    shape = (24, 20, 5)  # to the right, to the front, upwards
+    image, label = tmp_path / "image.nii", tmp_path / "label.nii"
+    save_nifti(image, ct_voxels(shape=shape))
+    save_nifti(label, np.ones(shape, np.uint8))
+    case = {"image": str(image), "label": str(label), "case_id": "a"}
+    found = {}
+    for axcodes in ("PLS", "ILP", "IPL", "PLS"):
+        orient = Orientationd(["image", "label"], axcodes=axcodes, labels=None)
+        steps = Compose([LoadVolumed(["image", "label"]), orient])
+        (cached,) = VolumeCache(data=[case], preprocessing=steps, cache_dir=tmp_path / "cache")
+        found.setdefault(axcodes, cached.folder)
+        assert found[axcodes] == cached.folder
+    assert len(folders(tmp_path)) == 3
+    assert np.load(found["PLS"] / "label.npy").shape == (5, 20, 24)
+    assert np.load(found["ILP"] / "label.npy").shape == (20, 5, 24)
+    assert np.load(found["IPL"] / "label.npy").shape == (24, 5, 20)
 
 
 def test_a_sample_of_a_large_class_is_kept(tmp_path):

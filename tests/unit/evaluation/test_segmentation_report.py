@@ -53,8 +53,10 @@ def save_case(folder: Path, case_id: str, shift: int, axes: str = "RAS") -> dict
     return case
 
 
-def evaluator(cases: list[dict[str, str]], out: Path, *, invert: bool = False, **extra: Any) -> CaseEvaluator:
-    before = Compose([LoadVolumed(KEYS), CheckSameGridd(KEYS), Orientationd(KEYS, axcodes="PLS", labels=None)])
+def evaluator(
+    cases: list[dict[str, str]], out: Path, *, invert: bool = False, axcodes: str = "PLS", **extra: Any
+) -> CaseEvaluator:
+    before = Compose([LoadVolumed(KEYS), CheckSameGridd(KEYS), Orientationd(KEYS, axcodes=axcodes, labels=None)])
     inverse = [Invertd("pred", before, "image", nearest_interp=True)] if invert else []
     writes = WriteCased(output_dir=out, label_names=NAMES, overlay=False)
     report = SegmentationReport(output_dir=out, label_names=NAMES, title="A & B", n_pictures=1)
@@ -224,6 +226,50 @@ def test_a_killed_run_keeps_its_rows_and_is_taken_up(tmp_path: Path) -> None:
         "failed": 0,
         "unscored": 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("axcodes", "size", "aspect", "sides"),
+    [
+        # mm of a row by those of a column; the liver's rows x columns: 10 to the right and front, 6 upwards
+        ("PLS", (10, 10), 1.0, ("R", "L")),
+        ("ILP", (6, 10), 1.5, ("R", "L")),
+        ("IPL", (6, 10), 1.5, ("A", "P")),
+    ],
+)
+def test_pictures_lie_as_the_slices_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, axcodes: str, size: tuple[int, int], aspect: float,
+    sides: tuple[str, str],
+) -> None:  # fmt: skip
+    """The liver lies to the left, back and bottom; with its copy two voxels further to the right."""
+    tiles = []
+
+    def note(axes: Any, image: Any, labels: Any, window: Any, ratio: float, text: str, *rest: Any) -> None:
+        tiles.append((labels, ratio, text, rest[-1]))
+
+    monkeypatch.setattr("meddino_components.inference.overlay.draw_slice", note)
+    case = save_case(tmp_path / "in", "a", 2, "LIP")
+    evaluator([case], tmp_path / "out", axcodes=axcodes).run()
+    evaluator([case], tmp_path / "axial").run()
+    scores = [(tmp_path / name / "metrics.csv").read_text(encoding="utf-8") for name in ("out", "axial")]
+    assert scores[0] == scores[1]
+    tiles = tiles[: len(tiles) // 2]
+    cut = "coronal" if axcodes == "PLS" else "axial"
+    slices = [tile for tile in tiles if cut not in tile[2]]
+    across = [tile for tile in tiles if cut in tile[2]]
+    assert {(ratio, letters) for _, ratio, _, letters in slices} == {(aspect, sides)}
+    liver = max((labels == 1 for labels, *_ in slices), key=np.count_nonzero)
+    rows, columns = np.flatnonzero(liver.any(axis=1)), np.flatnonzero(liver.any(axis=0))
+    assert (rows.size, columns.size) == size
+    # the spleen lies in front of the middle and to the right, so the liver is right of and below it
+    spleen = np.argwhere(np.any([labels == 2 for labels, *_ in slices], axis=0))
+    assert spleen[:, 1].mean() < columns.mean()
+    if axcodes == "PLS":
+        assert spleen[:, 0].mean() < rows.mean()
+    # of both lines; the reference's liver lies left of the predicted one: to the right of it on the page
+    reference, prediction = (np.argwhere(labels == 1)[:, 1] for labels, *_ in across)
+    assert {letters for *_, letters in across} == {("R", "L")}
+    assert prediction.mean() - reference.mean() == pytest.approx(-2)
 
 
 def test_other_orientation_is_refused(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def test_what_is_typed_may_repeat_it(weights):
         ({"fingerprint": {**FINGERPRINT, "std": 71}}, "fingerprint is .*70.0.* in the record, .*71.* is set"),
         ({"background": 0.0}, "background is null in the record, 0.0 is set"),
         ({"resampling": "cubic"}, "resampling is bilinear in the record, cubic is set"),
+        ({"axcodes": "IPL"}, "axcodes is PLS in the record, IPL is set"),
         ({"backbone": "vit_base"}, "backbone is vit_mini in the record, vit_base is set"),
         ({"random_start": {"qkv_bias": True}}, "random_start::qkv_bias is False in the record, True is set"),
         (
@@ -213,13 +214,38 @@ def test_an_encoder_is_no_segmentation_network(weights, changes, said):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("axcodes", "RAS", "was trained with orientation RAS, this version has PLS"),
+        ("axcodes", "RAS", r"was trained with orientation RAS, this version has PLS \(axial\), ILP \(coronal\) or IPL"),
         ("intensity_version", 2, "was trained with intensity table 2, this version has 1"),
     ],
 )
 def test_what_this_version_computes_otherwise_is_refused(weights, record, key, value, said):
     with pytest.raises(InputError, match=said):
         settings(weights(plan={**record.plan, key: value}))
+
+
+@pytest.mark.parametrize("axcodes", ["PLS", "ILP", "IPL"])
+def test_slices_lie_as_in_training(weights, record, axcodes):
+    path = weights(plan={**record.plan, "axcodes": axcodes})
+    assert settings(path).axcodes == settings(path, axcodes=axcodes).axcodes == axcodes
+    other = "IPL" if axcodes == "PLS" else "PLS"
+    with pytest.raises(InputError, match=f"axcodes is {axcodes} in the record, {other} is set"):
+        settings(path, axcodes=other)
+
+
+def test_a_record_that_does_not_say_how_slices_lie_means_axial_ones(weights, record):
+    path = weights(plan={key: value for key, value in record.plan.items() if key != "axcodes"})
+    assert settings(path, published={**PUBLISHED, "axcodes": "ILP"}).axcodes == "PLS"
+    with pytest.raises(InputError, match="axcodes is PLS in the record, IPL is set"):
+        settings(path, axcodes="IPL")
+
+
+def test_how_slices_lie_of_weights_without_a_record(network, tmp_path):
+    write_weights(network.state_dict(), tmp_path / "bare.pt")
+    published = {**PUBLISHED, "axcodes": "ILP"}
+    assert settings(tmp_path / "bare.pt", published).axcodes == "ILP"
+    assert settings(tmp_path / "bare.pt", published, axcodes="IPL").axcodes == "IPL"
+    with pytest.raises(InputError, match="axcodes is 'RAS'; expected PLS"):
+        settings(tmp_path / "bare.pt", published, axcodes="RAS")
 
 
 def test_a_bundles_own_weights_have_to_be_those_that_its_metadata_describes(network, record, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from meddino_components.errors import InputError
-from meddino_components.inference import write_overlay
+from meddino_components.inference import overlay, write_overlay
 from meddino_components.inference.overlay import grey_window
 from meddino_components.inference.slice_choice import choose_slices, label_areas
 
@@ -92,3 +92,66 @@ def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             tmp_path / "a.png", image=np.zeros((2, 2, 2), np.float32), labels=np.zeros((2, 2, 2), np.uint8),
             spacing_mm=(1, 1, 1), organs={}, title="",
         )  # fmt: skip
+
+
+def drawn_tiles(monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, float, str, tuple[str, str]]]:
+    """What is drawn from now on: labels, height of a pixel by its width, text, letters at the sides."""
+    tiles = []
+
+    def note(axes, image, labels, window, aspect, text, fill, sides):  # type: ignore[no-untyped-def]
+        tiles.append((labels, aspect, text, sides))
+        draw_slice(axes, image, labels, window, aspect, text, fill, sides)
+
+    draw_slice = overlay.draw_slice
+    monkeypatch.setattr(overlay, "draw_slice", note)
+    return tiles
+
+
+@pytest.mark.parametrize(
+    ("axcodes", "shape", "sides", "cut", "n_voxels"),
+    [
+        # rows, columns, slices; the patient's front, right and top are the planted corner
+        ("PLS", (20, 24, 28), ("R", "L"), "coronal", 4 * 5 * 6),
+        ("ILP", (28, 24, 20), ("R", "L"), "axial", 4 * 5 * 6),
+        ("IPL", (28, 20, 24), ("A", "P"), "axial", 4 * 5 * 6),
+    ],
+)
+def test_tiles_lie_as_a_radiologist_sees_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, axcodes: str, shape: tuple[int, int, int], sides: tuple[str, str],
+    cut: str, n_voxels: int,
+) -> None:  # fmt: skip
+    size = dict(zip("PLS", (4, 5, 6), strict=True)) | {"I": 6}
+    labels = np.zeros(shape, np.uint8)
+    # from the patient's right, front and top
+    corner = [slice(-size[a], None) if a == "S" else slice(0, size[a]) for a in axcodes]
+    labels[tuple(corner)] = 1
+    spacing_mm = (0.5, 1.0, 4.0)
+    tiles = drawn_tiles(monkeypatch)
+    write_overlay(
+        tmp_path / "a.png", image=labels.astype(np.float32), labels=labels, spacing_mm=spacing_mm,
+        organs={1: ("cord", 1.0)}, title="a", axcodes=axcodes, window=(-1.0, 1.0),
+    )  # fmt: skip
+    *slices, (cut_labels, cut_aspect, text, cut_sides) = sorted(tiles, key=lambda tile: cut in tile[2])
+    assert len(slices) == 12
+    assert {(aspect, letters) for _, aspect, _, letters in slices} == {(0.5, sides)}
+    # to the top left: the front or top is up, the right or front to the left
+    shown = [tile for tile, _, _, _ in slices if tile.any()]
+    assert shown
+    assert all(tile[:4, :4].all() and not tile[6:].any() and not tile[:, 6:].any() for tile in shown)
+    assert (text.split()[0], cut_sides) == (cut, ("R", "L"))
+    assert cut_labels[:4, :4].all()
+    assert not cut_labels[6:].any()
+    assert not cut_labels[:, 6:].any()
+    assert cut_aspect == {"PLS": 4.0, "ILP": 4.0, "IPL": 0.25}[axcodes]
+    assert cut_labels.shape[0] == {"coronal": 28, "axial": 20}[cut]
+    assert int((labels > 0).sum()) == n_voxels
+
+
+@pytest.mark.parametrize("shape", [(60, 80, 1), (8, 200, 3)])
+def test_odd_sagittal_volumes_are_drawn(tmp_path: Path, shape: tuple[int, int, int]) -> None:
+    path = tmp_path / "a.png"
+    write_overlay(
+        path, image=np.zeros(shape, np.float32), labels=np.ones(shape, np.uint8), spacing_mm=(1, 1, 5),
+        organs={1: ("cord", 1.0)}, title="a", axcodes="IPL",
+    )  # fmt: skip
+    assert path.stat().st_size > 1000

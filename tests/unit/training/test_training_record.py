@@ -104,6 +104,17 @@ def test_training_further_needs_the_same_network_and_labels(network, tmp_path):
         record_of(network, trained_further=path, labels=["background", "kidney"])
     with pytest.raises(InputError, match=r"another plan than this configuration \(pixdim\)"):
         record_of(network, trained_further=path, plan={**PLAN, "pixdim": 3.0})
+    with pytest.raises(InputError, match=r"another plan than this configuration \(axcodes\)"):
+        record_of(network, trained_further=path, plan={**PLAN, "axcodes": "IPL"})
+
+
+def test_weights_that_do_not_say_how_slices_lie_are_trained_further_on_axial_ones(network, tmp_path):
+    path = tmp_path / "model.pt"
+    plan = {key: value for key, value in PLAN.items() if key != "axcodes"}
+    write_weights(network.state_dict(), path, record=record_of(network, plan=plan))
+    assert record_of(network, trained_further=path).plan["axcodes"] == "PLS"
+    with pytest.raises(InputError, match=r"another plan than this configuration \(axcodes\)"):
+        record_of(network, trained_further=path, plan={**PLAN, "axcodes": "ILP"})
 
 
 def test_cases_of_monai_label_are_known_by_their_images(network):
