@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-# before there is a group, for default arguments of its functions would hold it to the end
+# torch imports it somewhere: before there is a group, for default arguments of its functions would hold it to the end
 import torch.distributed.nn.functional
 from torch import Tensor
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_reduce
 
 from ..processes import rank_and_size
+from .collectives import sum_of_all
 
 
 def sum_over_processes(sums: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ def sum_over_processes(sums: Tensor) -> Tensor:
     if rank_and_size()[1] == 1 or not torch.is_grad_enabled():
         return sums
     if sums.requires_grad:
-        return all_reduce(sums)
+        return sum_of_all(sums)
     dist.all_reduce(sums)
     return sums
 

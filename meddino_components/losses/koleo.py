@@ -9,9 +9,9 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 
 from ..processes import rank_and_size
+from .collectives import parts_of_all
 
 _EPS = 1e-8
 
@@ -75,5 +75,4 @@ class KoLeoLoss(nn.Module):
             return x, 0
         if size < n_ranks and self._group is None:
             self._group, _ = dist.new_subgroups(size)
-        gathered = all_gather(x, self._group or dist.group.WORLD)
-        return torch.cat(gathered), rank % size * len(x)
+        return torch.cat(parts_of_all(x, self._group)), rank % size * len(x)
