@@ -35,7 +35,7 @@ def _layer_norm_of_cuda(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return _LAYER_NORM(input.float(), *args, **kwargs)
 
 
-def built(backbone: str, *, checkpointing: bool, n_pieces: int, device: str) -> nn.Module:
+def built(backbone: str, *, checkpointing: bool, device: str, n_pieces: int = 1) -> nn.Module:
     """The network of `train.json`, on its device."""
     with torch.device(device):
         made = vit_backbone(BACKBONES[backbone], activation_checkpointing=checkpointing)
@@ -97,30 +97,25 @@ def main() -> None:
     nn.init.trunc_normal_ = lambda tensor, **_: tensor
     # the loss' way on a GPU; the other needs content
     pixel_sums._on_cpu = lambda values: False
-    checks = []
-    for n_pieces in (1, 4):
-        for checkpointing in (False, True):
-            cell = {"checkpointing": checkpointing, "n_pieces": n_pieces}
-            counted, allocated = (gb("ViT-S", 384, 4, **cell) for gb in (counted_gb, allocated_on_cpu_gb))
-            checks.append({**cell, "counted": counted, "allocated": allocated})
-            print(checks[-1], flush=True)
     ways = {"counted": counted_gb} | ({"measured": measured_gb} if torch.cuda.is_available() else {})
     rows = []
     for backbone in args.backbones:
         for window in args.windows:
             for batch in args.batches:
                 row: dict[str, Any] = {"backbone": backbone, "window": window, "batch": batch}
-                for n_pieces in dict.fromkeys((1, batch)):
-                    for checkpointing in (False, True):
-                        names = ["activation_checkpointing"] * checkpointing + ["one slice at a time"] * (n_pieces > 1)
-                        column = ", ".join(names) or "as shipped"
-                        for way, gb in ways.items():
-                            value = gb(backbone, window, batch, checkpointing=checkpointing, n_pieces=n_pieces)
-                            row[column if way == "counted" else f"{column}, {way}"] = round(value, 1)
-                if batch == 1:
-                    row |= {f"{name}one slice at a time": "" for name in ("", "activation_checkpointing, ")}
+                for checkpointing in (False, True):
+                    column = "activation_checkpointing" if checkpointing else "as shipped"
+                    for way, gb in ways.items():
+                        value = gb(backbone, window, batch, checkpointing=checkpointing)
+                        row[column if way == "counted" else f"{column}, {way}"] = round(value, 1)
                 rows.append(row)
                 print(row, flush=True)
+    checks = []
+    for n_pieces in (1, 4):
+        cell = {"checkpointing": False, "n_pieces": n_pieces}
+        counted, allocated = (gb("ViT-S", 384, 4, **cell) for gb in (counted_gb, allocated_on_cpu_gb))
+        checks.append({**cell, "counted": counted, "allocated": allocated})
+        print(checks[-1], flush=True)
     pairs = [f"{check['counted']:.4f} and {check['allocated']:.4f}" for check in checks]
     write_results(
         "training_memory",
@@ -132,10 +127,10 @@ def main() -> None:
         notes=[
             "GB of 10^9 bytes; tensors alive at the peak, counted without a GPU. torch's allocator and CUDA's own "
             "memory come on top: leave 1 to 2 GB and a tenth.",
-            "Real steps on the CPU of ViT-S on four slices of 384 px, counted and as torch's allocator hands out, in "
-            f"GB: {', '.join(pairs)}.",
+            "Real steps on the CPU of ViT-S on four slices of 384 px, at once and one by one, counted and as torch's "
+            f"allocator hands out, in GB: {', '.join(pairs)}.",
             "Without stochastic depth.",
-            "One slice at a time: accumulation_steps is the batch, and batch_size 1.",
+            "With accumulation_steps a step takes as much as a batch of batch_size / accumulation_steps.",
         ],
     )
 

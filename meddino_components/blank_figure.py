@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from .errors import InputError
 from .project import extra
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
 
@@ -83,17 +85,27 @@ def save_figure(figure: Figure, target: Path | IO[bytes], **options: Any) -> Non
     from matplotlib.ticker import FixedFormatter, FuncFormatter
 
     numbers = set()
-    for axis in figure.findobj(Axis):
+    for axis in [artist for artist in _shown(figure) if isinstance(artist, Axis)]:
         if isinstance(axis.get_major_formatter(), (FixedFormatter, FuncFormatter)):
             # drawing takes the text from the formatter again
             axis.set_ticks(axis.get_ticklocs(), [_drawable(label.get_text()) for label in axis.get_ticklabels()])
         else:
             numbers.update(axis.get_ticklabels(which="both"))
-    for text in figure.findobj(Text):
-        if text not in numbers:
+    for text in _shown(figure):
+        if isinstance(text, Text) and text not in numbers:
             text.set_parse_math(False)
             text.set_text(_drawable(text.get_text()))
     figure.savefig(target, **options)
+
+
+def _shown(artist: Artist) -> Iterator[Artist]:
+    """What a figure is made of, without axes that are switched off: matplotlib would make their ticks for this."""
+    from matplotlib.axis import Axis
+
+    for child in artist.get_children():
+        if not (isinstance(child, Axis) and not child.axes.axison):
+            yield child
+            yield from _shown(child)
 
 
 def _drawable(text: str) -> str:

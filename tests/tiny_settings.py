@@ -1,8 +1,9 @@
 """Settings of bundles for tests; plain data, for `benchmarks/gpu_checks.py` where little is installed."""
 
 # so small that a step takes milliseconds; what is tested does not depend on the size
+NETWORK = {"backbone": "vit_tiny", "random_start::embed_dim": 64, "random_start::num_heads": 1}
 TINY = {
-    "backbone": "vit_tiny",
+    **NETWORK,
     "weights": "random",
     "roi_size": [64, 64],
     "pixdim": [6.0, 6.0],

@@ -108,8 +108,8 @@ def draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
     """White outlines of the labels; nothing for None or a plane too thin for contours."""
     if labels is None or min(labels.shape) < 2:
         return
-    for label in np.unique(labels[labels > 0]):
-        axes.contour(labels == label, levels=[0.5], colors=["white"], linewidths=0.7)
+    present = np.unique(labels[labels > 0]).tolist()
+    overlay.draw_outlines(axes, labels, dict.fromkeys(present, "white"), width=0.7)
 
 
 def _legend(axes: Any, organs: Sequence[tuple[Sequence[int], str, float]]) -> None:

@@ -7,6 +7,7 @@ and slices upwards, so that ``image[:, :, k]`` has anterior up and the patient's
 from __future__ import annotations
 
 import colorsys
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,14 +208,28 @@ def draw_slice(
         table[label] = (*organ_colour(label), fill)
     axes.imshow(table[labels], aspect=aspect, interpolation="nearest")
     if min(labels.shape) > 1 and _outline_length(labels) <= _MAX_OUTLINE:
-        for label in present:
-            axes.contour(labels == label, levels=[0.5], colors=[organ_colour(label)], linewidths=1.0)
+        draw_outlines(axes, labels, {label: organ_colour(label) for label in present}, width=1.0)
     axes.set_axis_off()
     legible = {"color": TEXT, "fontsize": 9, "path_effects": [withStroke(linewidth=2, foreground="black")]}
     axes.text(0.02, 0.98, text, va="top", transform=axes.transAxes, **legible)
     if sides:
         axes.text(0.02, 0.5, sides[0], va="center", transform=axes.transAxes, **legible)
         axes.text(0.98, 0.5, sides[1], va="center", ha="right", transform=axes.transAxes, **legible)
+
+
+def draw_outlines(axes: Any, labels: NDArray[np.uint8], colours: Mapping[int, Any], width: float) -> None:
+    """Draw a line of ``width`` points round each of the labels, in its colour.
+
+    All are one collection: matplotlib's ``contour`` would set up a table of colours for each.
+    """
+    from contourpy import contour_generator
+    from matplotlib.collections import LineCollection
+
+    lines: dict[int, Any] = {
+        label: contour_generator(z=(labels == label).astype(np.float32)).lines(0.5) for label in colours
+    }
+    each = [colours[label] for label, found in lines.items() for _ in found]
+    axes.add_collection(LineCollection(list(itertools.chain(*lines.values())), colors=each, linewidths=width))
 
 
 def _outline_length(labels: NDArray[np.uint8]) -> int:

@@ -49,8 +49,12 @@ def settings_of(data, output):
 
 def small(trained, **settings):
     """Overrides for a run with the trained weights."""
-    network = {name: TINY[name] for name in ("backbone", "roi_size", "amp")}
-    return {**network, "pixdim": [4.0, 4.0], "model_path": str(trained / "model.pt")} | settings
+    return {
+        "roi_size": TINY["roi_size"],
+        "amp": TINY["amp"],
+        "pixdim": [4.0, 4.0],
+        "model_path": str(trained / "model.pt"),
+    } | settings
 
 
 def voxels(path):

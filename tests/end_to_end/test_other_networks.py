@@ -9,7 +9,7 @@ import torch
 from brats_volumes import write_brats
 from command_lines import BRATS, losses, read_log
 from in_process import run_here
-from tiny_settings import TINY
+from tiny_settings import NETWORK, TINY
 
 from meddino_components.bundle import segment
 from meddino_components.checkpoints import read_record
@@ -39,7 +39,7 @@ SUPERVISED = {"_target_": "monai.losses.DeepSupervisionLoss", "loss": DICE_CE}
 @pytest.fixture
 def of_others(training_overrides):
     """Settings for a network that has no ``backbone``, which would be a key that nothing reads."""
-    return {key: value for key, value in training_overrides.items() if key != "backbone"}
+    return {key: value for key, value in training_overrides.items() if key not in NETWORK}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -16,7 +16,7 @@ from meddino_components.data import read_datalist
 from meddino_components.errors import input_error
 
 WINDOW = {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}
-KEPT = ("backbone", "roi_size", "pixdim", "amp")
+KEPT = ("roi_size", "pixdim", "amp")
 
 
 @pytest.fixture

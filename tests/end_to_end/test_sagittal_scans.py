@@ -58,7 +58,7 @@ def trained(data, planned, tmp_path_factory):
 def typed(trained, planned):
     """All that the record says, for the same weights without it."""
     write_weights(torch.load(trained, weights_only=True), trained.with_name("bare.pt"))
-    settings = {"backbone": TINY["backbone"], "label_names": NAMES, "modality": "mr", "overlay": False, **planned}
+    settings = {"backbone": None, "label_names": NAMES, "modality": "mr", "overlay": False, **planned}
     return {**settings, "model_path": str(trained.with_name("bare.pt"))}
 
 

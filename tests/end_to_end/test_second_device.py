@@ -38,7 +38,7 @@ def test_an_epoch_of_fine_tuning_with_its_validation_and_the_evaluation(training
     output = tmp_path / "run"
     with SecondDevice():
         run_here(["train"], {**training_overrides, **SHORT, "class_balance": 0.5})
-        kept = {key: TINY[key] for key in ("backbone", "roi_size", "pixdim", "amp")}
+        kept = {key: TINY[key] for key in ("roi_size", "pixdim", "amp")}
         kept |= {"dataset_dir": training_overrides["dataset_dir"], "model_path": str(output / "model.pt")}
         run_here(["evaluate"], {**kept, "output_dir": str(tmp_path / "evaluation"), "device": SECOND})
     assert 0 <= dice_of(output) <= 1

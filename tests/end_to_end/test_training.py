@@ -27,7 +27,7 @@ def test_writes_model_checkpoint_and_logs(training_overrides, tmp_path):
     run_bundle(["train"], training_overrides, run_id="training")
     output = tmp_path / "run"
     model = torch.load(output / "model.pt", weights_only=True)
-    assert model["decoder.head.weight"].shape == (16, 48, 1, 1)
+    assert model["decoder.head.weight"].shape == (16, 16, 1, 1)
     digest, name = (output / "model.pt.sha256").read_text(encoding="utf-8").split()
     assert (len(digest), name) == (64, "model.pt")
     log = read_log(output)
@@ -144,4 +144,4 @@ def test_settings_are_those_published():
     assert (config["learning_rate"], config["encoder_learning_rate"]) == (3e-4, 3e-5)
     assert (config["betas"], config["weight_decay"], config["clip_norm"]) == ([0.9, 0.98], 0.05, 12.0)
     assert config["drop_path_rate"] == 0.2
-    assert set(TINY) <= set(config)
+    assert {key.partition("::")[0] for key in TINY} <= set(config)

@@ -81,7 +81,8 @@ def test_a_locale_without_utf8_loses_no_summary(scans, model, tmp_path):
 
 def test_skip_existing_computes_again_with_other_settings(scans, model, tmp_path):
     settings = {"dataset_dir": str(scans), "output_dir": str(tmp_path / "out"), "model_path": str(model)}
-    for changes, expected in (({}, "ok"), ({}, "skipped"), ({"sw_overlap": 0.25}, "ok"), ({"overlay": False}, "ok")):
+    settings["overlay"] = False
+    for changes, expected in (({}, "ok"), ({}, "skipped"), ({"sw_overlap": 0.25}, "ok"), ({"overlay": True}, "ok")):
         run_here(["inference", "laptop"], {**settings, "modality": "ct", "skip_existing": True, **changes})
         summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
         assert [case["status"] for case in summary["cases"]] == [expected]

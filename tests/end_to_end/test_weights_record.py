@@ -9,7 +9,7 @@ import torch
 from brats_volumes import write_brats
 from command_lines import AMOS, BRATS
 from in_process import command, run_here, untouched_process
-from tiny_settings import TINY
+from tiny_settings import NETWORK, TINY
 
 from meddino_components.checkpoints import read_record, sha256_of, write_weights
 from meddino_components.errors import input_error
@@ -20,7 +20,7 @@ LABELS = [f"organ {number}" if number else "background" for number in range(16)]
 PLAN = {"pixdim": [5.0, 5.0], "fingerprint": FINGERPRINT, "label_names": LABELS, "interaction_indices": [3, 11]}
 # so that the blocks change what the network says, after a few steps
 LARGE_SCALE = {"random_start::layerscale_init": 1.0}
-PLAN |= {key: TINY[key] for key in ("backbone", "roi_size")}
+PLAN |= {**NETWORK, "roi_size": TINY["roi_size"]}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,8 @@ def test_segment_needs_the_weights_alone(trained, scan, tmp_path):
     # the same file without its record, and everything typed
     state = torch.load(trained, weights_only=True)
     write_weights(state, tmp_path / "bare.pt")
-    typed = {**PLAN, "dataset_dir": str(scan), "model_path": str(tmp_path / "bare.pt"), "modality": "ct"}
+    typed = {key: value for key, value in PLAN.items() if key not in NETWORK}
+    typed |= {"dataset_dir": str(scan), "model_path": str(tmp_path / "bare.pt"), "modality": "ct", "backbone": None}
     run_here(["inference"], {**typed, "output_dir": str(tmp_path / "typed"), "overlay": False})
     np.testing.assert_array_equal(found, np.asarray(nib.load(tmp_path / "typed" / scan.name).dataobj))
     assert len(np.unique(found)) > 1
@@ -100,7 +101,7 @@ def test_other_settings_are_refused_before_anything_is_written(trained, scan, tm
     assert "pixdim is [5.0, 5.0] in the record, [2.0, 2.0] is set; fingerprint is" in said
     said = error_of(["inference", "laptop"], {**settings, "modality": "ct"})
     assert "roi_size is [64, 64] in the record, [128, 128] is set" in said
-    assert "backbone is vit_tiny in the record, vit_mini is set" in said
+    assert "backbone is 64 wide, 12 blocks in the record, vit_mini is set" in said
     assert "modality is ct in the record, mr is set" in error_of(["inference"], {**settings, "modality": "mr"})
     assert command("segment", scan, tmp_path / "out", "--model", trained, "--bundle", BRATS) == 2
     assert not (tmp_path / "out").exists()
