@@ -16,7 +16,7 @@ from torch import nn
 
 from meddino_components.networks import DINOHead, DinoVisionTransformer, vit_backbone
 from meddino_components.networks.layers import SwiGlu
-from meddino_components.training.student_teacher import SelfDistillationNetwork
+from meddino_components.self_distillation.student_teacher import SelfDistillationNetwork
 
 # half of the global crops, 10 to 50 % of their patches
 MASK_SHARE = 0.15

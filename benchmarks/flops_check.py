@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from meddino_components.losses import GramLoss
 from meddino_components.networks import DINOHead, DinoVisionTransformer, vit_backbone
-from meddino_components.training import SelfDistillationObjective, StudentTeacher
+from meddino_components.self_distillation import SelfDistillationObjective, StudentTeacher
 
 
 def main() -> None:

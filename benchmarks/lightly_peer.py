@@ -18,7 +18,7 @@ from lightly.models.utils import update_momentum
 from torch import Tensor, nn
 
 from meddino_components.networks import DINOHead
-from meddino_components.training import StudentTeacher
+from meddino_components.self_distillation import StudentTeacher
 
 N_PREFIX = 5  # CLS and four registers
 

@@ -21,8 +21,9 @@ import torch
 from common import write_results
 from monai.transforms import Compose, Orientationd
 
-from meddino_components.data.geometry import CANONICAL_AXCODES, LoadVolumed
-from meddino_components.data.intensity import NormalizeIntensityByModalityd
+from meddino_components.data.volumes.grids import CANONICAL_AXCODES
+from meddino_components.data.volumes.intensity import NormalizeIntensityByModalityd
+from meddino_components.data.volumes.loading import LoadVolumed
 from meddino_components.inference import VolumeInferer
 from meddino_components.inference.writers import WriteCased
 from meddino_components.networks import MedDinoSegmenter, vit_backbone

@@ -16,12 +16,8 @@ from flops import Crops, sizes_of, step_flops
 from torch import Tensor
 
 from meddino_components.networks import DINOHead, vit_backbone
-from meddino_components.training import (
-    GradientClipping,
-    SelfDistillationObjective,
-    StudentTeacher,
-    self_distillation_groups,
-)
+from meddino_components.self_distillation import SelfDistillationObjective, StudentTeacher, self_distillation_groups
+from meddino_components.training import GradientClipping
 
 PARTS = ("student.backbone", "student.dino_head", "student.ibot_head")
 RECIPE = {

@@ -25,7 +25,7 @@ import numpy as np
 from common import RESULTS, write_results
 
 from meddino_components.data import AMOS_LABELS
-from meddino_components.evaluation.slab_split import Slab, split_slabs
+from meddino_components.features.slab_split import Slab, split_slabs
 
 BUNDLES = Path(__file__).parent.parent / "bundles"
 PRETRAIN = BUNDLES / "meddinov3_pretrain" / "configs"

@@ -23,7 +23,7 @@ from random_batch import random_batch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from meddino_components.training import StudentTeacher
+from meddino_components.self_distillation import StudentTeacher
 
 # dense bf16 TFLOP/s by a part of the device's name, the more particular first
 PEAK_TFLOPS = {"H100 PCIe": 756.0, "H100 NVL": 835.0, "H100": 989.0, "H200": 989.0, "A100": 312.0}

@@ -28,9 +28,9 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from meddino_components.embeddings import EmbeddingStore
-from meddino_components.evaluation.classification import pooled
-from meddino_components.evaluation.linear_probe import LinearProbe
-from meddino_components.evaluation.nearest_neighbours import nearest_neighbour_scores
+from meddino_components.probing.image_sets.evaluate import pooled
+from meddino_components.probing.probes.logistic_regression import LinearProbe
+from meddino_components.probing.probes.nearest_neighbours import nearest_neighbour_scores
 
 OURS, PEER = "ours", "scikit-learn"
 SPLITS = ("train", "test")

@@ -22,7 +22,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 
 from meddino_components.losses import pixel_sums
 from meddino_components.networks import MedDinoSegmenter, vit_backbone
-from meddino_components.training.accumulation import InPieces
+from meddino_components.placement.accumulation import InPieces
 
 BACKBONES = {"ViT-S": "vit_small", "ViT-B": "vit_base", "ViT-L": "vit_large"}
 N_CLASSES = 16

@@ -18,7 +18,7 @@ import numpy as np
 from fuzz.mutations import Mutation
 from fuzz.samples import SHAPE, Sample
 from meddino_components.data import LoadVolumed, label_names, read_datalist
-from meddino_components.data.grid_checks import corner_distance_mm
+from meddino_components.data.volumes.grid_checks import corner_distance_mm
 from meddino_components.errors import InputError
 
 SECONDS = 10

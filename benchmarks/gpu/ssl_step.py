@@ -17,7 +17,7 @@ from random_batch import random_batch
 from torch import Tensor
 
 from meddino_components.networks import DINOHead, DinoVisionTransformer
-from meddino_components.training import StudentTeacher
+from meddino_components.self_distillation import StudentTeacher
 
 from .check import REPOSITORY, Figures, Place
 from .numbers import check_limits, full_precision, worst

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ..data.intensity import MODALITIES
-from ..data.layouts import LAYOUTS
-from ..data.slice_planes import PLANES_IN_WORDS, SLICE_PLANES
+from ..data.cases.layouts import LAYOUTS
+from ..data.volumes.intensity import MODALITIES
+from ..slice_planes import PLANES_IN_WORDS, SLICE_PLANES
 from .kinds import (
     Kind,
     among,

@@ -7,12 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from meddino_components.errors import InputError
-from meddino_components.networks import (
-    ARCHITECTURE_ARGUMENTS,
-    PRESETS,
-    DinoVisionTransformer,
-    complete_architecture,
-)
+from meddino_components.networks import ARCHITECTURE_ARGUMENTS, PRESETS, DinoVisionTransformer, complete_architecture
 
 from .encoder_facts import encoder_facts
 from .registry import known_encoders

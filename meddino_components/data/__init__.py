@@ -1,36 +1,33 @@
 """Volumes on a known grid: reading, intensity, data sets, plans; phantoms, stores, curation, crops; labelled images."""
 
 from .augmentation import KeepBackgroundd, RandBlurd, RandGammad, RandLowResolutiond, RandRotateScaled
-from .brats_labels import brats_regions
-from .cache_place import default_cache_dir
-from .cases import list_cases
+from .cases.brats_labels import brats_regions
+from .cases.datasets import read_datalist
+from .cases.label_names import AMOS_LABELS, class_names, label_names
+from .cases.layouts import find_layout
+from .cases.listing import list_cases
+from .cases.plan import plan
+from .cases.sequence_loading import LoadSequencesd
+from .cases.sequences import list_sequence_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
 from .curation import curate
-from .datasets import read_datalist
-from .dicom import describe_series, list_series
-from .geometry import (
-    CANONICAL_AXCODES,
-    CheckSameGridd,
-    LoadVolumed,
-    ResampleInPlaned,
-    in_plane_spacing,
-)
-from .global_batch_sampler import GlobalBatchSampler
 from .image_sets import ImageSet, load_picture, read_image_set
-from .intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd, stated_fingerprint
-from .label_loading import LoadLabeld
-from .label_names import AMOS_LABELS, class_names, label_names
-from .layouts import find_layout
-from .modality import StateModalityd
 from .phantoms import write_phantoms
-from .plan import plan
-from .read_ahead import ReadAhead
-from .regions import LabelsToRegionsd, LoadRegionLabelsd, Regions
-from .resampling import resize_slices
-from .sequences import LoadSequencesd, list_sequence_cases
-from .slice_dataset import SliceDataset
 from .slice_store import SliceStore
-from .volume_cache import VolumeCache
+from .training_slices.cache_place import default_cache_dir
+from .training_slices.global_batch_sampler import GlobalBatchSampler
+from .training_slices.slice_dataset import SliceDataset
+from .training_slices.volume_cache import VolumeCache
+from .volumes.body_region import body_mask, body_region
+from .volumes.dicom import describe_series, list_series
+from .volumes.grids import CANONICAL_AXCODES, CheckSameGridd
+from .volumes.intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd, stated_fingerprint
+from .volumes.label_loading import LoadLabeld
+from .volumes.loading import LoadVolumed
+from .volumes.modality import StateModalityd
+from .volumes.read_ahead import ReadAhead
+from .volumes.regions import LabelsToRegionsd, LoadRegionLabelsd, Regions
+from .volumes.resampling import ResampleInPlaned, in_plane_spacing, resize_slices
 
 __all__ = [
     "AMOS_LABELS",
@@ -60,6 +57,8 @@ __all__ = [
     "SliceStore",
     "StateModalityd",
     "VolumeCache",
+    "body_mask",
+    "body_region",
     "brats_regions",
     "class_names",
     "curate",

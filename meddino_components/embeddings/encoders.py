@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.intensity import INTENSITY_TABLE, Modality
+from ..data.volumes.intensity import INTENSITY_TABLE, Modality
 from ..errors import InputError
 from ..networks import DinoVisionTransformer
 

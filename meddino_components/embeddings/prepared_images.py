@@ -14,9 +14,11 @@ from monai.transforms import Compose, Orientationd
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..data.geometry import CANONICAL_AXCODES, LoadVolumed, fit_to_square, in_plane_spacing
 from ..data.image_sets import Sample, Selection, load_picture
-from ..data.intensity import NormalizeIntensityByModalityd, parse_modality
+from ..data.volumes.grids import CANONICAL_AXCODES
+from ..data.volumes.intensity import NormalizeIntensityByModalityd, parse_modality
+from ..data.volumes.loading import LoadVolumed
+from ..data.volumes.resampling import fit_to_square, in_plane_spacing
 from ..errors import InputError
 from .encoders import FrozenEncoder, Intensity, to_unit_range
 

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..array_files import ArrayFile
 from ..files import AtomicFiles, write_text
+from ..files.arrays import ArrayFile
 
 _LAYOUT = 1  # of the files; in the key, so that another one is never read
 Kind = Literal["cls", "mean_patch", "patches", "levels", "origin"]

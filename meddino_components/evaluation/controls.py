@@ -10,12 +10,13 @@ import numpy as np
 from monai.data import CacheDataset, Dataset
 from monai.transforms import Compose, Orientationd
 
-from ..data.geometry import CANONICAL_AXCODES, CheckSameGridd, LoadVolumed
-from ..data.intensity import NormalizeIntensityByModalityd
+from ..data.volumes.grids import CANONICAL_AXCODES, CheckSameGridd
+from ..data.volumes.intensity import NormalizeIntensityByModalityd
+from ..data.volumes.loading import LoadVolumed
 from ..errors import InputError
+from .case_scores import OrganScore, score_case
 from .intensity_classifier import IntensityClassifier
 from .mean_label_atlas import MeanLabelAtlas
-from .metrics import OrganScore, score_case
 from .summary import finite_average, summarize
 
 

@@ -11,8 +11,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..blank_figure import blank_figure, save_figure
-from .metrics import OrganScore
+from ..pictures.blank_figure import blank_figure, save_figure
+from .case_scores import OrganScore
 
 _INK = "#1c2733"
 _LINE = "#8a94a0"

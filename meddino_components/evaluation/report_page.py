@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .metrics import SURFACE_TOLERANCE_MM, OrganScore
+from .case_scores import SURFACE_TOLERANCE_MM, OrganScore
 from .report_figures import dice_plot, volume_plot
 from .summary import ScoreSummary, case_means
 

@@ -19,17 +19,17 @@ from monai.engines.utils import IterationEvents
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..data.regions import Regions
-from ..data.slice_planes import PLANES_IN_WORDS, SLICE_PLANES
+from ..data.volumes.grids import as_on_grid
+from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..files import OutputFolder, write_text
-from ..inference.grids import as_on_grid
-from ..inference.overlay import region_labels
-from ..inference.page_view import axcodes_of
 from ..inference.writers import label_path, shown_numbers
+from ..pictures.overlay import region_labels
+from ..pictures.page_view import axcodes_of
 from ..project import extra
-from .metrics import HAUSDORFF_PERCENTILE, SURFACE_TOLERANCE_MM, WORST_DISTANCE_MM, OrganScore, score_case
-from .score_table import read_scores, write_scores
+from ..slice_planes import PLANES_IN_WORDS, SLICE_PLANES
+from .case_scores import HAUSDORFF_PERCENTILE, SURFACE_TOLERANCE_MM, WORST_DISTANCE_MM, OrganScore, score_case
+from .case_scores_file import read_scores, write_scores
 from .summary import ScoreSummary, case_means, summarize
 
 _FILES = ("metrics.csv", "metrics.json", "report.html")
@@ -190,7 +190,7 @@ class SegmentationReport:
         scores: Sequence[OrganScore],
         axcodes: str,
     ) -> None:
-        from .comparison import write_comparison  # needs matplotlib
+        from ..pictures.comparison import write_comparison  # needs matplotlib
 
         dice = case_means(scores).get(scores[0].case_id)
         if self.regions:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .metrics import OrganScore
+from .case_scores import OrganScore
 
 
 @dataclass(frozen=True)

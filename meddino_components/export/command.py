@@ -14,7 +14,7 @@ from torch import nn
 from .. import __version__
 from ..bundle import CHECK_KEY, choose_bundle, config_files, wrap
 from ..checkpoints import WeightsRecord, describe_network
-from ..data.regions import plain_regions
+from ..data.volumes.regions import plain_regions
 from ..errors import InputError, unwrapped
 from ..files import sha256_of
 from ..inference import ModelSettings

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..blank_figure import require_matplotlib
 from ..checkpoints import RANDOM
-from ..data.dicom import GantryTilt
+from ..data.volumes.dicom import GantryTilt
 from ..embeddings.encoders import Intensity
 from ..errors import InputError
-from ..evaluation.feature_map_sheet import evenly_spaced
+from ..pictures.blank_figure import require_matplotlib
+from ..pictures.slice_choice import evenly_spaced
 from .checkpoints import draw_checkpoints
 from .drawing import check_format
 from .points import places_of, points_in_square

@@ -18,9 +18,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..blank_figure import blank_figure, save_figure
 from ..errors import InputError
 from ..files import ResultFiles, check_results
+from ..pictures.blank_figure import blank_figure, save_figure
 from .scan_slice import Box, ScanSlice
 
 FORMATS = (".png", ".pdf", ".svg")

@@ -11,8 +11,8 @@ from torch import Tensor, cat, ones
 
 from ..embeddings import FrozenEncoder
 from ..errors import InputError
-from ..evaluation.feature_maps import PrincipalBasis, principal_basis
-from ..evaluation.patch_features import extract_features
+from ..features.feature_maps import PrincipalBasis, principal_basis
+from ..features.patch_features import extract_features
 from .scan_slice import ScanSlice
 
 _FEWEST = 4  # patches that decide three components

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InputError
-from ..evaluation.feature_maps import choose_points
+from ..features.feature_maps import choose_points
 from .scan import Scan, Space
 from .scan_slice import Place, ScanSlice, middle_of
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..embeddings import FrozenEncoder
 from ..errors import InputError
-from ..evaluation.feature_maps import PrincipalBasis
+from ..features.feature_maps import PrincipalBasis
 from .drawing import Sheet, Tile, draw
 from .encoded_slice import basis_of, encode_slice
 from .scan_slice import ScanSlice, outer_box, scan_window

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import CANONICAL_AXCODES, LoadVolumed, in_plane_spacing, list_cases
-from ..data.dicom import GantryTilt
-from ..data.intensity import Modality, check_intensities, clip_and_moments, parse_modality
+from ..data.volumes.dicom import GantryTilt
+from ..data.volumes.intensity import Modality, check_intensities, clip_and_moments, parse_modality
 from ..errors import InputError
 from .scan_slice import Place, ScanSlice
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ..data.geometry import fit_to_square
-from ..data.intensity import Modality
+from ..data import body_mask
+from ..data.volumes.intensity import Modality
+from ..data.volumes.resampling import fit_to_square
 from ..embeddings import FrozenEncoder
 from ..embeddings.encoders import check_size
 from ..errors import InputError
-from ..inference import body_mask
 
 _CT_WINDOW_HU = (-160.0, 240.0)  # level 40, width 400: soft tissue of the abdomen
 _MARGIN = 0.02  # of the square, left free round the body

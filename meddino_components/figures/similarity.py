@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..embeddings import FrozenEncoder
-from ..evaluation.feature_maps import cosine_maps
+from ..features.feature_maps import cosine_maps
 from .drawing import Sheet, Tile, draw
 from .encoded_slice import EncodedSlice, encode_slice
 from .scan_slice import ScanSlice, patch_at, scan_window

@@ -1,11 +1,9 @@
 """Volume in, labels on the same grid out; writers and the engine that runs a folder of cases."""
 
 from .autocast import AutocastInferer, autocast_dtype, supports_bfloat16, supports_low_precision
-from .body_region import body_mask, body_region
 from .case_evaluator import CaseEvaluator
 from .foreground_share import has_dropout
 from .model_settings import ModelSettings, model_settings, network_of_model
-from .overlay import write_overlay
 from .volume_inferer import VolumeInferer
 from .writers import WriteCased
 
@@ -16,12 +14,9 @@ __all__ = [
     "VolumeInferer",
     "WriteCased",
     "autocast_dtype",
-    "body_mask",
-    "body_region",
     "has_dropout",
     "model_settings",
     "network_of_model",
     "supports_bfloat16",
     "supports_low_precision",
-    "write_overlay",
 ]

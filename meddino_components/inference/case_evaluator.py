@@ -19,8 +19,8 @@ from monai.inferers import Inferer
 from monai.transforms import Compose
 from monai.utils.enums import CommonKeys
 
-from ..data.cases import check_unique
-from ..data.read_ahead import ReadAhead
+from ..data.cases.listing import check_unique
+from ..data.volumes.read_ahead import ReadAhead
 from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, printable
 from ..interruption import Interrupted, NotedSignals, signals_noted

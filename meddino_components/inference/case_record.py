@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data.case_files import case_files
-from ..data.stamps import file_stamp
+from ..data.cases.case_files import case_files
+from ..data.volumes.stamps import file_stamp
 from ..files import is_unchanged, sha256_of
 
 

@@ -16,11 +16,11 @@ from monai.utils import optional_import
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..data.dicom import UNEVEN_TOLERANCE
-from ..data.grid_checks import LPS_TO_RAS, plain
+from ..data.volumes.dicom import UNEVEN_TOLERANCE
+from ..data.volumes.grid_checks import LPS_TO_RAS, plain
 from ..errors import InputError
+from ..pictures.overlay import organ_colour
 from ..project import ADDRESS, extra
-from .overlay import organ_colour
 from .segment_codes import Code, SegmentCode
 
 _NAME = "MedDINOv3"

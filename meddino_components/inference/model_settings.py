@@ -17,11 +17,11 @@ from torch import nn
 
 from ..checkpoints import WeightsRecord, backbone_of, build_network, encoder_part, read_record, resolve
 from ..checkpoints.hub_address import HUB_PREFIX
-from ..data.brats_labels import brats_regions
-from ..data.regions import Regions
-from ..data.slice_planes import AXIAL, check_axcodes
+from ..data.cases.brats_labels import brats_regions
+from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..networks import MedDinoSegmenter
+from ..slice_planes import AXIAL, check_axcodes
 from .record_rules import (
     DEFAULT_RESAMPLING,
     check_kind,

@@ -10,7 +10,7 @@ import numpy as np
 from monai.data import MetaTensor
 from numpy.typing import NDArray
 
-from .grids import as_on_grid
+from ..data.volumes.grids import as_on_grid
 
 
 class ProbabilityFile:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoints import WeightsRecord, encoder_part, preset_of
-from ..data.brats_labels import brats_regions
-from ..data.intensity import FINGERPRINT_KEYS, INTENSITY_TABLE, MODALITIES
-from ..data.regions import Regions
-from ..data.slice_planes import AXIAL, PLANES_IN_WORDS, SLICE_PLANES
+from ..data.cases.brats_labels import brats_regions
+from ..data.volumes.intensity import FINGERPRINT_KEYS, INTENSITY_TABLE, MODALITIES
+from ..data.volumes.regions import Regions
 from ..errors import InputError
+from ..slice_planes import AXIAL, PLANES_IN_WORDS, SLICE_PLANES
 
 # of plans that do not say it
 DEFAULT_RESAMPLING = "bilinear"

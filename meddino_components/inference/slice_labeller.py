@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.regions import Regions
-from ..data.resampling import ImageResampling, resize_slices
+from ..data.volumes.regions import Regions
+from ..data.volumes.resampling import ImageResampling, resize_slices
 from ..errors import InputError
 from .class_scores import MAX_CLASSES, is_out_of_memory, write_labels, write_regions
 from .slice_scorer import SliceScorer

@@ -15,12 +15,11 @@ from monai.inferers import Inferer
 from monai.utils import optional_import
 from torch import Tensor
 
-from ..data.geometry import in_plane_spacing
-from ..data.intensity import value_outside
-from ..data.regions import Regions
-from ..data.resampling import ImageResampling
+from ..data.volumes.body_region import body_region
+from ..data.volumes.intensity import value_outside
+from ..data.volumes.regions import Regions
+from ..data.volumes.resampling import ImageResampling, in_plane_spacing
 from .autocast import autocast_dtype
-from .body_region import body_region
 from .foreground_share import ForegroundShare
 from .slice_labeller import OpenProbabilities, Region, SliceLabeller
 from .slice_scorer import SliceScorer

@@ -18,16 +18,16 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..blank_figure import has_matplotlib
-from ..data.regions import Regions
+from ..data.volumes.grids import as_on_grid, same_grid
+from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, write_text
+from ..pictures.blank_figure import has_matplotlib
+from ..pictures.overlay import region_labels, write_overlay
+from ..pictures.page_view import axcodes_of
 from ..project import extra
 from .case_record import is_complete, provenance, source_digest
 from .dicom_segmentation import require_highdicom, write_dicom_segmentation
-from .grids import as_on_grid, same_grid
-from .overlay import region_labels, write_overlay
-from .page_view import axcodes_of
 from .segment_codes import codes_of
 
 # of a NIfTI header, all that a label map on the same grid shares with its source

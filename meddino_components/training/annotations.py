@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..data.modality import series_beside
+from ..data.volumes.modality import series_beside
 from ..errors import InputError
 
 

@@ -12,8 +12,8 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from ..checkpoints import WeightsRecord, sha256_of, write_weights
+from ..placement.devices import unwrap
 from ..processes import rank_and_size
-from .placement import unwrap
 from .writable import check_writable
 
 

@@ -14,14 +14,14 @@ from typing import Any
 from ignite.engine import Engine, Events
 
 from ..checkpoints import WeightsRecord
-from ..data.global_batch_sampler import GlobalBatchSampler
+from ..data.training_slices.global_batch_sampler import GlobalBatchSampler
 from ..errors import InputError
+from ..placement.sharding import load_whole_state, whole_state
 from ..processes import first_process_decides, gathered, on_all_processes, rank_and_size
 from .checkpoint_files import CheckpointFiles
 from .random_state import random_state, set_random_state
 from .resumed_settings import check_settings, keep_settings
 from .run_events import RunEvents, register
-from .sharding import load_whole_state, whole_state
 
 logger = logging.getLogger(__name__)
 

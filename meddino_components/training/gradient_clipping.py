@@ -11,7 +11,7 @@ from monai.engines.utils import IterationEvents
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from .placement import unwrap
+from ..placement.devices import unwrap
 
 # the scale of a loss is halved at each step that is left out; below this it is not the scale that makes gradients too
 # large

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ignite.engine import Engine
+
 from ..files import AtomicFiles, append_to, write_text
 
 
@@ -44,3 +46,9 @@ class IterationLines:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             append_to(self.path)
             self._entered = True
+
+
+def forget_metrics(engine: Engine, prefix: str) -> None:
+    """Take metrics away by the start of their names, so that no line of a log repeats what was not measured again."""
+    for name in [name for name in engine.state.metrics if name.startswith(prefix)]:
+        del engine.state.metrics[name]

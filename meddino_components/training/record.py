@@ -21,13 +21,13 @@ from ..checkpoints import (
     read_record,
     resolve,
 )
-from ..data.case_splits import portable_split
-from ..data.cases import stem_of
-from ..data.intensity import INTENSITY_TABLE
-from ..data.regions import Regions, plain_regions
-from ..data.slice_planes import AXIAL
+from ..data.cases.case_splits import portable_split
+from ..data.volumes.file_checks import stem_of
+from ..data.volumes.intensity import INTENSITY_TABLE
+from ..data.volumes.regions import Regions, plain_regions
 from ..errors import InputError
 from ..files import sha256_of
+from ..slice_planes import AXIAL
 from ..software import software_versions
 
 _BACKGROUND = "background"

@@ -14,7 +14,7 @@ from slide_writing import DARK, section, write_tiles
 from volume_files import ct_voxels, save_nifti, write_dicom_series
 
 from meddino_components.data import read_datalist
-from meddino_components.data.dicom import read_series
+from meddino_components.data.volumes.dicom import read_series
 
 # slices are what takes time at the published sizes: as few as the smallest tumour needs
 _BRAIN = (48, 44, 5)

@@ -15,7 +15,7 @@ from visible_files import visible
 from volume_files import PATIENT, SERIES_UID, ct_voxels, save_nifti, write_dicom_series
 
 from meddino_components.bundle import segment
-from meddino_components.data.dicom import read_series
+from meddino_components.data.volumes.dicom import read_series
 from meddino_components.errors import InputError
 
 CT = ct_voxels(shape=(48, 40, 5))

@@ -16,7 +16,7 @@ from PIL import Image
 from test_real_ct import TOTALSEGMENTATOR
 
 from meddino_components.data import AMOS_LABELS
-from meddino_components.evaluation.slab_split import split_slabs
+from meddino_components.features.slab_split import split_slabs
 
 LIVER = 5  # of TotalSegmentator
 OF_PICTURES = ("background", "liver", "aorta", "inferior_vena_cava")

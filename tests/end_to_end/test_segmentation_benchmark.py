@@ -91,7 +91,7 @@ def test_planted_organs_are_found_fold_by_fold(tmp_path, monkeypatch):
         raise AssertionError("computed again")
 
     monkeypatch.setattr(encoder_pass, "_encode", fail)
-    monkeypatch.setattr("meddino_components.evaluation.frozen_segmentation.cells.train_decoder", fail)
+    monkeypatch.setattr("meddino_components.probing.segmentation.cells.train_decoder", fail)
     assert segment(tmp_path / "out", **settings) == found
     assert segment(tmp_path / "out", **settings, folds=[1])["samples"]["test"] == 2
     with pytest.raises(RuntimeError) as error:

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from meddino_components.networks import DINOHead, DinoVisionTransformer
-from meddino_components.training.param_groups import parameter_groups
+from meddino_components.self_distillation.param_groups import parameter_groups
 
 
 def multipliers(module, arguments):

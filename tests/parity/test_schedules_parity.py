@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from meddino_components.training.schedules import (
+from meddino_components.self_distillation.schedules import (
     WarmupCosine,
     cosine_schedule,
     cosine_schedules,

@@ -6,8 +6,8 @@ from torch.testing import assert_close
 
 from meddino_components.losses import GramLoss, KoLeoLoss
 from meddino_components.networks import DINOHead, DinoVisionTransformer
-from meddino_components.training import SelfDistillationObjective, StudentTeacher, parameter_groups
-from meddino_components.training.schedules import warmup_cosine_schedule
+from meddino_components.self_distillation import SelfDistillationObjective, StudentTeacher, parameter_groups
+from meddino_components.self_distillation.schedules import warmup_cosine_schedule
 
 PARTS = ("backbone", "dino_head", "ibot_head")
 TERMS = {

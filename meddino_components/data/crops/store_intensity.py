@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..intensity import INTENSITY_TABLE, mr_statistics
 from ..slice_store.store import SliceStore
+from ..volumes.intensity import INTENSITY_TABLE, mr_statistics
 
 _MR_SLICES = 16  # that the statistics of a volume are taken from
 

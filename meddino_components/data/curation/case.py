@@ -16,9 +16,10 @@ from monai.transforms import Orientationd
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ..dicom import GantryTilt
-from ..geometry import CANONICAL_AXCODES, LoadVolumed
-from ..intensity import check_intensities, mr_statistics
+from ..volumes.dicom import GantryTilt
+from ..volumes.grids import CANONICAL_AXCODES
+from ..volumes.intensity import check_intensities, mr_statistics
+from ..volumes.loading import LoadVolumed
 
 LOWEST_HU = -1024
 AIR_BELOW_HU = -200.0

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...blank_figure import blank_figure, save_figure
 from ...files import ResultFiles
+from ...pictures.blank_figure import blank_figure, save_figure
 from ..slice_store.store import SliceStore
 
 CT_WINDOW_HU = (-160.0, 240.0)  # level 40, width 400

@@ -17,15 +17,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ...blank_figure import require_matplotlib
 from ...errors import InputError
 from ...files import AtomicFiles, OutputFolder, is_empty_folder, remove_dead_temporaries, write_text
 from ...interruption import ends_on_signal
-from ..cases import check_problem
-from ..dicom import GantryTilt
-from ..itk_header import last_line
+from ...pictures.blank_figure import require_matplotlib
 from ..slice_store.store import STORE_FILE, SliceStore, VolumeRecord, require_blosc2
 from ..slice_store.writer import StoredVolume, store_volume, write_index
+from ..volumes.dicom import GantryTilt
+from ..volumes.itk_header import last_line
+from ..volumes.loading import check_problem
 from .case import CuratedVolume, Refused, read_case
 from .contact_sheet import write_contact_sheet
 from .exclusion_list import ExclusionList

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
-from ..cases import check_unique, list_cases
-from ..dataset_json import read_dataset_json
-from ..datasets import read_datalist
-from ..file_checks import IMAGE_SUFFIXES
-from ..found_folders import has_data
-from ..intensity import parse_modality
-from ..layouts import Section, recognised_layout
-from ..text_headers import detached_files
+from ..cases.dataset_json import read_dataset_json
+from ..cases.datasets import read_datalist
+from ..cases.layouts import Section, recognised_layout
+from ..cases.listing import check_unique, list_cases
+from ..volumes.file_checks import IMAGE_SUFFIXES
+from ..volumes.found_folders import has_data
+from ..volumes.intensity import parse_modality
+from ..volumes.text_headers import detached_files
 
 Sources = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
-from ..found_folders import is_left_over
+from ..volumes.found_folders import is_left_over
 from .found_files import chosen_labels, folder_of, with_files
 from .image_set import ImageSet, Sample, Split
 from .naming import first_few

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
-from ..stamps import Stamp, file_stamp
+from ..volumes.stamps import Stamp, file_stamp
 from .naming import first_few
 from .tiling import Tiling
 

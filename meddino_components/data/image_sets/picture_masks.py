@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from ...errors import InputError
 from ...project import extra
-from ..file_checks import check_is_image_file
-from ..itk_header import last_line
+from ..volumes.file_checks import check_is_image_file
+from ..volumes.itk_header import last_line
 from .found_files import folder_of
 from .tables import find_patient_column, patient_in, read_table
 

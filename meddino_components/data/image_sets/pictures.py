@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from ...errors import InputError
 from ...project import extra
-from ..dicom import is_dicom_file
-from ..file_checks import check_is_image_file
-from ..itk_header import last_line
+from ..volumes.dicom import is_dicom_file
+from ..volumes.file_checks import check_is_image_file
+from ..volumes.itk_header import last_line
 from .image_set import Sample
 from .packed_arrays import packed_array
 from .radiographs import read_radiograph, stretched

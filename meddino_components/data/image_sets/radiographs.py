@@ -14,7 +14,7 @@ import numpy.typing as npt
 from monai.utils import optional_import
 
 from ...errors import InputError
-from ..file_checks import check_is_image_file
+from ..volumes.file_checks import check_is_image_file
 
 itk, _ = optional_import("itk")
 

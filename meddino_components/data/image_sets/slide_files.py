@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from ...errors import InputError
 from ...project import extra
-from ..file_checks import check_is_image_file
-from ..found_folders import is_left_over
-from ..itk_header import last_line
+from ..volumes.file_checks import check_is_image_file
+from ..volumes.found_folders import is_left_over
+from ..volumes.itk_header import last_line
 from .pictures import FloatArray, read_picture_file
 from .tiling import Origins, Tiling
 from .tissue import tissue_mask

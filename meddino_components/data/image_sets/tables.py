@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError
-from ..patients import PATIENT_KEYS, patient_of_name
+from ..cases.patients import PATIENT_KEYS, patient_of_name
 
 _DELIMITERS = ",;\t"
 

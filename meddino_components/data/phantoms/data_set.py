@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from ...errors import InputError
 from ...files import OutputFolder, ResultFiles, is_empty_folder, write_text
-from ..geometry import CANONICAL_AXCODES
-from ..intensity import Modality
-from ..label_names import AMOS_LABELS
+from ..cases.label_names import AMOS_LABELS
+from ..volumes.grids import CANONICAL_AXCODES
+from ..volumes.intensity import Modality
 from . import anatomy
 from .render import Rendered, render_case
 

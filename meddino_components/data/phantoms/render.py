@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from scipy.ndimage import convolve1d, gaussian_filter1d
 
-from ..intensity import Modality
+from ..volumes.intensity import Modality
 from . import anatomy
 from .anatomy import Array, Shape
 from .contrast import ct_tissues, mr_tissues

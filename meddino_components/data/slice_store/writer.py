@@ -17,15 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...files import AtomicFiles, ResultFiles, is_unchanged, write_text
-from .store import (
-    SLICE_DTYPE,
-    STORE_FILE,
-    STORE_FORMAT,
-    STORE_VERSION,
-    VolumeRecord,
-    decode_slice,
-    require_blosc2,
-)
+from .store import SLICE_DTYPE, STORE_FILE, STORE_FORMAT, STORE_VERSION, VolumeRecord, decode_slice, require_blosc2
 
 _LEVEL = 5
 _BLOCK_BYTES = 32 * 1024

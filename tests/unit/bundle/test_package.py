@@ -11,13 +11,7 @@ from command_lines import AMOS, BRATS
 from monai.networks.nets import UNet
 
 from meddino_components.bundle import package
-from meddino_components.checkpoints import (
-    WeightsRecord,
-    read_payload,
-    read_record,
-    sha256_of,
-    write_weights,
-)
+from meddino_components.checkpoints import WeightsRecord, read_payload, read_record, sha256_of, write_weights
 from meddino_components.errors import InputError
 from meddino_components.files import ResultFiles
 

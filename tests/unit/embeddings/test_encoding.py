@@ -12,13 +12,14 @@ from monai.transforms import Compose, Orientationd
 from PIL import Image
 from volume_files import ct_voxels, save_nifti, write_dicom_series
 
-from meddino_components.data.geometry import CANONICAL_AXCODES, LoadVolumed
 from meddino_components.data.image_sets import Sample, Selection, load_picture
-from meddino_components.data.intensity import NormalizeIntensityByModalityd
+from meddino_components.data.volumes.grids import CANONICAL_AXCODES
+from meddino_components.data.volumes.intensity import NormalizeIntensityByModalityd
+from meddino_components.data.volumes.loading import LoadVolumed
 from meddino_components.embeddings import FrozenEncoder, embed, frozen_backbone, pixel_encoder
 from meddino_components.embeddings.prepared_images import PreparedImages
 from meddino_components.errors import InputError
-from meddino_components.evaluation import ReferenceSlices
+from meddino_components.features import ReferenceSlices
 from meddino_components.networks import DinoVisionTransformer
 
 SIZE = 16

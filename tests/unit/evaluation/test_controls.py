@@ -11,12 +11,7 @@ import torch
 from monai.data import MetaTensor
 
 from meddino_components.errors import InputError
-from meddino_components.evaluation import (
-    IntensityClassifier,
-    MeanLabelAtlas,
-    control_table_text,
-    evaluate_controls,
-)
+from meddino_components.evaluation import IntensityClassifier, MeanLabelAtlas, control_table_text, evaluate_controls
 
 NAMES = ("background", "liver", "spleen", "gland")
 SHAPE = (32, 40, 16)

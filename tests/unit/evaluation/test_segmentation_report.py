@@ -247,7 +247,7 @@ def test_pictures_lie_as_the_slices_of_the_run(
     def note(axes: Any, image: Any, labels: Any, window: Any, ratio: float, text: str, *rest: Any) -> None:
         tiles.append((labels, ratio, text, rest[-1]))
 
-    monkeypatch.setattr("meddino_components.inference.overlay.draw_slice", note)
+    monkeypatch.setattr("meddino_components.pictures.overlay.draw_slice", note)
     case = save_case(tmp_path / "in", "a", 2, "LIP")
     evaluator([case], tmp_path / "out", axcodes=axcodes).run()
     evaluator([case], tmp_path / "axial").run()

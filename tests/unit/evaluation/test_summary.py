@@ -11,7 +11,7 @@ from visible_files import visible
 
 from meddino_components.errors import InputError
 from meddino_components.evaluation import OrganScore, summarize
-from meddino_components.evaluation.score_table import read_scores, write_scores
+from meddino_components.evaluation.case_scores_file import read_scores, write_scores
 from meddino_components.evaluation.summary import case_means
 
 NAN, INF = math.nan, math.inf

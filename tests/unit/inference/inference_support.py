@@ -14,7 +14,8 @@ from monai.transforms import Compose, Invertd, Orientationd
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 from torch import Tensor, nn
 
-from meddino_components.data.geometry import CANONICAL_AXCODES, LoadVolumed
+from meddino_components.data.volumes.grids import CANONICAL_AXCODES
+from meddino_components.data.volumes.loading import LoadVolumed
 from meddino_components.inference import CaseEvaluator, VolumeInferer, WriteCased
 
 NAMES = ("background", "liver", "spleen", "aorta")

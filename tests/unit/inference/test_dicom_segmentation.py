@@ -13,7 +13,7 @@ from inference_support import evaluator
 from volume_files import PATIENT, ct_voxels, write_dicom_series
 
 from meddino_components.data import AMOS_LABELS, brats_regions, list_cases
-from meddino_components.data.dicom import read_series
+from meddino_components.data.volumes.dicom import read_series
 from meddino_components.errors import InputError
 from meddino_components.inference.dicom_segmentation import write_dicom_segmentation
 from meddino_components.inference.segment_codes import SEGMENT_CODES, codes_of

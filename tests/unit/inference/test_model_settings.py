@@ -8,7 +8,7 @@ import torch
 
 from meddino_components.checkpoints import WeightsRecord, describe_network, write_weights
 from meddino_components.data import brats_regions
-from meddino_components.data.regions import plain_regions
+from meddino_components.data.volumes.regions import plain_regions
 from meddino_components.errors import InputError
 from meddino_components.inference import model_settings, network_of_model
 from meddino_components.networks import MedDinoSegmenter, vit_backbone

@@ -18,9 +18,9 @@ from monai.data import MetaTensor
 from visible_files import visible
 
 from meddino_components.data import list_cases
+from meddino_components.data.volumes.grids import as_on_grid
 from meddino_components.errors import InputError
 from meddino_components.inference import WriteCased
-from meddino_components.inference.grids import as_on_grid
 
 
 @pytest.mark.parametrize("invert", [True, False], ids=["inverted", "canonical"])

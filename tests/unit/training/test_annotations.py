@@ -7,7 +7,8 @@ from volume_files import ct_voxels, write_dicom_series
 
 from meddino_components.checkpoints import read_payload
 from meddino_components.errors import InputError
-from meddino_components.training import LastModel, from_annotators, on_device
+from meddino_components.placement import on_device
+from meddino_components.training import LastModel, from_annotators
 
 
 def test_cases_of_a_data_set_have_ids(tmp_path):

@@ -6,12 +6,7 @@ import torch.nn.functional as F
 from monai.transforms import GaussianSmooth, RandSimulateLowResolution
 from torch.testing import assert_close
 
-from meddino_components.data.crops.axis_taps import (
-    bicubic_taps,
-    filter_images,
-    gaussian_taps,
-    low_resolution_taps,
-)
+from meddino_components.data.crops.axis_taps import bicubic_taps, filter_images, gaussian_taps, low_resolution_taps
 
 
 def noise(*shape, low=-1000, high=3000):

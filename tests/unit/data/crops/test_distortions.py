@@ -6,12 +6,7 @@ import torch
 from monai.transforms import AdjustContrast
 from torch.testing import assert_close
 
-from meddino_components.data.crops.distortions import (
-    CropDistortions,
-    adjust_contrast,
-    distort_,
-    draw_noise,
-)
+from meddino_components.data.crops.distortions import CropDistortions, adjust_contrast, distort_, draw_noise
 
 KINDS = ("noise", "smooth", "scale", "low_resolution", "contrast")
 

@@ -1,0 +1,40 @@
+"""The files of a case, and whether they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ..volumes.file_checks import is_image
+from ..volumes.text_headers import detached_files
+from .sequences import sequence_of, sequences_beside
+
+
+def case_files(case: Mapping[str, Any]) -> list[str]:
+    """Paths of a case's image or sequences, with those beside an image that is one sequence, and of its label.
+
+    With a header goes the file that it names for its voxels.
+    """
+    image = case["image"]
+    if not isinstance(image, Mapping) and is_image(Path(image)) and sequence_of(image)[1]:
+        image = {"": image, **sequences_beside(image)["image"]}
+    paths = dict.fromkeys(image.values() if isinstance(image, Mapping) else [image])
+    files = [str(path) for path in [*paths, *([case["label"]] if "label" in case else [])]]
+    return files + [str(data) for file in files for data in detached_files(Path(file))]
+
+
+def check_files_exist(cases: Sequence[Mapping[str, Any]], listed_in: Path) -> None:
+    """Refuse a list that names files which are not there.
+
+    Raises:
+        InputError: says how many, and names the first.
+    """
+    missing = [path for case in cases for path in case_files(case) if not Path(path).exists()]
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise InputError(
+            f"{listed_in}: {len(missing)} listed files do not exist: {', '.join(missing[:5])}{more}. "
+            "Complete the data set or remove them from the list."
+        )

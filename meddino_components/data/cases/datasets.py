@@ -1,0 +1,99 @@
+"""Data lists from public data-set layouts: who is a case, which files it has, which fold it falls into.
+
+A case is {"image": path, "label": path, "case_id": str, "modality": "ct" | "mr"}; without "label" in the test section,
+with {sequence: path} as "image" where a case has several files, and with "patient" where the data list states it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from ...errors import InputError
+from ..volumes.intensity import parse_modality
+from .case_files import check_files_exist
+from .case_splits import joins_lists, split_cases
+from .dataset_json import DATASET_JSON, Case
+from .layouts import Layout, Section, find_layout, read_layout
+
+
+def read_datalist(
+    dataset_dir: str | os.PathLike[str],
+    layout: Layout | None = None,
+    section: Section = "training",
+    fold: int = 0,
+    n_folds: int = 5,
+    seed: int = 0,
+    modality: str | None = None,
+    exclude: Sequence[str] = (),
+    split: str | None = None,
+    allow_same_patient: bool = False,
+) -> list[Case]:
+    """Cases of one section of a data set.
+
+    Layouts: "amos" (AMOS22 as downloaded; cases numbered below 500 are CT, the others MR), "nnunet_raw"
+    (DatasetXXX_Name of nnU-Net v2, one channel), "msd" (Medical Segmentation Decathlon, one channel), "brats" (a folder
+    with the sequences and the label of each case side by side, or a .json data list, see `sequences`; a folder's
+    unlabelled cases are "test"), "dicom" (folders with DICOM series and the DICOM SEG or RTSTRUCT that was drawn on
+    each; series that nothing was drawn on are "test").
+
+    Sections: "training" and "validation" split the labelled training list into `n_folds` folds by `split`, whatever the
+    order of files or of the list; "all_labelled" is that list unsplit; "official_validation" the data set's own
+    validation list, mixed with the folds only by splits of nnU-Net, which knows no such list; "test" its images without
+    labels.
+
+    Args:
+        dataset_dir: folder that holds dataset.json (brats: see above).
+        layout: see above; None: as recognised. One that the folder contradicts is refused.
+        section: see above.
+        fold: the fold that is "validation", from 0.
+        n_folds: number of folds.
+        seed: for the shuffle before splitting.
+        modality: amos: keep only the cases of this modality; the others: what the images are, required unless
+            dataset.json says "CT".
+        exclude: case ids to leave out.
+        split: "patients", "nnunet", "list", a path or None, see `split_cases`.
+        allow_same_patient: let a split that is given have a patient on both sides.
+
+    Returns:
+        Cases sorted by id, with absolute paths.
+
+    Raises:
+        InputError: dataset.json missing or not as expected, listed files missing, case ids that recur, nothing left,
+            a fold out of range, an unknown modality; see `find_layout` and `split_cases`.
+    """
+    root = Path(dataset_dir).expanduser().absolute()
+    if section not in get_args(Section):
+        raise InputError(f"section is {section!r}; expected one of {', '.join(get_args(Section))}.")
+    layout = find_layout(root, layout)
+    wanted = None if modality is None else parse_modality(modality, "modality")
+    cases = read_layout(layout, root, section, wanted)
+    folds = section in ("training", "validation")
+    if folds and layout == "amos" and joins_lists(split, root):
+        cases += read_layout(layout, root, "official_validation", wanted)
+    known = [str(case["case_id"]) for case in cases]
+    cases = [c for c in cases if c["case_id"] not in set(exclude) and wanted in (None, c["modality"])]
+    listed_in = root if layout in ("brats", "dicom") else root / DATASET_JSON
+    if not cases:
+        raise InputError(
+            f"{listed_in}: no case left in section '{section}'"
+            + (f" with modality '{wanted}'" if wanted else "")
+            + ". Check dataset_dir, section, modality and exclude."
+        )
+    cases.sort(key=lambda c: c["case_id"])
+    check_files_exist(cases, root if root.suffix == ".json" else root / DATASET_JSON)
+    if not folds:
+        return cases
+    sides = split_cases(
+        cases,
+        root=root,
+        known=known,
+        fold=fold,
+        n_folds=n_folds,
+        seed=seed,
+        split=split,
+        allow_same_patient=allow_same_patient,
+    )
+    return [dict(case) for case in sides[section == "validation"]]

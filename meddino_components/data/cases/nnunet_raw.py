@@ -1,0 +1,83 @@
+"""Cases of nnU-Net v2's raw layout: ``imagesTr/<case>_0000<ending>`` and ``labelsTr/<case><ending>``, or a list.
+
+Reference:
+    nnU-Net, documentation/dataset_format.md. ``dataset`` of dataset.json maps each case to
+    ``{"images": [paths], "label": path}``, relative to the folder of dataset.json, and replaces the two folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ..volumes.found_folders import is_left_over
+from ..volumes.intensity import Modality
+from .dataset_json import DATASET_JSON, Case, read_dataset_json, stated_modality
+from .patients import stated_patient
+
+FIRST_CHANNEL = "_0000"
+
+
+def read_nnunet_raw(root: Path, section: str, modality: Modality | None) -> list[Case]:
+    """Cases of a section, see `read_datalist`; those of ``imagesTs`` have a label where ``labelsTs`` holds one.
+
+    Raises:
+        InputError: dataset.json is not as expected, or lists another number of cases than there are.
+    """
+    if section == "official_validation":
+        raise InputError(f"{root}: layout 'nnunet_raw' has no validation list of its own. Use section 'validation'.")
+    content = read_dataset_json(root)
+    stated = stated_modality(root, content.get("channel_names"), modality)
+    ending = content.get("file_ending")
+    if not isinstance(ending, str) or not ending.startswith("."):
+        raise InputError(f"{root / DATASET_JSON}: 'file_ending' is {ending!r}; expected for instance '.nii.gz'.")
+    if section == "test":
+        return [case | {"modality": stated} for case in _of_folders(root, "Ts", ending)]
+    listed = content.get("dataset")
+    cases = _of_folders(root, "Tr", ending) if listed is None else _of_mapping(root, listed)
+    if cases and content.get("numTraining", len(cases)) != len(cases):
+        where = "labelsTr holds" if listed is None else "'dataset' lists"
+        raise InputError(
+            f"{root / DATASET_JSON}: numTraining is {content['numTraining']} but {where} "
+            f"{len(cases)} labels. Complete the data set or correct the number."
+        )
+    return [case | {"modality": stated} for case in cases]
+
+
+def _of_folders(root: Path, end: str, ending: str) -> list[Case]:
+    """Of training every label, of the test every image; macOS leaves ``._`` files beside both."""
+    images, labels = root / f"images{end}", root / f"labels{end}"
+    if end == "Tr":
+        names = [path.name.removesuffix(ending) for path in _visible(labels, f"*{ending}")]
+    else:
+        found = _visible(images, f"*{FIRST_CHANNEL}{ending}")
+        names = [path.name.removesuffix(f"{FIRST_CHANNEL}{ending}") for path in found]
+    cases = []
+    for name in names:
+        case: Case = {"image": str(images / f"{name}{FIRST_CHANNEL}{ending}"), "case_id": name}
+        label = labels / f"{name}{ending}"
+        cases.append(case | {"label": str(label)} if end == "Tr" or label.is_file() else case)
+    return cases
+
+
+def _visible(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if not is_left_over(path))
+
+
+def _of_mapping(root: Path, listed: Any) -> list[Case]:
+    path = root / DATASET_JSON
+    if not isinstance(listed, Mapping):
+        raise InputError(f"{path}: 'dataset' is a {type(listed).__name__}; expected {{case: {{images, label}}}}.")
+    cases = []
+    for name, entry in listed.items():
+        images = entry.get("images") if isinstance(entry, Mapping) else None
+        if not isinstance(images, list) or len(images) != 1 or not isinstance(entry.get("label"), str):
+            raise InputError(
+                f"{path}: 'dataset' has for {name} {entry!r:.200}; expected {{'images': [one path], 'label': path}}."
+            )
+        case: Case = {"image": str((root / str(images[0])).absolute()), "case_id": str(name)}
+        case |= {"label": str((root / entry["label"]).absolute())}
+        cases.append(case | stated_patient(entry, f"{path}: {name}"))
+    return cases

@@ -1,0 +1,223 @@
+"""What nnU-Net's 2D planner derives from a data set, as an overlay for a bundle's configuration.
+
+Rule, simpler than nnU-Net's: slices are stacked along the axis of the patient whose median spacing is clearly the
+largest, or are axial if there is none (`slice_planes`); nnU-Net always takes the axis of the largest spacing. The
+planned spacing is the median in-plane spacing; the planned patch is the median slice at that spacing, rounded up to
+the next multiple of the stride of a U-Net that halves until four pixels are left (600 becomes 640). nnU-Net would
+then shrink the patch until its network fits into a given GPU; that depends on its network and is left out, so a plan
+for very large slices is larger than nnU-Net's. The published MedDINOv3 fine-tuning shows the planned patch to the
+network at `roi_size` pixels, hence `pixdim = planned spacing x planned patch / roi_size`.
+
+Reference:
+    Isensee et al., nnU-Net, Nature Methods 2021, supplementary note on automated configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+from monai.transforms import MapTransform
+from monai.utils import ensure_tuple_rep
+
+from ...errors import InputError
+from ...files import ResultFiles, check_results, write_text
+from ...slice_planes import SLICE_PLANES, check_axcodes, patient_spacing, plane_of_spacing, stored_axes
+from ..volumes.dicom import read_series
+from ..volumes.file_checks import read_header
+from ..volumes.grids import CheckSameGridd
+from ..volumes.intensity import FINGERPRINT_KEYS, check_intensities, parse_modality
+from ..volumes.label_loading import LoadLabeld
+from ..volumes.loading import LoadVolumed
+from ..volumes.resampling import in_plane_spacing
+from .dataset_json import Case
+from .datasets import read_datalist
+from .label_names import class_names
+from .layouts import Layout, find_layout
+
+_SMALLEST_FEATURE_MAP = 4
+_VOXELS_PER_CASE = 10_000
+
+Grid = tuple[npt.NDArray[np.float64], tuple[int, ...]]
+
+
+def plan(
+    dataset_dir: str | Path,
+    layout: Layout | None = None,
+    roi_size: int | Sequence[int] = 896,
+    output: str | Path | None = None,
+    modality: str | None = None,
+    seed: int = 0,
+    label_names: Sequence[str] | None = None,
+    drawn_names: Mapping[str, str] | None = None,
+    axcodes: str | None = None,
+) -> dict[str, Any]:
+    """Derive orientation, spacing and intensity fingerprint of a data set, from all its labelled cases.
+
+    Args:
+        dataset_dir: folder with dataset.json, or of BraTS, see `read_datalist`.
+        layout: amos, nnunet_raw, msd, brats or dicom; recognised if left out.
+        roi_size: rows and columns that the network sees.
+        output: a .yaml, .yml or .json file to write (atomically); None writes none.
+        modality: "ct" or "mr", where the data set does not say it; of one that holds both, CT if left out. MR is
+            normalised a volume at a time and gets no fingerprint.
+        seed: of the sampled voxels.
+        label_names: names of the labels, the background first; needed for regions drawn in DICOM, others have names of
+            their own, which these must not contradict.
+        drawn_names: names of drawn regions, each with the label it stands for, see `LoadLabeld`.
+        axcodes: PLS (axial slices), ILP (coronal) or IPL (sagittal); left out, it follows from the spacing.
+
+    Returns:
+        {"axcodes": orientation of the slices, "pixdim": [rows, columns] in mm, "roi_size": [rows, columns],
+        "fingerprint": {"percentile_00_5", "percentile_99_5", "mean", "std"} or None}, as written.
+
+    Raises:
+        InputError: the data set cannot be read, no voxel is labelled, another orientation, `output` has another suffix,
+            or a file is there that this project did not write or that was edited since.
+    """
+    path = None if output is None else _checked_output(Path(output).expanduser())
+    roi = [int(n) for n in ensure_tuple_rep(roi_size, 2)]
+    if min(roi) < 1:
+        raise InputError(f"roi_size is {roi_size}; expected positive numbers of pixels.")
+    if axcodes is not None:
+        check_axcodes(axcodes)
+    wanted = None if modality is None else parse_modality(modality, "modality")
+    cases = read_datalist(dataset_dir, layout, "all_labelled", modality=wanted)
+    kinds = sorted({str(case["modality"]) for case in cases})
+    if len(kinds) > 1:
+        warnings.warn(
+            f"{dataset_dir}: holds ct and mr scans; this plan is of the ct scans, modality mr gives that of the others",
+            stacklevel=2,
+        )
+        cases, kinds = [case for case in cases if case["modality"] == "ct"], ["ct"]
+    load_label = _label_loader(dataset_dir, layout, label_names, drawn_names) if kinds == ["ct"] else None
+    grids = [_stored_grid(image, case.get("series_uid")) for case in cases for image in _images(case)]
+    if axcodes is None:
+        axcodes = planned_axcodes([affine for affine, _ in grids])
+    spacing, patch = planned_grid(grids, axcodes)
+    result: dict[str, Any] = {
+        "axcodes": axcodes,
+        "pixdim": [round(s * p / r, 6) for s, p, r in zip(spacing, patch, roi, strict=True)],
+        "roi_size": roi,
+        "fingerprint": intensity_fingerprint(cases, seed=seed, load_label=load_label) if kinds == ["ct"] else None,
+    }
+    if path is not None:
+        _write(path, result)
+    return result
+
+
+def planned_axcodes(affines: Sequence[npt.NDArray[np.float64]]) -> str:
+    """The orientation of slices by the median spacing along the axes of the patient, see `plane_of_spacing`."""
+    spacing = [patient_spacing(affine) for affine in affines]
+    axcodes = plane_of_spacing(np.median(spacing, axis=0))
+    found = Counter(plane_of_spacing(mm) for mm in spacing)
+    if others := [f"{n} are {SLICE_PLANES[other]}" for other, n in found.most_common() if other != axcodes]:
+        warnings.warn(
+            f"slices are planned {SLICE_PLANES[axcodes]}, by the median spacing; of {len(spacing)} scans "
+            f"{', '.join(others)} by their own spacing: train on these separately, or set axcodes",
+            stacklevel=3,
+        )
+    return axcodes
+
+
+def planned_grid(grids: Sequence[Grid], axcodes: str) -> tuple[tuple[float, float], tuple[int, int]]:
+    """Median in-plane spacing in mm and the planned patch in pixels at it, (rows, columns).
+
+    Args:
+        grids: affine and size of each image; of a case with several sequences, each counts.
+        axcodes: orientation of the slices.
+    """
+    axes = [stored_axes(affine, axcodes) for affine, _ in grids]
+    spacings = [in_plane_spacing(affine[:, order]) for (affine, _), order in zip(grids, axes, strict=True)]
+    sizes = [(size[order[0]], size[order[1]]) for (_, size), order in zip(grids, axes, strict=True)]
+    spacing = np.median(spacings, axis=0)
+    shape = np.median(np.round(np.array(sizes) * np.array(spacings) / spacing), axis=0)
+    patch = [divisible_size(round(float(n))) for n in shape]
+    return (float(spacing[0]), float(spacing[1])), (patch[0], patch[1])
+
+
+def divisible_size(pixels: int) -> int:
+    """`pixels` rounded up to a multiple of 2^k, k the number of halvings that leave at least four pixels."""
+    stride = 2 ** max(0, math.floor(math.log2(max(pixels, 1) / _SMALLEST_FEATURE_MAP)))
+    return math.ceil(pixels / stride) * stride
+
+
+def intensity_fingerprint(
+    cases: Sequence[Case], *, seed: int = 0, load_label: MapTransform | None = None
+) -> dict[str, float]:
+    """nnU-Net's statistics of the labelled voxels: 0.5 and 99.5 percentile, mean and standard deviation in HU.
+
+    At most 10,000 voxels a case are drawn, by `seed` and the case's place in the list.
+
+    Args:
+        cases: labelled cases, all CT.
+        seed: for the voxels.
+        load_label: reads the item "label" after the image; None: `LoadVolumed`.
+
+    Raises:
+        InputError: a case cannot be read, image and label lie on different grids, or nothing is labelled.
+    """
+    load_image, check = LoadVolumed(keys="image"), CheckSameGridd()
+    load_label = load_label or LoadVolumed(keys="label")
+    samples: list[npt.NDArray[np.float32]] = []
+    for number, case in enumerate(cases):
+        entry: dict[Hashable, Any] = {key: case[key] for key in case}
+        loaded = check(load_label(load_image(entry)))
+        check_intensities(loaded["image"].as_tensor(), "ct", case["image"])
+        voxels = loaded["image"].as_tensor()[loaded["label"].as_tensor() > 0].numpy()
+        if voxels.size:
+            rng = np.random.default_rng([seed, number])
+            samples.append(rng.choice(voxels, min(_VOXELS_PER_CASE, voxels.size), replace=False))
+    if not samples:
+        raise InputError("None of the labels has a voxel above 0; expected labelled organs. Check the label files.")
+    pooled = np.concatenate(samples).astype(np.float64)
+    values = [*np.percentile(pooled, (0.5, 99.5)), pooled.mean(), pooled.std()]
+    return {key: round(float(v), 4) for key, v in zip(FINGERPRINT_KEYS, values, strict=True)}
+
+
+def _label_loader(
+    dataset_dir: str | Path,
+    layout: Layout | None,
+    label_names: Sequence[str] | None,
+    drawn_names: Mapping[str, str] | None,
+) -> MapTransform:
+    if label_names is None and drawn_names is None and find_layout(dataset_dir, layout) != "dicom":
+        return LoadVolumed(keys="label")
+    names = class_names(dataset_dir=dataset_dir, layout=layout, stated=label_names)
+    return LoadLabeld("label", label_names=names, drawn_names=drawn_names)
+
+
+def _images(case: Case) -> list[str]:
+    image = case["image"]
+    return [str(path) for path in image.values()] if isinstance(image, Mapping) else [str(image)]
+
+
+def _stored_grid(path: str, series_uid: str | None) -> Grid:
+    if Path(path).is_dir():
+        series = read_series(path, series_uid=series_uid)
+        return series.affine, series.voxels.shape
+    header = read_header(path)
+    return header.affine, header.shape
+
+
+def _checked_output(path: Path) -> Path:
+    if path.suffix not in (".yaml", ".yml", ".json"):
+        raise InputError(f"{path}: expected a name that ends in .yaml, .yml or .json.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: no such folder. Create it, or choose another output.")
+    check_results([path])
+    return path
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2) if path.suffix == ".json" else yaml.safe_dump(content, sort_keys=False)
+    with ResultFiles() as files:
+        write_text(files.path(path), text)

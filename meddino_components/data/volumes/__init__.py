@@ -1,0 +1,1 @@
+"""Volumes on a known grid: files and DICOM series read, checked, resampled, normalised."""

@@ -1,0 +1,100 @@
+"""Regions of a DICOM RT Structure Set on the grid of its scan.
+
+X, Y, Z: columns, rows and slices of the scan, as stored; N points of a contour.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.utils import optional_import
+from numpy.typing import NDArray
+
+from ....errors import InputError
+from ....project import extra
+from ..grid_checks import LPS_TO_RAS
+from .drawn_regions import DrawnRegion
+from .headers import FloatArray
+
+# how far the points of a contour may lie from the middle of a slice: they are written with few digits
+PLANE_TOLERANCE_SLICES = 0.25
+# the standard writes the third in both ways
+_CLOSED = ("CLOSED_PLANAR", "CLOSED_PLANAR_XOR", "CLOSEDPLANAR_XOR")
+
+
+def read_contours(path: Path, affine: FloatArray, shape: tuple[int, ...]) -> list[DrawnRegion]:
+    """The structures of an RTSTRUCT as masks on the grid of a scan.
+
+    A voxel belongs to a structure where its centre lies within an odd number of the contours of its slice, so that a
+    contour in another one is a hole. Structures of points alone are left out.
+
+    Args:
+        path: the file.
+        affine: [4, 4], voxel indices of the scan to RAS mm.
+        shape: X, Y, Z of the scan.
+
+    Raises:
+        InputError: pydicom or scikit-image is not installed, the object cannot be read, or a contour lies between
+            slices, outside of them or across them.
+
+    Reference:
+        DICOM PS3.3, C.8.8.6 ROI Contour Module.
+    """
+    pydicom, found = optional_import("pydicom")
+    _, rasterises = optional_import("skimage.draw")
+    if not (found and rasterises):
+        raise InputError(f"{path}: labels in an RTSTRUCT need pydicom and scikit-image: {extra('dicom')}")
+    try:
+        structures = pydicom.dcmread(path)
+        names = {int(roi.ROINumber): str(roi.ROIName) for roi in structures.StructureSetROISequence}
+        drawn = [
+            (names[int(roi.ReferencedROINumber)], [_points(contour) for contour in closed])
+            for roi in structures.ROIContourSequence
+            if (closed := [c for c in roi.get("ContourSequence") or [] if _is_closed(c)])
+        ]
+    except Exception as error:
+        # what pydicom says may quote a value of the patient's
+        raise InputError(
+            f"{path}: cannot be read as an RTSTRUCT ({type(error).__name__}). Export the structures again"
+        ) from None
+    to_voxels = np.linalg.inv(affine)
+    regions = []
+    for name, contours in drawn:
+        mask = np.zeros(shape, dtype=bool)
+        for points in contours:
+            voxels = points @ LPS_TO_RAS[:3, :3] @ to_voxels[:3, :3].T + to_voxels[:3, 3]
+            number = _slice_of(voxels, shape[2], f"{path}: structure '{name}'")
+            mask[..., number] ^= _inside(voxels[:, :2], shape[:2])
+        regions.append(DrawnRegion(name=name, mask=mask))
+    return regions
+
+
+def _is_closed(contour: Any) -> bool:
+    return str(contour.ContourGeometricType) in _CLOSED and len(contour.ContourData) >= 9
+
+
+def _points(contour: Any) -> FloatArray:
+    """[N, 3] mm, LPS."""
+    return np.array(contour.ContourData, dtype=np.float64).reshape(-1, 3)
+
+
+def _slice_of(voxels: FloatArray, n_slices: int, where: str) -> int:
+    along = voxels[:, 2]
+    number = round(float(np.median(along)))
+    off = float(np.abs(along - number).max())
+    if not off <= PLANE_TOLERANCE_SLICES:
+        raise InputError(
+            f"{where} has a contour {off:.2f} slices from the middle of a slice; expected at most "
+            f"{PLANE_TOLERANCE_SLICES}. It was drawn on another series, or across the slices: export it for this one"
+        )
+    if not 0 <= number < n_slices:
+        raise InputError(f"{where} has a contour outside of the scan. Check that it was drawn on this series")
+    return number
+
+
+def _inside(points: FloatArray, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    draw, _ = optional_import("skimage.draw")
+    inside: NDArray[np.bool_] = draw.polygon2mask(shape, points)
+    return inside

@@ -1,0 +1,106 @@
+"""What can be known about an image file before its voxels are read: size, grid, and whether the header is honest.
+
+A header may claim any number of voxels; memory is allocated from it. So the claim is compared with the file's size
+first, and every grid that would be silently misread (no usable spacing, shear, two transforms that contradict each
+other) is refused here, with the way to mend it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...errors import InputError
+from .grid_checks import VolumeHeader
+from .itk_header import ITK_SUFFIXES, read_itk_header
+from .nifti_header import read_nifti_header
+
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+IMAGE_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
+
+_LFS_PREFIX = b"version https://git-lfs"
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether a file's name is that of a NIfTI file, in whatever case."""
+    return path.name.lower().endswith(NIFTI_SUFFIXES)
+
+
+def check_is_image_file(path: Path) -> None:
+    """Refuse what is not an image at all, by its first bytes.
+
+    Raises:
+        InputError: no such file, zero bytes, a git-LFS pointer, or a `.gz` that is not gzip.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file. Check the path and the data list.")
+    with open(path, "rb") as file:
+        head = file.read(64)
+    if not head:
+        raise InputError(f"{path}: the file has zero bytes; expected an image. Copy or download it again.")
+    if head.startswith(_LFS_PREFIX):
+        raise InputError(f"{path}: this is a git-LFS pointer, not the image. Run `git lfs pull` where it came from.")
+    if path.name.lower().endswith(".gz") and head[:2] != b"\x1f\x8b":
+        raise InputError(f"{path}: named .gz but not gzip data. If it is not compressed, rename it without .gz.")
+
+
+def read_header(path: str | Path, *, spacing_mm: Sequence[float] | None = None, is_scan: bool = True) -> VolumeHeader:
+    """Grid of a NIfTI, NRRD or MetaImage file, checked, without reading its voxels.
+
+    Args:
+        path: the file.
+        spacing_mm: of the three stored axes, for a file whose header has none.
+        is_scan: not a label map, see `check_claimed_size`.
+
+    Raises:
+        InputError: the file cannot be read, its grid is not one this project can be right about, or ``spacing_mm``
+            contradicts it.
+    """
+    path = Path(path)
+    check_is_image_file(path)
+    if is_nifti(path):
+        return read_nifti_header(path, spacing_mm=spacing_mm, is_scan=is_scan)
+    if path.name.lower().endswith(ITK_SUFFIXES):
+        return read_itk_header(path, spacing_mm=spacing_mm, is_scan=is_scan)
+    pair = " Convert a pair of .hdr and .img to one .nii.gz." if path.suffix.lower() in (".hdr", ".img") else ""
+    raise InputError(
+        f"{path}: unknown kind of file. Expected one of {', '.join(IMAGE_SUFFIXES)} "
+        f"or a folder that holds one DICOM series.{pair}"
+    )
+
+
+def parse_spacing(spacing_mm: Sequence[float] | None) -> tuple[float, float, float] | None:
+    """A spacing that a user states.
+
+    Raises:
+        InputError: not three positive numbers.
+    """
+    if spacing_mm is None:
+        return None
+    try:
+        x, y, z = (float(number) for number in spacing_mm)
+    except (TypeError, ValueError):
+        x = y = z = math.nan
+    if not all(math.isfinite(number) and number > 0 for number in (x, y, z)):
+        raise InputError(f"spacing_mm is {spacing_mm!r}; expected three positive numbers of mm, such as [0.8, 0.8, 5]")
+    return x, y, z
+
+
+def stem_of(path: Path) -> str:
+    """The name of a file without the suffix of its kind, or of a DICOM folder.
+
+    Raises:
+        InputError: no suffix of a kind that is read.
+    """
+    if path.is_dir():
+        return path.name
+    suffix = next((s for s in (".nii.gz", *IMAGE_SUFFIXES) if path.name.lower().endswith(s)), None)
+    if suffix is None:
+        raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(IMAGE_SUFFIXES)}")
+    return path.name[: -len(suffix)]
+
+
+def is_image(path: Path) -> bool:
+    """Whether the name is that of a file of a kind that is read."""
+    return path.name.lower().endswith(IMAGE_SUFFIXES)

@@ -1,0 +1,121 @@
+"""What a grid of voxels has to be so that this project can be right about it, and when two grids are one."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import InputError
+
+GRID_TOLERANCE = 1e-3
+"""How far apart two grids may place their first voxel, as a share of the shortest voxel edge.
+
+Affines are written in float32 and with few digits, which is less; a grid that is really another one is off by more.
+"""
+ROTATION_PRECISION = 1e-4
+"""Radians to which a rotation is known that went through the three float32 numbers of a NIfTI quaternion.
+
+The fourth number is computed from them, which near half turns loses half of the digits.
+"""
+SHEAR_TOLERANCE = 1e-3
+"""Highest cosine between two axes that counts as rectangular."""
+
+FloatArray = npt.NDArray[np.float64]
+
+# DICOM's and ITK's millimetres run to the left and to the back, NIfTI's to the right and to the front; its own inverse
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeHeader:
+    """The grid of a volume, as its header states it.
+
+    Attributes:
+        shape: voxels along the three stored axes.
+        affine: [4, 4], voxel indices to RAS millimetres.
+    """
+
+    shape: tuple[int, int, int]
+    affine: FloatArray
+
+
+def corner_distance_mm(a: FloatArray, b: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Distances in mm, [8], between where two affines put the corner voxels of a grid of `shape`."""
+    corners = np.array(list(itertools.product(*[(0, n - 1) for n in shape[:3]], (1,))), dtype=float)
+    return np.linalg.norm((corners @ (np.asarray(a, float) - np.asarray(b, float)).T)[:, :3], axis=1)
+
+
+def shortest_edge_mm(affine: FloatArray) -> float:
+    """The shortest edge of a voxel in mm."""
+    return float(np.linalg.norm(np.asarray(affine, float)[:3, :3], axis=0).min())
+
+
+def grid_excess_mm(a: FloatArray, b: FloatArray, shape: tuple[int, ...], tolerance: float = GRID_TOLERANCE) -> float:
+    """How far in mm two affines place a corner of one grid apart, or 0 where the grids are one.
+
+    The first voxel may be off by ``tolerance`` times the shortest voxel edge; the others also by what a rotation of
+    `ROTATION_PRECISION` moves them.
+    """
+    distance = corner_distance_mm(a, b, shape)
+    allowed = tolerance * shortest_edge_mm(a)
+    steps = np.asarray(a, float)[:3, :3] * (np.array(shape[:3]) - 1)
+    reach = np.array([np.linalg.norm(steps @ np.array(corner)) for corner in itertools.product((0, 1), repeat=3)])
+    return 0.0 if (distance <= allowed + ROTATION_PRECISION * reach).all() else float(distance.max())
+
+
+def check_affine(affine: FloatArray, path: str | Path) -> None:
+    """Refuse an affine that is not a rotation times a positive spacing.
+
+    Raises:
+        InputError: entries that are not finite, an axis of length zero, linearly dependent axes, or shear.
+    """
+    matrix = np.asarray(affine, dtype=float)
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        raise InputError(
+            f"{path}: the affine has shape {matrix.shape} or holds NaN or infinite values; "
+            "expected a finite 4 x 4 matrix. Export the image again or set its affine."
+        )
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    if (spacing < 1e-6).any():
+        raise InputError(
+            f"{path}: voxel spacing is {plain(spacing)} mm; expected three positive numbers. Set the spacing in the "
+            "header."
+        )
+    cosines = (matrix[:3, :3] / spacing).T @ (matrix[:3, :3] / spacing)
+    if abs(np.linalg.det(matrix[:3, :3] / spacing)) < SHEAR_TOLERANCE:
+        raise InputError(f"{path}: the affine is singular (two axes point the same way). Repair the header's axes.")
+    shear = np.abs(cosines - np.eye(3)).max()
+    if shear > SHEAR_TOLERANCE:
+        raise InputError(
+            f"{path}: the axes are sheared (cosine {shear:.4f} between two of them, expected less than "
+            f"{SHEAR_TOLERANCE}), as from gantry tilt. Resample the volume onto a rectangular grid first."
+        )
+
+
+def spatial_shape(shape: tuple[int, ...], path: str | Path) -> tuple[int, int, int]:
+    """Three sizes; trailing singleton axes are dropped, a missing third one is added.
+
+    Raises:
+        InputError: a time series or a vector image, or an axis without voxels.
+    """
+    sizes = [int(n) for n in shape]
+    while len(sizes) > 3 and sizes[-1] == 1:
+        sizes.pop()
+    if len(sizes) > 3:
+        raise InputError(
+            f"{path}: the image has shape {plain(shape)}; expected one 3D volume. Split the time series or the "
+            "channels into one file each (for instance `fslsplit`) and list the one wanted."
+        )
+    if not sizes or min(sizes) < 1:
+        raise InputError(f"{path}: the image has shape {plain(shape)}, without voxels. Export it again.")
+    sizes += [1] * (3 - len(sizes))
+    return sizes[0], sizes[1], sizes[2]
+
+
+def plain(values: npt.ArrayLike) -> str:
+    """Numbers of a message, such as ``(0.7, 0.7, 3)``: numpy would add its types' names."""
+    return "(" + ", ".join(f"{value:.6g}" for value in np.ravel(values)) + ")"

@@ -1,0 +1,126 @@
+"""Label maps of a case: from a volume, or from the regions that a DICOM SEG or an RTSTRUCT holds."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ...project import extra
+from .dicom.contours import read_contours
+from .dicom.drawn_regions import DrawnRegion, drawn_object
+from .dicom.headers import is_dicom_file
+from .dicom.segments import read_segments
+from .loading import LoadVolumed
+
+
+class LoadLabeld(MapTransform):
+    """Read label maps as `LoadVolumed` does, and those drawn in DICOM by the names of their regions.
+
+    A region becomes the label whose name it has; case, spaces and punctuation do not matter, and ``drawn_names``
+    translates others. Regions of other names (body, couch) are left out, and a warning lists them; so are labels that
+    a file does not hold, since an organ may be missing.
+
+    Args:
+        keys: items of the case that hold paths.
+        label_names: names by number; in a list the background comes first.
+        drawn_names: names used in the files, each with the one of ``label_names`` that it stands for, such as
+            ``{"GTV-1": "tumour"}``.
+        image_key: the image, which is read before and gives the grid.
+        spacing_mm: spacing of files whose header has none, see `LoadVolumed`.
+        allow_missing_keys: skip keys that the case lacks.
+
+    Raises:
+        InputError: see `LoadVolumed`; ``drawn_names`` names no label; a DICOM file that was drawn on another series,
+            cannot be read or holds none of the labels; two regions that share voxels and have different labels.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        *,
+        label_names: Sequence[str] | Mapping[int, str],
+        drawn_names: Mapping[str, str] | None = None,
+        image_key: str = "image",
+        spacing_mm: Sequence[float] | None = None,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.image_key = image_key
+        numbered = label_names.items() if isinstance(label_names, Mapping) else enumerate(label_names)
+        self.label_names = {int(number): str(name) for number, name in numbered if int(number) > 0}
+        self.numbers = {_plain(name): number for number, name in self.label_names.items()}
+        for drawn, name in (drawn_names or {}).items():
+            if _plain(name) not in self.numbers:
+                raise InputError(
+                    f"drawn_names: '{drawn}' stands for '{name}', which is no label; expected one of "
+                    f"{', '.join(self.label_names.values())}"
+                )
+            self.numbers[_plain(drawn)] = self.numbers[_plain(name)]
+        self._volumes = {key: LoadVolumed(key, label_keys=(key,), spacing_mm=spacing_mm) for key in self.keys}
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case = dict(data)
+        for key in self.key_iterator(case):
+            path = Path(case[key]).expanduser() if isinstance(case[key], str | Path) else None
+            if path is not None and path.is_file() and is_dicom_file(path):
+                case[key] = self._read_drawn(path, case[self.image_key])
+            else:
+                case[key] = self._volumes[key](case)[key]
+        return case
+
+    def _read_drawn(self, path: Path, image: MetaTensor) -> MetaTensor:
+        drawn = drawn_object(path)
+        if drawn is None:
+            raise InputError(
+                f"{path}: expected a DICOM SEG or an RTSTRUCT as label, or a NIfTI, NRRD or MetaImage file. Without "
+                f"pydicom no DICOM label is read: {extra('dicom')}"
+            )
+        uid = image.meta.get("dicom_series")
+        if uid and drawn.series_uids and uid not in drawn.series_uids:
+            raise InputError(
+                f"{path}: was drawn on another series than {image.meta['filename_or_obj']}. Pair each label with the "
+                "series that it refers to"
+            )
+        affine, shape = np.asarray(image.affine, dtype=np.float64), tuple(image.shape[1:])
+        read = read_segments if drawn.is_segmentation else read_contours
+        labels = self._number(read(path, affine, shape), shape, path)
+        meta = {**image.meta, "filename_or_obj": str(path)}
+        return MetaTensor(torch.from_numpy(labels)[None], affine=image.affine.clone(), meta=meta)
+
+    def _number(self, regions: Sequence[DrawnRegion], shape: tuple[int, ...], path: Path) -> NDArray[np.uint8]:
+        """One label map; regions of one label are joined."""
+        labels = np.zeros(shape, np.uint8)
+        others = sorted({region.name for region in regions if _plain(region.name) not in self.numbers})
+        found = [(region, self.numbers[_plain(region.name)]) for region in regions if region.name not in others]
+        if not found:
+            raise InputError(
+                f"{path}: none of its regions ({', '.join(others) or 'there are none'}) is a label of the network "
+                f"({', '.join(self.label_names.values())}). Say in drawn_names which label each name stands for"
+            )
+        for region, number in found:
+            taken = labels[region.mask & (labels > 0) & (labels != number)]
+            if taken.size:
+                raise InputError(
+                    f"{path}: '{region.name}' shares {taken.size:,} voxels with '{self.label_names[taken[0]]}'; "
+                    "expected regions that exclude each other. Leave one out, or export them without overlap"
+                )
+            labels[region.mask] = number
+        if others:
+            warnings.warn(f"{path}: regions that are no labels are left out: {', '.join(others)}", stacklevel=2)
+        return labels
+
+
+def _plain(name: str) -> str:
+    """A name without case, spaces and punctuation."""
+    return re.sub(r"[\W_]+", "", name.casefold())

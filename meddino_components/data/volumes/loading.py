@@ -1,0 +1,141 @@
+"""Volumes on a known grid: reading, comparing grids, resampling in plane.
+
+H rows, W columns, D slices, of axial ones towards posterior, towards the left and upwards (see `slice_planes`);
+C channels; N slices in a batch; X, Y, Z axes as stored in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from monai.utils import ensure_tuple
+
+from ...errors import InputError
+from .dicom import GantryTilt, UnevenSlices, read_series
+from .file_checks import parse_spacing
+from .grid_checks import check_affine
+from .modality import agreed_modality
+from .volume_file import read_volume_file
+from .volume_in_memory import volume_in_memory
+from .voxel_checks import clean_image, clean_label
+
+
+class LoadVolumed(MapTransform):
+    """Read volumes from files into `MetaTensor` [1, X, Y, Z], refusing what would be silently wrong.
+
+    NIfTI goes through nibabel; NRRD, MetaImage and folders with a DICOM series through ITK. Images become float32,
+    labels uint8. The orientation is left as stored: `monai.transforms.Orientationd` follows with
+    `axcodes` of `slice_planes`, and remembers the original grid for the way back.
+
+    Of a DICOM series, the case's "series_uid" says which is meant where a folder holds several, and "modality" must
+    not contradict its tag; a case without it gets it from the tag. ``meta["dicom_files"]`` holds the paths of the
+    slices in the order of Z, ``meta["dicom_series"]`` their UID, ``meta["dicom_resampled"]`` whether the grid is not
+    theirs.
+
+    An image that is in memory already, as MONAI Deploy hands it over, passes the same checks.
+
+    Args:
+        keys: items of the case that hold paths, or images in memory, see `volume_in_memory`.
+        label_keys: those among `keys` that are label maps.
+        gantry_tilt: "refuse" DICOM series with a gantry tilt or "resample" them, see `dicom.read_series`.
+        uneven_slices: "refuse" DICOM series whose slices lie at uneven distances, or "even" them out, see there.
+        spacing_mm: of the three stored axes, for NIfTI, NRRD and MetaImage files whose header has none. A header that
+            says otherwise is refused.
+        allow_missing_keys: skip keys that the case lacks.
+
+    Raises:
+        InputError: see `file_checks` (the file and its grid), `dicom` and `voxel_checks` (its values); a modality that
+            the DICOM tag contradicts, or that nothing states.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        *,
+        label_keys: KeysCollection = ("label",),
+        gantry_tilt: GantryTilt = "refuse",
+        uneven_slices: UnevenSlices = "refuse",
+        spacing_mm: Sequence[float] | None = None,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.label_keys = ensure_tuple(label_keys)
+        self.gantry_tilt: GantryTilt = gantry_tilt
+        self.uneven_slices: UnevenSlices = uneven_slices
+        self.spacing_mm = parse_spacing(spacing_mm)
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        case = dict(data)
+        check_problem(case)
+        for key in self.key_iterator(case):
+            is_label = key in self.label_keys
+            if not isinstance(case[key], str | Path):
+                what = f"case {case.get('case_id', '?')}: '{key}'"
+                array, affine, name = volume_in_memory(case[key], what)
+                case[key] = _as_meta_tensor(array, affine, name, is_label=is_label)
+                continue
+            path = Path(case[key]).expanduser()
+            if path.is_dir():
+                case[key] = self._load_series(path, case, is_label=is_label)
+            else:
+                array, affine = read_volume_file(path, spacing_mm=self.spacing_mm, is_label=is_label)
+                case[key] = _as_meta_tensor(array, affine, str(path), is_label=is_label)
+        return case
+
+    def _load_series(self, path: Path, case: dict[Hashable, Any], *, is_label: bool) -> MetaTensor:
+        """Read the series of a folder; an image's case gets the modality that its tag states."""
+        volume = read_series(
+            path,
+            series_uid=case.get("series_uid"),
+            gantry_tilt=self.gantry_tilt,
+            uneven_slices=self.uneven_slices,
+        )
+        if not is_label:
+            case["modality"] = agreed_modality(case.get("modality"), volume.series, path)
+        dicom = {
+            "dicom_files": volume.series.files,
+            "dicom_series": volume.series.uid,
+            "dicom_resampled": volume.resampled,
+        }
+        return _as_meta_tensor(volume.voxels, volume.affine, str(path), is_label=is_label, dicom=dicom)
+
+
+def _as_meta_tensor(
+    array: np.ndarray[Any, Any],
+    affine: np.ndarray[Any, Any],
+    name: str,
+    *,
+    is_label: bool,
+    dicom: dict[str, Any] | None = None,
+) -> MetaTensor:
+    """[1, X, Y, Z] with checked voxels on a checked grid, and the little of a header that later steps use."""
+    check_affine(affine, name)
+    voxels = clean_label(array, name) if is_label else clean_image(array, name)
+    # the rest of a header is stale after the first transform and may name people
+    meta = {
+        "spatial_shape": np.asarray(array.shape),
+        "original_affine": np.array(affine),
+        "original_channel_dim": 0,
+        "space": "RAS",
+        "filename_or_obj": name,
+        **(dicom or {}),
+    }
+    tensor = torch.from_numpy(voxels if voxels.flags.writeable else voxels.copy(order="K"))
+    return MetaTensor(tensor[None], affine=torch.as_tensor(affine, dtype=torch.float64), meta=meta)
+
+
+def check_problem(case: Mapping[Hashable, Any]) -> None:
+    """Raise what was found when the cases were listed, so that the other cases go on.
+
+    Raises:
+        InputError: the case has an item "problem".
+    """
+    if "problem" in case:
+        raise InputError(str(case["problem"]))

@@ -1,0 +1,135 @@
+"""A picture of one case: the reference above, the prediction below, on the same slices.
+
+H rows, W columns, D slices as the network saw them; of axial ones to posterior, to the left and upwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..slice_planes import AXIAL
+from . import overlay
+from .blank_figure import blank_figure, save_figure
+from .page_view import PageView
+from .slice_choice import choose_slices, label_areas
+
+_COLUMNS = 4  # of slices
+_TILE_INCHES = 2.5
+_LEGEND_LINES = 24
+
+
+def write_comparison(
+    path: Path,
+    *,
+    image: NDArray[np.floating[Any]] | Mapping[str, NDArray[np.floating[Any]]],
+    reference: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    spacing_mm: Sequence[float],
+    organs: Sequence[tuple[Sequence[int], str, float]],
+    title: str,
+    window: tuple[float, float] | None = None,
+    background: float | None = None,
+    axcodes: str = AXIAL,
+) -> None:
+    """Draw slices and a cut across them twice: with the reference, and with the prediction; so for each image.
+
+    Colours are those of ``overlay.write_overlay``. Over a prediction the outline of the reference is white.
+
+    Args:
+        path: PNG to write.
+        image: [H, W, D], in any units; or several such by name, each drawn.
+        reference: [H, W, D] labels, 0 is background.
+        prediction: [H, W, D] labels.
+        spacing_mm: of rows, columns and slices.
+        organs: (labels, name, Dice) for the legend; Dice is NaN where the case does not count for the organ.
+        title: the case's id.
+        window: (low, high) grey window in the image's units; None is taken as in ``write_overlay``.
+        background: value of the image outside the patient, drawn black.
+        axcodes: where rows, columns and slices run to.
+    """
+    view = PageView(axcodes)
+    images = dict(image) if isinstance(image, Mapping) else {"": image}
+    pairs = zip(label_areas(reference), label_areas(prediction), strict=True)
+    # slices that show an organ only predicted matter as much as those that show one missed
+    per_slice, per_row = (np.maximum(a, b) for a, b in pairs)
+    slices, row = choose_slices(per_slice, _COLUMNS), choose_slices(per_row, 1)[0]
+    pictures = [
+        overlay.prepare_picture(name, volume, reference, slices, window, background) for name, volume in images.items()
+    ]
+    rows, columns = overlay.body_box(pictures[0].volume, slices, pictures[0].window[0])
+    row_mm, column_mm, slice_mm = (float(s) for s in spacing_mm)
+    wide_mm = (columns.stop - columns.start) * column_mm
+    tile_ratio = float(np.clip((rows.stop - rows.start) * row_mm / wide_mm, 0.4, 1.6))
+    n_slices = reference.shape[2]
+    cut_high_mm, cut_wide_mm = view.cut_pair(n_slices * slice_mm, wide_mm)
+    cut_width = float(np.clip(tile_ratio / (cut_high_mm / cut_wide_mm), 0.4, 1.5))
+    widths = [1.0] * _COLUMNS + [cut_width, 1.0]
+    fill = overlay.fill_of(images)
+    lines = [(picture, labels) for picture in pictures for labels in (reference, prediction)]
+    inches = _TILE_INCHES * sum(widths), _TILE_INCHES * len(lines) * tile_ratio + 0.45
+    figure = blank_figure("the comparison", dpi=100, inches=inches, facecolor=overlay.PAGE)
+    top = 1 - 0.4 / inches[1]
+    edges = {"left": 0.025, "right": 0.995, "top": top, "bottom": 0.01, "wspace": 0.02, "hspace": 0.03}
+    grid = figure.add_gridspec(len(lines), len(widths), width_ratios=widths, **edges)
+    for line, (picture, labels) in enumerate(lines):
+        outline = reference if labels is prediction else None
+        grey = picture.window
+        for place, k in enumerate(slices):
+            tile = (rows, columns, k)
+            axes = figure.add_subplot(grid[line, place])
+            text = f"{picture.name} {k + 1}/{n_slices}".strip()
+            aspect = row_mm / column_mm
+            overlay.draw_slice(axes, picture.volume[tile], labels[tile], grey, aspect, text, fill, view.sides)
+            draw_outline(axes, None if outline is None else outline[tile])
+        axes = figure.add_subplot(grid[line, _COLUMNS])
+        down_mm, right_mm = view.cut_pair(slice_mm, column_mm)
+        cut_tiles = (view.cut(picture.volume, row, columns), view.cut(labels, row, columns))
+        text = f"{picture.name} {view.cut_name} {row + 1}".strip()
+        overlay.draw_slice(axes, *cut_tiles, grey, down_mm / right_mm, text, fill, view.cut_sides)
+        draw_outline(axes, None if outline is None else view.cut(outline, row, columns))
+        y = top * (1 - (line + 0.5) / len(lines))
+        name = "reference" if outline is None else "prediction"
+        figure.text(0.0125, y, name, color=overlay.TEXT, fontsize=10, rotation=90, ha="center", va="center")
+    _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), organs)
+    middle = (1 + top) / 2
+    note = "white outline: the reference; absent: no voxel in it. Automatic; for research only"
+    figure.text(0.0125, middle, title, color=overlay.TEXT, fontsize=12, weight="bold", va="center")
+    figure.text(0.99, middle, note, color=overlay.FAINT, fontsize=8, ha="right", va="center")
+    save_figure(figure, path, facecolor=overlay.PAGE)
+
+
+def draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
+    """White outlines of the labels; nothing for None or a plane too thin for contours."""
+    if labels is None or min(labels.shape) < 2:
+        return
+    present = np.unique(labels[labels > 0]).tolist()
+    overlay.draw_outlines(axes, labels, dict.fromkeys(present, "white"), width=0.7)
+
+
+def _legend(axes: Any, organs: Sequence[tuple[Sequence[int], str, float]]) -> None:
+    """Colours and Dice; of many organs the worst, in the order given."""
+    axes.set_axis_off()
+    by_dice = sorted(organs, key=lambda organ: organ[2] if organ[2] >= 0 else 2.0)
+    worst = {name for _, name, _ in by_dice[:_LEGEND_LINES]}
+    shown = [organ for organ in organs if organ[1] in worst]
+    step = min(0.055, 1.0 / (len(shown) + 3))
+    size = min(9.0, 190 * step)
+    write = {"fontsize": size, "va": "top", "transform": axes.transAxes}
+    axes.text(0.98, 0.99, "Dice", color=overlay.FAINT, ha="right", **write)
+    for place, (labels, name, dice) in enumerate(shown, start=1):
+        y = 0.99 - place * step
+        absent = math.isnan(dice)
+        overlay.draw_squares(axes, labels, 0.04, y, size)
+        x = 0.08 + 0.06 * len(labels)
+        axes.text(x, y, name, color=overlay.FAINT if absent else overlay.TEXT, **write)
+        value = "absent" if absent else f"{dice:.3f}"
+        axes.text(0.98, y, value, color=overlay.FAINT if absent else overlay.TEXT, ha="right", **write)
+    if len(organs) > len(shown):
+        more = f"and {len(organs) - len(shown)} more"
+        axes.text(0.14, 0.99 - (len(shown) + 1) * step, more, color=overlay.FAINT, **write)

@@ -1,0 +1,74 @@
+"""FSDP2: parameters, gradients and optimiser state shared out among processes.
+
+For ViT-L and up, where student, teacher and optimiser no longer fit on one GPU beside the activations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_model_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from torch.distributed.tensor import DTensor
+from torch.optim import Optimizer
+
+from .devices import unwrap
+
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+
+
+def shard(network: nn.Module, device: torch.device, amp: bool = False) -> nn.Module:
+    """Shard each transformer block and the rest of a network over all processes.
+
+    Args:
+        network: any module with backbones in it (`StudentTeacher`, a segmenter), its weights loaded.
+        device: of this process.
+        amp: gather parameters in bfloat16; gradients are still reduced in float32.
+    """
+    network = network.to(device)
+    mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+    policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16 if amp else None, reduce_dtype=torch.float32)
+    for name, module in network.named_modules():
+        # DINOv3's backbones name their stack so
+        if isinstance(module, nn.ModuleList) and name.endswith("blocks"):
+            for block in module:
+                fully_shard(block, mesh=mesh, mp_policy=policy)
+    fully_shard(network, mesh=mesh, mp_policy=policy)
+    return network
+
+
+def is_sharded(network: nn.Module) -> bool:
+    """Whether this process holds a part of the parameters only."""
+    return any(isinstance(parameter, DTensor) for parameter in network.parameters())
+
+
+def whole_state(item: Any, network: nn.Module) -> Any:
+    """The state of a network, its optimiser, or anything with ``state_dict``, as one process would have it.
+
+    Collective for what is sharded: all processes call it, the first gets the tensors.
+    """
+    if isinstance(item, nn.Module) and is_sharded(item):
+        return get_model_state_dict(item, options=_WHOLE)
+    if isinstance(item, Optimizer) and is_sharded(network):
+        return get_optimizer_state_dict(network, item, options=_WHOLE)
+    return unwrap(item).state_dict()
+
+
+def load_whole_state(item: Any, state: Any, network: nn.Module) -> None:
+    """Put back what `whole_state` gave."""
+    if isinstance(item, nn.Module) and is_sharded(item):
+        set_model_state_dict(item, state, options=StateDictOptions(full_state_dict=True))
+    elif isinstance(item, Optimizer) and is_sharded(network):
+        set_optimizer_state_dict(network, item, state, options=StateDictOptions(full_state_dict=True))
+    else:
+        unwrap(item).load_state_dict(state)

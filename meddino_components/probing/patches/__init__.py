@@ -1,0 +1,1 @@
+"""Probes of patches of labelled volumes."""

@@ -1,0 +1,1 @@
+"""Probes: from features and labels to scores."""

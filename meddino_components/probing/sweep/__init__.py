@@ -1,0 +1,1 @@
+"""Many encoders by many tasks."""

@@ -1,0 +1,1 @@
+"""Tables of scores: CSV, Markdown, LaTeX, figures."""

@@ -1,0 +1,132 @@
+"""Labels drawn in DICOM come out as the voxels that were drawn, or are refused with what is wrong."""
+
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from drawn_labels import write_segmentation, write_structure_set
+from volume_files import ct_voxels, write_dicom_series
+
+from meddino_components.data import LoadLabeld, LoadVolumed
+from meddino_components.data.volumes.dicom import read_series
+from meddino_components.errors import InputError
+
+pytest.importorskip("highdicom")
+pytest.importorskip("skimage")
+
+NAMES = ["background", "liver", "right kidney"]
+SHAPE = (24, 20, 5)
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    folder = write_dicom_series(tmp_path_factory.mktemp("scan") / "series", ct_voxels(shape=SHAPE))
+    return folder, read_series(folder)
+
+
+@pytest.fixture(scope="module")
+def masks():
+    """A liver with a hole in it, and a kidney of two slices in the hole's neighbourhood."""
+    liver, kidney = (np.zeros(SHAPE, bool) for _ in range(2))
+    liver[3:12, 4:15, 1:4] = True
+    liver[6:9, 7:11, 2] = False
+    kidney[14:20, 5:9, 2:4] = True
+    return {"Liver": liver, "Kidney, Right": kidney}
+
+
+def load(folder, label, **settings):
+    case = LoadVolumed("image")({"image": str(folder), "modality": "ct", "label": str(label)})
+    settings = {"label_names": NAMES, "drawn_names": {"kidney_right": "right kidney"}} | settings
+    return LoadLabeld("label", **settings)(case)["label"]
+
+
+def expected(masks):
+    labels = np.zeros(SHAPE, np.uint8)
+    for number, mask in enumerate(masks.values(), start=1):
+        labels[mask] = number
+    return labels
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_segmentation_is_what_was_drawn(scan, masks, tmp_path, flip):
+    folder, series = scan
+    label = load(folder, write_segmentation(tmp_path / "seg.dcm", masks, series, flip=flip))
+    np.testing.assert_array_equal(label[0], expected(masks))
+    np.testing.assert_array_equal(label.affine, series.affine)
+    assert np.unique(label).tolist() == [0, 1, 2]
+
+
+def test_a_structure_set_is_what_was_drawn(scan, masks, tmp_path):
+    folder, series = scan
+    label = load(folder, write_structure_set(tmp_path / "rs.dcm", masks, series.affine))
+    np.testing.assert_array_equal(label[0], expected(masks))
+
+
+def test_names_that_are_no_labels_are_left_out_with_a_warning(scan, masks, tmp_path):
+    folder, series = scan
+    path = write_structure_set(tmp_path / "rs.dcm", {**masks, "BODY": np.ones(SHAPE, bool)}, series.affine)
+    with pytest.warns(UserWarning, match="left out: BODY$"):
+        label = load(folder, path)
+    np.testing.assert_array_equal(label[0], expected(masks))
+
+
+def test_a_volume_is_read_as_before(scan, masks, tmp_path):
+    folder, series = scan
+    nib.save(nib.Nifti1Image(expected(masks), series.affine), tmp_path / "label.nii.gz")
+    label = load(folder, tmp_path / "label.nii.gz")
+    np.testing.assert_array_equal(label[0], expected(masks))
+    assert label.dtype.itemsize == 1
+
+
+@pytest.mark.parametrize(
+    ("write", "settings", "message"),
+    [
+        (
+            {"masks": {"Spleen": np.ones(SHAPE, bool)}},
+            {},
+            r"none of its regions \(Spleen\)",
+        ),
+        ({"series_uid": "1.2.3"}, {}, "was drawn on another series"),
+        ({"shift_mm": 1.5}, {}, r"'Liver' has a contour 0\.38 slices from the middle"),
+        ({"shift_mm": 20.0}, {}, "outside of the scan"),
+        ({}, {"drawn_names": {"GTV": "tumour"}}, "'GTV' stands for 'tumour', which is no label"),
+    ],
+)
+def test_refused_with_the_facts(scan, masks, tmp_path, write, settings, message):
+    folder, series = scan
+    write = {"masks": masks, **write}
+    path = write_structure_set(tmp_path / "rs.dcm", write.pop("masks"), series.affine, **write)
+    with pytest.raises(InputError, match=message):
+        load(folder, path, **settings)
+
+
+def test_overlapping_segments_are_refused(scan, masks, tmp_path):
+    folder, series = scan
+    both = {**masks, "Kidney, Right": masks["Liver"]}
+    path = write_structure_set(tmp_path / "rs.dcm", both, series.affine)
+    with pytest.raises(InputError, match=rf"shares {masks['Liver'].sum()} voxels with 'liver'"):
+        load(folder, path)
+
+
+def test_fractions_are_refused(scan, masks, tmp_path):
+    folder, series = scan
+    path = write_segmentation(tmp_path / "seg.dcm", masks, series, kind="FRACTIONAL")
+    with pytest.raises(InputError, match="fractions"):
+        load(folder, path)
+
+
+def test_a_slice_is_no_label(scan):
+    folder, _ = scan
+    with pytest.raises(InputError, match="expected a DICOM SEG or an RTSTRUCT"):
+        load(folder, sorted(folder.iterdir())[0])
+
+
+def test_a_real_segmentation_equals_its_volume():
+    if not os.environ.get("MEDDINO_DATA"):
+        pytest.skip("set MEDDINO_DATA to the folder with real scans")
+    folder = Path(os.environ["MEDDINO_DATA"]) / "dcmqi" / "segmentations"
+    drawn, volume = (load(folder / "ct-3slice", folder / name) for name in ("liver.dcm", "liver_seg.nrrd"))
+    assert drawn.sum() == 107_098
+    np.testing.assert_array_equal(drawn[0], volume[0])

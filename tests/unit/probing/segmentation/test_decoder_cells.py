@@ -1,0 +1,27 @@
+"""What a decoder's result is found by."""
+
+from planted_cases import PATCH, planted_case
+
+from meddino_components.embeddings import raw_pixels
+from meddino_components.probing.segmentation import DecoderTraining, cells
+from meddino_components.probing.segmentation.cells import DecoderCell
+
+
+def test_images_that_are_prepared_otherwise_make_another_result(tmp_path, monkeypatch):
+    cell = DecoderCell(
+        place=tmp_path / "cell",
+        encoder=raw_pixels(patch_size=PATCH),
+        decoder="linear",
+        train=[planted_case(0)],
+        test=[planted_case(1)],
+        label_names=["background", "a", "b"],
+        training=DecoderTraining(iterations=1),
+        seed=0,
+        device="cpu",
+        amp=False,
+    )
+    assert cell.finished() is None
+    result = cell.compute(lambda loss: None)
+    assert cell.finished() == result
+    monkeypatch.setattr(cells, "PREPARATION", cells.PREPARATION + 1)
+    assert cell.finished() is None
