@@ -21,7 +21,7 @@ _COMMANDS: dict[str, Any] = {
     "series": Command("commands", "series"),
     "import_weights": Command("commands", "import_weights"),
     "phantom": Command("commands", "phantom"),
-    "plan": Command("data.plan", "plan"),
+    "plan": Command("data.cases.plan", "plan"),
     "curate": Command("data.curation.run", "curate"),
     "export": Command("export.command", "export"),
     "figure": {

@@ -31,11 +31,9 @@ _OURS = {
         read_image_set stated_fingerprint
         """),
     "embeddings": _words("embed_image_set frozen_backbone raw_pixels with_external_encoders with_weights"),
-    "evaluation": _words("""
-        DecoderTraining OrganDice ReferenceSlices SegmentationReport evaluate_classification evaluate_patches
-        evaluate_segmentation held_out_cases run_sweep segmentation_folds segmentation_label_names write_volume_features
-        """),
+    "evaluation": _words("OrganDice SegmentationReport held_out_cases"),
     "export": _words("ExportedNetwork compile_with_tensorrt"),
+    "features": _words("ReferenceSlices write_volume_features"),
     "inference": _words("""
         AutocastInferer CaseEvaluator VolumeInferer WriteCased has_dropout model_settings network_of_model
         supports_bfloat16 supports_low_precision
@@ -43,15 +41,21 @@ _OURS = {
     "interruption": _words("exit_on_signal"),
     "losses": _words("DiceCrossEntropyLoss GramLoss RegionDiceCrossEntropyLoss segmentation_loss"),
     "networks": _words("DINOHead MedDinoSegmenter"),
+    "placement": _words("on_device shard"),
+    "probing": _words("""
+        DecoderTraining evaluate_classification evaluate_patches evaluate_segmentation run_sweep segmentation_folds
+        segmentation_label_names
+        """),
     "processes": _words("join_processes loader_processes"),
+    "self_distillation": _words("""
+        CollapseMonitor FeatureEvaluation GramTeacherRefresh ScheduleHandler Schedules SelfDistillationObjective
+        SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate constant_schedule self_distillation_groups
+        stage_manifest start_from_stage warmup_cosine_schedule
+        """),
     "training": _words("""
-        BestModel ClassBalanceDecay CollapseMonitor EarlyStopping FeatureEvaluation GradientClipping
-        GramTeacherRefresh JsonLog LastModel LossScaling ReleaseRunFolder RunFolder RunProgress ScheduleHandler
-        Schedules SelfDistillationObjective SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate
-        Throughput TrainingCheckpoint Validation constant_schedule fine_tuning_groups from_annotators on_device
-        run_training
-        self_distillation_groups shard stage_manifest start_from_stage training_record warmup_cosine_schedule
-        write_scalars
+        BestModel ClassBalanceDecay EarlyStopping GradientClipping JsonLog LastModel LossScaling ReleaseRunFolder
+        RunFolder RunProgress Throughput TrainingCheckpoint Validation fine_tuning_groups from_annotators run_training
+        training_record write_scalars
         """),
 }
 COMPONENTS = frozenset(f"meddino_components.{package}.{name}" for package, names in _OURS.items() for name in names)
