@@ -1,4 +1,4 @@
-"""How good labels and features are: metrics, probes, controls that a result has to beat, reports and pictures."""
+"""How good a segmentation is: scores of cases, summary, report, and controls that a result has to beat."""
 
 from .case_scores import OrganScore, score_case
 from .controls import control_table_text, evaluate_controls

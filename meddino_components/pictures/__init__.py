@@ -2,6 +2,4 @@
 
 from .overlay import write_overlay
 
-__all__ = [
-    "write_overlay",
-]
+__all__ = ["write_overlay"]

@@ -1,4 +1,4 @@
-"""Which slices of a label map to look at."""
+"""Which slices of a volume or a label map to look at."""
 
 from __future__ import annotations
 

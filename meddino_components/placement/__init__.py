@@ -3,8 +3,4 @@
 from .devices import on_device, unwrap
 from .sharding import shard
 
-__all__ = [
-    "on_device",
-    "shard",
-    "unwrap",
-]
+__all__ = ["on_device", "shard", "unwrap"]

@@ -1,4 +1,4 @@
-"""Parameter groups: of self-distillation by depth, without weight decay of norms and biases; of fine-tuning by part."""
+"""Parameter groups of self-distillation, by depth, without weight decay of norms and biases."""
 
 from __future__ import annotations
 

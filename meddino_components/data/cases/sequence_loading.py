@@ -1,4 +1,4 @@
-"""The sequences of a case as the channels of one volume."""
+"""The sequences of a case, read into the channels of one volume."""
 
 from __future__ import annotations
 

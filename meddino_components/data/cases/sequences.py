@@ -1,4 +1,4 @@
-"""Cases of several MRI sequences, one file or DICOM folder each: found by the names of the files, read into one volume.
+"""Cases of several MRI sequences, one file or DICOM folder each: found by the names of the files.
 
 The order of files never matters: a name says which sequence it is.
 """

@@ -1,4 +1,4 @@
-"""One grid of voxels seen in another orientation: axes swapped and flipped, nothing interpolated."""
+"""Grids compared, and one seen in another orientation: axes swapped and flipped, nothing interpolated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from ...slice_planes import AXIAL
 from .grid_checks import GRID_TOLERANCE, grid_excess_mm, plain, shortest_edge_mm
 
 CANONICAL_AXCODES = AXIAL
-
 
 TOLERANCE = 1e-3
 """How far two grids may place an axis or the first voxel apart, as a share of the shortest voxel edge.

@@ -1,8 +1,4 @@
-"""Volumes on a known grid: reading, comparing grids, resampling in plane.
-
-H rows, W columns, D slices, of axial ones towards posterior, towards the left and upwards (see `slice_planes`);
-C channels; N slices in a batch; X, Y, Z axes as stored in the file.
-"""
+"""Volumes read from files or DICOM series, checked, on a known grid. X, Y, Z are the axes as stored in the file."""
 
 from __future__ import annotations
 

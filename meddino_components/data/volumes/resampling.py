@@ -1,6 +1,6 @@
 """Slices on another grid in plane: the functions that training and inference share.
 
-Shapes: N slices, C channels, H rows, W columns.
+Shapes: N slices of a batch, C channels, H rows, W columns, D slices of a volume.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from torch.nn.functional import interpolate, pad
 from ...errors import InputError
 
 _CHUNK_PIXELS = 2**24  # of input a chunk of slices may hold while being resampled
-
 
 ImageResampling = Literal["bilinear", "cubic"]
 LabelResampling = Literal["nearest", "per_label"]
