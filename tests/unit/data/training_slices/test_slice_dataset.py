@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from array_cases import Identity, preprocessing, write_case
+from command_lines import AMOS, REPOSITORY
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
 from torch.utils.data import DataLoader
@@ -18,7 +19,7 @@ from torch.utils.data import DataLoader
 from meddino_components.data import SliceDataset, VolumeCache
 from meddino_components.errors import InputError
 
-CONFIGS = Path(__file__).parents[3] / "bundles" / "meddinov3_seg_amos" / "configs"
+CONFIGS = AMOS / "configs"
 
 
 def augmentation(roi_size):
@@ -101,7 +102,7 @@ print(json.dumps([[digest(samples[i]) for i in range(4)], bundle_keys(cases, Mon
 def test_another_process_draws_the_same_samples_and_finds_the_same_cache(tmp_path, monkeypatch):
     samples, cases = augmented(tmp_path), random_cases(tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")}
-    path = os.pathsep.join([str(Path(__file__).parent), str(CONFIGS.parents[2])])
+    path = os.pathsep.join(map(str, (Path(__file__).parent, REPOSITORY / "tests", REPOSITORY)))
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, str(tmp_path), json.dumps(cases)],
         env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": path},
