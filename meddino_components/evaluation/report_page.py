@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..pictures.page_view import PageView
 from .case_scores import SURFACE_TOLERANCE_MM, OrganScore
 from .report_figures import dice_plot, volume_plot
 from .summary import ScoreSummary, case_means
@@ -18,7 +19,7 @@ from .summary import ScoreSummary, case_means
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What is said about the run besides its scores. The counts are of cases."""
+    """What is said about the run besides its scores. The counts are of cases; ``view`` is that of new pictures."""
 
     title: str
     settings: Mapping[str, Any]
@@ -27,6 +28,7 @@ class RunFacts:
     n_scored: int
     n_failed: int
     n_unscored: int
+    view: PageView | None
 
 
 @dataclass(frozen=True)

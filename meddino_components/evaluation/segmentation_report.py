@@ -25,7 +25,7 @@ from ..errors import InputError
 from ..files import OutputFolder, write_text
 from ..inference.writers import label_path, shown_numbers
 from ..pictures.overlay import region_labels
-from ..pictures.page_view import axcodes_of
+from ..pictures.page_view import PageView, axcodes_of
 from ..project import extra
 from ..slice_planes import PLANES_IN_WORDS, SLICE_PLANES
 from .case_scores import HAUSDORFF_PERCENTILE, SURFACE_TOLERANCE_MM, WORST_DISTANCE_MM, OrganScore, score_case
@@ -123,6 +123,7 @@ class SegmentationReport:
         self.network, self.inference = dict(network or {}), dict(inference or {})
         self._scores: dict[str, list[OrganScore]] = {}
         self._earlier: dict[str, list[OrganScore]] = {}
+        self._axcodes: str | None = None
 
     def attach(self, engine: Engine) -> None:
         """Score after each case's postprocessing, report at the end."""
@@ -171,7 +172,7 @@ class SegmentationReport:
         )
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._draw(picture, image, reference, prediction, spacing_mm, scores, axcodes)
-        self._scores[case_id] = scores
+        self._scores[case_id], self._axcodes = scores, axcodes
         write_scores(
             self.output_dir / "metrics.csv", _flat({**self._earlier, **self._scores}), overwrite=self.folder.overwrite
         )
@@ -236,6 +237,7 @@ class SegmentationReport:
             n_scored=len(final),
             n_failed=len(_case_ids(engine, "failed")),
             n_unscored=len(set(_case_ids(engine, "skipped")) - set(final)),
+            view=None if self._axcodes is None else PageView(self._axcodes),
         )
         pictures = {case_id: path for case_id in final if (path := self._picture_path(case_id)).exists()}
         document: dict[str, Any] = {

@@ -22,12 +22,14 @@ class PageView:
         sides: letters of the patient's sides at the left and the right edge of a slice.
         cut_name: the plane of the cut along a row and across the slices.
         cut_sides: as ``sides``, of the cut.
+        slice_name: the plane of the slices.
     """
 
     def __init__(self, axcodes: str) -> None:
         rows, columns, slices = tuple(axcodes)
         self.sides = (opposite(columns), columns)
-        across = next(codes for codes in SLICE_PLANES if patient_axis(codes[2]) == patient_axis(rows))
+        self.slice_name = SLICE_PLANES[_stacked_along(slices)]
+        across = _stacked_along(rows)
         self.cut_name = SLICE_PLANES[across]
         self.cut_sides = (opposite(across[1]), across[1])
         self._slices_run_down = patient_axis(slices) == patient_axis(across[0])
@@ -42,6 +44,11 @@ class PageView:
     def cut_pair(self, of_slices: float, of_columns: float) -> tuple[float, float]:
         """(down, right) on the page, of a number that goes with slices and one that goes with columns."""
         return (of_slices, of_columns) if self._slices_run_down else (of_columns, of_slices)
+
+
+def _stacked_along(letter: str) -> str:
+    """Which of the orientations has slices that follow each other along this axis of the patient."""
+    return next(codes for codes in SLICE_PLANES if patient_axis(codes[2]) == patient_axis(letter))
 
 
 def axcodes_of(affine: NDArray[np.float64]) -> str:

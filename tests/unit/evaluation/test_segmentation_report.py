@@ -254,7 +254,9 @@ def test_pictures_lie_as_the_slices_of_the_run(
     scores = [(tmp_path / name / "metrics.csv").read_text(encoding="utf-8") for name in ("out", "axial")]
     assert scores[0] == scores[1]
     tiles = tiles[: len(tiles) // 2]
-    cut = "coronal" if axcodes == "PLS" else "axial"
+    plane, cut = {"PLS": ("axial", "coronal"), "ILP": ("coronal", "axial"), "IPL": ("sagittal", "axial")}[axcodes]
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert f"Each shows {plane} slices and one {cut} cut" in page
     slices = [tile for tile in tiles if cut not in tile[2]]
     across = [tile for tile in tiles if cut in tile[2]]
     assert {(ratio, letters) for _, ratio, _, letters in slices} == {(aspect, sides)}

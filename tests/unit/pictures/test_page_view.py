@@ -36,7 +36,8 @@ def as_in(axcodes):
 )
 def test_slices_and_the_cut_across_them(axcodes, plane, sides, cut_name, cut_sides):
     volume, view = as_in(axcodes), PageView(axcodes)
-    assert (view.sides, view.cut_name, view.cut_sides) == (sides, cut_name, cut_sides)
+    assert (view.slice_name, view.sides) == (plane, sides)
+    assert (view.cut_name, view.cut_sides) == (cut_name, cut_sides)
     assert is_drawn(volume[:, :, 1], plane)
     cut = view.cut(volume, 1, slice(None))
     assert is_drawn(cut, cut_name)
