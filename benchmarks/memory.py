@@ -21,12 +21,12 @@ import torch
 from common import write_results
 from monai.transforms import Compose, Orientationd
 
-from meddino_components.data.volumes.grids import CANONICAL_AXCODES
 from meddino_components.data.volumes.intensity import NormalizeIntensityByModalityd
 from meddino_components.data.volumes.loading import LoadVolumed
 from meddino_components.inference import VolumeInferer
 from meddino_components.inference.writers import WriteCased
 from meddino_components.networks import MedDinoSegmenter, vit_backbone
+from meddino_components.slice_planes import AXIAL
 
 LIMIT_GIB = 3.0
 LIMIT_DIFFERENCE = 0.10
@@ -59,7 +59,7 @@ def run_case(image: Path, output_dir: Path, n_classes: int, *, pixdim: float | N
     read = Compose(
         [
             LoadVolumed("image"),
-            Orientationd("image", axcodes=CANONICAL_AXCODES, labels=None),
+            Orientationd("image", axcodes=AXIAL, labels=None),
             NormalizeIntensityByModalityd("image", modality="ct"),
         ]
     )

@@ -40,10 +40,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from meddino_components.data import CANONICAL_AXCODES, LoadVolumed, in_plane_spacing, write_phantoms
+from meddino_components.data import LoadVolumed, in_plane_spacing, write_phantoms
 from meddino_components.data.crops.distortions import CropDistortions, distort_, draw_noise
 from meddino_components.data.crops.multi_crop import MultiCropDataset
 from meddino_components.data.crops.rendering import UnrenderedSample, render_sample
+from meddino_components.slice_planes import AXIAL
 
 N_GLOBAL, N_LOCAL = 2, 8
 GLOBAL, LOCAL = 256, 112
@@ -76,7 +77,7 @@ class Slices:
 def read_slices(scan: str, n_slices: int) -> Slices:
     """Slices spread evenly over the middle half of a CT."""
     volume = LoadVolumed("image")({"image": scan, "case_id": "scan"})["image"]
-    volume = Orientation(axcodes=CANONICAL_AXCODES)(volume)
+    volume = Orientation(axcodes=AXIAL)(volume)
     depth = volume.shape[-1]
     numbers = np.linspace(depth // 4, 3 * depth // 4, n_slices).round().astype(int)
     rows_mm, columns_mm = in_plane_spacing(volume.affine)

@@ -125,8 +125,8 @@ def main() -> None:
         packages=["torch", "monai"],
         details={"checks": checks},
         notes=[
-            "GB of 10^9 bytes; tensors alive at the peak, counted without a GPU. CUDA's own memory and what its "
-            "allocator cannot use come on top.",
+            "GB of 10^9 bytes; tensors alive at the peak, counted without a GPU. torch's allocator and CUDA's own "
+            "memory come on top: leave 1 to 2 GB and a tenth.",
             "Real steps on the CPU of ViT-S on four slices of 384 px, at once and one by one, counted and as torch's "
             f"allocator hands out, in GB: {', '.join(pairs)}.",
             "Without stochastic depth.",

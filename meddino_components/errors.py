@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 # how torch begins the message of an error that a worker process of a loader raised; a traceback follows
 _OF_A_WORKER = "Caught InputError in "
+
+_Error = TypeVar("_Error", bound=BaseException)
 
 
 class InputError(ValueError):
@@ -17,12 +20,17 @@ class InputError(ValueError):
     """
 
 
-def input_error(error: BaseException) -> InputError | None:
-    """The `InputError` behind an exception; MONAI wraps what a component raises."""
+def error_behind(error: BaseException, kind: type[_Error]) -> _Error | None:
+    """The error of a kind that is or caused an exception; MONAI wraps what a component raises."""
     link: BaseException | None = error
-    while link is not None and not isinstance(link, InputError):
+    while link is not None and not isinstance(link, kind):
         link = link.__cause__ or link.__context__
     return link
+
+
+def input_error(error: BaseException) -> InputError | None:
+    """The `InputError` behind an exception."""
+    return error_behind(error, InputError)
 
 
 @contextmanager

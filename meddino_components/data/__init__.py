@@ -20,7 +20,7 @@ from .training_slices.slice_dataset import SliceDataset
 from .training_slices.volume_cache import VolumeCache
 from .volumes.body_region import body_mask, body_region
 from .volumes.dicom import describe_series, list_series
-from .volumes.grids import CANONICAL_AXCODES, CheckSameGridd
+from .volumes.grids import CheckSameGridd
 from .volumes.intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd, stated_fingerprint
 from .volumes.label_loading import LoadLabeld
 from .volumes.loading import LoadVolumed
@@ -31,7 +31,6 @@ from .volumes.resampling import ResampleInPlaned, in_plane_spacing, resize_slice
 
 __all__ = [
     "AMOS_LABELS",
-    "CANONICAL_AXCODES",
     "INTENSITY_TABLE",
     "CheckSameGridd",
     "CropCollate",

@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..data.image_sets import Sample, Selection, load_picture
-from ..data.volumes.grids import CANONICAL_AXCODES
 from ..data.volumes.intensity import NormalizeIntensityByModalityd, parse_modality
 from ..data.volumes.loading import LoadVolumed
 from ..data.volumes.resampling import fit_to_square, in_plane_spacing
 from ..errors import InputError
+from ..slice_planes import AXIAL
 from .encoders import FrozenEncoder, Intensity, to_unit_range
 
 PREPARATION = 1  # of what is done here to an image; in the key of its embeddings
@@ -78,9 +78,7 @@ class PreparedImages(Dataset[Tensor | str]):
     def __init__(self, samples: Selection, *, encoder: FrozenEncoder, size_px: int) -> None:
         self.samples, self.size_px = samples, size_px
         self.range = EncoderRange.of(encoder)
-        self._read_volume = Compose(
-            [LoadVolumed("image"), Orientationd("image", axcodes=CANONICAL_AXCODES, labels=None)]
-        )
+        self._read_volume = Compose([LoadVolumed("image"), Orientationd("image", axcodes=AXIAL, labels=None)])
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -10,10 +10,11 @@ import numpy as np
 from monai.data import CacheDataset, Dataset
 from monai.transforms import Compose, Orientationd
 
-from ..data.volumes.grids import CANONICAL_AXCODES, CheckSameGridd
+from ..data.volumes.grids import CheckSameGridd
 from ..data.volumes.intensity import NormalizeIntensityByModalityd
 from ..data.volumes.loading import LoadVolumed
 from ..errors import InputError
+from ..slice_planes import AXIAL
 from .case_scores import OrganScore, score_case
 from .intensity_classifier import IntensityClassifier
 from .mean_label_atlas import MeanLabelAtlas
@@ -129,7 +130,7 @@ def _preprocessing() -> Compose:
         [
             LoadVolumed(keys),
             CheckSameGridd(keys),
-            Orientationd(keys, axcodes=CANONICAL_AXCODES, labels=None),
+            Orientationd(keys, axcodes=AXIAL, labels=None),
             NormalizeIntensityByModalityd("image"),
         ]
     )

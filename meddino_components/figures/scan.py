@@ -16,10 +16,11 @@ from monai.transforms import Orientationd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data import CANONICAL_AXCODES, LoadVolumed, in_plane_spacing, list_cases
+from ..data import LoadVolumed, in_plane_spacing, list_cases
 from ..data.volumes.dicom import GantryTilt
 from ..data.volumes.intensity import Modality, check_intensities, clip_and_moments, parse_modality
 from ..errors import InputError
+from ..slice_planes import AXIAL
 from .scan_slice import Place, ScanSlice
 
 Space = Literal["voxel", "mm"]
@@ -135,7 +136,7 @@ def read_scan(
     # one after the other, not composed: so that what they raise arrives as it is
     case = LoadVolumed("image", gantry_tilt=gantry_tilt)(unread)
     stored_affine = np.asarray(case["image"].affine, dtype=float)
-    image = Orientationd("image", axcodes=CANONICAL_AXCODES, labels=None)(case)["image"]
+    image = Orientationd("image", axcodes=AXIAL, labels=None)(case)["image"]
     kind, path = parse_modality(case["modality"], f"{source}: modality"), str(source)
     voxels = image.as_tensor()
     check_intensities(voxels, kind, path)

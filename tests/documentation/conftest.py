@@ -19,7 +19,7 @@ from meddino_components.checkpoints import write_weights
 from meddino_components.networks import DinoVisionTransformer, vit_backbone
 
 # an export takes seconds a block
-_SHALLOW = {**TINY, "random_start::embed_dim": 64, "random_start::num_heads": 1, "random_start::depth": 4}
+_SHALLOW = {**TINY, "random_start::depth": 4}
 _SHALLOW["interaction_indices"] = [0, 1, 2, 3]
 
 

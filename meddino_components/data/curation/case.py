@@ -16,8 +16,8 @@ from monai.transforms import Orientationd
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...slice_planes import AXIAL
 from ..volumes.dicom import GantryTilt
-from ..volumes.grids import CANONICAL_AXCODES
 from ..volumes.intensity import check_intensities, mr_statistics
 from ..volumes.loading import LoadVolumed
 
@@ -91,7 +91,7 @@ def read_case(
         **({"series_uid": series_uid} if series_uid else {}),
     }
     loaded = LoadVolumed(keys="image", gantry_tilt=gantry_tilt)(case)
-    image = Orientationd(keys="image", axcodes=CANONICAL_AXCODES, labels=None)(loaded)["image"]
+    image = Orientationd(keys="image", axcodes=AXIAL, labels=None)(loaded)["image"]
     del loaded  # two copies of the volume are enough
     return prepare_volume(image, path, modality, check_modality=check_modality)
 

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from ...errors import InputError
 from ...files import OutputFolder, ResultFiles, is_empty_folder, write_text
+from ...slice_planes import AXIAL
 from ..cases.label_names import AMOS_LABELS
-from ..volumes.grids import CANONICAL_AXCODES
 from ..volumes.intensity import Modality
 from . import anatomy
 from .render import Rendered, render_case
@@ -161,7 +161,7 @@ def _affine(case: Rendered, rng: np.random.Generator) -> np.ndarray[Any, np.dtyp
 
 def _write_nifti(voxels: np.ndarray[Any, Any], affine: np.ndarray[Any, Any], axcodes: str, path: Path) -> None:
     image = nib.Nifti1Image(voxels, affine)
-    start = orientations.axcodes2ornt(CANONICAL_AXCODES)
+    start = orientations.axcodes2ornt(AXIAL)
     image = image.as_reoriented(orientations.ornt_transform(start, orientations.axcodes2ornt(axcodes)))
     image.set_qform(image.affine, code=1)
     image.set_sform(image.affine, code=1)

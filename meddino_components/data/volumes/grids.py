@@ -13,10 +13,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ...slice_planes import AXIAL
 from .grid_checks import GRID_TOLERANCE, grid_excess_mm, plain, shortest_edge_mm
-
-CANONICAL_AXCODES = AXIAL
 
 TOLERANCE = 1e-3
 """How far two grids may place an axis or the first voxel apart, as a share of the shortest voxel edge.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from monai.transforms import Compose, InvertibleTransform
 from torch.utils.data import IterableDataset
+
+from ...errors import error_behind
 
 
 class ReadAhead(IterableDataset[Any]):
@@ -32,9 +35,9 @@ class ReadAhead(IterableDataset[Any]):
         numbers: Sequence[int] | None = None,
     ) -> None:
         self.data, self.transform = data, transform
+        self._begin, self._finish = _parts(transform)
         self.numbers: Sequence[int] = range(len(data)) if numbers is None else numbers
         self._following = dict(zip(self.numbers, self.numbers[1:], strict=False))
-        self._n_reading = _n_before_invertible(transform)
         self._thread: ThreadPoolExecutor | None = None
         self._ahead: dict[int, Future[Any]] = {}
 
@@ -50,22 +53,20 @@ class ReadAhead(IterableDataset[Any]):
 
     def take(self, number: int) -> Any:
         """The preprocessed case of this number; the one after it begins to be read."""
-        if not isinstance(self.transform, Compose) or not self._n_reading:
-            return self.data[number] if self.transform is None else self.transform(self.data[number])
         if (ahead := self._ahead.pop(number, None)) is None:
             read = self._read(number)
         else:
             try:
                 read = ahead.result()
             except Exception as error:
-                if not _out_of_memory(error):
+                if error_behind(error, MemoryError) is None:
                     raise
                 # there may be room now that the case before it is gone
                 read = self._read(number)
         if (following := self._following.get(number)) is not None:
             self._thread = self._thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="read ahead")
             self._ahead = {following: self._thread.submit(self._read, following)}
-        return self.transform(read, start=self._n_reading)
+        return self._finish(read)
 
     def close(self) -> None:
         """Give up what was read ahead."""
@@ -75,21 +76,17 @@ class ReadAhead(IterableDataset[Any]):
             self._thread = None
 
     def _read(self, number: int) -> Any:
-        assert isinstance(self.transform, Compose)
-        return self.transform(self.data[number], end=self._n_reading)
+        return self._begin(self.data[number])
 
 
-def _n_before_invertible(transform: Any) -> int:
-    """How many transforms come before the first that can be inverted; 0 where they cannot be run in two parts."""
+def _parts(transform: Callable[[Any], Any] | None) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """The transforms before the first that can be inverted, and the others; what is no list of them comes second."""
     if not isinstance(transform, Compose):
-        return 0
+        return _as_it_is, transform or _as_it_is
     steps = transform.transforms
-    return next((n for n, step in enumerate(steps) if isinstance(step, InvertibleTransform)), len(steps))
+    first = next((n for n, step in enumerate(steps) if isinstance(step, InvertibleTransform)), len(steps))
+    return partial(transform, end=first), partial(transform, start=first)
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    """MONAI wraps what a transform raises."""
-    link: BaseException | None = error
-    while link is not None and not isinstance(link, MemoryError):
-        link = link.__cause__
-    return link is not None
+def _as_it_is(case: Any) -> Any:
+    return case

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from ...data.image_sets import Sample, load_picture
 from ...data.image_sets.picture_masks import load_mask
-from ...data.volumes.grids import CANONICAL_AXCODES, CheckSameGridd
+from ...data.volumes.grids import CheckSameGridd
 from ...data.volumes.loading import LoadVolumed
 from ...data.volumes.resampling import fit_to_square, in_plane_spacing
 from ...data.volumes.stamps import file_stamp
 from ...errors import InputError
 from ...files import AtomicFiles, write_text
 from ...files.arrays import ArrayFile
+from ...slice_planes import AXIAL
 
 _LAYOUT = 1  # of what is written here; in the key
 
@@ -117,9 +118,9 @@ def _read(case: Mapping[str, Any]) -> tuple[NDArray[np.uint8], tuple[float, floa
         return _read_mask(case)[None], (1.0, 1.0, 1.0)
     keys = ["image", "label"]
     try:
-        read = Compose(
-            [LoadVolumed(keys), CheckSameGridd(keys), Orientationd(keys, axcodes=CANONICAL_AXCODES, labels=None)]
-        )(dict(case))
+        read = Compose([LoadVolumed(keys), CheckSameGridd(keys), Orientationd(keys, axcodes=AXIAL, labels=None)])(
+            dict(case)
+        )
     except RuntimeError as error:  # Compose wraps what its transforms raise
         if isinstance(error.__cause__, InputError):
             raise error.__cause__ from error

@@ -13,7 +13,6 @@ from PIL import Image
 from volume_files import ct_voxels, save_nifti, write_dicom_series
 
 from meddino_components.data.image_sets import Sample, Selection, load_picture
-from meddino_components.data.volumes.grids import CANONICAL_AXCODES
 from meddino_components.data.volumes.intensity import NormalizeIntensityByModalityd
 from meddino_components.data.volumes.loading import LoadVolumed
 from meddino_components.embeddings import FrozenEncoder, embed, frozen_backbone, pixel_encoder
@@ -21,6 +20,7 @@ from meddino_components.embeddings.prepared_images import PreparedImages
 from meddino_components.errors import InputError
 from meddino_components.features import ReferenceSlices
 from meddino_components.networks import DinoVisionTransformer
+from meddino_components.slice_planes import AXIAL
 
 SIZE = 16
 HALF = {"rtol": 0, "atol": 2e-3}  # 16 bits of numbers below 4
@@ -221,7 +221,7 @@ def test_volumes_are_slices_as_they_are_judged_elsewhere(volumes, tmp_path):
     preprocessing = Compose(
         [
             LoadVolumed("image"),
-            Orientationd("image", axcodes=CANONICAL_AXCODES, labels=None),
+            Orientationd("image", axcodes=AXIAL, labels=None),
             NormalizeIntensityByModalityd("image"),
         ]
     )

@@ -14,9 +14,9 @@ from monai.transforms import Compose, Invertd, Orientationd
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 from torch import Tensor, nn
 
-from meddino_components.data.volumes.grids import CANONICAL_AXCODES
 from meddino_components.data.volumes.loading import LoadVolumed
 from meddino_components.inference import CaseEvaluator, VolumeInferer, WriteCased
+from meddino_components.slice_planes import AXIAL
 
 NAMES = ("background", "liver", "spleen", "aorta")
 
@@ -82,7 +82,7 @@ def evaluator(
     writer: dict[str, Any] | None = None,
     **extra: Any,
 ) -> CaseEvaluator:
-    before = Compose([LoadVolumed("image"), Orientationd("image", axcodes=CANONICAL_AXCODES, labels=None)])
+    before = Compose([LoadVolumed("image"), Orientationd("image", axcodes=AXIAL, labels=None)])
     writes = WriteCased(output_dir=output_dir, label_names=NAMES, **{"overlay": False, **(writer or {})})
     inverse = [Invertd("pred", before, "image", nearest_interp=True)] if invert else []
     settings: dict[str, Any] = {
