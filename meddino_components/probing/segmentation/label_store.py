@@ -23,7 +23,7 @@ from ...data.volumes.grids import CheckSameGridd
 from ...data.volumes.loading import LoadVolumed
 from ...data.volumes.resampling import fit_to_square, in_plane_spacing
 from ...data.volumes.stamps import file_stamp
-from ...errors import InputError
+from ...errors import InputError, unwrapped
 from ...files import AtomicFiles, write_text
 from ...files.arrays import ArrayFile
 from ...slice_planes import AXIAL
@@ -117,14 +117,10 @@ def _read(case: Mapping[str, Any]) -> tuple[NDArray[np.uint8], tuple[float, floa
     if case["modality"] == "picture":
         return _read_mask(case)[None], (1.0, 1.0, 1.0)
     keys = ["image", "label"]
-    try:
+    with unwrapped():
         read = Compose([LoadVolumed(keys), CheckSameGridd(keys), Orientationd(keys, axcodes=AXIAL, labels=None)])(
             dict(case)
         )
-    except RuntimeError as error:  # Compose wraps what its transforms raise
-        if isinstance(error.__cause__, InputError):
-            raise error.__cause__ from error
-        raise
     label = read["label"]
     native = np.ascontiguousarray(label.as_tensor()[0].permute(2, 0, 1).numpy().astype(np.uint8))
     slice_mm = float(np.linalg.norm(np.asarray(label.affine)[:3, 2]))
