@@ -12,7 +12,7 @@ import numpy as np
 from .bundles import PRETRAIN, command_of, largest_difference, losses, run
 from .check import REPOSITORY, Figures, Place, needs, require
 
-sys.path.insert(0, str(REPOSITORY / "tests"))
+sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 
 from tiny_settings import TINY_PRETRAINING
 

@@ -17,7 +17,7 @@ from meddino_components.checkpoints import write_weights
 from meddino_components.data import curate, write_phantoms
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from command_lines import AMOS, BENCHMARK, PRETRAIN  # noqa: E402
 from slice_stores import random_slices, write_store  # noqa: E402

@@ -1,15 +1,13 @@
 """Every key at the top level of the shipped configurations is in the one table, which the docs show."""
 
-from pathlib import Path
-
 import pytest
 from bundle_configs import BUNDLES, COMBINED, label, read
+from command_lines import REPOSITORY
 
 from meddino_components.bundle.keys import COMPONENTS, KEYS
 from meddino_components.bundle.settings import read_settings
 from meddino_components.bundle.settings_page import settings_page
 
-REPOSITORY = Path(__file__).parents[2]
 # of a bundle with regions, and what has no kind: other keys and text
 NO_SETTINGS = {"_meta_"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from brats_volumes import write_brats
 from bundle_configs import BUNDLES, LAYERS, read_json
-from command_lines import BRATS
+from command_lines import BRATS, REPOSITORY
 from monai.bundle import ConfigWorkflow
 from monai.utils import BundleProperty
 from tiny_settings import TINY
@@ -17,7 +17,6 @@ from tiny_settings import TINY
 from meddino_components.checkpoints import write_weights
 from meddino_components.data import AMOS_LABELS, brats_regions
 
-REPOSITORY = Path(__file__).parents[2]
 # the same requirements as the schema that MONAI downloads, from the specification's text
 SCHEMA = REPOSITORY / "meddino_components" / "bundle" / "metadata_schema.json"
 # what the labels mean by the configuration, and how many outputs the network has for them

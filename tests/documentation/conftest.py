@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import stat
 import sys
-from pathlib import Path
 
 import pytest
 from command_lines import AMOS, BRATS, PRETRAIN, run_bundle
@@ -50,7 +49,7 @@ def sandbox(tmp_path, user_files, python, monkeypatch):
     for program in (*PROGRAMS, "cp"):
         path = programs / program
         path.write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("as_typed.py")}" {program} "$@"\n'
+            f'#!/bin/sh\nexec "{sys.executable}" "{REPOSITORY / "tests" / "support" / "as_typed.py"}" {program} "$@"\n'
         )
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
     write_working_folder(tmp_path / "meddino", tmp_path / "data")

@@ -11,11 +11,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 from command_lines import run_bundle
+from totalsegmentator import TOTALSEGMENTATOR
 
 from meddino_components.data import AMOS_LABELS
 
-# the TotalSegmentator classes of AMOS's organs 1 to 15
-TOTALSEGMENTATOR = (1, 2, 3, 4, 15, 5, 6, 52, 63, 7, 8, 9, 19, 21, 22)
 # (first, last) slices of the scan: held-out slabs of four slices, with two unused slices on either side
 HELD_OUT = ((18, 22), (42, 46), (66, 70), (90, 94))
 GAP = 2

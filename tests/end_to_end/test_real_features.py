@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from command_lines import REPOSITORY, environment, run_command
 from PIL import Image
-from test_real_ct import TOTALSEGMENTATOR
+from totalsegmentator import TOTALSEGMENTATOR
 
 from meddino_components.data import AMOS_LABELS
 from meddino_components.features.slab_split import split_slabs

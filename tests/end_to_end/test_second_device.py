@@ -6,9 +6,9 @@ import pytest
 import torch
 from brats_volumes import write_brats
 from command_lines import BENCHMARK, BRATS, PRETRAIN, read_log
+from decoder_benchmark import SMALL, msd
 from in_process import run_here
 from second_device import SECOND, SecondDevice
-from test_segmentation_benchmark import SMALL, msd
 from tiny_settings import TINY
 
 from meddino_components.checkpoints import sha256_of, write_weights

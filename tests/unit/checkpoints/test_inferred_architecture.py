@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from test_importer import as_timm, as_transformers
+from foreign_names import as_timm, as_transformers
 
 from meddino_components.checkpoints import infer_architecture
 from meddino_components.errors import InputError

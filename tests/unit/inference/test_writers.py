@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from command_lines import run_preloaded
+from command_lines import REPOSITORY, run_preloaded
 from inference_support import all_orientations, evaluator, oblique_affine, phantom, reoriented, save
 from monai.data import MetaTensor
 from visible_files import visible
@@ -151,7 +151,7 @@ def test_full_disk_leaves_nothing_half_written_and_goes_on(tmp_path: Path) -> No
     save(tmp_path / "in" / "a_large.nii.gz", noise)
     save(tmp_path / "in" / "b_small.nii.gz")
     out = tmp_path / "out"
-    script = _FULL_DISK.format(here=str(Path(__file__).parent), source=str(tmp_path / "in"), out=str(out))
+    script = _FULL_DISK.format(here=str(REPOSITORY / "tests" / "support"), source=str(tmp_path / "in"), out=str(out))
     done = run_preloaded(sys.executable, "-c", script)
     assert done.returncode == 1, done.stderr[-2000:]
     assert "File too large" in done.stdout

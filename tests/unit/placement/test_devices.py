@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from test_accumulation import LOSSES, assert_same, batch, segmenter, step
+from training_steps import LOSSES, assert_same, batch, segmenter, step
 
 from meddino_components.placement import on_device, unwrap
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 from ignite.engine import Events
-from test_training_handlers import Scores
+from planned_scores import Scores
 from tiny_trainer import TinyRun
 
 from meddino_components.errors import InputError

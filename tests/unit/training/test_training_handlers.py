@@ -5,32 +5,13 @@ import json
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from ignite.metrics import Average
-from monai.engines import SupervisedEvaluator
+from planned_scores import Scores
 from tiny_trainer import TinyRun
 from torch import nn
 
 from meddino_components.checkpoints import WeightsRecord, read_record, sha256_of
 from meddino_components.files import append_to
 from meddino_components.training import BestModel, JsonLog, LastModel, RunProgress
-
-
-class Scores:
-    """A validation engine that finds the given scores, run by run."""
-
-    def __init__(self, scores):
-        self.network = nn.Linear(1, 1)
-        left = iter(scores)
-        self.engine = SupervisedEvaluator(
-            device=torch.device("cpu"),
-            val_data_loader=[{"image": torch.zeros(1, 1), "label": torch.zeros(1, 1)}],
-            network=self.network,
-            key_val_metric={"score": Average(output_transform=lambda output: next(left))},
-            decollate=False,
-        )
-
-    def validate_after_each_epoch(self, trainer):
-        trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: self.engine.run(engine.state.epoch))
 
 
 def test_best_model_is_written_at_improvements_only(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 from ignite.engine import Events
-from test_training_handlers import Scores
+from planned_scores import Scores
 from tiny_trainer import TinyRun
 
 from meddino_components.training import EarlyStopping, Validation

@@ -1,65 +1,19 @@
 """Training slices as a pure function of (seed, sample index)."""
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from array_cases import Identity, preprocessing, write_case
-from command_lines import AMOS, REPOSITORY
-from monai.bundle import ConfigParser
-from monai.transforms import Compose
+from array_cases import write_case
+from command_lines import REPOSITORY
+from slice_samples import augmented, bundle_keys, dataset, digest, random_cases
 from torch.utils.data import DataLoader
 
-from meddino_components.data import SliceDataset, VolumeCache
 from meddino_components.errors import InputError
-
-CONFIGS = AMOS / "configs"
-
-
-def augmentation(roi_size):
-    """The bundle's own random transforms."""
-    parser = ConfigParser(ConfigParser.load_config_file(str(CONFIGS / "train.json")))
-    parser["roi_size"] = list(roi_size)
-    return parser.get_parsed_content("train::transform")
-
-
-def dataset(folder, cases, *, transform=None, roi_size=(16, 16), **kwargs):
-    made = {"margin": 1.0, "foreground_fraction": 0.0, **kwargs}
-    transform = transform or Compose([Identity()])
-    return SliceDataset(
-        data=cases,
-        preprocessing=preprocessing(),
-        transform=transform,
-        roi_size=roi_size,
-        cache_dir=folder / "cache",
-        **made,
-    )
-
-
-def random_cases(folder, n=3):
-    """Written once a folder, so that their cache serves again."""
-    rng = np.random.default_rng(1)
-    shape = (40, 36, 6)
-    made = folder / "cases.json"
-    if not made.exists():
-        cases = [write_case(folder, f"c{i}", rng.normal(size=shape), rng.integers(0, 4, shape)) for i in range(n)]
-        made.write_text(json.dumps(cases))
-    return json.loads(made.read_text(encoding="utf-8"))
-
-
-def augmented(folder, seed=0):
-    settings = {"margin": 1.2, "foreground_fraction": 0.5, "seed": seed}
-    return dataset(folder, random_cases(folder), transform=augmentation((16, 16)), **settings)
-
-
-def digest(sample):
-    return hashlib.sha256(b"".join(sample[key].numpy().tobytes() for key in ("image", "label"))).hexdigest()
 
 
 def test_a_sample_depends_on_neither_order_nor_what_was_drawn_before(tmp_path):
@@ -79,19 +33,11 @@ def test_workers_draw_what_the_process_itself_draws(tmp_path):
     assert [digest(sample) for sample in loader] == expected
 
 
-def bundle_keys(cases, monkeypatch):
-    """Names of the cache folders under the bundle's own preprocessing."""
-    monkeypatch.setattr(VolumeCache, "_fill", lambda self, num_workers: None)
-    parser = ConfigParser(ConfigParser.load_config_file(str(CONFIGS / "train.json")))
-    cache = VolumeCache(data=cases, preprocessing=parser.get_parsed_content("train::preprocessing"), cache_dir=".")
-    return [cache._key(case) for case in cases]
-
-
 ELSEWHERE = """
 import json, sys
 from pathlib import Path
 from pytest import MonkeyPatch
-from test_slice_dataset import augmented, bundle_keys, digest
+from slice_samples import augmented, bundle_keys, digest
 folder, cases = Path(sys.argv[1]), json.loads(sys.argv[2])
 samples = augmented(folder)
 print(json.dumps([[digest(samples[i]) for i in range(4)], bundle_keys(cases, MonkeyPatch())]))
@@ -102,7 +48,7 @@ print(json.dumps([[digest(samples[i]) for i in range(4)], bundle_keys(cases, Mon
 def test_another_process_draws_the_same_samples_and_finds_the_same_cache(tmp_path, monkeypatch):
     samples, cases = augmented(tmp_path), random_cases(tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*")}
-    path = os.pathsep.join(map(str, (Path(__file__).parent, REPOSITORY / "tests", REPOSITORY)))
+    path = os.pathsep.join(map(str, (REPOSITORY / "tests" / "support", REPOSITORY)))
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, str(tmp_path), json.dumps(cases)],
         env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": path},

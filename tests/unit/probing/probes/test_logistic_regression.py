@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 import torch
-from test_nearest_neighbours import blobs
+from clouds import blobs
 from torch.testing import assert_close
 
 from meddino_components.probing.probes.logistic_regression import LinearProbe

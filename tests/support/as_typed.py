@@ -23,6 +23,7 @@ from pathlib import Path
 
 from quiet import warnings_said
 
+# not from `command_lines`, which loads what a program of one line has no use for
 REPOSITORY = Path(__file__).parents[2]
 SANDBOX = Path(os.environ.get("DOCUMENTED_SANDBOX", "."))
 
@@ -229,8 +230,8 @@ def _problems_of_download(arguments: list[str]) -> list[str]:
 
 
 def _is_in_tests(text: str) -> bool:
-    folders = (REPOSITORY / "tests").glob("*.py"), (REPOSITORY / "tests" / "end_to_end").glob("*.py")
-    return any(text in path.read_text(encoding="utf-8") for path in itertools.chain(*folders))
+    files = itertools.chain(*((REPOSITORY / "tests" / name).glob("*.py") for name in ("support", "end_to_end")))
+    return any(text in path.read_text(encoding="utf-8") for path in files)
 
 
 def _unknown_keys(arguments: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 from preloaded import preloaded_python
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 AMOS = REPOSITORY / "bundles" / "meddinov3_seg_amos"
 BRATS = REPOSITORY / "bundles" / "meddinov3_seg_brats"
 PRETRAIN = REPOSITORY / "bundles" / "meddinov3_pretrain"
