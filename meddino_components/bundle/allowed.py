@@ -31,7 +31,9 @@ _OURS = {
         read_image_set stated_fingerprint
         """),
     "embeddings": _words("embed_image_set frozen_backbone raw_pixels with_external_encoders with_weights"),
-    "evaluation": _words("OrganDice SegmentationReport held_out_cases"),
+    "evaluation": _words("""
+        ComparisonPictures Dice EvaluatedModel HausdorffDistance OrganDice SegmentationReport SurfaceDice held_out_cases
+        """),
     "export": _words("ExportedNetwork compile_with_tensorrt"),
     "features": _words("ReferenceSlices write_volume_features"),
     "inference": _words("""

@@ -199,6 +199,9 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "overlay": _FLAG,
         "dicom_seg": _FLAG,
         "shown_channels": optional(several(text(), "a list of names of channels")),
+        "metrics": several(
+            mapping(), "a list of metrics, such as {'_target_': 'meddino_components.evaluation.Dice'}", at_least=1
+        ),
         "n_pictures": _COUNT,
         "n_neighbours": _POSITIVE,
         "n_resamples": _COUNT,

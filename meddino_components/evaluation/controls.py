@@ -1,4 +1,4 @@
-"""The two controls that a segmentation result has to beat, and the table that compares them."""
+"""Two simple baselines that a segmentation network has to beat, and the table that compares them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from ..slice_planes import AXIAL
 from .case_scores import OrganScore, score_case
 from .intensity_classifier import IntensityClassifier
 from .mean_label_atlas import MeanLabelAtlas
+from .metrics import Dice
 from .summary import finite_average, summarize
+
+_METRIC = Dice()
 
 
 def evaluate_controls(
@@ -72,7 +75,7 @@ def evaluate_controls(
                 spacing_mm=spacing_mm,
                 label_names=label_names,
                 case_id=str(case["case_id"]),
-                distance_metrics=False,
+                metrics=[_METRIC],
             )
     table = _table(scores, label_names[1:], network_dice, minimum_ml)
     table["training_dice"] = {"atlas": atlas.training_dice, "intensity": intensity.training_dice}
@@ -100,12 +103,12 @@ def _table(
     network_dice: Mapping[str, float | None] | None,
     minimum_ml: float,
 ) -> dict[str, Any]:
-    summaries = {name: summarize(of_control, organs) for name, of_control in scores.items()}
+    summaries = {name: summarize(of_control, organs, [_METRIC]) for name, of_control in scores.items()}
     columns: dict[str, dict[str, float]] = {}
     if network_dice is not None:
         columns["network"] = {organ: _or_nan(network_dice.get(organ)) for organ in organs}
     for name, summary in summaries.items():
-        columns[name] = {organ: summary.organs[organ].dice.mean for organ in organs}
+        columns[name] = {organ: summary.organs[organ].values[_METRIC.name].mean for organ in organs}
     volumes = {organ: summaries["atlas"].organs[organ].reference_ml for organ in organs}
     large = [organ for organ in organs if volumes[organ] > minimum_ml]
     return {

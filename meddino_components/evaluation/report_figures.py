@@ -1,4 +1,4 @@
-"""The plots of the report, as PNG."""
+"""Plots of the report, as PNG."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from matplotlib.figure import Figure
 
 from ..pictures.blank_figure import blank_figure, save_figure
 from .case_scores import OrganScore
+from .metrics import SegmentationMetric
 
 _INK = "#1c2733"
 _LINE = "#8a94a0"
 _FILL = "#4c78a8"
 _MARKERS = "os^Dv"
-_LEGEND_LINES = 25  # more organs than this cannot be told apart by colour, either
+_LEGEND_LINES = 25  # colours and markers of more organs than this look alike
 
 
-def dice_plot(scores: Sequence[OrganScore], organs: Sequence[str]) -> bytes | None:
-    """Dice of each organ: a dot a case, a box from the first to the third quartile, a line at the median.
+def score_plot(scores: Sequence[OrganScore], organs: Sequence[str], metric: SegmentationMetric) -> bytes | None:
+    """A metric's values for each organ: one dot per case, a box of the quartiles, a line at the median.
+
+    Infinite values are left out.
 
     Returns:
-        PNG; None where no case has any of the organs.
+        PNG; None if no case has a value for any organ.
     """
-    values = {name: [s.dice for s in scores if s.organ == name and not math.isnan(s.dice)] for name in organs}
-    shown = {name: dice for name, dice in values.items() if dice}
+    values = {name: [s.values[metric.name] for s in scores if s.organ == name] for name in organs}
+    shown = {name: finite for name, found in values.items() if (finite := [v for v in found if math.isfinite(v)])}
     if not shown:
         return None
     figure = _figure(9, 0.7 + 0.34 * len(shown))
@@ -46,14 +49,15 @@ def dice_plot(scores: Sequence[OrganScore], organs: Sequence[str]) -> bytes | No
         whiskerprops={"color": _LINE},
         capprops={"color": _LINE},
     )
-    for row, dice in zip(rows, shown.values(), strict=True):
-        # dots are spread in the order of the cases, without chance: the same run gives the same picture
-        spread = np.linspace(-0.2, 0.2, len(dice)) if len(dice) > 1 else np.zeros(1)
-        axes.scatter(dice, row + spread, s=14, color=_FILL, alpha=0.8, linewidths=0, zorder=3)
-    axes.set_yticks(rows, [f"{name} ({len(dice)})" for name, dice in shown.items()])
+    for row, found in zip(rows, shown.values(), strict=True):
+        # dots are spread in the order of the cases, not at random: the same run gives the same picture
+        spread = np.linspace(-0.2, 0.2, len(found)) if len(found) > 1 else np.zeros(1)
+        axes.scatter(found, row + spread, s=14, color=_FILL, alpha=0.8, linewidths=0, zorder=3)
+    axes.set_yticks(rows, [f"{name} ({len(found)})" for name, found in shown.items()])
     axes.invert_yaxis()
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel("Dice (in brackets: cases whose reference has the organ)")
+    if not metric.unit and all(0 <= value <= 1 for found in shown.values() for value in found):
+        axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel(f"{metric.heading} (in brackets: number of cases with a value)")
     axes.grid(axis="x", color="#e3e7eb")
     return _png(figure, axes)
 
@@ -65,7 +69,7 @@ def volume_plot(scores: Sequence[OrganScore], organs: Sequence[str]) -> bytes | 
     missed organ lies at -200 %. Cases whose reference lacks the organ are left out.
 
     Returns:
-        PNG; None where there is no such organ.
+        PNG; None if no reference has any organ.
 
     Reference:
         Bland and Altman, Measuring agreement in method comparison studies, Stat Methods Med Res 1999.

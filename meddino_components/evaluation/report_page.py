@@ -1,9 +1,8 @@
-"""The report as one HTML file that needs nothing beside it."""
+"""The report as one HTML file that needs no other file."""
 
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,26 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..pictures.page_view import PageView
-from .case_scores import SURFACE_TOLERANCE_MM, OrganScore
-from .report_figures import dice_plot, volume_plot
+from .case_scores import OrganScore
+from .metrics import SegmentationMetric
+from .report_figures import score_plot, volume_plot
 from .summary import ScoreSummary, case_means
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What is said about the run besides its scores. The counts are of cases; ``view`` is that of new pictures."""
+    """What the page says about the run besides its scores.
+
+    Args:
+        title: title of the page.
+        settings: settings by name.
+        software: versions by package.
+        model_sha256: SHA-256 of the weights.
+        n_scored: number of cases with scores.
+        n_failed: number of cases that failed.
+        n_unscored: number of cases that an earlier run segmented without scores.
+        view: how this run's pictures are cut; None if it drew none.
+    """
 
     title: str
     settings: Mapping[str, Any]
@@ -34,38 +45,47 @@ class RunFacts:
 @dataclass(frozen=True)
 class _Picture:
     case_id: str
-    dice: float
+    value: float
     heading: str
     png: str
 
 
 def render_report(
-    scores: Sequence[OrganScore], summary: ScoreSummary, facts: RunFacts, pictures: Mapping[str, Path], n_pictures: int
+    scores: Sequence[OrganScore],
+    summary: ScoreSummary,
+    facts: RunFacts,
+    metrics: Sequence[SegmentationMetric],
+    pictures: Mapping[str, Path],
+    n_pictures: int,
 ) -> str:
     """Put tables, plots and pictures into a page.
 
     Args:
-        scores: of all cases.
-        summary: of the same scores.
-        facts: about the run.
-        pictures: case id -> PNG of the comparison; cases without one are passed over.
-        n_pictures: how many of the worst cases are shown, and how many of those round the median.
+        scores: scores of all cases.
+        summary: summary of the same scores.
+        facts: what the page says about the run.
+        metrics: measures that the scores hold; the first one ranks cases.
+        pictures: PNG of the comparison by case id; cases without one are passed over.
+        n_pictures: number of worst cases shown, and of cases around the median.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["number"] = _number
-    means = case_means(scores)
-    chosen = choose_cases({case_id: dice for case_id, dice in means.items() if case_id in pictures}, n_pictures)
+    environment.filters["number"] = lambda value: "-" if value != value else f"{value:.1f}"
+    ranking = metrics[0]
+    means = case_means(scores, ranking)
+    ranked = sorted(means, key=lambda case_id: (ranking.rank(means[case_id]), case_id))
+    chosen = choose_cases([case_id for case_id in ranked if case_id in pictures], n_pictures)
     organs = list(summary.organs)
+    plots = [(metric, _data_uri(score_plot(scores, organs, metric))) for metric in metrics]
     page: str = environment.get_template("report.html").render(
         facts=facts,
         summary=summary,
-        tolerance_mm=SURFACE_TOLERANCE_MM,
-        plots={"dice": _data_uri(dice_plot(scores, organs)), "volume": _data_uri(volume_plot(scores, organs))},
-        cases=[
-            (case_id, means[case_id], _worst_organ(scores, case_id)) for case_id in sorted(means, key=means.__getitem__)
-        ],
+        metrics=metrics,
+        ranking=ranking,
+        plots=[(metric, plot) for metric, plot in plots if plot],
+        volumes=_data_uri(volume_plot(scores, organs)),
+        cases=[(case_id, means[case_id], _worst_organ(scores, case_id, ranking)) for case_id in ranked],
         pictures=[
             _Picture(case_id, means[case_id], heading, _data_uri(pictures[case_id].read_bytes()) or "")
             for case_id, heading in chosen.items()
@@ -74,27 +94,23 @@ def render_report(
     return page
 
 
-def choose_cases(means: Mapping[str, float], n: int) -> dict[str, str]:
-    """The ``n`` worst cases and the ``n`` round the median that are not among them: case id -> "worst" or "median".
+def choose_cases(ranked: Sequence[str], n: int) -> dict[str, str]:
+    """The ``n`` worst cases and the ``n`` around the median that are not among them: case id -> "worst" or "median".
 
-    Worst first, the median ones from low to high. With few cases there are fewer.
+    Args:
+        ranked: case ids, the worst first.
+        n: number of each; with few cases there are fewer.
     """
-    ranked = sorted(means, key=lambda case_id: (means[case_id], case_id))
     chosen = dict.fromkeys(ranked[:n], "worst")
     middle = (len(ranked) - 1) / 2
     others = sorted(range(min(n, len(ranked)), len(ranked)), key=lambda rank: abs(rank - middle))
     return chosen | {ranked[rank]: "median" for rank in sorted(others[:n])}
 
 
-def _worst_organ(scores: Sequence[OrganScore], case_id: str) -> str:
-    present = [s for s in scores if s.case_id == case_id and not math.isnan(s.dice)]
-    worst = min(present, key=lambda s: s.dice)
-    return f"{worst.organ} {worst.dice:.3f}"
-
-
-def _number(value: float, digits: int = 3) -> str:
-    """Fixed digits; a dash where there is no number."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
+def _worst_organ(scores: Sequence[OrganScore], case_id: str, metric: SegmentationMetric) -> str:
+    values = {s.organ: s.values[metric.name] for s in scores if s.case_id == case_id}
+    worst = min((organ for organ, value in values.items() if value == value), key=lambda o: metric.rank(values[o]))
+    return f"{worst} {metric.text(values[worst])}"
 
 
 def _data_uri(png: bytes | None) -> str | None:

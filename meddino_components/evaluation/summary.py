@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from .case_scores import OrganScore
+from .metrics import SegmentationMetric
 
 
 @dataclass(frozen=True)
 class Average:
-    """Over the ``n`` cases that have a finite value; NaN where none has."""
+    """Mean and median over the ``n`` cases that have a finite value; NaN if none has."""
 
     mean: float
     median: float
@@ -26,11 +27,12 @@ class OrganSummary:
     """One organ over all cases.
 
     Args:
-        n: cases that count in the averages: those whose reference has the organ, or by BraTS's rule all.
-        n_missed: cases whose reference has the organ, without one voxel predicted: Dice and surface Dice 0.
-        n_predicted_where_absent: cases whose reference lacks the organ, but not the prediction.
+        n: number of cases that count: those whose reference has the organ, or all by BraTS's rule.
+        n_missed: number of cases whose reference has the organ while no voxel of it was predicted.
+        n_predicted_where_absent: number of cases whose reference lacks the organ while it was predicted.
         reference_ml: mean volume in the ``n`` references.
-        prediction_ml: mean volume predicted in the same cases.
+        prediction_ml: mean predicted volume in the same cases.
+        values: average by the metric's name.
     """
 
     n: int
@@ -38,77 +40,84 @@ class OrganSummary:
     n_predicted_where_absent: int
     reference_ml: float
     prediction_ml: float
-    dice: Average
-    surface_dice: Average
-    hd95_mm: Average
+    values: Mapping[str, Average]
 
 
 @dataclass(frozen=True)
 class ScoreSummary:
-    """All organs, and the means over organs of their means over cases. NaN where nothing counts."""
+    """All organs, and by the metric's name the mean over organs of their means over cases. NaN if nothing counts."""
 
-    organs: dict[str, OrganSummary]
-    mean_dice: float
-    mean_surface_dice: float
-    mean_hd95_mm: float
+    organs: Mapping[str, OrganSummary]
+    means: Mapping[str, float]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; what is not a number is None."""
-        plain: dict[str, Any] = _without_nan(asdict(self))
+        """Plain data for JSON: each organ's averages by metric, and ``mean_<metric>``. None stands for no number."""
+        organs = {}
+        for name, organ in self.organs.items():
+            facts = asdict(organ)
+            organs[name] = {**facts, **facts.pop("values")}
+        plain: dict[str, Any] = _without_nan(
+            {"organs": organs, **{mean_name(name): mean for name, mean in self.means.items()}}
+        )
         return plain
 
 
-def summarize(scores: Sequence[OrganScore], organs: Iterable[str]) -> ScoreSummary:
+def mean_name(metric: str) -> str:
+    """The key of a metric's mean over organs."""
+    return f"mean_{metric}"
+
+
+def summarize(
+    scores: Sequence[OrganScore], organs: Iterable[str], metrics: Sequence[SegmentationMetric]
+) -> ScoreSummary:
     """Average by the published rule: over the cases that have the organ, then over organs.
 
-    Every organ weighs the same, however many cases have it. HD95 is averaged over the cases in which something of the
-    organ was predicted: a missed organ has no finite distance, so a network that leaves out the hard ones looks
-    better by HD95 alone. Read it together with ``n_missed``.
+    Every organ weighs the same, however many cases have it. Infinite values are left out: a missed organ has no finite
+    distance, so a network that leaves out the hard organs looks better by its distances alone. Read them together with
+    ``n_missed``.
 
     Args:
-        scores: of all cases and organs.
-        organs: names in the order wanted; one without a score gets a row with n 0.
+        scores: scores of all cases and organs.
+        organs: names in the order wanted; an organ without a score gets a row with n 0.
+        metrics: measures that the scores hold.
 
     Reference:
         MedDINOv3, arXiv 2509.02379, section 4.
     """
-    table = {name: _organ_summary([s for s in scores if s.organ == name]) for name in organs}
-    return ScoreSummary(
-        organs=table,
-        mean_dice=finite_average([o.dice.mean for o in table.values()]).mean,
-        mean_surface_dice=finite_average([o.surface_dice.mean for o in table.values()]).mean,
-        mean_hd95_mm=finite_average([o.hd95_mm.mean for o in table.values()]).mean,
-    )
+    table = {name: _organ_summary([s for s in scores if s.organ == name], metrics) for name in organs}
+    means = {
+        metric.name: finite_average(organ.values[metric.name].mean for organ in table.values()).mean
+        for metric in metrics
+    }
+    return ScoreSummary(table, means)
 
 
-def case_means(scores: Iterable[OrganScore]) -> dict[str, float]:
-    """Mean Dice of each case over the organs that its reference has; cases without any are left out."""
+def case_means(scores: Iterable[OrganScore], metric: SegmentationMetric) -> dict[str, float]:
+    """Mean of each case over the organs that count for it; cases without any are left out."""
     cases: dict[str, list[float]] = {}
     for score in scores:
-        if not math.isnan(score.dice):
-            cases.setdefault(score.case_id, []).append(score.dice)
+        if not math.isnan(value := score.values[metric.name]):
+            cases.setdefault(score.case_id, []).append(value)
     return {case_id: float(np.mean(values)) for case_id, values in cases.items()}
 
 
 def finite_average(values: Iterable[float]) -> Average:
-    """Mean and median of the finite ones among the values."""
+    """Mean and median of the finite values."""
     finite = [v for v in values if math.isfinite(v)]
     if not finite:
         return Average(math.nan, math.nan, 0)
     return Average(float(np.mean(finite)), float(np.median(finite)), len(finite))
 
 
-def _organ_summary(scores: list[OrganScore]) -> OrganSummary:
-    present = [s for s in scores if not math.isnan(s.dice)]
+def _organ_summary(scores: list[OrganScore], metrics: Sequence[SegmentationMetric]) -> OrganSummary:
+    counted = [s for s in scores if s.counts]
     return OrganSummary(
-        n=len(present),
+        n=len(counted),
         n_missed=sum(s.reference_ml > 0 and s.prediction_ml == 0 for s in scores),
         n_predicted_where_absent=sum(s.reference_ml == 0 and s.prediction_ml > 0 for s in scores),
-        reference_ml=finite_average(s.reference_ml for s in present).mean,
-        prediction_ml=finite_average(s.prediction_ml for s in present).mean,
-        dice=finite_average(s.dice for s in present),
-        surface_dice=finite_average(s.surface_dice for s in present),
-        hd95_mm=finite_average(s.hd95_mm for s in present),
+        reference_ml=finite_average(s.reference_ml for s in counted).mean,
+        prediction_ml=finite_average(s.prediction_ml for s in counted).mean,
+        values={metric.name: finite_average(s.values[metric.name] for s in counted) for metric in metrics},
     )
 
 

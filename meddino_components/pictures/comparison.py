@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,31 @@ _TILE_INCHES = 2.5
 _LEGEND_LINES = 24
 
 
+@dataclass(frozen=True)
+class LegendLine:
+    """One structure in the legend.
+
+    Args:
+        labels: labels whose colours stand before the name.
+        name: name of the structure.
+        value: its score as text.
+        rank: lowest for the worst score; NaN if the case does not count for the structure.
+    """
+
+    labels: Sequence[int]
+    name: str
+    value: str
+    rank: float
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What the scores are, and a line for each structure."""
+
+    heading: str
+    lines: Sequence[LegendLine]
+
+
 def write_comparison(
     path: Path,
     *,
@@ -31,7 +57,7 @@ def write_comparison(
     reference: NDArray[np.uint8],
     prediction: NDArray[np.uint8],
     spacing_mm: Sequence[float],
-    organs: Sequence[tuple[Sequence[int], str, float]],
+    legend: Legend,
     title: str,
     window: tuple[float, float] | None = None,
     background: float | None = None,
@@ -47,7 +73,7 @@ def write_comparison(
         reference: [H, W, D] labels, 0 is background.
         prediction: [H, W, D] labels.
         spacing_mm: of rows, columns and slices.
-        organs: (labels, name, Dice) for the legend; Dice is NaN where the case does not count for the organ.
+        legend: colours, names and scores.
         title: the case's id.
         window: (low, high) grey window in the image's units; None is taken as in ``write_overlay``.
         background: value of the image outside the patient, drawn black.
@@ -96,7 +122,7 @@ def write_comparison(
         y = top * (1 - (line + 0.5) / len(lines))
         name = "reference" if outline is None else "prediction"
         figure.text(0.0125, y, name, color=overlay.TEXT, fontsize=10, rotation=90, ha="center", va="center")
-    _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), organs)
+    _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), legend)
     middle = (1 + top) / 2
     note = "white outline: the reference; absent: no voxel in it. Automatic; for research only"
     figure.text(0.0125, middle, title, color=overlay.TEXT, fontsize=12, weight="bold", va="center")
@@ -112,24 +138,23 @@ def draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
     overlay.draw_outlines(axes, labels, dict.fromkeys(present, "white"), width=0.7)
 
 
-def _legend(axes: Any, organs: Sequence[tuple[Sequence[int], str, float]]) -> None:
-    """Colours and Dice; of many organs the worst, in the order given."""
+def _legend(axes: Any, legend: Legend) -> None:
+    """Colours and scores; of many structures the worst, in the order given."""
     axes.set_axis_off()
-    by_dice = sorted(organs, key=lambda organ: organ[2] if organ[2] >= 0 else 2.0)
-    worst = {name for _, name, _ in by_dice[:_LEGEND_LINES]}
-    shown = [organ for organ in organs if organ[1] in worst]
+    lines = legend.lines
+    by_rank = sorted(range(len(lines)), key=lambda k: math.inf if math.isnan(lines[k].rank) else lines[k].rank)
+    shown = [lines[k] for k in sorted(by_rank[:_LEGEND_LINES])]
     step = min(0.055, 1.0 / (len(shown) + 3))
     size = min(9.0, 190 * step)
     write = {"fontsize": size, "va": "top", "transform": axes.transAxes}
-    axes.text(0.98, 0.99, "Dice", color=overlay.FAINT, ha="right", **write)
-    for place, (labels, name, dice) in enumerate(shown, start=1):
+    axes.text(0.98, 0.99, legend.heading, color=overlay.FAINT, ha="right", **write)
+    for place, line in enumerate(shown, start=1):
         y = 0.99 - place * step
-        absent = math.isnan(dice)
-        overlay.draw_squares(axes, labels, 0.04, y, size)
-        x = 0.08 + 0.06 * len(labels)
-        axes.text(x, y, name, color=overlay.FAINT if absent else overlay.TEXT, **write)
-        value = "absent" if absent else f"{dice:.3f}"
-        axes.text(0.98, y, value, color=overlay.FAINT if absent else overlay.TEXT, ha="right", **write)
-    if len(organs) > len(shown):
-        more = f"and {len(organs) - len(shown)} more"
+        absent = math.isnan(line.rank)
+        colour = overlay.FAINT if absent else overlay.TEXT
+        overlay.draw_squares(axes, line.labels, 0.04, y, size)
+        axes.text(0.08 + 0.06 * len(line.labels), y, line.name, color=colour, **write)
+        axes.text(0.98, y, "absent" if absent else line.value, color=colour, ha="right", **write)
+    if len(lines) > len(shown):
+        more = f"and {len(lines) - len(shown)} more"
         axes.text(0.14, 0.99 - (len(shown) + 1) * step, more, color=overlay.FAINT, **write)

@@ -73,7 +73,7 @@ def held_out_scores(labels):
         regions=REGIONS,
         count_empty=True,
     )
-    return dice, {score.organ: score.hd95_mm for score in scores}
+    return dice, {score.organ: score.values["hd95_mm"] for score in scores}
 
 
 def test_fine_tune_and_segment_a_tumour(training_list, tmp_path):

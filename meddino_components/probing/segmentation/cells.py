@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...embeddings import FrozenEncoder
 from ...embeddings.prepared_images import PREPARATION
 from ...evaluation.case_scores import score_case
+from ...evaluation.metrics import Dice
 from ...files import AtomicFiles
 from ...networks.map_decoders import DecoderName
 from ..finished_cells import cell_identity, finish_cell, finished_cell
@@ -24,6 +25,8 @@ from .prediction import predict_labels
 
 _VERSION = 1  # of training and scoring; in the identity of a cell
 _POINTS = 100  # of a loss curve
+
+_METRIC = Dice()
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,9 @@ class DecoderCell:
             spacing_mm=case.labels.spacing_mm,
             label_names=self.label_names,
             case_id=case.case_id,
-            distance_metrics=False,
+            metrics=[_METRIC],
         )
-        return {score.organ: score.dice for score in scores}
+        return {score.organ: score.values[_METRIC.name] for score in scores}
 
     def _identity(self) -> str:
         asked: dict[str, Any] = {

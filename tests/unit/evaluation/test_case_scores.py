@@ -10,10 +10,13 @@ import torch
 from monai.metrics import compute_dice, compute_hausdorff_distance, compute_surface_dice
 from scipy.ndimage import gaussian_filter
 
+from meddino_components.data import Regions, brats_regions
 from meddino_components.errors import InputError
-from meddino_components.evaluation import OrganScore, score_case
+from meddino_components.evaluation import Dice, OrganScore, score_case, summarize
+from meddino_components.evaluation.metrics import PUBLISHED_METRICS
 
 NAMES = ("background", "liver", "spleen")
+REGIONS = brats_regions("brats2021")
 
 
 def score(prediction: np.ndarray, reference: np.ndarray, spacing_mm=(1.0, 1.0, 1.0), **extra) -> list[OrganScore]:
@@ -32,9 +35,9 @@ def test_plates_one_voxel_apart(axis: int, spacing_mm: tuple[float, float, float
     np.moveaxis(reference, axis, 0)[5] = 1
     np.moveaxis(prediction, axis, 0)[6] = 1
     liver = score(prediction, reference, spacing_mm)[0]
-    assert liver.dice == 0
-    assert liver.hd95_mm == pytest.approx(spacing_mm[axis])
-    assert liver.surface_dice == (1.0 if spacing_mm[axis] <= 1 else 0.0)
+    assert liver.values["dice"] == 0
+    assert liver.values["hd95_mm"] == pytest.approx(spacing_mm[axis])
+    assert liver.values["surface_dice_1mm"] == (1.0 if spacing_mm[axis] <= 1 else 0.0)
 
 
 def test_half_of_a_rod() -> None:
@@ -44,10 +47,10 @@ def test_half_of_a_rod() -> None:
     prediction[2:7, 7, 6] = 2
     spleen = score(prediction, reference)[1]
     assert spleen.organ == "spleen"
-    assert spleen.dice == pytest.approx(2 * 5 / 15)
-    assert spleen.surface_dice == pytest.approx((5 + 6) / 15)
+    assert spleen.values["dice"] == pytest.approx(2 * 5 / 15)
+    assert spleen.values["surface_dice_1mm"] == pytest.approx((5 + 6) / 15)
     # 95 % of the way from the first to the tenth value is between the ninth, 4, and the tenth, 5
-    assert spleen.hd95_mm == pytest.approx(4.55)
+    assert spleen.values["hd95_mm"] == pytest.approx(4.55)
 
 
 def test_rod_in_anisotropic_voxels() -> None:
@@ -55,8 +58,8 @@ def test_rod_in_anisotropic_voxels() -> None:
     reference[2:12, 7, 6] = 2
     prediction[2:7, 7, 6] = 2
     spleen = score(prediction, reference, (0.5, 3.0, 7.0))[1]
-    assert spleen.surface_dice == pytest.approx((5 + 7) / 15)  # up to two voxels of 0.5 mm count
-    assert spleen.hd95_mm == pytest.approx(4.55 * 0.5)
+    assert spleen.values["surface_dice_1mm"] == pytest.approx((5 + 7) / 15)  # up to two voxels of 0.5 mm count
+    assert spleen.values["hd95_mm"] == pytest.approx(4.55 * 0.5)
     assert spleen.reference_ml == pytest.approx(10 * 0.5 * 3 * 7 / 1000)
     assert spleen.prediction_ml == pytest.approx(5 * 0.5 * 3 * 7 / 1000)
 
@@ -66,9 +69,9 @@ def test_absent_from_the_reference_does_not_count() -> None:
     prediction[3:5, 3:5, 3:5] = 1
     liver, spleen = score(prediction, reference)
     for organ in (liver, spleen):
-        assert math.isnan(organ.dice)
-        assert math.isnan(organ.hd95_mm)
-        assert math.isnan(organ.surface_dice)
+        assert math.isnan(organ.values["dice"])
+        assert math.isnan(organ.values["hd95_mm"])
+        assert math.isnan(organ.values["surface_dice_1mm"])
     assert (liver.reference_ml, liver.prediction_ml) == (0, pytest.approx(0.008))
 
 
@@ -76,7 +79,7 @@ def test_missed() -> None:
     reference = empty()
     reference[3:5, 3:5, 3:5] = 1
     liver = score(empty(), reference)[0]
-    assert (liver.dice, liver.surface_dice, liver.hd95_mm) == (0, 0, math.inf)
+    assert (liver.values["dice"], liver.values["surface_dice_1mm"], liver.values["hd95_mm"]) == (0, 0, math.inf)
     assert liver.prediction_ml == 0
 
 
@@ -84,17 +87,15 @@ def test_perfect() -> None:
     reference = empty()
     reference[:5, :5, :5] = 1  # touches the edge of the volume
     liver = score(reference, reference)[0]
-    assert (liver.dice, liver.surface_dice, liver.hd95_mm) == (1, 1, 0)
+    assert (liver.values["dice"], liver.values["surface_dice_1mm"], liver.values["hd95_mm"]) == (1, 1, 0)
 
 
-def test_without_distances() -> None:
+def test_one_metric_alone() -> None:
     reference = empty()
     reference[3:5, 3:5, 3:5] = 1
     for prediction in (reference, empty()):
-        liver = score(prediction, reference, distance_metrics=False)[0]
-        assert liver.dice == prediction.any()
-        assert math.isnan(liver.hd95_mm)
-        assert math.isnan(liver.surface_dice)
+        liver = score(prediction, reference, metrics=[Dice()])[0]
+        assert liver.values == {"dice": float(prediction.any())}
 
 
 def blobs(seed: int) -> np.ndarray:
@@ -115,10 +116,10 @@ def test_the_box_changes_nothing(seed: int) -> None:
     expected = {
         "dice": compute_dice(*one_hot, include_background=False),
         "hd95_mm": compute_hausdorff_distance(*one_hot, percentile=95, spacing=list(spacing_mm)),
-        "surface_dice": compute_surface_dice(*one_hot, class_thresholds=[1.0, 1.0], spacing=list(spacing_mm)),
+        "surface_dice_1mm": compute_surface_dice(*one_hot, class_thresholds=[1.0, 1.0], spacing=list(spacing_mm)),
     }
     for name, values in expected.items():
-        assert [getattr(s, name) for s in scores] == pytest.approx(values[0].tolist(), abs=1e-6), name
+        assert [s.values[name] for s in scores] == pytest.approx(values[0].tolist(), abs=1e-6), name
 
 
 def test_a_strided_view_and_float_labels() -> None:
@@ -143,3 +144,56 @@ def test_label_without_name() -> None:
 def test_class_scores_are_refused() -> None:
     with pytest.raises(InputError, match="case a: prediction has shape"):
         score(np.zeros((3, 16, 14, 12)), empty())
+
+
+def score_regions(
+    prediction: np.ndarray, reference: np.ndarray, regions: Regions = REGIONS, **extra
+) -> list[OrganScore]:
+    settings = {"spacing_mm": (1.0, 2.0, 3.0), "label_names": (), "case_id": "a", "count_empty": True}
+    return score_case(prediction, reference, regions=regions, **{**settings, **extra})
+
+
+@pytest.mark.parametrize("convention", ["brats2013", "brats2021", "brats2023", "msd"])
+def test_equal_monais_metrics_of_the_masks(convention: str) -> None:
+    regions = brats_regions(convention)
+    rng = np.random.default_rng(0)
+    values = np.array([0, *(label for label, _ in regions.label_names)], np.uint8)
+    prediction, reference = (values[rng.integers(0, len(values), (9, 8, 7))] for _ in range(2))
+    scores = score_regions(prediction, reference, regions)
+    assert [s.organ for s in scores] == list(regions.names)
+    masks = [regions.masks(torch.from_numpy(array)[None])[None].float() for array in (prediction, reference)]
+    dice = compute_dice(*masks)[0]
+    hd95 = compute_hausdorff_distance(*masks, include_background=True, percentile=95, spacing=(1.0, 2.0, 3.0))[0]
+    for s, d, h in zip(scores, dice, hd95, strict=True):
+        assert (s.values["dice"], s.values["hd95_mm"]) == (pytest.approx(float(d)), pytest.approx(float(h)))
+
+
+def test_empty_regions_by_the_rule_of_brats() -> None:
+    reference, prediction = (np.zeros((6, 6, 6), np.uint8) for _ in range(2))
+    assert [
+        (s.values["dice"], s.values["hd95_mm"], s.values["surface_dice_1mm"])
+        for s in score_regions(prediction, reference)
+    ] == [(1.0, 0.0, 1.0)] * 3
+    worst = pytest.approx(373.128664, abs=1e-5)
+    prediction[2, 2, 2] = 4
+    assert [(s.values["dice"], s.values["hd95_mm"]) for s in score_regions(prediction, reference)] == [
+        (0.0, worst)
+    ] * 3  # false alarm
+    assert [(s.values["dice"], s.values["hd95_mm"]) for s in score_regions(reference, prediction)] == [
+        (0.0, worst)
+    ] * 3  # missed
+    prediction[2, 2, 2] = 2
+    whole, core, enhancing = score_regions(prediction, reference, metrics=[Dice()])
+    assert (whole.values["dice"], core.values["dice"], enhancing.values["dice"]) == (0, 1, 1)
+    # without the rule a case without the region does not count
+    assert all(math.isnan(s.values["dice"]) for s in score_regions(prediction, reference, count_empty=False))
+
+
+def test_all_cases_count_and_what_is_missed_is_told_from_what_is_absent() -> None:
+    empty, tumour = np.zeros((6, 6, 6), np.uint8), np.full((6, 6, 6), 4, np.uint8)
+    scores = [
+        s for p, r in ((empty, empty), (tumour, empty), (empty, tumour), (tumour, tumour)) for s in score_regions(p, r)
+    ]
+    whole = summarize(scores, REGIONS.names, PUBLISHED_METRICS).organs["whole tumour"]
+    assert (whole.n, whole.n_missed, whole.n_predicted_where_absent) == (4, 1, 1)
+    assert whole.values["dice"].mean == 0.5

@@ -14,19 +14,20 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from brats_volumes import brain, labels_of
 from ignite.engine import Events
 from matplotlib.image import imread
-from monai.data import Dataset
+from monai.data import Dataset, MetaTensor
 from monai.transforms import Compose, Invertd, Orientationd
 
-from meddino_components.data import CheckSameGridd, LoadVolumed
+from meddino_components.data import CheckSameGridd, LoadVolumed, brats_regions
 from meddino_components.errors import InputError
-from meddino_components.evaluation import SegmentationReport
-from meddino_components.evaluation.report_page import choose_cases
+from meddino_components.evaluation import ComparisonPictures, EvaluatedModel, SegmentationReport
 from meddino_components.inference import CaseEvaluator, WriteCased
 
 NAMES = ("background", "liver <left>", "spleen")
 KEYS = ("image", "label")
+REGIONS = brats_regions("brats2021")
 
 
 class Thresholds:
@@ -59,7 +60,9 @@ def evaluator(
     before = Compose([LoadVolumed(KEYS), CheckSameGridd(KEYS), Orientationd(KEYS, axcodes=axcodes, labels=None)])
     inverse = [Invertd("pred", before, "image", nearest_interp=True)] if invert else []
     writes = WriteCased(output_dir=out, label_names=NAMES, overlay=False)
-    report = SegmentationReport(output_dir=out, label_names=NAMES, title="A & B", n_pictures=1)
+    report = SegmentationReport(
+        output_dir=out, label_names=NAMES, title="A & B", pictures=ComparisonPictures(n_pictures=1)
+    )
     settings: dict[str, Any] = {"val_handlers": [report]}
     return CaseEvaluator(
         device="cpu",
@@ -107,13 +110,13 @@ def test_a_run(tmp_path: Path) -> None:
     assert liver["hd95_mm"]["median"] == pytest.approx(4.0)  # two voxels of 2 mm
     assert liver["reference_ml"] == pytest.approx(600 * 12 / 1000)
     assert document["mean_dice"] == pytest.approx((2.5 / 3 + 1) / 2)
-    assert logged == {k: pytest.approx(document[k]) for k in ("mean_dice", "mean_surface_dice", "mean_hd95_mm")}
+    assert logged == {k: pytest.approx(document[k]) for k in ("mean_dice", "mean_surface_dice_1mm", "mean_hd95_mm")}
     assert str(tmp_path) not in (out / "metrics.json").read_text(encoding="utf-8") + (out / "report.html").read_text(
         encoding="utf-8"
     )
     rows = (out / "metrics.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 1 + 3 * 2
-    assert rows[1].startswith("c0,liver <left>,1,0,1,7.2,7.2")
+    assert rows[1].startswith("c0,liver <left>,1,1,0,7.2,7.2")
     assert not [p for p in out.rglob("*") if ".partial" in p.name]
 
 
@@ -124,7 +127,7 @@ def test_a_run(tmp_path: Path) -> None:
             {"kept": "best", "val_mean_dice": 0.8125, "epoch": 50},
             "best validation of its training (val_mean_dice 0.8125)",
         ),
-        ({"kept": "last", "epoch": 1000}, "of the end of its training, after epoch 1000"),
+        ({"kept": "last", "epoch": 1000}, "end of its training, after epoch 1000"),
         (None, "the weights do not say"),
     ],
 )
@@ -132,7 +135,8 @@ def test_says_which_network_was_scored_and_how_labels_were_made(
     tmp_path: Path, network: dict[str, Any] | None, words: str
 ) -> None:
     out, inference = tmp_path / "out", {"_desc_": "why", "mirror_axes": [0, 1], "resampling": "cubic"}
-    report = SegmentationReport(output_dir=out, label_names=NAMES, network=network, inference=inference)
+    model = EvaluatedModel(selection=network, inference=inference)
+    report = SegmentationReport(output_dir=out, label_names=NAMES, model=model)
     evaluator([save_case(tmp_path / "in", "c0", 0)], out, val_handlers=[report]).run()
     document = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert document["network"] == network
@@ -154,7 +158,7 @@ def test_the_page_is_whole_and_self_contained(tmp_path: Path) -> None:
     assert "liver &lt;left&gt;" in text
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     pictures = [imread(io.BytesIO(base64.b64decode(source.split(",")[1]))) for source in page.sources]
-    assert len(pictures) == 2 + 2  # two plots, the worst and the median case
+    assert len(pictures) == 4 + 2  # a plot per metric and that of volumes, the worst and the median case
     assert all(picture.std() > 0.05 for picture in pictures)
     assert re.findall(r"<h3>(\S+): Dice (\S+) \((\w+)\)", text) == [("c3", "0.850", "worst"), ("c2", "0.900", "median")]
 
@@ -287,8 +291,47 @@ def test_names(names: list[str], tmp_path: Path) -> None:
         SegmentationReport(output_dir=tmp_path, label_names=names)
 
 
-def test_choice_of_cases() -> None:
-    means = {name: dice for dice, name in enumerate("abcdefghi")}
-    assert list(choose_cases(means, 2).items()) == [("a", "worst"), ("b", "worst"), ("d", "median"), ("e", "median")]
-    assert choose_cases({"a": 0.5}, 3) == {"a": "worst"}
-    assert choose_cases({}, 3) == {}
+class Given:
+    """An inferer that knows the answer."""
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self.labels = labels
+
+    def __call__(self, inputs: torch.Tensor, network: object) -> torch.Tensor:
+        return MetaTensor(torch.from_numpy(self.labels)[None, None]).copy_meta_from(inputs)
+
+
+def test_a_report_of_regions(tmp_path: Path) -> None:
+    images, tissues = brain(1, (30, 28, 6))
+    affine = torch.tensor([[0, -2.0, 0, 0], [-2.0, 0, 0, 0], [0, 0, 5.0, 0], [0, 0, 0, 1]])
+    channels = np.stack(list(images.values())).astype(np.float32)
+    labels = labels_of(tissues)
+    case = {
+        "image": MetaTensor(torch.from_numpy(channels), affine=affine),
+        "label": MetaTensor(torch.from_numpy(labels)[None], affine=affine),
+        "case_id": "a",
+    }
+    without = np.where(labels == 4, 1, labels)
+    pictures = ComparisonPictures(channel_names=list(images), shown_channels=["t1ce", "flair"], background=0.0)
+    report = SegmentationReport(output_dir=tmp_path, label_names={}, regions=REGIONS, pictures=pictures)
+    CaseEvaluator(
+        device="cpu",
+        dataset=Dataset([case]),
+        network=torch.nn.Identity(),
+        inferer=Given(without),
+        output_dir=tmp_path,
+        val_handlers=[report],
+    ).run()
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert {name: organ["dice"]["mean"] for name, organ in metrics["organs"].items()} == {
+        "whole tumour": 1.0,
+        "tumour core": 1.0,
+        "enhancing tumour": 0.0,
+    }
+    assert metrics["settings"]["regions"] == {
+        name: list(m) for name, m in zip(REGIONS.names, REGIONS.members, strict=True)
+    }
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Every case counts for every region" in page
+    assert "373.13" in page
+    assert (tmp_path / "comparisons" / "a.png").stat().st_size > 10_000

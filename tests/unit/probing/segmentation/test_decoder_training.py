@@ -6,7 +6,7 @@ import torch
 from planted_cases import PATCH, planted_case
 
 from meddino_components.errors import InputError
-from meddino_components.evaluation.case_scores import score_case
+from meddino_components.evaluation import Dice, score_case
 from meddino_components.probing.segmentation.decoder_training import DecoderTraining, train_decoder
 from meddino_components.probing.segmentation.map_crops import MapCrops
 from meddino_components.probing.segmentation.prediction import predict_labels
@@ -37,9 +37,9 @@ def dice(decoder, case, **settings):
         spacing_mm=(1, 1, 2),
         label_names=["background", "a", "b"],
         case_id=case.case_id,
-        distance_metrics=False,
+        metrics=[Dice()],
     )
-    return float(np.nanmean([score.dice for score in scores]))
+    return float(np.nanmean([score.values["dice"] for score in scores]))
 
 
 @pytest.mark.parametrize("name", ["linear", "conv_2d", "conv_3d"])

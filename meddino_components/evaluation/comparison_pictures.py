@@ -1,0 +1,98 @@
+"""Pictures that set reference and prediction of a case side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..data.volumes.regions import Regions
+from ..inference.writers import label_path, shown_numbers
+from ..pictures.overlay import region_labels
+from .case_scores import OrganScore
+from .metrics import SegmentationMetric
+from .scored_case import ScoredCase
+from .summary import case_means
+
+
+class ComparisonPictures:
+    """How cases are drawn, and how many of them the report's page shows.
+
+    Args:
+        window: (low, high) grey window in the preprocessed image's units; None is taken from the labelled voxels.
+        n_pictures: number of worst cases on the page, and of cases around the median.
+        channel_names: names of the image's channels.
+        shown_channels: channels that are drawn; None draws the first.
+        background: value of the image outside the patient, drawn black.
+
+    Raises:
+        InputError: ``shown_channels`` names a channel that the image lacks.
+    """
+
+    def __init__(
+        self,
+        *,
+        window: Sequence[float] | None = None,
+        n_pictures: int = 3,
+        channel_names: Sequence[str] = ("image",),
+        shown_channels: Sequence[str] | None = None,
+        background: float | None = None,
+    ) -> None:
+        self.window = None if window is None else (float(window[0]), float(window[1]))
+        self.n_pictures = n_pictures
+        self.channels = shown_numbers(channel_names, shown_channels)
+        self.background = background
+
+    def path(self, output_dir: Path, case_id: str) -> Path:
+        """Where the picture of a case is written."""
+        return label_path(output_dir / "comparisons", case_id).with_name(f"{case_id}.png")
+
+    def draw(
+        self,
+        path: Path,
+        case: ScoredCase,
+        scores: Sequence[OrganScore],
+        metric: SegmentationMetric,
+        regions: Regions | None = None,
+    ) -> None:
+        """Draw a case.
+
+        Args:
+            path: PNG to write.
+            case: arrays of the case.
+            scores: scores of the case, in the order of the labels or regions.
+            metric: measure whose values the legend shows.
+            regions: sets of labels that were scored.
+        """
+        from ..pictures.comparison import Legend, LegendLine, write_comparison  # needs matplotlib
+
+        labels = case.reference, case.prediction
+        if regions:
+            colours = region_labels(len(scores))
+            table = np.array((0, *colours), np.uint8)
+            labels = table[regions.innermost(labels[0])], table[regions.innermost(labels[1])]
+            shown = [(colours[k:], score) for k, score in enumerate(scores)]
+        else:
+            found = [(label, s) for label, s in enumerate(scores, start=1) if s.reference_ml or s.prediction_ml]
+            shown = [((label,), score) for label, score in found]
+        lines = [
+            LegendLine(numbers, score.organ, metric.text(value), metric.rank(value))
+            for numbers, score in shown
+            for value in (score.values[metric.name],)
+        ]
+        mean = case_means(scores, metric).get(case.case_id)
+        write_comparison(
+            path,
+            image={name: case.image[k] for name, k in self.channels.items()}
+            if len(self.channels) > 1
+            else case.image[next(iter(self.channels.values()))],
+            reference=labels[0].astype(np.uint8, copy=False),
+            prediction=labels[1].astype(np.uint8, copy=False),
+            spacing_mm=case.spacing_mm,
+            legend=Legend(metric.heading, lines),
+            title=case.case_id + ("" if mean is None else f"   mean {metric.heading} {metric.text(mean)}"),
+            window=self.window,
+            background=self.background,
+            axcodes=case.axcodes,
+        )

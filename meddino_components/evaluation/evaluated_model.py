@@ -1,0 +1,41 @@
+"""What a report says about the network that it scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatedModel:
+    """The weights that were evaluated, and how they made labels.
+
+    Args:
+        sha256: SHA-256 of the weights' file.
+        record_id: id of the record inside the weights.
+        selection: which checkpoint of its training this is, see `ModelSettings.selection`; None if the weights do not
+            say.
+        inference: settings by which labels were made.
+    """
+
+    sha256: str | None = None
+    record_id: str | None = None
+    selection: Mapping[str, Any] | None = None
+    inference: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, Any]:
+        """The checkpoint in words, and the settings of inference."""
+        return {
+            "network": self._checkpoint(),
+            **{name: value for name, value in self.inference.items() if not name.startswith("_")},
+        }
+
+    def _checkpoint(self) -> str:
+        selection = self.selection or {}
+        measured = ", ".join(f"{name} {value:.4g}" for name, value in selection.items() if isinstance(value, float))
+        if selection.get("kept") == "best":
+            return f"best validation of its training ({measured}), after epoch {selection.get('epoch')}"
+        if selection.get("kept") == "last":
+            return f"end of its training, after epoch {selection.get('epoch')}"
+        return "the weights do not say which checkpoint of their training they are"

@@ -1,0 +1,11 @@
+"""Measures of how well a predicted mask matches the reference: one file each."""
+
+from .dice import Dice
+from .hausdorff_distance import HausdorffDistance
+from .metric import SegmentationMetric, check_metrics
+from .surface_dice import SurfaceDice
+
+# what the MedDINOv3 paper reports (arXiv 2509.02379, section 4); the first one ranks cases
+PUBLISHED_METRICS: tuple[SegmentationMetric, ...] = (Dice(), SurfaceDice(), HausdorffDistance())
+
+__all__ = ["PUBLISHED_METRICS", "Dice", "HausdorffDistance", "SegmentationMetric", "SurfaceDice", "check_metrics"]
