@@ -21,7 +21,13 @@ def draw(lines, **extra):
     labels[3:8, 2:7, 1:5] = 1
     image = np.random.default_rng(0).normal(size=labels.shape)
     legend = Legend("Dice", lines)
-    settings = {"image": image, "reference": labels, "prediction": labels, "spacing_mm": (1.0, 1.0, 2.0), **extra}
+    settings = {
+        "image": image,
+        "reference": labels,
+        "prediction": labels.copy(),
+        "spacing_mm": (1.0, 1.0, 2.0),
+        **extra,
+    }
     write_comparison("unused.png", legend=legend, title="case 7", **settings)
 
 
