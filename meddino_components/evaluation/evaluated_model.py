@@ -12,14 +12,14 @@ class EvaluatedModel:
     """The weights that were evaluated, and how they made labels.
 
     Args:
-        sha256: SHA-256 of the weights' file.
+        weights_sha256: SHA-256 of the weights' file.
         record_id: id of the record inside the weights.
         selection: which checkpoint of its training this is, see `ModelSettings.selection`; None if the weights do not
             say.
         inference: settings by which labels were made.
     """
 
-    sha256: str | None = None
+    weights_sha256: str | None = None
     record_id: str | None = None
     selection: Mapping[str, Any] | None = None
     inference: Mapping[str, Any] = field(default_factory=dict)

@@ -163,7 +163,7 @@ class SegmentationReport:
             title=self.title,
             settings=self._settings(),
             software={"meddino": __version__, "monai": monai.__version__, "torch": torch.__version__},
-            model_sha256=self.model.sha256,
+            model_sha256=self.model.weights_sha256,
             n_scored=len(final),
             n_failed=len(_case_ids(engine, "failed")),
             n_unscored=len(set(_case_ids(engine, "skipped")) - set(final)),
