@@ -43,7 +43,10 @@ class ArrayFile:
             OSError: the file is missing.
             ValueError: it is no such file, or is truncated.
         """
-        array = np.load(path, mmap_mode="r")
+        try:
+            array = np.load(path, mmap_mode="r")
+        except EOFError as error:
+            raise ValueError(f"{path}: is empty") from error
         status = path.stat()
         return cls(
             path=str(path),

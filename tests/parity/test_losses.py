@@ -4,8 +4,8 @@ import re
 
 import pytest
 import torch
-import torch.multiprocessing as mp
-from losses_on_processes import koleo_of, on_process
+from recorded_losses import koleo_of, on_process
+from several_processes import on_processes
 from torch.testing import assert_close
 
 from meddino_components.losses import CenteredSoftmax, DINOLoss, GramLoss, IBOTPatchLoss, sinkhorn_knopp
@@ -120,7 +120,7 @@ def test_gram_of_chosen_tokens(recorded):
 def test_two_processes(golden_tensors, settings, tmp_path):
     recorded = golden_tensors("losses/two_process.safetensors")
     torch.save(recorded, tmp_path / "recorded.pt")
-    mp.spawn(on_process, args=(str(tmp_path), settings), nprocs=2)
+    on_processes(on_process, tmp_path, settings)
     compared = 0
     for rank in range(2):
         for found_name, found in torch.load(tmp_path / f"{rank}.pt", weights_only=True).items():

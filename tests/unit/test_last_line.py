@@ -3,10 +3,7 @@
 import subprocess
 import sys
 
-import pytest
 from command_lines import environment
-
-from meddino_components.errors import InputError, input_error, one_line
 
 SCRIPT = """
 import atexit
@@ -48,27 +45,3 @@ def test_another_error_ends_as_before():
     assert done.returncode == 1
     assert "Traceback" in done.stdout
     assert "error: " not in done.stdout
-
-
-def test_the_error_behind_others_is_found():
-    wrapped = RuntimeError("outer")
-    wrapped.__cause__ = ValueError("inner")
-    wrapped.__cause__.__context__ = InputError("innermost")
-    assert str(input_error(wrapped)) == "innermost"
-    assert input_error(ValueError("no")) is None
-
-
-@pytest.mark.parametrize(
-    ("message", "line"),
-    [
-        ("plain  with two spaces", "plain  with two spaces"),
-        ("a\n  b\n\n  c", "a; b; c"),
-        (
-            "Caught InputError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
-            '  File "x.py", line 1, in f\nmeddino_components.errors.InputError: b.nii: torn\n',
-            "b.nii: torn",
-        ),
-    ],
-)
-def test_one_line(message, line):
-    assert one_line(InputError(message)) == line

@@ -16,7 +16,6 @@ from meddino_components.checkpoints import (
     registry_table,
     source,
 )
-from meddino_components.checkpoints.hub_address import parse_hub_address
 from meddino_components.checkpoints.registry import find_by_sha256
 from meddino_components.checkpoints.source import resolve, sha256_of
 from meddino_components.errors import InputError
@@ -75,15 +74,7 @@ def test_normalisation_is_that_of_the_encoder():
         intensity_of(weights="flexict-2d-b")
 
 
-def test_an_address_with_a_revision():
-    address = parse_hub_address("hf://owner/name@4f2a/sub/file.pth")
-    assert (address.repository, address.revision, address.file) == ("owner/name", "4f2a", "sub/file.pth")
-    assert str(address) == "hf://owner/name@4f2a/sub/file.pth"
-    assert parse_hub_address("weights.pth") is None
-    for wrong in ("hf://owner", "hf://owner/name@", "hf://owner/name@a@b"):
-        with pytest.raises(InputError, match="expected hf://owner/name"):
-            parse_hub_address(wrong)
-    # another revision may hold other weights
+def test_another_revision_may_hold_other_weights():
     assert find_known("hf://facebook/dinov3-vitb16-pretrain-lvd1689m@0000000") is None
 
 

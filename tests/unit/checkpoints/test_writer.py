@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from holding import exit_status, forked
 from ignite.engine import Engine, Events
 from ignite.handlers import Checkpoint
 from safetensors import safe_open
@@ -21,7 +21,6 @@ from meddino_components.checkpoints.source import verified_sha256
 from meddino_components.errors import InputError
 
 STATE = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(3, dtype=torch.bfloat16)}
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.pt", "model.pth"])
@@ -79,17 +78,17 @@ def test_the_folder_is_made(tmp_path):
     assert (tmp_path / "new" / "models" / "model.pt.sha256").is_file()
 
 
-FULL_DISK = """
-import resource, signal, sys, torch
-from meddino_components.checkpoints import write_weights
-from meddino_components.errors import InputError
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-try:
-    write_weights({"a": torch.zeros(1_000_000)}, sys.argv[1])
-except InputError as error:
-    print(error)
-"""
+def written_to_a_full_disk(path):
+    """Whether this process, whose files may not be larger than 100 kB, says in an `InputError` that it cannot write."""
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    try:
+        write_weights({"a": torch.zeros(1_000_000)}, path)
+    except InputError as error:
+        return 0 if str(error).startswith(f"{path}: cannot be written") else 1
+    return 2
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files by setrlimit")
@@ -98,34 +97,30 @@ def test_no_room_on_the_disk(tmp_path, name):
     path = tmp_path / name
     write_weights(STATE, path)
     before = path.read_bytes()
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path)], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120
-    )
-    assert f"{path}: cannot be written" in done.stdout, done.stderr
+    assert exit_status(written_to_a_full_disk, path) == 0
     assert path.read_bytes() == before
     verified_sha256(path)
     assert not partial_files(tmp_path)
 
 
-WRITE_FOREVER = """
-import sys, torch
-from meddino_components.checkpoints import AtomicSaver
-saver, state = AtomicSaver(dirname=sys.argv[1]), {"a": torch.zeros(4_000_000)}
-saver(state, "checkpoint.pt")
-print("ready", flush=True)
-while True:
-    state["a"] += 1
+def write_forever(folder, ready):
+    saver, state = AtomicSaver(dirname=folder), {"a": torch.zeros(4_000_000)}
     saver(state, "checkpoint.pt")
-"""
+    ready.set()
+    while True:
+        state["a"] += 1
+        saver(state, "checkpoint.pt")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_killed_while_writing(tmp_path):
-    writer = subprocess.Popen([sys.executable, "-c", WRITE_FOREVER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
-    assert writer.stdout.readline() == b"ready\n"
+    ready = forked.Event()
+    writer = forked.Process(target=write_forever, args=(tmp_path, ready))
+    writer.start()
+    assert ready.wait(60)
     time.sleep(0.3)
-    writer.send_signal(signal.SIGKILL)
-    writer.communicate()
+    writer.kill()
+    writer.join()
     values = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["a"]
     assert values.eq(values[0]).all()
     verified_sha256(tmp_path / "checkpoint.pt")

@@ -1,4 +1,4 @@
-"""Words are judged by the signature before fire calls anything."""
+"""fire calls a command with values that were read by its signature, or nothing is called."""
 
 import pytest
 
@@ -42,17 +42,10 @@ def call(*words):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["copy", "patient #12", "out#8"], ("patient #12", "out#8", 1, False, None)),
-        (["copy", "4711", "2024_01_05"], ("4711", "2024_01_05", 1, False, None)),
+        # nothing of what was typed is evaluated on the way to the function
         (["copy", "$a", "@b", "--name", "%c"], ("$a", "@b", 1, False, "%c")),
-        (["copy", "--skip_existing", "a", "b"], ("a", "b", 1, True, None)),
-        (["copy", "--skip-existing", "False", "a", "b"], ("a", "b", 1, False, None)),
-        (["copy", "a", "b", "--noskip_existing"], ("a", "b", 1, False, None)),
-        (["copy", "a", "--target=b=c", "--times=3"], ("a", "b=c", 3, False, None)),
-        (["copy", "a", "b", "-n", "c"], ("a", "b", 1, False, "c")),
-        (["copy", "--name=-x", "--", "-a", "--b"], ("-a", "--b", 1, False, "-x")),
-        (["copy", "a", "b", "2"], ("a", "b", 2, False, None)),
         (["copy", "é\udce9", "'q'"], ("é\udce9", "'q'", 1, False, None)),
+        (["copy", "--name=-x", "--", "-a", "--b"], ("-a", "--b", 1, False, "-x")),
         (["build", "a#1", "[b]"], ("a#1", "[b]")),
         (["build"], ()),
         (["group", "load", "x", "--depth", "3", "--qkv_bias", "False"], ("x", {"depth": 3, "qkv_bias": False})),
@@ -67,20 +60,10 @@ def test_calls_with_what_was_typed(words, expected):
     ("words", "message"),
     [
         (["copy", "a", "b", "--skip_exsting"], "copy has no option --skip_exsting: did you mean --skip_existing?"),
-        (["copy", "a", "b", "-skip"], "copy has no option -skip: did you mean --skip_existing?"),
-        (["copy", "a", "b", "--notarget"], "copy has no option --notarget"),
-        (["copy", "a", "b", "-t", "x"], "copy has no option -t"),
         (["copy", "a"], "copy needs TARGET: copy SOURCE TARGET"),
-        (["copy"], "copy needs SOURCE and TARGET"),
-        (["copy", "a", "b", "1", "True", "c", "d"], "'d' is one word too many"),
-        (["copy", "a", "b", "--name"], "--name has no value: write --name=VALUE"),
-        (["copy", "a", "b", "--name", "--skip_existing"], "--name has no value"),
-        (["copy", "a", "b", "--name", "-x"], "--name has no value"),
-        (["copy", "a", "b", "--times", "1", "--times=2"], "--times is given twice"),
-        (["copy", "a", "b", "--times", "many"], "--times is 'many'; expected a whole number"),
-        (["copy", "a", "b", "--skip_existing=maybe"], "--skip_existing is 'maybe'; expected True or False"),
         (["cpy", "a"], "there is no command 'cpy': did you mean copy?"),
         (["group", "--load"], "group has no command '--load': did you mean load?"),
+        (["group", "load"], "group load needs PATH: group load PATH"),
     ],
 )
 def test_refuses_before_anything_is_called(words, message):

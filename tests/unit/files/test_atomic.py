@@ -5,10 +5,8 @@ import os
 
 import numpy as np
 import pytest
-from holding import ended_pid
 
-from meddino_components.files import AtomicFiles, remove_dead_temporaries, temporary_beside
-from meddino_components.files.temporaries import this_machine
+from meddino_components.files import AtomicFiles
 
 
 def hidden(folder):
@@ -45,11 +43,6 @@ def test_names_as_long_as_the_file_system_takes(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_suffixes_stay(tmp_path):
-    assert temporary_beside(tmp_path / "a.b.nii.gz").name.endswith(".nii.gz")
-    assert temporary_beside(tmp_path / "a.png").suffix == ".png"
-
-
 def write_again_and_again(folder, number, rounds):
     for _ in range(rounds):
         with AtomicFiles() as files:
@@ -66,16 +59,3 @@ def test_many_processes_write_the_same_files(tmp_path):
     assert [process.exitcode for process in processes] == [0, 0, 0, 0]
     assert len(np.unique(np.load(tmp_path / "a.npy"))) == 1
     assert not hidden(tmp_path)
-
-
-def test_what_dead_processes_left_is_removed(tmp_path):
-    dead = tmp_path / f".meddino-{this_machine()}-{ended_pid()}-00000000.partial.nii.gz"
-    folder = tmp_path / f".meddino-{this_machine()}-{ended_pid()}-00000001.partial"
-    alive = tmp_path / f".meddino-{this_machine()}-{os.getppid()}-00000000.partial.json"
-    elsewhere = tmp_path / f".meddino-000000-{ended_pid()}-00000000.partial.json"
-    users = tmp_path / ".meddino-notes.txt"
-    folder.mkdir()
-    for path in (dead, folder / "image.npy", alive, elsewhere, users):
-        path.write_text("x")
-    remove_dead_temporaries(tmp_path)
-    assert sorted(hidden(tmp_path)) == sorted(path.name for path in (alive, elsewhere, users))

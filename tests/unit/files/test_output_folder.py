@@ -1,15 +1,10 @@
-"""One writer of a folder at a time, named to the others."""
-
-import fcntl
-import json
-import os
-import time
+"""A folder of results: locked for the time of a command, its names checked before anything is computed."""
 
 import pytest
-from holding import exit_status, forked, holder_of
+from holding import holder_of
 
 from meddino_components.errors import InputError
-from meddino_components.files import OutputFolder, held_lock, is_empty_folder, lock, writes_results
+from meddino_components.files import OutputFolder, held_lock, is_empty_folder, writes_results
 
 
 def test_a_second_process_is_refused_in_one_line_that_names_the_first(tmp_path):
@@ -26,52 +21,10 @@ def test_a_second_process_is_refused_in_one_line_that_names_the_first(tmp_path):
             pass
 
 
-def test_a_lock_of_a_dead_process_is_taken_over(tmp_path):
-    with holder_of(tmp_path) as holder:
-        holder.kill()
-        holder.join()
-        with held_lock(tmp_path):
-            assert json.loads((tmp_path / ".meddino" / "holder.json").read_text())["pid"] == os.getpid()
-    assert not (tmp_path / ".meddino" / "holder.json").exists()
-
-
 def test_the_parts_of_a_command_share_the_lock(tmp_path):
     with OutputFolder(tmp_path).held(), OutputFolder(tmp_path).held():
         pass
     with holder_of(tmp_path):
-        pass
-
-
-def end_before_a_child(place):
-    """Take the lock as older versions of filelock do, whose forked children keep it, and leave such a child behind."""
-    (place / ".meddino").mkdir()
-    descriptor = os.open(place / ".meddino" / "lock", os.O_RDWR | os.O_CREAT)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    (place / ".meddino" / "holder.json").write_text(json.dumps(lock._this_process()))
-    if os.fork() == 0:
-        time.sleep(3)
-        os._exit(0)
-    return 0
-
-
-def test_children_of_a_dead_holder_are_waited_for(tmp_path):
-    assert exit_status(end_before_a_child, tmp_path) == 0
-    started = time.monotonic()
-    with held_lock(tmp_path):
-        assert time.monotonic() - started > 0.5
-
-
-def test_a_forked_process_neither_takes_nor_ends_the_lock_of_its_parent(tmp_path):
-    with held_lock(tmp_path):
-        process = forked.Process(target=held_and_given_back, args=(tmp_path,))
-        process.start()
-        process.join()
-        assert process.exitcode == 0
-        assert (tmp_path / ".meddino" / "holder.json").exists()
-
-
-def held_and_given_back(folder):
-    with held_lock(folder):
         pass
 
 

@@ -49,3 +49,7 @@ def test_refuses_to_leave_out_the_only_pair():
     student, teacher = crops(1, 1)
     with pytest.raises(ValueError, match="1 of the student, 1 of the teacher, ignore_diagonal=True"):
         DINOLoss()(student, teacher, ignore_diagonal=True)
+
+
+def test_two_processes_give_value_and_gradient_of_one_with_the_doubled_batch(check_self_distillation_loss):
+    check_self_distillation_loss("dino")

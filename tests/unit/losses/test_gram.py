@@ -60,3 +60,7 @@ def test_refusals():
         GramLoss()(RIGHT, OPPOSITE)
     with pytest.raises(ValueError, match=r"or \[M, D\]"):
         GramLoss(img_level=False)(RIGHT, OPPOSITE[:1])
+
+
+def test_two_processes_give_value_and_gradient_of_one_with_the_doubled_batch(check_self_distillation_loss):
+    check_self_distillation_loss("gram")

@@ -26,3 +26,7 @@ def test_no_masked_patch_gives_zero_and_zero_gradients():
     loss.backward()  # so that no process waits for another's gradients
     assert loss.item() == 0
     assert not head.weight.grad.any()
+
+
+def test_two_processes_give_value_and_gradient_of_one_with_the_doubled_batch(check_self_distillation_loss):
+    check_self_distillation_loss("ibot")

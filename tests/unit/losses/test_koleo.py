@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from every_loss_on_processes import koleo_on_process_of_four
+from several_processes import on_processes
 from torch.testing import assert_close
 
 from meddino_components.losses import KoLeoLoss
@@ -49,3 +51,17 @@ def test_refuses_fewer_images_than_neighbours():
 def test_refuses_groups_that_do_not_divide_the_processes():
     with pytest.raises(ValueError, match="1 processes do not divide into groups of 2"):
         KoLeoLoss(ranks_per_group=2)(torch.eye(3))
+
+
+def test_two_processes_give_value_and_gradient_of_one_with_the_doubled_batch(check_self_distillation_loss):
+    check_self_distillation_loss("koleo")
+
+
+@pytest.mark.slow
+def test_neighbours_within_groups(tmp_path):
+    on_processes(koleo_on_process_of_four, tmp_path, n=4)
+    x = torch.randn(4, 3, 5, generator=torch.Generator().manual_seed(0))
+    found = torch.tensor([torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(4)])
+    assert_close(found[:, 0], torch.stack([KoLeoLoss()(images) for images in x]))
+    pairs = torch.stack([KoLeoLoss()(x[:2].flatten(0, 1)), KoLeoLoss()(x[2:].flatten(0, 1))])
+    assert_close(found[:, 1].view(2, 2).mean(1), pairs)

@@ -1,4 +1,4 @@
-"""The loss against its formula and MONAI's; on two processes see `test_dice_cross_entropy`."""
+"""The loss against its formula, MONAI's, and itself on two processes."""
 
 import pytest
 import torch
@@ -70,3 +70,7 @@ def test_what_does_not_fit_is_an_error():
     labels[0, 0, 0, 0] = 3
     with pytest.raises(ValueError, match="label 3 belongs to no region"):
         RegionDiceCrossEntropyLoss(regions=REGIONS)(logits, labels)
+
+
+def test_two_processes_give_value_and_gradient_of_one_with_the_doubled_batch(check_segmentation_loss):
+    check_segmentation_loss("regions")

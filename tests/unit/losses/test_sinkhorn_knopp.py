@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from self_distillation_losses import make_images, make_network, step
 from torch.testing import assert_close
 
 from meddino_components.losses import row_slices, sinkhorn_knopp
@@ -79,3 +80,12 @@ def test_no_samples():
 def test_refuses_no_iterations():
     with pytest.raises(ValueError, match="at least 1, got 0"):
         sinkhorn_knopp(scores(), 0.07, n_iterations=0)
+
+
+def test_two_processes_assign_as_one_with_the_doubled_batch(distilled_apart, distilled_alone):
+    assert_close(torch.cat([found["probs"] for found in distilled_apart], dim=1), distilled_alone["probs"])
+    # all masked patches are of the first process
+    assert distilled_apart[1]["patch_probs"].shape[0] == 0
+    assert_close(distilled_apart[0]["patch_probs"], distilled_alone["patch_probs"])
+    alone = step(make_network(), *(x[:, :4] for x in make_images()))
+    assert (alone["probs"] - distilled_alone["probs"][:, :4]).abs().max() > 1e-2  # the test can tell

@@ -34,3 +34,9 @@ def test_nothing_to_learn_from_leaves_the_centre():
     centered.update_center(torch.zeros(0, 2))
     assert torch.equal(centered.center, before)
     assert list(centered.state_dict()) == ["center"]
+
+
+def test_two_processes_have_the_centre_of_one_with_the_doubled_batch(distilled_apart, distilled_alone):
+    """Though all masked patches are of the first process."""
+    for found in distilled_apart:
+        assert_close(found["center"], distilled_alone["center"])

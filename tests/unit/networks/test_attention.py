@@ -41,7 +41,8 @@ def test_drops_the_share_asked_for_at_any_batch_and_keeps_the_mean(batch, rate, 
     residual = dropping.eval()([x], [NO_ROPE])[0] - x
     dropping.train()
     n_draws = 2000
-    drawn = torch.stack([dropping([x], [NO_ROPE])[0] - x for _ in range(n_draws)])
+    # entries of a list draw their own subsets
+    drawn = torch.stack(dropping([x] * n_draws, [NO_ROPE] * n_draws)) - x
     kept = drawn.abs().amax(dim=(2, 3)) > 0
     assert kept.float().mean().item() == pytest.approx(1 - rate, abs=5 * (rate * (1 - rate) / n_draws) ** 0.5)
     # the number that is kept is one of the two nearest

@@ -1,4 +1,4 @@
-"""Stem, aggregation and the whole segmentation network."""
+"""The whole segmentation network."""
 
 import pytest
 import torch
@@ -8,11 +8,9 @@ from meddino_components.errors import InputError
 from meddino_components.networks import (
     DinoVisionTransformer,
     MedDinoSegmenter,
-    MultiScaleTokenAggregator,
     patch_decoder,
     vit_backbone,
 )
-from meddino_components.networks.channel_stem import ChannelStem
 
 
 def segmenter(backbone=None, **overrides):
@@ -20,29 +18,6 @@ def segmenter(backbone=None, **overrides):
     tiny = {"embed_dim": 32, "depth": 3, "num_heads": 2, "layerscale_init": 1.0, **(backbone or {})}
     settings = {"num_classes": 4, "interaction_indices": [0, 2], **overrides}
     return MedDinoSegmenter(backbone=DinoVisionTransformer(**tiny), **settings).eval()
-
-
-def test_stem_repeats_one_channel_and_passes_equal_counts_through():
-    grey, colour = torch.randn(2, 1, 4, 5), torch.randn(2, 3, 4, 5)
-    assert torch.equal(ChannelStem(in_channels=1, out_channels=3)(grey), grey.repeat(1, 3, 1, 1))
-    assert ChannelStem(in_channels=3, out_channels=3)(colour) is colour
-    with pytest.raises(ValueError, match="build the backbone with in_chans=4"):
-        ChannelStem(in_channels=4, out_channels=3)
-
-
-@torch.no_grad()
-def test_aggregator_stacks_levels_in_block_order():
-    network = segmenter()
-    images = torch.randn(2, 3, 32, 48)
-    maps = MultiScaleTokenAggregator(interaction_indices=[2, 0])(network.backbone, images)
-    first, last = network.backbone.get_intermediate_layers(images, n=[0, 2], reshape=True)
-    assert torch.equal(maps, torch.cat([first, last], dim=1))
-
-
-@pytest.mark.parametrize("indices", [[], [1, 1]])
-def test_aggregator_refuses_no_or_repeated_levels(indices):
-    with pytest.raises(ValueError, match="distinct and not empty"):
-        MultiScaleTokenAggregator(interaction_indices=indices)
 
 
 @torch.no_grad()

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from collapse_outputs import measure, on_process, tensors
+from several_processes import on_processes
 from torch.testing import assert_close
 
 from meddino_components.self_distillation.collapse_measures import (
@@ -92,7 +92,7 @@ def test_agreement_is_that_of_different_crops():
 
 @pytest.mark.slow
 def test_two_processes_measure_what_one_does(tmp_path):
-    mp.spawn(on_process, args=(str(tmp_path),), nprocs=2)
+    on_processes(on_process, tmp_path)
     expected = torch.tensor(measure(**tensors()))
     for rank in range(2):
         assert_close(torch.tensor(torch.load(tmp_path / f"{rank}.pt")), expected)
