@@ -239,9 +239,9 @@ def main() -> None:
         packages=["batchgeneratorsv2", "monai", "torch"],
         notes=[
             f"Rates of {n} draws of one kind have a standard deviation of at most {0.5 / math.sqrt(n):.4f}.",
-            "The largest difference is of a pixel, after both changed one slice by equal parameters.",
-            f"After rotations and scalings {differences['labels']:.2%} of the labels differ: where a place lies half "
-            "way between organs, to rounding.",
+            "The largest difference is that of any pixel after both changed the same slice with equal parameters.",
+            f"After rotations and scalings {differences['labels']:.2%} of the labels differ: at positions half "
+            "way between organs, up to rounding.",
         ],
     )
 

@@ -144,8 +144,8 @@ def write(rows: list[dict[str, object]], details: dict[str, object], settings: d
         settings={**settings, "attention": "scaled_dot_product_attention in both"},
         packages=["torch", "transformers"],
         notes=[
-            "ratio: transformers' median time over ours, measured in turn; above 1 ours is faster. Where it and the "
-            "ratio of the fastest runs fall on both sides of 1, the machine was too busy to tell.",
+            "ratio: transformers' median time over ours, measured in turn; above 1 ours is faster. If this "
+            "ratio and that of the fastest runs are on different sides of 1, the machine was too busy for a verdict.",
             "both: forward and backward. Networks in eval mode: no augmentation of positions, no stochastic depth.",
             "bf16: weights, images and the rotation of queries and keys in bf16, in both.",
         ],

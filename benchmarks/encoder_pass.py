@@ -180,7 +180,8 @@ def main() -> None:
     write_results(
         "encoder_pass_cpu",
         rows,
-        question="How many embeddings a second, from picture files to embeddings on disk, against transformers?",
+        question="How many embeddings per second, from picture files to embeddings on disk, compared with "
+        "transformers?",
         settings={name: getattr(args, name) for name in names},
         packages=["torch", "transformers", "numpy", "pillow"],
         notes=notes,

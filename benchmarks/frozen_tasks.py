@@ -38,13 +38,13 @@ FAMILIES = {
         written="patches.json",
         results="frozen_patches_cpu",
         scores={"organ score": "mean F1", "AUC": "AUC"},
-        question="Do a frozen encoder's patches show organs and lesions of patients that the probe never saw?",
+        question="Can a frozen encoder's patches identify organs and lesions of patients that the probe never saw?",
     ),
     "segment": Family(
         written="segmentation.json",
         results="frozen_segmentation_cpu",
         scores={"Dice": "Dice"},
-        question="What do small decoders segment on a frozen encoder's maps?",
+        question="What can small decoders segment from a frozen encoder's features?",
     ),
 }
 

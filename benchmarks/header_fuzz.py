@@ -70,7 +70,7 @@ def main() -> None:
     write_results(
         "header_fuzz",
         [*rows, {"format": "all", **total}],
-        question="Is a scan with a damaged header ever misread, or refused with anything but one line?",
+        question="Is a scan with a damaged header ever misread, or refused with more than one line?",
         settings={
             "mutations": settings.mutations,
             "first seed": settings.seed,
@@ -78,7 +78,7 @@ def main() -> None:
             "MiB a file": MEMORY_BYTES // 2**20,
         },
         packages=("itk", "monai", "nibabel", "numpy"),
-        notes=[f"All of them took {perf_counter() - begun:.0f} s."],
+        notes=[f"All mutations together took {perf_counter() - begun:.0f} s."],
         details={"faults": faults} if faults else None,
         folder=settings.results,
     )

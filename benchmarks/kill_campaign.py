@@ -152,7 +152,7 @@ def main() -> None:
 
 def _write(folder: Path, every: list[Command], kills: list[dict[str, Any]], together: list[dict[str, Any]]) -> None:
     facts = {"hardware": hardware(), "versions": versions("torch", "monai", "filelock")}
-    lines = ["# Kills, and two at once", "", facts["hardware"], ""]
+    lines = ["# Kills, and two commands at once", "", facts["hardware"], ""]
     lines += ["| command | seconds | kills | between writes | lost | torn | mixed |", "|---|---|---|---|---|---|---|"]
     total = [0] * 5
     for command in every:
@@ -164,7 +164,11 @@ def _write(folder: Path, every: list[Command], kills: list[dict[str, Any]], toge
     lines.append("| all | | " + " | ".join(map(str, total)) + " |")
     n_mixed = sum(bool(p["mixed"]) for p in together)
     n_refused = sum(bool(p["refused"]) for p in together)
-    lines += ["", f"Pairs in one folder at once: {len(together)}, one refused in {n_refused}, mixed {n_mixed}.", ""]
+    lines += [
+        "",
+        f"Pairs of commands in one folder at once: {len(together)}, one refused in {n_refused}, mixed {n_mixed}.",
+        "",
+    ]
     print("\n".join(lines))
     (folder / "kill_campaign.md").write_text("\n".join(lines), encoding="utf-8")
     content = {**facts, "kills": kills, "pairs": together}

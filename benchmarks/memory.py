@@ -120,10 +120,10 @@ def main() -> None:
         },
         packages=["torch", "monai", "nibabel", "numpy"],
         notes=[
-            "Peak resident memory of a fresh process up to and with each step.",
-            f"Largest peak {max(highest) / 1024:.2f} GiB (asked: under {LIMIT_GIB:g}); the peaks differ by "
-            f"{100 * difference:.1f} % (asked: at most {100 * LIMIT_DIFFERENCE:.0f} %): "
-            f"{'kept' if kept else 'NOT KEPT'}.",
+            "Peak resident memory of a fresh process up to and including each step.",
+            f"Largest peak {max(highest) / 1024:.2f} GiB (target: under {LIMIT_GIB:g}); the peaks differ by "
+            f"{100 * difference:.1f} % (target: at most {100 * LIMIT_DIFFERENCE:.0f} %): "
+            f"{'met' if kept else 'NOT MET'}.",
         ],
     )
 

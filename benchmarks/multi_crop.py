@@ -223,7 +223,10 @@ def main() -> None:
             for name, party in ((OURS, OURS), ("peer's", peer)):
                 row[f"{name}, crops/s"] = round(n_samples * per_sample / seconds[party])
             rows.append(row | {"ratio": f"{seconds[peer] / seconds[OURS]:.2f}", "asked": asked})
-    question = "Crops a second and core against lightly's DINOTransform: same slices, crops, sizes, three channels"
+    question = (
+        "How many crops per second and core, compared with lightly's DINOTransform for the same slices and crops, with "
+        "three channels?"
+    )
     settings = {
         "slices": f"{len(slices)} of {slices.pixels[0].shape[0]} x {slices.pixels[0].shape[1]}",
         "scan": "given" if arguments.scan else "phantom",

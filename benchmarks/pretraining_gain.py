@@ -258,7 +258,7 @@ def main() -> None:
     write_results(
         "pretraining_gain_cpu",
         rows,
-        question="What is pretraining on one scan's own slices worth?",
+        question="How much does pretraining on one scan's own slices improve its features?",
         settings={
             "slabs": " ".join(ROLES),
             "gap": args.gap,
@@ -267,7 +267,10 @@ def main() -> None:
             "fine-tuning epochs": args.fine_tuning_epochs,
         },
         packages=("torch", "monai", "numpy"),
-        notes=[*notes, "All slabs are of one patient, with unused slices between them: no claim about other patients."],
+        notes=[
+            *notes,
+            "All slabs are of one patient, with unused slices between them: this says nothing about other patients.",
+        ],
         details={"stages": stages, "dice": dice},
         folder=args.results,
     )

@@ -178,9 +178,11 @@ def compare_on_cpu(args: argparse.Namespace, crops: Crops) -> None:
             "assignment, were checked to agree.",
             "ratio: the peer's median time over ours, measured in turn; above 1 ours is faster.",
             "lightly centres the teacher by a running mean and softmax, ours balances by three iterations of "
-            "Sinkhorn-Knopp: more work on our side. lightly's prototypes are normalised (its default), ours are not.",
-            "GiB: peak resident size of a process that does two steps; " + "both import the same, which is contained.",
-            "GFLOP/s by benchmarks/flops.py, against one fp32 or bf16 product of 2048 x 2048 matrices.",
+            "Sinkhorn-Knopp: this is more work on our side. lightly's prototypes are normalised (its default), ours "
+            "are not.",
+            "GiB: peak resident size of a process that does two steps; "
+            + "both import the same libraries, which are included.",
+            "GFLOP/s by benchmarks/flops.py, compared with one fp32 or bf16 product of 2048 x 2048 matrices.",
             *(f"Our step, {cell}: {shares(found['our parts, ms'])}." for cell, found in details.items()),
         ],
         details=details,

@@ -163,7 +163,7 @@ def main() -> None:
     write_results(
         "probes_cpu",
         rows,
-        question="How long does it take to probe cached embeddings, and how much memory, against scikit-learn?",
+        question="How much time and memory does it take to probe cached embeddings, compared with scikit-learn?",
         settings={**settings, "rounds": args.rounds, "clock": args.clock},
         packages=["torch", "numpy", "scipy", "scikit-learn"],
         notes=notes,

@@ -153,7 +153,7 @@ def main() -> None:
             "0, other jobs took part of it.",
             f"At its peak the run's processes took {run.peak_bytes / 2**30:.2f} GiB together (proportional set size, "
             f"read every {POLL_SECONDS:g} s while they ran).",
-            "The encoder's weights are random: time and memory do not depend on them, the Dice says nothing.",
+            "The encoder's weights are random: time and memory do not depend on them, and the Dice is meaningless.",
             "Files of the run, MiB: " + ", ".join(f"{name} {n / 2**20:.0f}" for name, n in sorted(sizes.items())) + ".",
         ],
         details={

@@ -43,12 +43,12 @@ def main() -> None:
     sizes = preset_sizes(args.model)
     rate = args.mfu * args.peak_tflops * 1e12
     for title, rows in {
-        "GFLOP an image": flops_table(sizes),
+        "GFLOP per image": flops_table(sizes),
         "GPU hours": hours_table(sizes, args.mfu, args.peak_tflops),
         "ms of a step of stage 1, global batch 512": step_table(sizes, rate, args.memory_tbps),
-        "ms of a step of stage 1, 64 images a GPU, on 64 GPUs": communication_table(rate),
+        "ms of a step of stage 1, 64 images per GPU, on 64 GPUs": communication_table(rate),
         "cores for crops": data_table(sizes, rate),
-        "GiB a GPU": memory_table(),
+        "GiB per GPU": memory_table(),
     }.items():
         print(f"{title}\n\n{table(rows)}\n")
 
@@ -86,7 +86,7 @@ def step_table(sizes: Sizes, rate: float, memory_tbps: float) -> list[dict[str, 
         rows.append(
             {
                 "GPUs": str(n_gpus),
-                "images a GPU": str(images),
+                "images per GPU": str(images),
                 "matrix products": f"{1e3 * images * flops / rate:.0f}",
                 "clipping, AdamW, EMA": f"{1e3 * UPDATE_BYTES * sizes.parameters / (memory_tbps * 1e12):.1f}",
                 **{f"gradients, {name}": f"{1e3 * n_bytes / speed:.1f}" for name, speed in LINKS.items()},
@@ -118,9 +118,9 @@ def data_table(sizes: Sizes, rate: float) -> list[dict[str, str]]:
         rows.append(
             {
                 "stage": stage.name,
-                "images/s a GPU": f"{speed:.0f}",
-                "megapixels an image": f"{pixels / 1e6:.2f}",
-                "cores a GPU": f"{cores_per_gpu(speed, stage):.1f}",
+                "images/s per GPU": f"{speed:.0f}",
+                "megapixels per image": f"{pixels / 1e6:.2f}",
+                "cores per GPU": f"{cores_per_gpu(speed, stage):.1f}",
                 "with render_on_device": f"{cores_per_gpu(speed, stage, render_on_device=True):.1f}",
             }
         )
@@ -146,7 +146,7 @@ def memory_table() -> list[dict[str, str]]:
             {
                 "model": name,
                 "stage": stage.name,
-                "images a GPU": str(images),
+                "images per GPU": str(images),
                 "parameters": f"{sizes.parameters / 1e6:,.0f} M",
                 **{key: f"{value:.1f}" for key, value in parts.items()},
             }

@@ -291,10 +291,10 @@ def measure(root: Path, args: argparse.Namespace) -> None:
         },
         packages=("blosc2", "lmdb", "monai", "numpy"),
         notes=[
-            "Ratio: median over rounds of slices/s, by those of the LMDB whose values np.load parses.",
+            "Ratio: median over rounds of slices/s, divided by that of the LMDB whose values np.load parses.",
             "All pixels were compared: the store is lossless. Its bytes include the index.",
-            "Cold: page cache dropped by posix_fadvise; a host below may still hold the pages.",
-            "Copied unparsed: pixels copied out of LMDB's map, shape and type taken for granted, for information.",
+            "Cold: page cache dropped by posix_fadvise; the host may still cache the pages.",
+            "Copied unparsed (for information): pixels copied out of LMDB's map without reading shape and type.",
         ],
         details=details,
     )

@@ -126,9 +126,9 @@ def main() -> None:
         details={"checks": checks},
         notes=[
             "GB of 10^9 bytes; tensors alive at the peak, counted without a GPU. torch's allocator and CUDA's own "
-            "memory come on top: leave 1 to 2 GB and a tenth.",
-            "Real steps on the CPU of ViT-S on four slices of 384 px, at once and one by one, counted and as torch's "
-            f"allocator hands out, in GB: {', '.join(pairs)}.",
+            "memory are additional: leave 1 to 2 GB and another tenth.",
+            "Check: real CPU steps of ViT-S on four slices of 384 px, together and one by one, as counted and as "
+            f"torch's allocator reports them, in GB: {', '.join(pairs)}.",
             "Without stochastic depth.",
             "With accumulation_steps a step takes as much as a batch of batch_size / accumulation_steps.",
         ],

@@ -113,7 +113,7 @@ def main() -> None:
         question="How long does a training sample of 896 x 896 take, from the cache to tensors?",
         settings={"samples": given.samples, "rounds": given.rounds, "threads": 1},
         packages=["batchgeneratorsv2", "monai", "torch"],
-        notes=["Seconds a batch are computed from one process, as if each had a core of its own."],
+        notes=["Seconds per batch are computed from one process, as if each process had its own core."],
     )
 
 

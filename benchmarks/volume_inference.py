@@ -225,7 +225,7 @@ def main() -> None:
         *(f"Labels of a fine-tuned {config['backbone']}, {line}" for line in map(agreement_line, labels)),
         f"Peak memory of a process on {' x '.join(map(str, args.memory_volume))} slices, vit_tiny, in MiB: "
         + ", ".join(f"{side} {peak['peak']} ({peak['before']} before it starts)" for side, peak in memory.items()),
-        "A volume with two spacings is a whole case: normalisation, resampling and the way back by each side's own "
+        "A volume with two spacings is a whole case: normalisation, resampling and resampling back by each side's own "
         "rules (nnU-Net: cubic for the image, linear for the class scores).",
     ]
     settings = {
@@ -249,7 +249,7 @@ def main() -> None:
         write_results(  # after each part, so that an interrupted run is not lost
             "volume_inference_cpu",
             rows,
-            question="How long does a volume take, against nnU-Net v2 with the same weights and windows?",
+            question="How long does a volume take, compared with nnU-Net v2 with the same weights and windows?",
             settings=settings,
             packages=["torch", "monai", "nnunetv2", "numpy"],
             notes=notes,

@@ -1,6 +1,6 @@
-"""The whole way on data the demo makes itself: phantoms, fine-tuning, evaluation, segmentation, controls.
+"""The complete workflow on synthetic data: phantoms, fine-tuning, evaluation, segmentation, comparison with baselines.
 
-Each step is a command that a user would type; the demo prints it, runs it and says where its results are.
+Each step is a command that a user would type. The demo prints and runs it, and at the end says where the results are.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ MODEL = RUN / "model.pt"
 
 
 def command(*arguments: object) -> None:
-    """Print and run a command of this Python; the demo ends where one fails."""
+    """Print and run a command with this Python; the demo stops if it fails."""
     shown = " ".join(f'"{text}"' if set(text) & set(" [") else text for text in map(str, arguments))
     print(f"\n$ python {shown}", flush=True)
     subprocess.run([sys.executable, *map(str, arguments)], check=True, cwd=REPOSITORY)
 
 
 def bundle(*names: str, **overrides: object) -> None:
-    """`monai.bundle run` of a configuration and overlays."""
+    """Run `monai.bundle run` with a configuration and its overlays."""
     files = str([str((CONFIGS / f"{name}.json").relative_to(REPOSITORY)) for name in names])
     options = [text for key, value in overrides.items() for text in (f"--{key}", value)]
     command("-m", "monai.bundle", "run", "--config_file", files, *options)
@@ -39,13 +39,13 @@ def main() -> None:
     bundle("train", "laptop", dataset_dir=DATA, output_dir=RUN, cache_dir=OUTPUT / "cache", n_folds=10)
     bundle("evaluate", dataset_dir=DATA, output_dir=EVALUATION, model_path=MODEL, section="official_validation")
     unseen = sorted((DATA / "imagesVa").glob("*.nii.gz"))[0]
-    # the weights know their network, labels and plan
+    # the weights record their network, labels and plan
     command("-m", "meddino_components", "segment", unseen, SEGMENTED, "--modality", "ct", "--model", MODEL)
     command("demo/compare_controls.py", DATA, EVALUATION / "metrics.json")
-    print(f"\nDone in {time.perf_counter() - started:.0f} s. Look at")
+    print(f"\nDone in {time.perf_counter() - started:.0f} s. Results:")
     for what, path in (
         ("report", EVALUATION / "report.html"),
-        ("overlay of an unseen case", SEGMENTED / f"{unseen.name.removesuffix('.nii.gz')}.png"),
+        ("overview image of an unseen case", SEGMENTED / f"{unseen.name.removesuffix('.nii.gz')}.png"),
         ("training curves", f"tensorboard --logdir {RUN / 'tensorboard'}"),
     ):
         print(f"  {what}: {path}")

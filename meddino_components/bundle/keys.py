@@ -1,4 +1,4 @@
-"""What each key at the top level of the shipped configurations takes: the one place that says it.
+"""The values that each top-level key of the shipped configurations accepts; no other file lists them.
 
 `settings` reads it before anything is made, and ``docs/settings.md`` is generated from it.
 """
@@ -29,7 +29,7 @@ _COUNT, _POSITIVE, _RATE = whole(0), whole(1), number(above=0)
 _SHARE = number(0, 1)
 _WEIGHT = number(0)
 _PATH = text("a path")
-_SIZES = either(_POSITIVE, several(_POSITIVE, "a list of them, in pixels", at_least=1))
+_SIZES = either(_POSITIVE, several(_POSITIVE, "a list of such numbers, in pixels", at_least=1))
 _CASES = several(mapping(), "a list of cases, {'image': path, ...}")
 _SCALE = ordered_pair(number(above=0, high=1), "two numbers above 0, at most 1, the smaller first")
 _BETAS = several(number(0, 0.999999), "two numbers from 0 to below 1", length=2)
@@ -64,11 +64,11 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "allow_same_patient": _FLAG,
         "allow_training_cases": _FLAG,
         "label_names": optional(names()),
-        "spacing_mm": optional(several(number(above=0), "three numbers of mm", length=3)),
+        "spacing_mm": optional(several(number(above=0), "three numbers in mm", length=3)),
         "drawn_names": mapping("a mapping, {'name in the file': 'label'}"),
         "label_convention": text("the name of a convention"),
         "channel_names": several(text(), "a list of names", at_least=1),
-        "series_uid": optional(either(text("a SeriesInstanceUID"), several(text(), "a list of them"))),
+        "series_uid": optional(either(text("a SeriesInstanceUID"), several(text(), "a list of UIDs"))),
         "gantry_tilt": choice("refuse", "resample"),
         "uneven_slices": choice("refuse", "even"),
         "train_data": _CASES,
@@ -92,7 +92,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "background": optional(number()),
         "context_slices": among(1, 3),
         "size_px": _POSITIVE,
-        "sizes_px": several(_POSITIVE, "a list of whole numbers of pixels of at least 1", at_least=1),
+        "sizes_px": several(_POSITIVE, "a list of sizes in pixels, whole numbers of at least 1", at_least=1),
         "intensity": optional(choice("scan", "picture")),
         "crop_to_body": _FLAG,
         "slab_roles": several(choice("train", "test"), "a list of train and test", at_least=1),
@@ -108,7 +108,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "weights_sha256": optional(text("a SHA-256")),
         "backbone": optional(text("a preset or a known encoder")),
         "random_start": optional(mapping()),
-        "interaction_indices": several(whole(0), "a list of numbers of blocks, from 0", at_least=1),
+        "interaction_indices": several(whole(0), "a list of block numbers, counted from 0", at_least=1),
         "drop_path_rate": number(0, 0.999999),
         "activation_checkpointing": _FLAG,
         "in_channels": _POSITIVE,
@@ -198,7 +198,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "probabilities": _FLAG,
         "overlay": _FLAG,
         "dicom_seg": _FLAG,
-        "shown_channels": optional(several(text(), "a list of names of channels")),
+        "shown_channels": optional(several(text(), "a list of channel names")),
         "metrics": several(
             mapping(), "a list of metrics, such as {'_target_': 'meddino_components.evaluation.Dice'}", at_least=1
         ),
@@ -224,7 +224,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "extra_keys": several(text(), "a list of keys"),
     },
 }
-# what is made of components, or of other keys
+# keys that hold components, or that are computed from other keys
 _WORDS = """
     cells check class_names controls data dataset datalist determinism dino_head displayable_configs embeddings
     encoders evaluation evaluator failed handlers held_out ibot_head image_set inferer initialised interruptions

@@ -13,10 +13,11 @@ from .own_files import CHECK_KEY
 
 _HEAD = """# Settings
 
-What the keys at the top level of the bundles' configurations take, written by `python -m meddino_components build`. A
-value is converted where it is plain what is meant (`1e-4` in YAML, `--roi_size 64`, `"0"` for a number), and refused
-with the key and what is expected otherwise. The defaults are those of all configurations that have the key; *computed*
-ones follow from other keys.
+This page lists the values that the top-level keys of the bundles' configurations accept. It is written by
+`python -m meddino_components build`. A value whose meaning is clear is converted (`1e-4` in YAML, `--roi_size 64`,
+`"0"` for a number); any other is refused, and the message names the key and what is expected. The defaults of all
+configurations with the key are listed, separated by semicolons. *Computed* defaults follow from other keys; for
+*a list* and *a longer value*, see the configuration.
 """
 _EXCERPT = 60
 
@@ -31,7 +32,7 @@ def settings_page(bundles: Iterable[Path]) -> str:
                 found[key].append(text)
     lines = [_HEAD]
     for group, kinds in GROUPS.items():
-        lines += [f"## {group}", "| key | takes | default |", "|---|---|---|"]
+        lines += [f"## {group}", "| key | accepted values | default |", "|---|---|---|"]
         for key, kind in kinds.items():
             takes = kind.expected + (", or None" if kind.optional else "")
             lines.append(f"| `{key}` | {takes.replace('|', chr(92) + '|')} | {'; '.join(found.get(key, []))} |")
@@ -55,7 +56,13 @@ def _default(value: Any) -> str:
     if value is None:
         return "None"
     text = repr(value)
-    return f"`{text}`" if len(text) <= _EXCERPT and "|" not in text else "a list" if isinstance(value, list) else "set"
+    return (
+        f"`{text}`"
+        if len(text) <= _EXCERPT and "|" not in text
+        else "a list"
+        if isinstance(value, list)
+        else "a longer value"
+    )
 
 
 def _is_computed(value: Any) -> bool:
