@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypedDict
 
 from ...errors import InputError
 from .found_files import folder_of, with_files
@@ -25,82 +26,72 @@ _SPLIT_NAMES: dict[str, Split] = {
 }
 
 
-def read_labelled_table(
-    root: str | Path,
-    *,
-    table: str | Path,
-    path_column: str,
-    class_column: str | None = None,
-    label_columns: Sequence[str] | None = None,
-    patient_column: str | None = None,
-    split_column: str | None = None,
-    fractions: Sequence[float] | None = None,
-    val_fraction: float | None = None,
-    seed: int = 0,
-    dimensions: int = 2,
-    modality: ImageModality = "picture",
-    allow_missing: bool = False,
-    allow_same_patient: bool = False,
-) -> ImageSet:
-    """A set from a CSV file and the images that it lists.
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """Which columns of a CSV file say what, and how samples are split if none says so.
 
-    Without a column of splits, patients are split by ``fractions`` (0.7, 0.1, 0.2); with one that knows train and test
+    Without a column of splits, patients are split by ``fractions`` (0.7, 0.1, 0.2). If the column names train and test
     alone, ``val_fraction`` (0.1) of the training samples become validation, by patient.
 
     Args:
-        root: folder that the paths of the table start from.
-        table: the CSV file, below ``root`` unless absolute.
-        path_column: paths of the images; a sample's id is this path.
-        class_column: one class a row; classes are numbered in the order of their names, whole numbers by value.
-        label_columns: instead of it, several columns of 0 and 1.
-        patient_column: patients; None: the column ``patient`` or ``patient_id``, else each row is one of its own but
-            for names that say otherwise, as in BraTS (`patient_of_name`).
-        split_column: train, val and test, or training, valid, validation, dev, testing, in either case.
+        table: CSV file, below the set's folder unless absolute.
+        path_column: column of the images' paths; a sample's id is this path.
+        class_column: column of the class, one per row; classes are numbered in the order of their names, whole numbers
+            by value.
+        label_columns: columns of 0 and 1, in place of ``class_column``.
+        patient_column: column of the patients; None takes ``patient`` or ``patient_id``. Without such a column each row
+            is a patient of its own, unless the names say otherwise, as in BraTS (`patient_of_name`).
+        split_column: column of train, val and test, or training, valid, validation, dev, testing, in either case.
         fractions: shares of train, val and test, only without ``split_column``.
-        val_fraction: share of training, only where ``split_column`` has no validation.
-        seed: of splits that are made here; the table's own are not changed.
-        dimensions: 2, or 3 for volumes that `LoadVolumed` reads.
-        modality: "picture" for 2; "ct" or "mr" for 3.
+        val_fraction: share of training, only if ``split_column`` has no validation.
+        seed: seed for splits that are made here.
         allow_missing: leave out images that are not there, with a warning.
         allow_same_patient: see `ImageSet`.
+    """
+
+    table: str | Path
+    path_column: str
+    class_column: str | None = None
+    label_columns: Sequence[str] | None = None
+    patient_column: str | None = None
+    split_column: str | None = None
+    fractions: Sequence[float] | None = None
+    val_fraction: float | None = None
+    seed: int = 0
+    allow_missing: bool = False
+    allow_same_patient: bool = False
+
+
+def read_labelled_table(
+    root: str | Path, options: TableOptions, *, dimensions: int = 2, modality: ImageModality = "picture"
+) -> ImageSet:
+    """A set from a CSV file and the images that it lists.
+
+    Args:
+        root: folder that the paths of the table start from.
+        options: columns of the table, and how it is split.
+        dimensions: 2, or 3 for volumes that `LoadVolumed` reads.
+        modality: "picture" for 2; "ct" or "mr" for 3.
 
     Raises:
-        InputError: options that contradict each other, a column or file that is missing, a cell that cannot be used,
-            or see `ImageSet`.
+        InputError: options contradict each other, a column or file is missing, a cell cannot be used, or see
+            `ImageSet`.
     """
-    table = folder_of(root) / Path(table).expanduser()
     if (dimensions, modality) not in ((2, "picture"), (3, "ct"), (3, "mr")):
         raise InputError(
-            f"{table}: dimensions is {dimensions} and modality {modality!r}; expected 2 and 'picture', or 3 and 'ct' "
-            "or 'mr'."
+            f"{_table_of(root, options)}: dimensions is {dimensions} and modality {modality!r}; expected 2 and "
+            "'picture', or 3 and 'ct' or 'mr'."
         )
-    labelled = samples_of_table(
-        root,
-        table=table,
-        path_column=path_column,
-        class_column=class_column,
-        label_columns=label_columns,
-        patient_column=patient_column,
-        split_column=split_column,
-        fractions=fractions,
-        val_fraction=val_fraction,
-        seed=seed,
-        allow_missing=allow_missing,
-    )
     return ImageSet(
-        name=labelled.name,
-        samples=labelled.samples,
-        label_names=labelled.label_names,
-        multi_label=labelled.multi_label,
+        **samples_of_table(root, options),
         dimensions=3 if dimensions == 3 else 2,
         modality=modality,
-        allow_same_patient=allow_same_patient,
+        allow_same_patient=options.allow_same_patient,
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelledSamples:
-    """What a table says, see `ImageSet`."""
+class LabelledSamples(TypedDict):
+    """Arguments of `ImageSet` that a table states."""
 
     name: str
     samples: tuple[Sample, ...]
@@ -108,52 +99,54 @@ class LabelledSamples:
     multi_label: bool
 
 
-def samples_of_table(
-    root: str | Path,
-    *,
-    table: str | Path,
-    path_column: str,
-    class_column: str | None,
-    label_columns: Sequence[str] | None,
-    patient_column: str | None,
-    split_column: str | None,
-    fractions: Sequence[float] | None,
-    val_fraction: float | None,
-    seed: int,
-    allow_missing: bool,
-) -> LabelledSamples:
-    """The part of `read_labelled_table` that does not ask what is in the files."""
-    folder = folder_of(root)
-    path = folder / Path(table).expanduser()
-    _check_labels(path, class_column, label_columns)
-    _check_shares(path, split_column, fractions, val_fraction)
-    columns = [class_column] if class_column else list(label_columns or ())
-    patient_column = find_patient_column(path, patient_column)
-    rows = read_table(path, [c for c in (path_column, *columns, patient_column, split_column) if c])
+def samples_of_table(root: str | Path, options: TableOptions) -> LabelledSamples:
+    """The part of `read_labelled_table` that does not depend on what is in the files."""
+    path, class_column, split_column = _table_of(root, options), options.class_column, options.split_column
+    _check_labels(path, class_column, options.label_columns)
+    _check_shares(path, split_column, options.fractions, options.val_fraction)
+    columns = [class_column] if class_column else list(options.label_columns or ())
+    patient_column = find_patient_column(path, options.patient_column)
+    rows = read_table(path, [c for c in (options.path_column, *columns, patient_column, split_column) if c])
     names, labels = _classes(rows, class_column) if class_column else (columns, _flags(rows, columns, path))
     samples = [
         Sample(
-            sample_id=row.cells[path_column],
-            image=str(folder / row.cells[path_column]),
+            sample_id=row.cells[options.path_column],
+            image=str(folder_of(root) / row.cells[options.path_column]),
             index=None,
-            patient=patient_in(row, patient_column, path_column),
+            patient=patient_in(row, patient_column, options.path_column),
             split=_split(row, split_column, path) if split_column else "train",
             labels=of_row,
         )
         for row, of_row in zip(rows, labels, strict=True)
     ]
-    samples = with_files(samples, table=path, allow_missing=allow_missing)
-    multi_label, name = class_column is None, path.stem
-    if split_column is None:
-        shares = fractions_of(DEFAULT_FRACTIONS if fractions is None else fractions)
-        samples = split_samples(samples, fractions=shares, seed=seed, multi_label=multi_label, name=name)
-    elif any(sample.split == "val" for sample in samples):
-        if val_fraction is not None:
-            raise InputError(f"{path}: val_fraction is {val_fraction}, but {split_column!r} names validation. Drop it.")
-    else:
-        share = DEFAULT_VAL_FRACTION if val_fraction is None else val_fraction
-        samples = carve_validation(samples, val_fraction=share, seed=seed, multi_label=multi_label, name=name)
-    return LabelledSamples(name=name, samples=tuple(samples), label_names=tuple(names), multi_label=multi_label)
+    samples = with_files(samples, table=path, allow_missing=options.allow_missing)
+    samples = _with_splits(samples, path, options)
+    return {
+        "name": path.stem,
+        "samples": tuple(samples),
+        "label_names": tuple(names),
+        "multi_label": class_column is None,
+    }
+
+
+def _table_of(root: str | Path, options: TableOptions) -> Path:
+    return folder_of(root) / Path(options.table).expanduser()
+
+
+def _with_splits(samples: list[Sample], path: Path, options: TableOptions) -> list[Sample]:
+    """Samples with the splits that the table does not state."""
+    given: dict[str, Any] = {"seed": options.seed, "multi_label": options.class_column is None, "name": path.stem}
+    if options.split_column is None:
+        shares = fractions_of(DEFAULT_FRACTIONS if options.fractions is None else options.fractions)
+        return split_samples(samples, fractions=shares, **given)
+    if not any(sample.split == "val" for sample in samples):
+        share = DEFAULT_VAL_FRACTION if options.val_fraction is None else options.val_fraction
+        return carve_validation(samples, val_fraction=share, **given)
+    if options.val_fraction is not None:
+        raise InputError(
+            f"{path}: val_fraction is {options.val_fraction}, but {options.split_column!r} names validation. Drop it."
+        )
+    return samples
 
 
 def _check_labels(path: Path, class_column: str | None, label_columns: Sequence[str] | None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ...errors import InputError
+from ...shared_options import flattened
 from .chest_xray14 import read_chest_xray14
 from .ct_rate import read_ct_rate
 from .image_set import ImageSet
@@ -43,7 +44,8 @@ def read_image_set(root: str | Path, layout: ImageSetLayout, options: Mapping[st
     if layout not in _READERS:
         raise InputError(f"layout is {layout!r}; expected one of {', '.join(get_args(ImageSetLayout))}.")
     options = dict(options or {})
-    known = inspect.signature(_READERS[layout]).parameters
+    reader = flattened(_READERS[layout])
+    known = inspect.signature(reader).parameters
     own = {name: option for name, option in known.items() if name != "root"}
     if unknown := [name for name in options if name not in own]:
         raise InputError(
@@ -52,4 +54,4 @@ def read_image_set(root: str | Path, layout: ImageSetLayout, options: Mapping[st
     needed = [name for name, option in own.items() if option.default is option.empty and name not in options]
     if needed:
         raise InputError(f"layout '{layout}' needs {', '.join(needed)}.")
-    return _READERS[layout](root, **options)
+    return reader(root, **options)

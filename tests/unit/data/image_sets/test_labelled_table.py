@@ -5,6 +5,7 @@ from picture_files import save_grey, write_csv
 from meddino_components.data.image_sets import load_picture
 from meddino_components.data.image_sets.labelled_table import read_labelled_table
 from meddino_components.errors import InputError
+from meddino_components.shared_options import flattened
 
 SPLITS = ("train", "train", "Training", "val", "valid", "test", "TEST")
 
@@ -22,7 +23,7 @@ def read(root, **options):
     settings = {"table": "labels.csv", "path_column": "file", "split_column": "part", "patient_column": "who"}
     if "label_columns" not in options:
         settings["class_column"] = "kind"
-    return read_labelled_table(root, **(settings | options))
+    return flattened(read_labelled_table)(root, **(settings | options))
 
 
 def test_classes_splits_and_patients_of_the_table(tmp_path):

@@ -1,0 +1,60 @@
+"""Options that several functions share are fields of one dataclass, and each function still takes them one by one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import is_dataclass
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def flattened(function: Callable[..., Result]) -> Callable[..., Result]:
+    """The function with the fields of its dataclass parameters in their place, each an argument of its own.
+
+    Arguments without a default come first. A field that two dataclasses have is one argument, given to both. A
+    parameter that is no dataclass stays; a function without a dataclass parameter is returned as it is.
+
+    Args:
+        function: takes one or several dataclasses, such as ``draw(options: FigureOptions, weights: str)``.
+    """
+    hints = typing.get_type_hints(function)
+    signature = inspect.signature(function)
+    groups = {name: hints[name] for name in signature.parameters if is_dataclass(hints.get(name))}
+    if not groups:
+        return function
+    fields = {name: inspect.signature(group).parameters for name, group in groups.items()}
+    parameters: dict[str, inspect.Parameter] = {}
+    for name, parameter in signature.parameters.items():
+        for one in fields[name].values() if name in groups else [parameter]:
+            parameters.setdefault(one.name, one.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD))
+    flat = signature.replace(parameters=required_first(parameters.values(), lambda one: one.default is one.empty))
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Result:
+        given = flat.bind(*args, **kwargs).arguments
+        made = {
+            name: group(**{field: given[field] for field in fields[name] if field in given})
+            for name, group in groups.items()
+        }
+        own = {name: given[name] for name in signature.parameters if name in given and name not in groups}
+        return function(**made, **own)
+
+    call.__signature__ = flat  # type: ignore[attr-defined]
+    call.__annotations__ = {
+        **{field: hint for group in groups.values() for field, hint in typing.get_type_hints(group).items()},
+        **{name: hint for name, hint in hints.items() if name not in groups},
+    }
+    return call
+
+
+Item = TypeVar("Item")
+
+
+def required_first(items: Iterable[Item], is_required: Callable[[Item], bool]) -> list[Item]:
+    """The items in their order, those that are required before the others."""
+    listed = list(items)
+    return [one for one in listed if is_required(one)] + [one for one in listed if not is_required(one)]
