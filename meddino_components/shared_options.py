@@ -10,6 +10,7 @@ from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+_ARGUMENTS = "\nArgs:\n"
 
 
 def flattened(function: Callable[..., Result]) -> Callable[..., Result]:
@@ -44,11 +45,34 @@ def flattened(function: Callable[..., Result]) -> Callable[..., Result]:
         return function(**made, **own)
 
     call.__signature__ = flat  # type: ignore[attr-defined]
+    call.__doc__ = merged_docstring(
+        inspect.getdoc(function) or "", [inspect.getdoc(one) or "" for one in groups.values()]
+    )
     call.__annotations__ = {
         **{field: hint for group in groups.values() for field, hint in typing.get_type_hints(group).items()},
         **{name: hint for name, hint in hints.items() if name not in groups},
     }
     return call
+
+
+def merged_docstring(text: str, of_options: Iterable[str]) -> str:
+    """A function's docstring with the argument lines of its options' docstrings after its own.
+
+    Args:
+        text: docstring of the function, without indentation.
+        of_options: docstrings of the dataclasses, without indentation.
+    """
+    more = [line for docstring in of_options for line in _arguments(docstring)]
+    if not more:
+        return text
+    before, _, after = text.partition(_ARGUMENTS)
+    own, end, rest = after.partition("\n\n")
+    return "\n".join([f"{before.rstrip()}\n{_ARGUMENTS}{own}".rstrip(), *more]) + end + rest
+
+
+def _arguments(docstring: str) -> list[str]:
+    section = docstring.partition(_ARGUMENTS)[2].partition("\n\n")[0]
+    return [line for line in section.splitlines() if line]
 
 
 Item = TypeVar("Item")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..shared_options import flattened, merged_docstring, required_first
+
 # of this package; importlib's own look for a module's file would import the packages above it
 _ROOT = Path(__file__).parents[1]
 
@@ -37,13 +39,63 @@ class Command:
 
         Annotations stay texts. Defaults have to be literals.
         """
-        path = _ROOT.joinpath(*self.module.split(".")).with_suffix(".py")
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        (definition,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == self.function)
-        definition.body, definition.decorator_list = definition.body[:1], []
+        definition = _definition(_file_of(self.module), self.function)
+        assert isinstance(definition, ast.FunctionDef)
+        docstring = ast.get_docstring(definition) or ""
+        if any(isinstance(one, ast.Name) and one.id == flattened.__name__ for one in definition.decorator_list):
+            docstring = _flatten(definition, _file_of(self.module), docstring)
+        definition.body, definition.decorator_list = [ast.Expr(ast.Constant(docstring))], []
         future = ast.ImportFrom("__future__", [ast.alias("annotations")], 0)
         content: dict[str, Any] = {}
         code = ast.fix_missing_locations(ast.Module([future, definition], []))
-        exec(compile(code, str(path), "exec"), content)
+        exec(compile(code, self.module, "exec"), content)
         described: Callable[..., Any] = content[self.function]
         return described
+
+
+def _file_of(module: str) -> Path:
+    return _ROOT.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def _definition(path: Path, name: str) -> ast.FunctionDef | ast.ClassDef:
+    """A function or class of a module, or of the module beside it from which it is imported."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+            return node
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and name in [alias.name for alias in node.names]:
+            return _definition(path.with_name(f"{node.module}.py"), name)
+    raise LookupError(f"{path}: defines no {name}")
+
+
+def _flatten(definition: ast.FunctionDef, path: Path, docstring: str) -> str:
+    """Put the fields of dataclasses in the place of these, as `flattened` does; returns the docstring of all."""
+    arguments = definition.args
+    n_required = len(arguments.args) - len(arguments.defaults)
+    defaults: list[ast.expr | None] = [*[None] * n_required, *arguments.defaults]
+    found: dict[str, tuple[ast.arg, ast.expr | None]] = {}
+    docstrings = []
+    for argument, default in zip(arguments.args, defaults, strict=True):
+        options = _dataclass(argument, path)
+        if options is None:
+            found.setdefault(argument.arg, (argument, default))
+            continue
+        docstrings.append(ast.get_docstring(options) or "")
+        for field in options.body:
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                name = field.target.id
+                found.setdefault(name, (ast.arg(name, field.annotation), field.value))
+    ordered = required_first(found.values(), lambda one: one[1] is None)
+    arguments.args = [argument for argument, _ in ordered]
+    arguments.defaults = [default for _, default in ordered if default is not None]
+    return merged_docstring(docstring, docstrings)
+
+
+def _dataclass(argument: ast.arg, path: Path) -> ast.ClassDef | None:
+    if not isinstance(argument.annotation, ast.Name):
+        return None
+    try:
+        found = _definition(path, argument.annotation.id)
+    except LookupError:  # str, or a class of another room
+        return None
+    return found if isinstance(found, ast.ClassDef) else None
