@@ -40,10 +40,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from meddino_components.data import LoadVolumed, in_plane_spacing, write_phantoms
+from meddino_components.data import LoadVolumed, in_plane_spacing
 from meddino_components.data.crops.distortions import CropDistortions, distort_, draw_noise
 from meddino_components.data.crops.multi_crop import MultiCropDataset
 from meddino_components.data.crops.rendering import UnrenderedSample, render_sample
+from meddino_components.phantoms import write_phantoms
 from meddino_components.slice_planes import AXIAL
 
 N_GLOBAL, N_LOCAL = 2, 8

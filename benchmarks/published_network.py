@@ -24,8 +24,9 @@ import nibabel as nib
 import psutil
 from common import write_results
 
-from meddino_components.data import read_datalist, write_phantoms
+from meddino_components.data import read_datalist
 from meddino_components.inference import supports_bfloat16
+from meddino_components.phantoms import write_phantoms
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIG = REPOSITORY / "bundles" / "meddinov3_seg_amos" / "configs" / "train.json"

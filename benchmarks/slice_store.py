@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from meddino_components.data.curation.case import read_case
-from meddino_components.data.phantoms.render import render_case
 from meddino_components.data.slice_store import SliceStore
 from meddino_components.data.slice_store.writer import StoredVolume, store_volume, write_index
+from meddino_components.phantoms.render import render_case
 
 PIXELS = 512
 PER_VOLUME = 100

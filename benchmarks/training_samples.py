@@ -21,7 +21,8 @@ from common import timed_in_turn, write_results
 from monai.bundle import ConfigParser
 from monai.transforms import Compose, Randomizable
 
-from meddino_components.data import SliceDataset, read_datalist, write_phantoms
+from meddino_components.data import SliceDataset, read_datalist
+from meddino_components.phantoms import write_phantoms
 
 SIDE = 896
 BATCH, WORKERS = 8, 12

@@ -26,10 +26,10 @@ from nnunet_peer import NnunetPeer, PlainSegmenter, check_plain_equals
 from torch import Tensor
 
 from meddino_components.checkpoints import load_segmenter_weights
-from meddino_components.data.phantoms.render import render_case
 from meddino_components.data.volumes.intensity import NormalizeIntensityByModalityd
 from meddino_components.inference import VolumeInferer
 from meddino_components.networks import MedDinoSegmenter, vit_backbone
+from meddino_components.phantoms.render import render_case
 
 LAPTOP = Path(__file__).parent.parent / "bundles" / "meddinov3_seg_amos" / "configs" / "laptop.json"
 ROI = (256, 256)

@@ -41,7 +41,7 @@ def main() -> None:
     unseen = sorted((DATA / "imagesVa").glob("*.nii.gz"))[0]
     # the weights record their network, labels and plan
     command("-m", "meddino_components", "segment", unseen, SEGMENTED, "--modality", "ct", "--model", MODEL)
-    command("demo/compare_controls.py", DATA, EVALUATION / "metrics.json")
+    command("demo/compare_baselines.py", DATA, EVALUATION / "metrics.json")
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Results:")
     for what, path in (
         ("report", EVALUATION / "report.html"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ _COMMANDS: dict[str, Any] = {
     "segment": Command("bundle.segment", "segment"),
     "series": Command("commands", "series"),
     "import_weights": Command("commands", "import_weights"),
-    "phantom": Command("commands", "phantom"),
+    "phantom": Command("phantoms.command", "phantom"),
     "plan": Command("data.cases.plan", "plan"),
     "curate": Command("data.curation.run", "curate"),
     "export": Command("export.command", "export"),
@@ -36,6 +36,11 @@ _COMMANDS: dict[str, Any] = {
 }
 
 
+def _there(commands: Mapping[str, Any]) -> dict[str, Any]:
+    """The commands whose module is there: a released bundle has no phantoms."""
+    return {name: one for name, one in commands.items() if not isinstance(one, Command) or one.is_there()}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; wrong input ends with one line and status 2."""
     # threads that wait without spinning: a second busy process would otherwise stall every operation. OpenMP reads it
@@ -48,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"meddino {__version__}")
         return
     try:
-        result = dispatch(_COMMANDS, words, name="meddino", serialize=_to_print)
+        result = dispatch(_there(_COMMANDS), words, name="meddino", serialize=_to_print)
     except Exception as error:
         if not print_last_line(error):
             raise

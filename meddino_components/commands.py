@@ -15,7 +15,7 @@ from .checkpoints import (
     resolve,
     write_weights,
 )
-from .data import describe_series, write_phantoms
+from .data import describe_series
 from .errors import InputError
 from .software import software_versions
 
@@ -58,32 +58,6 @@ def import_weights(
     )
     sha256 = write_weights(network.state_dict(), output, record=record)
     return f"{report}\nwrote {output}, SHA-256 {sha256}"
-
-
-def phantom(
-    output_dir: str,
-    n_ct: int = 16,
-    n_mr: int = 4,
-    n_val_ct: int = 4,
-    n_val_mr: int = 2,
-    seed: int = 0,
-    num_workers: int = 2,
-) -> str:
-    """Write a synthetic data set in the layout of AMOS22.
-
-    Args:
-        output_dir: a new folder.
-        n_ct: CT cases for training.
-        n_mr: MR cases for training.
-        n_val_ct: CT cases held out.
-        n_val_mr: MR cases held out.
-        seed: of everything random.
-        num_workers: processes that make the cases.
-    """
-    root = write_phantoms(
-        output_dir, n_ct=n_ct, n_mr=n_mr, n_val_ct=n_val_ct, n_val_mr=n_val_mr, seed=seed, num_workers=num_workers
-    )
-    return str(root)
 
 
 def build_bundles(*bundles: str) -> list[str]:

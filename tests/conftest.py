@@ -6,7 +6,7 @@ import tempfile
 import pytest
 from tiny_settings import TINY
 
-from meddino_components.data import write_phantoms
+from meddino_components.phantoms import write_phantoms
 
 # the home of who runs the tests is no place for their volumes; processes that tests start inherit this
 _CACHES = tempfile.TemporaryDirectory(prefix="meddino_caches_")

@@ -37,7 +37,7 @@ _MISSING = re.compile(
 def data_set(place: Place) -> Path:
     """A data set of six small CT volumes, generated once for all checks of a run."""
     needs("nibabel", "scipy")
-    from meddino_components.data.phantoms import write_phantoms
+    from meddino_components.phantoms import write_phantoms
 
     folder = place.folder / "phantoms"
     if not (folder / "dataset.json").exists():

@@ -14,7 +14,8 @@ from monai.bundle import ConfigParser, run
 
 from meddino_components.bundle import package, segment
 from meddino_components.checkpoints import write_weights
-from meddino_components.data import curate, write_phantoms
+from meddino_components.data import curate
+from meddino_components.phantoms import write_phantoms
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))

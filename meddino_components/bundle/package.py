@@ -26,6 +26,8 @@ MODEL_INFO = "model_info.json"
 _MODEL = "models/model.pt"
 # of the components; nothing else of the package's folder is shipped
 _COMPONENT_SUFFIXES = {".py", ".typed", ".html", ".json", ".yaml"}
+# of the components: the bundles themselves, and what demos and tests alone need
+_NOT_RELEASED = (SHIPPED, "phantoms")
 # hand-written layers need the other bundles' shared ones, so the JSON made of them is shipped
 _NOT_SHIPPED = {"sources", "models", "eval", "output", "__pycache__", ".meddino"}
 
@@ -119,7 +121,11 @@ def _shipped_files(root: Path, scratch: Path, model: Path | None, model_url: str
     files = {path.relative_to(root).as_posix(): path for path in members if path.is_file()}
     components = Path(meddino_components.__file__).parent
     for path in sorted(components.rglob("*")):
-        if path.is_file() and path.suffix in _COMPONENT_SUFFIXES and SHIPPED not in path.relative_to(components).parts:
+        if (
+            path.is_file()
+            and path.suffix in _COMPONENT_SUFFIXES
+            and path.relative_to(components).parts[0] not in _NOT_RELEASED
+        ):
             files[f"{components.name}/{path.relative_to(components).as_posix()}"] = path
     if model is None:
         return files

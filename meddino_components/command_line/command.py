@@ -28,6 +28,10 @@ class Command:
     module: str
     function: str
 
+    def is_there(self) -> bool:
+        """Whether the module's file is there."""
+        return _file_of(self.module).is_file()
+
     def load(self) -> Callable[..., Any]:
         """The function itself; imports what it needs."""
         module = importlib.import_module(f"{_ROOT.name}.{self.module}")

@@ -12,7 +12,6 @@ from .cases.sequences import list_sequence_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
 from .curation import curate
 from .image_sets import ImageSet, load_picture, read_image_set
-from .phantoms import write_phantoms
 from .slice_store import SliceStore
 from .training_slices.cache_place import default_cache_dir
 from .training_slices.global_batch_sampler import GlobalBatchSampler
@@ -75,5 +74,4 @@ __all__ = [
     "read_image_set",
     "resize_slices",
     "stated_fingerprint",
-    "write_phantoms",
 ]

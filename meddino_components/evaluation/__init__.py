@@ -1,12 +1,9 @@
-"""How good a segmentation is: scores of cases, summary, report, and controls that a result has to beat."""
+"""How good a segmentation is: scores of cases, summary and report."""
 
 from .case_scores import OrganScore, score_case
 from .comparison_pictures import ComparisonPictures
-from .controls import control_table_text, evaluate_controls
 from .evaluated_model import EvaluatedModel
 from .held_out import held_out_cases
-from .intensity_classifier import IntensityClassifier
-from .mean_label_atlas import MeanLabelAtlas
 from .metrics import PUBLISHED_METRICS, Dice, HausdorffDistance, SegmentationMetric, SurfaceDice
 from .organ_dice import OrganDice
 from .segmentation_report import SegmentationReport
@@ -18,16 +15,12 @@ __all__ = [
     "Dice",
     "EvaluatedModel",
     "HausdorffDistance",
-    "IntensityClassifier",
-    "MeanLabelAtlas",
     "OrganDice",
     "OrganScore",
     "ScoreSummary",
     "SegmentationMetric",
     "SegmentationReport",
     "SurfaceDice",
-    "control_table_text",
-    "evaluate_controls",
     "held_out_cases",
     "score_case",
     "summarize",

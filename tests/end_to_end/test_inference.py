@@ -18,8 +18,9 @@ from command_lines import AMOS, REPOSITORY, bundle_command, environment, run_pre
 from in_process import command, run_here
 
 from meddino_components.checkpoints import sha256_of, write_weights
-from meddino_components.data import AMOS_LABELS, write_phantoms
+from meddino_components.data import AMOS_LABELS
 from meddino_components.networks import vit_backbone
+from meddino_components.phantoms import write_phantoms
 
 COMMANDS = ("segment", "series", "import_weights", "phantom", "plan", "build", "export")
 

@@ -15,7 +15,7 @@ from label_server import Server, check_same
 from volume_files import CT_CLASS, SERIES_UID, write_dicom_series
 
 from meddino_components.checkpoints import sha256_of
-from meddino_components.data import write_phantoms
+from meddino_components.phantoms import write_phantoms
 
 pytestmark = pytest.mark.slow
 

@@ -27,6 +27,7 @@ def test_holds_configurations_components_and_licences_only(tmp_path):
     names = set(members(archive))
     assert {"LICENSE", "configs/inference.json", "docs/data_license.txt", "docs/weights_license.txt"} <= names
     assert {"meddino_components/__main__.py", "meddino_components/evaluation/report.html"} <= names
+    assert not [name for name in names if name.startswith("meddino_components/phantoms")]
     assert not [name for name in names if name.startswith(("sources", "models", "tests")) or "__pycache__" in name]
     assert (tmp_path / f"{archive.name}.sha256").read_text(
         encoding="utf-8"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from intensity_classifier import IntensityClassifier
 from planted_organs import dice, planted
-
-from meddino_components.evaluation import IntensityClassifier
 
 
 def test_intensity_finds_what_intensity_tells() -> None:

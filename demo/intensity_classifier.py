@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from meddino_components.errors import InputError
 
 _BINS = 256
 _FACTORS = 2.0 ** np.arange(-6, 6.5, 0.5)  # by which a class's weight is multiplied in search of a better one
@@ -106,7 +106,8 @@ def _ascend(
 
 
 def _labels_of_bins(total: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.intp]:
-    return (total * weights[:, None]).argmax(axis=0)
+    best: NDArray[np.intp] = (total * weights[:, None]).argmax(axis=0)
+    return best
 
 
 def _mean_dice(counts: NDArray[np.int64], total: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
@@ -124,4 +125,5 @@ def _mean_dice(counts: NDArray[np.int64], total: NDArray[np.int64], weights: NDA
 
 def _array(volume: Any) -> NDArray[Any]:
     """[H, W, D] of [1, H, W, D]."""
-    return np.asarray(torch.as_tensor(volume).detach().cpu().numpy())[0]
+    array: NDArray[Any] = np.asarray(torch.as_tensor(volume).detach().cpu().numpy())[0]
+    return array

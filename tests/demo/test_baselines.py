@@ -7,10 +7,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from baselines import baseline_table_text, evaluate_baselines
 from planted_organs import planted
 
 from meddino_components.errors import InputError
-from meddino_components.evaluation import control_table_text, evaluate_controls
 
 NAMES = ("background", "liver", "spleen", "gland")
 
@@ -29,7 +29,7 @@ def saved(folder: Path, seed: int) -> dict[str, str]:
 def test_table(tmp_path: Path) -> None:
     cases = [saved(tmp_path, seed) for seed in range(5)]
     network = {"liver": 0.9, "spleen": 0.8, "gland": None}
-    table = evaluate_controls(cases[:3], cases[3:], NAMES, network_dice=network, minimum_ml=32.0)
+    table = evaluate_baselines(cases[:3], cases[3:], NAMES, network_dice=network, minimum_ml=32.0)
     liver, spleen = table["organs"]["liver"], table["organs"]["spleen"]
     assert liver["reference_ml"] == pytest.approx(16 * 14 * 10 * 27 / 1000)
     assert liver["network"] == 0.9
@@ -38,7 +38,7 @@ def test_table(tmp_path: Path) -> None:
     assert table["mean"]["network"] == pytest.approx(0.85)
     assert table["large"] == ["liver"]
     assert table["mean_large"]["atlas"] == liver["atlas"]
-    lines = control_table_text(table).splitlines()
+    lines = baseline_table_text(table).splitlines()
     assert lines[0].split() == ["organ", "ml", "network", "atlas", "intensity"]
     assert lines[3].split() == ["gland", "nan", "-", "-", "-"]
     assert lines[-1].startswith("mean over organs larger than 32 ml")
@@ -48,4 +48,4 @@ def test_table(tmp_path: Path) -> None:
 def test_no_test_case_is_trained_on(tmp_path: Path) -> None:
     cases = [saved(tmp_path, seed) for seed in range(3)]
     with pytest.raises(InputError, match="training and a test case"):
-        evaluate_controls(cases, cases[2:], NAMES)
+        evaluate_baselines(cases, cases[2:], NAMES)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 from torch.nn.functional import adaptive_avg_pool1d, interpolate
 
-from ..data.volumes.body_region import body_region
+from meddino_components.data.volumes.body_region import body_region
 
 _BINS = 64  # of frequencies from 0 to 1, among whose edges the thresholds are chosen
 

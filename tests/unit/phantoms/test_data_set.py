@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from monai.transforms import Orientationd
 
-from meddino_components.data import AMOS_LABELS, CheckSameGridd, LoadVolumed, read_datalist, write_phantoms
-from meddino_components.data.phantoms.render import render_case
+from meddino_components.data import AMOS_LABELS, CheckSameGridd, LoadVolumed, read_datalist
 from meddino_components.errors import InputError
+from meddino_components.phantoms import write_phantoms
+from meddino_components.phantoms.render import render_case
 
 SMALL = {"in_plane_px": 96, "slice_mm": (9.0, 10.0)}
 # millilitres that a radiologist would pass, with the coarse voxels of these tests

@@ -12,11 +12,11 @@ from nibabel import orientations
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from ...errors import InputError
-from ...files import OutputFolder, ResultFiles, is_empty_folder, write_text
-from ...slice_planes import AXIAL
-from ..cases.label_names import AMOS_LABELS
-from ..volumes.intensity import Modality
+from ..data.cases.label_names import AMOS_LABELS
+from ..data.volumes.intensity import Modality
+from ..errors import InputError
+from ..files import OutputFolder, ResultFiles, is_empty_folder, write_text
+from ..slice_planes import AXIAL
 from . import anatomy
 from .render import Rendered, render_case
 

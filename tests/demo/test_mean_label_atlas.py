@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from mean_label_atlas import MeanLabelAtlas
 from monai.data import MetaTensor
 from planted_organs import SHAPE, dice, planted
-
-from meddino_components.evaluation import MeanLabelAtlas
 
 
 @pytest.mark.parametrize("grid", [(32, 40, 16), (48, 48, 48)])

@@ -7,24 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from intensity_classifier import IntensityClassifier
+from mean_label_atlas import MeanLabelAtlas
 from monai.data import CacheDataset, Dataset
 from monai.transforms import Compose, Orientationd
 
-from ..data.volumes.grids import CheckSameGridd
-from ..data.volumes.intensity import NormalizeIntensityByModalityd
-from ..data.volumes.loading import LoadVolumed
-from ..errors import InputError
-from ..slice_planes import AXIAL
-from .case_scores import OrganScore, score_case
-from .intensity_classifier import IntensityClassifier
-from .mean_label_atlas import MeanLabelAtlas
-from .metrics import Dice
-from .summary import finite_average, summarize
+from meddino_components.data.volumes.grids import CheckSameGridd
+from meddino_components.data.volumes.intensity import NormalizeIntensityByModalityd
+from meddino_components.data.volumes.loading import LoadVolumed
+from meddino_components.errors import InputError
+from meddino_components.evaluation.case_scores import OrganScore, score_case
+from meddino_components.evaluation.metrics import Dice
+from meddino_components.evaluation.summary import finite_average, summarize
+from meddino_components.slice_planes import AXIAL
 
 _METRIC = Dice()
 
 
-def evaluate_controls(
+def evaluate_baselines(
     training_datalist: Sequence[Mapping[str, Any]],
     test_datalist: Sequence[Mapping[str, Any]],
     label_names: Sequence[str],
@@ -43,7 +43,7 @@ def evaluate_controls(
         transform: preprocessing, gives ``image`` and ``label`` as ``MetaTensor`` [1, H, W, D]; None reads, orients and
             normalises them by the cases' modality, as for a network.
         minimum_ml: organs whose mean reference volume over the test cases is larger enter ``mean_large``: small ones
-            say little about a control or a short training.
+            say little about a baseline or a short training.
 
     Returns:
         ``{"organs": {name: {"reference_ml", "network", "atlas", "intensity"}}, "mean": {...}, "mean_large": {...},
@@ -57,7 +57,7 @@ def evaluate_controls(
     if shared:
         raise InputError(f"{sorted(shared)[0]}: is a training and a test case. Take it out of one list")
     prepare = transform or _preprocessing()
-    # each control passes over the training cases several times
+    # each baseline passes over the training cases several times
     training = CacheDataset(list(training_datalist), prepare, progress=False, num_workers=2)
     test = Dataset(list(test_datalist), prepare)
     n_labels = len(label_names)
@@ -68,9 +68,9 @@ def evaluate_controls(
     for number in range(len(test)):
         case = test[number]
         spacing_mm = np.linalg.norm(np.asarray(case["label"].affine)[:3, :3], axis=0).tolist()
-        for name, control in (("atlas", atlas), ("intensity", intensity)):
+        for name, baseline in (("atlas", atlas), ("intensity", intensity)):
             scores[name] += score_case(
-                control.predict(case),
+                baseline.predict(case),
                 case["label"].as_tensor()[0],
                 spacing_mm=spacing_mm,
                 label_names=label_names,
@@ -83,8 +83,8 @@ def evaluate_controls(
     return table
 
 
-def control_table_text(table: Mapping[str, Any]) -> str:
-    """The table of ``evaluate_controls`` as lines to print."""
+def baseline_table_text(table: Mapping[str, Any]) -> str:
+    """The table of ``evaluate_baselines`` as lines to print."""
     columns = list(table["mean"])
     width = max(len(name) for name in [*table["organs"], "mean over organs larger than 9999 ml"])
     lines = [f"{'organ':<{width}}  {'ml':>7}  " + "  ".join(f"{name:>9}" for name in columns)]
@@ -103,7 +103,7 @@ def _table(
     network_dice: Mapping[str, float | None] | None,
     minimum_ml: float,
 ) -> dict[str, Any]:
-    summaries = {name: summarize(of_control, organs, [_METRIC]) for name, of_control in scores.items()}
+    summaries = {name: summarize(of_baseline, organs, [_METRIC]) for name, of_baseline in scores.items()}
     columns: dict[str, dict[str, float]] = {}
     if network_dice is not None:
         columns["network"] = {organ: _or_nan(network_dice.get(organ)) for organ in organs}
