@@ -12,7 +12,7 @@ def test_hounsfield_units_are_in_order(seed):
     order = ["air", "gas", "lung", "fat", "bowel content", "muscle", "marrow", "cortex"]
     values = [tissue[name] for name in order]
     assert values == sorted(values)
-    assert 50 <= tissue["organ 6"] <= 110  # liver
+    assert 50 <= tissue["organ 6"] <= 140  # liver, at most in the portal venous phase
 
 
 def test_some_scans_have_no_contrast_medium():
