@@ -17,6 +17,7 @@ from monai.utils import BundleProperty, BundlePropertyConfig
 from ..checkpoints import read_payload, verified_sha256
 from ..errors import InputError
 from .contents import WEIGHTS, code_problems, content_problems
+from .unstated import UNSTATED
 
 REQUIRED_FILES = (
     "LICENSE",
@@ -99,6 +100,9 @@ def _metadata_problems(root: Path, metadata: Mapping[str, Any]) -> Iterator[str]
             f"{where}: meddino_components_version is {metadata.get('meddino_components_version')}, the components "
             f"beside it are {version}"
         )
+    for name in (where, "docs/README.md", "docs/data_license.txt"):
+        if UNSTATED in (root / name).read_text(encoding="utf-8"):
+            yield f"{name}: holds {UNSTATED!r}, which new_bundle left to its author: write what is asked for there"
 
 
 def _components_version(root: Path) -> str | None:

@@ -6,13 +6,24 @@ import re
 from pydoc import locate
 
 import pytest
-from bundle_configs import BUNDLES, COMBINED, COMPLETE, LAYERS, OVERLAYS, components, label, read, read_json
+from bundle_configs import (
+    BUNDLES,
+    COMBINED,
+    COMPLETE,
+    LAYERS,
+    OVERLAYS,
+    SEGMENTATION,
+    components,
+    label,
+    label_names,
+    read,
+    read_json,
+)
 from monai.bundle import ConfigComponent, ConfigParser
 
 from meddino_components.bundle.build import CHECK_KEY, build, merge_layers
 from meddino_components.bundle.references import keys_read
 from meddino_components.checkpoints import backbone_of
-from meddino_components.data import AMOS_LABELS
 from meddino_components.export import ExportedNetwork
 from meddino_components.inference import network_of_model
 from meddino_components.networks import ARCHITECTURE_ARGUMENTS
@@ -161,9 +172,7 @@ def test_a_key_that_nothing_reads_is_refused_unless_it_is_named_as_unused(tmp_pa
     assert "epoch" not in json.loads(build(tmp_path / "bundle")[0].read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize(
-    "bundle", [bundle for bundle in BUNDLES if "_seg_" in bundle.name], ids=lambda bundle: bundle.name
-)
+@pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 @pytest.mark.parametrize("name", ["inference", "evaluate"])
 def test_settings_of_a_trained_network_are_left_to_its_record(bundle, name):
     """What was published stands apart, for weights without a record, and is what training has."""
@@ -173,4 +182,4 @@ def test_settings_of_a_trained_network_are_left_to_its_record(bundle, name):
         assert config[key] is None, key
         assert config["model"]["typed"][key] == f"@{key}"
         # a data set names its labels itself
-        assert value == (list(AMOS_LABELS.values()) if key == "label_names" else train[key]), key
+        assert value == (list(label_names(bundle).values()) if key == "label_names" else train[key]), key
