@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ...errors import InputError
 from ...files import OutputFolder, ResultFiles, is_empty_folder, write_text
 from ...slice_planes import AXIAL
-from ..cases.label_names import AMOS_LABELS
+from ..cases.amos import AMOS_LABELS
 from ..volumes.intensity import Modality
 from . import anatomy
 from .render import Rendered, render_case
