@@ -18,7 +18,7 @@ from ..files import write_text
 from ..near_names import near_name
 from .build import build
 from .new_data_set import NewDataSet, new_data_set
-from .unstated import UNSTATED
+from .release_checks import UNSTATED
 
 _BUNDLES = Path("bundles")
 # of a bundle's sources: what it trains on; the second file is about training alone

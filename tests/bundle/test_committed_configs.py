@@ -21,7 +21,7 @@ from bundle_configs import (
 )
 from monai.bundle import ConfigComponent, ConfigParser
 
-from meddino_components.bundle.build import CHECK_KEY, build, merge_layers
+from meddino_components.bundle.build import CHECK_KEY, merge_layers
 from meddino_components.bundle.references import keys_read
 from meddino_components.checkpoints import backbone_of
 from meddino_components.export import ExportedNetwork
@@ -133,43 +133,6 @@ def test_no_path_of_a_machine(bundle):
         text = path.read_text(encoding="utf-8")
         found = re.findall(r"(?:/(?:home|work|root|mnt|tmp|Users|workspace|data)/|[A-Za-z]:\\\\|file://)\S*", text)
         assert found == [], path
-
-
-def test_an_overlay_with_a_misspelt_key_is_refused(tmp_path):
-    sources = tmp_path / "bundle" / "sources"
-    sources.mkdir(parents=True)
-    (sources / "main.yaml").write_text('epochs: 3\nrun: ["@epochs", "@check"]\n')
-    (sources / "small.yaml").write_text("epoch: 1\n")
-    layers = "complete: {train: [main.yaml]}\noverlays: {small: [small.yaml]}\n"
-    (sources / "layers.yaml").write_text(layers)
-    with pytest.raises(ValueError, match="small: sets epoch, which no complete configuration has"):
-        build(tmp_path / "bundle")
-    (sources / "layers.yaml").write_text(layers + "overlay_keys: [epoch]\n")
-    written = build(tmp_path / "bundle")
-    assert [path.name for path in written] == ["train.json", "small.json"]
-    assert json.loads(written[0].read_text(encoding="utf-8"))["epochs"] == 3
-    assert not list((tmp_path / "bundle" / "configs").glob("*.partial"))
-
-
-def test_a_missing_layer_or_bundle_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"layers\.yaml not found: give the folder of a bundle"):
-        build(tmp_path)
-    (tmp_path / "sources").mkdir()
-    (tmp_path / "sources" / "layers.yaml").write_text("complete: {train: [lost.yaml]}\noverlays: {}\n")
-    with pytest.raises(ValueError, match=r"layers that are not there: .*lost\.yaml"):
-        build(tmp_path)
-
-
-def test_a_key_that_nothing_reads_is_refused_unless_it_is_named_as_unused(tmp_path):
-    sources = tmp_path / "bundle" / "sources"
-    sources.mkdir(parents=True)
-    (sources / "main.yaml").write_text('epochs: 3\nepoch: 4\nrun: ["@epochs", "@check"]\n')
-    layers = "complete: {train: [main.yaml]}\noverlays: {}\n"
-    (sources / "layers.yaml").write_text(layers)
-    with pytest.raises(ValueError, match="train: has epoch, which nothing in it reads"):
-        build(tmp_path / "bundle")
-    (sources / "layers.yaml").write_text(layers + "unused: {train: [epoch]}\n")
-    assert "epoch" not in json.loads(build(tmp_path / "bundle")[0].read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)

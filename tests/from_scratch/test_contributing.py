@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from bundle_data import _case
+from bundle_data import small_case
 from command_lines import BENCHMARK, PRETRAIN, REPOSITORY, losses, read_log
 from in_process import run_here, write_laptop_model
 from shown_files import shown_files
@@ -118,7 +118,7 @@ def test_an_encoder_to_fine_tune(written, training_overrides, phantoms, tmp_path
 
 def test_a_picture(written, tmp_path):
     written("A picture")
-    image, _ = _case(0, {0: "background", 1: "liver"}, "ct")
+    image, _ = small_case(0, {0: "background", 1: "liver"}, "ct")
     scan = save_nifti(tmp_path / "scan.nii.gz", image, spacing_mm=(6, 6, 10))
     write_laptop_model(tmp_path / "model.pt")
     settings = {"dataset_dir": str(scan), "model_path": str(tmp_path / "model.pt"), "modality": "ct", "amp": False}

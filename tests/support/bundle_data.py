@@ -20,7 +20,7 @@ def write_data_of(bundle, root, n_cases=5):
     return WRITERS[layout](root, label_names(bundle), modality, n_cases)
 
 
-def _case(seed, names, modality):
+def small_case(seed, names, modality):
     """(int16 [X, Y, Z], labels uint8): a box of its own brightness for each label, in tissue and air."""
     rng, labels = np.random.default_rng(seed), np.zeros(_SHAPE, np.uint8)
     row, column = rng.integers(4, 12, 2)
@@ -36,7 +36,7 @@ def _nifti_set(prefix, image_end, listing):
     def write(root, names, modality, n_cases):
         cases = []
         for number in range(1, n_cases + 1):
-            image, labels = _case(number, names, modality)
+            image, labels = small_case(number, names, modality)
             case = f"{prefix}_{number:04d}"
             save_nifti(root / "imagesTr" / f"{case}{image_end}.nii.gz", image, spacing_mm=(6, 6, 10))
             save_nifti(root / "labelsTr" / f"{case}.nii.gz", labels, spacing_mm=(6, 6, 10))
