@@ -30,6 +30,7 @@ _COMMANDS: dict[str, Any] = {
         "checkpoints": Command("figures.commands", "figure_checkpoints"),
     },
     "bundle": Command("bundle.shipped", "copy_bundle"),
+    "new_bundle": Command("commands", "new_bundle"),
     "build": Command("commands", "build_bundles"),
     "package": Command("bundle.package", "package"),
     "unpack": Command("bundle.archive", "unpack"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from .bundle import build, write_settings_page
+from .bundle import build, make_bundle, what_to_edit, write_component_list, write_settings_page
 from .checkpoints import (
     WeightsRecord,
     backbone_of,
@@ -60,17 +62,62 @@ def import_weights(
     return f"{report}\nwrote {output}, SHA-256 {sha256}"
 
 
+def new_bundle(
+    name: str,
+    like: str = "meddinov3_seg_amos",
+    dataset_layout: str | None = None,
+    dataset_dir: str | None = None,
+    modality: Literal["ct", "mr"] | None = None,
+    label_names: Sequence[str] | None = None,
+) -> str:
+    """Make a segmentation bundle for another data set in ``bundles/``, ready to train.
+
+    It gets the network, the recipe and the licence of the bundle named by --like. Nothing that is there is replaced.
+
+    Args:
+        name: the bundle's name: letters, digits and underscores.
+        like: the bundle to copy: meddinov3_seg_amos for one image per case, meddinov3_seg_brats for MRI sequences.
+        dataset_layout: amos, nnunet_raw, msd, brats or dicom, see docs/data.md; not needed with --dataset_dir.
+        dataset_dir: the data set, from which the layout, the labels and the modality are read.
+        modality: ct or mr; not needed where the data set states it.
+        label_names: names of the labels, the background first, as in "['background', 'liver']"; not needed where the
+            data set names them.
+    """
+    bundle = make_bundle(
+        name,
+        like=like,
+        dataset_layout=dataset_layout,
+        dataset_dir=dataset_dir,
+        modality=modality,
+        label_names=label_names,
+    )
+    _write_about_all(_all_bundles())
+    return what_to_edit(bundle)
+
+
 def build_bundles(*bundles: str) -> list[str]:
     """Merge the YAML layers of bundles into their ``configs/*.json``; without names, of all in ``bundles/``.
 
-    Without names ``docs/settings.md`` is written, too.
+    Without names two files about all bundles are written, too: ``docs/settings.md``, and the list of components that a
+    released bundle may name (``meddino_components/bundle/components.json``).
     """
-    folders = [Path(name) for name in bundles] or sorted(
-        path.parent.parent for path in Path().glob("bundles/*/sources/layers.yaml")
-    )
+    folders = [Path(name) for name in bundles] or _all_bundles()
     if not folders:
         raise InputError("no bundles/*/sources/layers.yaml below the working directory: name the bundles' folders")
     written = [str(path) for folder in folders for path in build(folder)]
-    if not bundles and Path("docs").is_dir():
-        written.append(str(write_settings_page(Path("docs"), folders)))
-    return written
+    return written if bundles else [*written, *_write_about_all(folders)]
+
+
+def _all_bundles() -> list[Path]:
+    return sorted(path.parents[1] for path in Path().glob("bundles/*/sources/layers.yaml"))
+
+
+def _write_about_all(folders: Sequence[Path]) -> list[str]:
+    """Write what a checkout says about all of its bundles."""
+    written = []
+    if Path("docs").is_dir():
+        written.append(write_settings_page(Path("docs"), folders))
+    package = Path(Path(__file__).parent.name)
+    if package.is_dir():
+        written.append(write_component_list(package, folders))
+    return [str(path) for path in written]

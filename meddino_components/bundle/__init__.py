@@ -4,7 +4,9 @@ from .archive import unpack
 from .build import build
 from .checks import check_overrides
 from .choice import choose_bundle
+from .component_list import write_component_list
 from .network_definition import network_definition
+from .new_bundle import make_bundle, what_to_edit
 from .own_files import CHECK_KEY
 from .package import package
 from .root import config_files, find_bundle_root
@@ -24,11 +26,14 @@ __all__ = [
     "config_files",
     "find_bundle_root",
     "find_trained_model",
+    "make_bundle",
     "network_definition",
     "package",
     "run_settings",
     "segment",
     "unpack",
+    "what_to_edit",
     "wrap",
+    "write_component_list",
     "write_settings_page",
 ]

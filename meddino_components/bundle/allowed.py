@@ -1,14 +1,17 @@
 """What the configurations of a released bundle may call.
 
-A configuration is code: MONAI imports what a ``_target_`` names, and Python evaluates what begins with ``$``. The lists
-below hold what our configurations use, and the parts of MONAI that only compute: they read and write no file, download
-nothing and call nothing by its name. What is on no list is refused, so that a new component of ours gets a line here.
+A configuration is code: MONAI imports what a ``_target_`` names, and Python evaluates what begins with ``$``. Allowed
+are our components that the bundles of this project use (``components.json``), and what is listed below: what our
+configurations use of other packages, and the parts of MONAI that only compute. These read and write no file, download
+nothing and call nothing by its name. Everything else is refused.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from monai.bundle import ComponentLocator
 
@@ -17,50 +20,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# ours, by package
-_OURS = {
-    "bundle": _words("""
-        check_overrides check_trained_model find_bundle_root find_trained_model network_definition run_settings
-        """),
-    "checkpoints": _words("backbone_of intensity_of load_backbone_weights load_network_weights load_starting_weights"),
-    "data": _words("""
-        CheckSameGridd CropCollate CropDistortions GlobalBatchSampler KeepBackgroundd LabelsToRegionsd LoadLabeld
-        LoadRegionLabelsd LoadSequencesd LoadVolumed MultiCropDataset NormalizeIntensityByModalityd RandBlurd RandGammad
-        RandLowResolutiond RandRotateScaled ReadAhead ResampleInPlaned SliceDataset SliceStore StateModalityd
-        brats_regions class_names default_cache_dir find_layout list_cases list_sequence_cases read_datalist
-        read_image_set stated_fingerprint
-        """),
-    "embeddings": _words("embed_image_set frozen_backbone raw_pixels with_external_encoders with_weights"),
-    "evaluation": _words("""
-        ComparisonPictures Dice EvaluatedModel HausdorffDistance OrganDice SegmentationReport SurfaceDice held_out_cases
-        """),
-    "export": _words("ExportedNetwork compile_with_tensorrt"),
-    "features": _words("ReferenceSlices write_volume_features"),
-    "inference": _words("""
-        AutocastInferer CaseEvaluator VolumeInferer WriteCased has_dropout model_settings network_of_model
-        supports_bfloat16 supports_low_precision
-        """),
-    "interruption": _words("exit_on_signal"),
-    "losses": _words("DiceCrossEntropyLoss GramLoss RegionDiceCrossEntropyLoss segmentation_loss"),
-    "networks": _words("DINOHead MedDinoSegmenter"),
-    "placement": _words("on_device shard"),
-    "probing": _words("""
-        DecoderTraining evaluate_classification evaluate_patches evaluate_segmentation run_sweep segmentation_folds
-        segmentation_label_names
-        """),
-    "processes": _words("join_processes loader_processes"),
-    "self_distillation": _words("""
-        CollapseMonitor FeatureEvaluation GramTeacherRefresh ScheduleHandler Schedules SelfDistillationObjective
-        SelfDistillationTrainer StudentTeacher TeacherExport TeacherUpdate constant_schedule self_distillation_groups
-        stage_manifest start_from_stage warmup_cosine_schedule
-        """),
-    "training": _words("""
-        BestModel ClassBalanceDecay EarlyStopping GradientClipping JsonLog LastModel LossScaling ReleaseRunFolder
-        RunFolder RunProgress Throughput TrainingCheckpoint Validation fine_tuning_groups from_annotators run_training
-        training_record write_scalars
-        """),
-}
-COMPONENTS = frozenset(f"meddino_components.{package}.{name}" for package, names in _OURS.items() for name in names)
+# ours: what the bundles of this project name, written by `python -m meddino_components build`
+COMPONENTS: frozenset[str] = frozenset(json.loads(Path(__file__).with_name("components.json").read_text("utf-8")))
 # of others, by the names that a configuration writes; those without a dot are MONAI's
 OTHER_COMPONENTS = _words("""
     Compose DataLoader Dataset DistributedSampler Invertd LrScheduleHandler MeanDice StatsHandler SupervisedEvaluator

@@ -116,7 +116,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "num_outputs": _POSITIVE,
         "model_sha256": optional(text("a SHA-256")),
         "encoder_name": text("a name"),
-        "other_encoders": several(text(), "a list of encoders, such as timm:vit_small_patch16_224"),
+        "other_encoders": several(either(text(), mapping()), "a list of encoders, such as timm:vit_small_patch16_224"),
         "models": several(mapping(), "a list of mappings, {'weights': ...}"),
         "n_prototypes": _POSITIVE,
         "head_hidden_dim": _POSITIVE,
@@ -232,7 +232,7 @@ _WORDS = """
     manifest model model_exists network network_def normalize_image objective optimizer orient_case own_encoder
     postprocessing preprocessing pretrained published random_network record reference regions run_folder same_grid
     schedule scored_names scores settings state_modality student_teacher train trained trainer training validate
-    writer foreground_share initialize finalize run
+    writer foreground_share initialize finalize run more_losses pictures
 """
 COMPONENTS = frozenset(_WORDS.split())
 

@@ -26,6 +26,8 @@ REQUIRED_FILES = (
     "docs/data_license.txt",
     "docs/weights_license.txt",
 )
+# begins a text that `new_bundle` cannot know; a bundle that holds it is not released
+UNSTATED = "STATE HERE"
 _SCHEMA = Path(__file__).with_name("metadata_schema.json")
 
 
@@ -99,6 +101,9 @@ def _metadata_problems(root: Path, metadata: Mapping[str, Any]) -> Iterator[str]
             f"{where}: meddino_components_version is {metadata.get('meddino_components_version')}, the components "
             f"beside it are {version}"
         )
+    for name in (where, "docs/README.md", "docs/data_license.txt"):
+        if UNSTATED in (root / name).read_text(encoding="utf-8"):
+            yield f"{name}: holds {UNSTATED!r}, which new_bundle left to its author: write what is asked for there"
 
 
 def _components_version(root: Path) -> str | None:

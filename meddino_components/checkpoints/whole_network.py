@@ -43,10 +43,12 @@ def load_starting_weights(
 def load_network_weights(network: nn.Module, source: str | os.PathLike[str]) -> LoadReport:
     """Load a trained network: ours from every format that is known for it, any other by its own names.
 
+    A segmenter round another encoder than a DINOv3 counts as another network.
+
     Raises:
         InputError: see `load_segmenter_weights` and `load_whole_weights`.
     """
-    if isinstance(network, MedDinoSegmenter):
+    if isinstance(network, MedDinoSegmenter) and isinstance(network.backbone, DinoVisionTransformer):
         return load_segmenter_weights(network, source)
     return load_whole_weights(network, source)
 

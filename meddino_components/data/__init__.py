@@ -1,9 +1,10 @@
 """Volumes on a known grid: reading, intensity, data sets, plans; phantoms, stores, curation, crops; labelled images."""
 
 from .augmentation import KeepBackgroundd, RandBlurd, RandGammad, RandLowResolutiond, RandRotateScaled
+from .cases.amos import AMOS_LABELS
 from .cases.brats_labels import brats_regions
 from .cases.datasets import read_datalist
-from .cases.label_names import AMOS_LABELS, class_names, label_names
+from .cases.label_names import class_names, label_names
 from .cases.layouts import find_layout
 from .cases.listing import list_cases
 from .cases.plan import plan

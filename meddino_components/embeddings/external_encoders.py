@@ -80,17 +80,25 @@ def external_encoder(
 
 def with_external_encoders(
     own: FrozenEncoder,
-    sources: Sequence[str],
+    sources: Sequence[str | FrozenEncoder],
     *,
     device: str | torch.device,
     amp: bool | str = False,
     size_px: int | None = None,
 ) -> list[FrozenEncoder]:
-    """An encoder of this project and those of other libraries, to be compared with the same probes.
+    """An encoder of this project and others, to be compared by the same probes.
 
     Args:
-        own: comes first.
-        sources: of `external_encoder`.
-        device, amp, size_px: see there.
+        own: the encoder of this project, which comes first.
+        sources: names of other libraries' encoders, see `external_encoder`, or encoders that are made already.
+        device: see `external_encoder`.
+        amp: see `external_encoder`.
+        size_px: see `external_encoder`.
     """
-    return [own, *(external_encoder(source, device=device, amp=amp, size_px=size_px) for source in sources)]
+    others = [
+        source
+        if isinstance(source, FrozenEncoder)
+        else external_encoder(source, device=device, amp=amp, size_px=size_px)
+        for source in sources
+    ]
+    return [own, *others]

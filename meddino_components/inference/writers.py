@@ -26,6 +26,7 @@ from ..pictures.blank_figure import has_matplotlib
 from ..pictures.overlay import region_labels, write_overlay
 from ..pictures.page_view import axcodes_of
 from ..project import extra
+from .case_pictures import CasePicture, DrawnCase, pictures_by_name
 from .case_record import is_complete, provenance, source_digest
 from .dicom_segmentation import require_highdicom, write_dicom_segmentation
 from .segment_codes import codes_of
@@ -71,6 +72,7 @@ class WriteCased(Transform):
         image_key: the preprocessed image, whose ``meta`` holds ``original_affine``, ``spatial_shape`` and
             ``filename_or_obj`` of the source.
         overlay: write the PNG; without matplotlib a warning says that there is none.
+        pictures: further pictures of each case, each written to ``<case_id>_<name>.png``, see `CasePicture`.
         window: (low, high) grey window in the units of the preprocessed image; None is taken from the labelled voxels.
         model_sha256: recorded in the JSON.
         record_id: of the weights' record, the same.
@@ -107,7 +109,9 @@ class WriteCased(Transform):
         background: float | None = None,
         dicom_seg: bool = False,
         segment_codes: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+        pictures: Sequence[CasePicture] = (),
     ) -> None:
+        self.pictures = pictures_by_name(pictures)
         self.output_dir = Path(output_dir)
         items = label_names.items() if isinstance(label_names, Mapping) else enumerate(label_names)
         self.label_names = {int(label): str(name) for label, name in items}
@@ -133,7 +137,7 @@ class WriteCased(Transform):
         image = case.get("image", "")
         # of several sequences, the first is the one whose grid the outputs have
         first = next(iter(image.values()), "") if isinstance(image, Mapping) else image
-        suffixes = [".json"] + [".png"] * self.overlay
+        suffixes = [".json"] + [".png"] * self.overlay + [f"_{name}.png" for name in self.pictures]
         suffixes += [SEGMENTATION_SUFFIX] * (self.codes is not None and Path(str(first)).is_dir())
         return [labels, *(f"{case['case_id']}{suffix}" for suffix in suffixes)]
 
@@ -183,6 +187,8 @@ class WriteCased(Transform):
             nib.save(nifti_like_source(labels, source_affine, _source_file(image)), files.path(final))
             if self.overlay:
                 self._write_overlay(files.path(final.with_name(f"{case_id}.png")), image, labels, source_affine, report)
+            for name, picture in self.pictures.items():
+                picture.draw(files.path(final.with_name(f"{case_id}_{name}.png")), self._drawn(image, labels, report))
             if self.codes is not None and "dicom_files" in image.meta:
                 write_dicom_segmentation(
                     files.path(final.with_name(f"{case_id}{SEGMENTATION_SUFFIX}")),
@@ -233,6 +239,20 @@ class WriteCased(Transform):
             for label, name in sorted(names.items())
             if label != 0
         }
+
+    def _drawn(self, image: MetaTensor, labels: NDArray[np.uint8], report: Mapping[str, Any]) -> DrawnCase:
+        """A case as a picture needs it: labels brought to the slices that the network saw."""
+        canonical = _affine(image)
+        volumes = image.as_tensor().cpu().numpy()
+        source_affine = np.asarray(image.meta["original_affine"], dtype=np.float64)
+        return DrawnCase(
+            case_id=str(report["case_id"]),
+            images={name: volumes[number] for name, number in self.channels.items()},
+            labels=as_on_grid(labels, source_affine, canonical, volumes.shape[1:]),
+            label_names=self.label_names,
+            spacing_mm=tuple(float(side) for side in np.linalg.norm(canonical[:3, :3], axis=0)),
+            axcodes=axcodes_of(canonical),
+        )
 
     def _write_overlay(
         self,

@@ -44,7 +44,7 @@ class RegionDiceCrossEntropyLoss(nn.Module):
 
     def __init__(self, *, regions: Sequence[Sequence[int]], class_balance: float = 0.0, smooth: float = 1e-5) -> None:
         super().__init__()
-        self.class_balance, self.smooth = class_balance, smooth
+        self.regions, self.class_balance, self.smooth = [list(labels) for labels in regions], class_balance, smooth
         members = torch.zeros(256, len(regions), dtype=torch.bool)
         for number, labels in enumerate(regions):
             members[list(labels), number] = True

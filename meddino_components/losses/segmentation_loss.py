@@ -8,8 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .dice_cross_entropy import DiceCrossEntropyLoss
-from .region_dice_cross_entropy import RegionDiceCrossEntropyLoss
 
 
 def segmentation_loss(
@@ -17,25 +15,23 @@ def segmentation_loss(
 ) -> nn.Module:
     """What a trainer calls with logits and label numbers [B, 1, ...].
 
-    The bundles' own losses take them as they are, and so do MONAI's with ``to_onehot_y`` for classes. A loss of others
-    gets a mask for each region where outputs are regions.
+    A loss for classes gets the label numbers, and so does a loss for regions that has an attribute ``regions``. Another
+    loss for regions gets a mask for each region.
 
     Args:
-        loss: of this package, of MONAI, or any module of (logits, labels).
-        regions: labels of each region; None: classes that exclude each other.
-        class_balance: what was asked of the loss.
+        loss: of this package, of MONAI (with ``to_onehot_y`` for classes), or any module of (logits, labels).
+        regions: labels of each region; None for classes that exclude each other.
+        class_balance: the configuration's ``class_balance``, which a loss takes into an attribute of this name.
 
     Raises:
-        InputError: ``class_balance`` is not 0 and the loss knows none.
+        InputError: ``class_balance`` is not 0, and the loss has no such attribute.
     """
-    if isinstance(loss, DiceCrossEntropyLoss | RegionDiceCrossEntropyLoss):
-        return loss
-    if class_balance:
+    if class_balance and not hasattr(loss, "class_balance"):
         raise InputError(
             f"class_balance is {class_balance}, but {type(loss).__name__} knows none: set --class_balance 0, and give "
             "the loss weights of its own"
         )
-    return loss if regions is None else _OfRegions(loss, regions)
+    return loss if regions is None or hasattr(loss, "regions") else _OfRegions(loss, regions)
 
 
 class _OfRegions(nn.Module):

@@ -19,6 +19,8 @@ class MedDinoSegmenter(nn.Module):
 
     Args:
         backbone: the encoder; its patch size must be a power of 2. The decoder recomputes activations where it does.
+            Another module than a DINOv3 needs ``in_chans``, ``embed_dim``, ``depth``, ``patch_size``,
+            ``activation_checkpointing`` and ``get_intermediate_layers(images, n, reshape=True)``.
         num_classes: output channels K, the background included where there is one.
         in_channels: image channels; 1 is repeated to the backbone's.
         interaction_indices: blocks whose tokens are decoded; None takes the last of each quarter of the encoder, the

@@ -12,7 +12,7 @@ from nibabel import orientations
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from ..data.cases.label_names import AMOS_LABELS
+from ..data.cases.amos import AMOS_LABELS
 from ..data.volumes.intensity import Modality
 from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, is_empty_folder, write_text

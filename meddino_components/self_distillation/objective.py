@@ -6,18 +6,38 @@ K prototypes of a head.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from ..errors import InputError
 from ..losses import DINOLoss, GramLoss, IBOTPatchLoss, KoLeoLoss, sinkhorn_knopp
 from .student_teacher import SelfDistillationOutputs
 
+_NAMES = {"dino_local_loss", "dino_global_loss", "ibot_loss", "koleo_loss", "gram_loss"}
+_OWN_NAMES = "dino_local, dino_global, ibot, koleo and gram"
+
+
+class MoreLoss(Protocol):
+    """A loss that is added to the objective; it has no trainable parameters.
+
+    Attributes:
+        name: of the loss, under which ``<name>_loss`` is logged.
+        weight: its factor in the sum.
+    """
+
+    name: str
+    weight: float
+
+    def __call__(self, outputs: SelfDistillationOutputs, batch: Mapping[str, Any]) -> Tensor:
+        """A scalar: the mean over this process's images, which is then averaged over processes."""
+        ...
+
 
 class SelfDistillationObjective:
-    r"""Weighted sum of the DINO, iBOT, KoLeo and Gram terms.
+    r"""Weighted sum of the DINO, iBOT, KoLeo and Gram terms, and of any others.
 
     With :math:`n_l = G L` and :math:`n_g = G (G - 1)`, or :math:`G^2` when a global crop is also compared with itself,
 
@@ -38,9 +58,11 @@ class SelfDistillationObjective:
         gram_tokens: patches the Gram loss sees: ``all``, or by the student's mask ``masked`` or ``unmasked`` (then
             ``gram_loss`` must not be image-level, since images hold different numbers of them).
         log_gram_by_mask: also give the Gram loss of masked and of unmasked patches, without gradient.
+        more_losses: further losses, each added with its own weight.
 
     Raises:
         ValueError: ``gram_tokens`` unknown or not possible with ``gram_loss``.
+        InputError: two of ``more_losses`` have the same name, or one has the name of a loss that is always there.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104, equations 1 to 3; golden values of the official code.
     """
@@ -58,6 +80,7 @@ class SelfDistillationObjective:
         gram_loss: GramLoss | None = None,
         gram_tokens: str = "all",
         log_gram_by_mask: bool = False,
+        more_losses: Sequence[MoreLoss] = (),
     ) -> None:
         if gram_tokens not in ("all", "masked", "unmasked"):
             raise ValueError(f"gram_tokens must be all, masked or unmasked, got {gram_tokens!r}")
@@ -68,6 +91,11 @@ class SelfDistillationObjective:
         self.dino_loss, self.ibot_loss = dino_loss or DINOLoss(), ibot_loss or IBOTPatchLoss()
         self.koleo_loss, self.gram_loss = koleo_loss or KoLeoLoss(), gram_loss
         self.gram_tokens = gram_tokens
+        self.more_losses = {f"{loss.name}_loss": loss for loss in more_losses}
+        taken = set(self.more_losses) & _NAMES
+        if taken or len(self.more_losses) < len(more_losses):
+            names = ", ".join(loss.name for loss in more_losses)
+            raise InputError(f"more_losses are called {names}: give each its own name, other than {_OWN_NAMES}")
         self._gram_of_some = None
         if log_gram_by_mask and gram_loss is not None:
             self._gram_of_some = GramLoss(
@@ -125,6 +153,9 @@ class SelfDistillationObjective:
                 raise ValueError("there is a gram_loss, but the network has no gram teacher")
             terms |= self._gram_terms(self.gram_loss, outputs.student_patches, outputs.gram_patches, batch["masks"])
             loss = loss + gram_weight * terms["gram_loss"]
+        for name, more in self.more_losses.items():
+            terms[name] = more(outputs, batch)
+            loss = loss + more.weight * terms[name]
         return {"loss": loss, **terms}
 
     def _assign(self, logits: Tensor, teacher_temp: float) -> Tensor:

@@ -6,13 +6,24 @@ import re
 from pydoc import locate
 
 import pytest
-from bundle_configs import BUNDLES, COMBINED, COMPLETE, LAYERS, OVERLAYS, components, label, read, read_json
+from bundle_configs import (
+    BUNDLES,
+    COMBINED,
+    COMPLETE,
+    LAYERS,
+    OVERLAYS,
+    SEGMENTATION,
+    components,
+    label,
+    label_names,
+    read,
+    read_json,
+)
 from monai.bundle import ConfigComponent, ConfigParser
 
-from meddino_components.bundle.build import CHECK_KEY, build, merge_layers
+from meddino_components.bundle.build import CHECK_KEY, merge_layers
 from meddino_components.bundle.references import keys_read
 from meddino_components.checkpoints import backbone_of
-from meddino_components.data import AMOS_LABELS
 from meddino_components.export import ExportedNetwork
 from meddino_components.inference import network_of_model
 from meddino_components.networks import ARCHITECTURE_ARGUMENTS
@@ -124,46 +135,7 @@ def test_no_path_of_a_machine(bundle):
         assert found == [], path
 
 
-def test_an_overlay_with_a_misspelt_key_is_refused(tmp_path):
-    sources = tmp_path / "bundle" / "sources"
-    sources.mkdir(parents=True)
-    (sources / "main.yaml").write_text('epochs: 3\nrun: ["@epochs", "@check"]\n')
-    (sources / "small.yaml").write_text("epoch: 1\n")
-    layers = "complete: {train: [main.yaml]}\noverlays: {small: [small.yaml]}\n"
-    (sources / "layers.yaml").write_text(layers)
-    with pytest.raises(ValueError, match="small: sets epoch, which no complete configuration has"):
-        build(tmp_path / "bundle")
-    (sources / "layers.yaml").write_text(layers + "overlay_keys: [epoch]\n")
-    written = build(tmp_path / "bundle")
-    assert [path.name for path in written] == ["train.json", "small.json"]
-    assert json.loads(written[0].read_text(encoding="utf-8"))["epochs"] == 3
-    assert not list((tmp_path / "bundle" / "configs").glob("*.partial"))
-
-
-def test_a_missing_layer_or_bundle_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"layers\.yaml not found: give the folder of a bundle"):
-        build(tmp_path)
-    (tmp_path / "sources").mkdir()
-    (tmp_path / "sources" / "layers.yaml").write_text("complete: {train: [lost.yaml]}\noverlays: {}\n")
-    with pytest.raises(ValueError, match=r"layers that are not there: .*lost\.yaml"):
-        build(tmp_path)
-
-
-def test_a_key_that_nothing_reads_is_refused_unless_it_is_named_as_unused(tmp_path):
-    sources = tmp_path / "bundle" / "sources"
-    sources.mkdir(parents=True)
-    (sources / "main.yaml").write_text('epochs: 3\nepoch: 4\nrun: ["@epochs", "@check"]\n')
-    layers = "complete: {train: [main.yaml]}\noverlays: {}\n"
-    (sources / "layers.yaml").write_text(layers)
-    with pytest.raises(ValueError, match="train: has epoch, which nothing in it reads"):
-        build(tmp_path / "bundle")
-    (sources / "layers.yaml").write_text(layers + "unused: {train: [epoch]}\n")
-    assert "epoch" not in json.loads(build(tmp_path / "bundle")[0].read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize(
-    "bundle", [bundle for bundle in BUNDLES if "_seg_" in bundle.name], ids=lambda bundle: bundle.name
-)
+@pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 @pytest.mark.parametrize("name", ["inference", "evaluate"])
 def test_settings_of_a_trained_network_are_left_to_its_record(bundle, name):
     """What was published stands apart, for weights without a record, and is what training has."""
@@ -173,4 +145,4 @@ def test_settings_of_a_trained_network_are_left_to_its_record(bundle, name):
         assert config[key] is None, key
         assert config["model"]["typed"][key] == f"@{key}"
         # a data set names its labels itself
-        assert value == (list(AMOS_LABELS.values()) if key == "label_names" else train[key]), key
+        assert value == (list(label_names(bundle).values()) if key == "label_names" else train[key]), key

@@ -4,7 +4,8 @@ import zipfile
 
 import pytest
 import torch
-from command_lines import AMOS, BENCHMARK, BRATS, PRETRAIN, REPOSITORY
+from bundle_configs import BUNDLES
+from command_lines import AMOS, REPOSITORY
 from hostile_bundles import CONFIGURATIONS, CONTENTS, members_of
 
 from meddino_components.bundle import package, segment, unpack
@@ -114,7 +115,7 @@ def test_segment_takes_no_archive_for_a_bundle(here):
     refused(lambda: segment("scan.nii.gz", here / "out", bundle=archive), "bundle.zip")
 
 
-@pytest.mark.parametrize("bundle", [AMOS, BRATS, PRETRAIN, BENCHMARK], ids=lambda bundle: bundle.name)
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_every_shipped_configuration_keeps_the_rules(tmp_path, bundle):
     archive = write_zip(tmp_path / "good.zip", members_of(bundle), top=bundle.name)
     folder = unpack(archive, tmp_path / "out")

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from brats_volumes import write_brats
-from bundle_configs import BUNDLES, LAYERS, read_json
-from command_lines import BRATS, REPOSITORY
+from bundle_configs import BUNDLES, LAYERS, SEGMENTATION, label_names, read_json
+from bundle_data import write_data_of
+from command_lines import AMOS, BRATS, PRETRAIN, REPOSITORY
 from monai.bundle import ConfigWorkflow
 from monai.utils import BundleProperty
 from tiny_settings import TINY
@@ -19,21 +19,6 @@ from meddino_components.data import AMOS_LABELS, brats_regions
 
 # the same requirements as the schema that MONAI downloads, from the specification's text
 SCHEMA = REPOSITORY / "meddino_components" / "bundle" / "metadata_schema.json"
-# what the labels mean by the configuration, and how many outputs the network has for them
-LABEL_NAMES = {
-    "meddinov3_seg_amos": lambda _: AMOS_LABELS,
-    "meddinov3_seg_brats": lambda config: {
-        0: "background",
-        **dict(brats_regions(config["label_convention"]).label_names),
-    },
-}
-NUM_OUTPUTS = {"meddinov3_seg_amos": 16, "meddinov3_seg_brats": 3}
-# what a bundle writes, and where
-WRITTEN = {
-    "meddinov3_pretrain": ("teacher_path", "output/stage1/"),
-    "meddinov3_benchmark": ("output_dir", "output"),
-}
-SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 of_every_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 of_segmentation = pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 
@@ -73,15 +58,28 @@ def test_verify_metadata_can_tell(bundle, tmp_path, monkeypatch, lost):
 @of_segmentation
 def test_metadata_agrees_with_the_configurations(bundle):
     metadata, config = read_json(bundle, "metadata"), read_json(bundle, "train")
+    published = read_json(bundle, "inference")["published"]
     assert metadata["name"] == bundle.name == config["bundle_name"]
     assert metadata["version"] in metadata["changelog"]
     (output,) = metadata["network_data_format"]["outputs"].values()
     # MONAI Label takes the names of the labels from there, which with regions are not the channels
-    assert {int(label): name for label, name in output["channel_def"].items()} == LABEL_NAMES[bundle.name](config)
-    assert output["num_channels"] == NUM_OUTPUTS[bundle.name]
+    if "label_convention" in published:
+        regions = brats_regions(published["label_convention"])
+        names, n_outputs = {0: "background", **dict(regions.label_names)}, len(regions.names)
+    else:
+        names, n_outputs = dict(enumerate(published["label_names"])), len(published["label_names"])
+    assert {int(label): name for label, name in output["channel_def"].items()} == names
+    assert output["num_channels"] == n_outputs
     (image,) = metadata["network_data_format"]["inputs"].values()
     assert list(image["channel_def"].values()) == config["channel_names"]
     assert image["num_channels"] == len(config["channel_names"]) * config["context_slices"]
+
+
+def test_labels_and_outputs_are_those_of_the_data_sets():
+    assert label_names(AMOS) == AMOS_LABELS
+    outputs = {bundle: read_json(bundle, "metadata")["network_data_format"]["outputs"] for bundle in (AMOS, BRATS)}
+    assert [outputs[bundle]["pred"]["num_channels"] for bundle in (AMOS, BRATS)] == [16, 3]
+    assert label_names(BRATS) == {0: "background", **dict(brats_regions("brats2021").label_names)}
 
 
 @of_segmentation
@@ -109,11 +107,11 @@ UNUSUAL = {"train": {"train_preprocessing", "val_inferer"}, "evaluate": set(), "
 
 @of_segmentation
 @pytest.mark.parametrize(("name", "kind"), [("train", "train"), ("evaluate", "eval"), ("inference", "infer")])
-def test_workflows_have_the_properties_that_monai_requires(bundle, phantoms, tmp_path, name, kind, monkeypatch):
+def test_workflows_have_the_properties_that_monai_requires(bundle, tmp_path, name, kind, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    settings = {**TINY, "dataset_dir": str(phantoms), "output_dir": str(tmp_path), "modality": "ct"}
-    if bundle == BRATS:
-        settings |= {"dataset_dir": str(write_brats(tmp_path / "brains")), "modality": "mr"}
+    modality = read_json(bundle, "train")["modality"] or "ct"
+    data = write_data_of(bundle, tmp_path / "data")
+    settings = {**TINY, "dataset_dir": str(data), "output_dir": str(tmp_path), "modality": modality}
     workflow = ConfigWorkflow(
         config_file=str(bundle / "configs" / f"{name}.json"),
         workflow_type=kind,
@@ -141,5 +139,7 @@ def test_runs_from_a_copy_elsewhere(bundle, tmp_path, monkeypatch):
     )
     workflow.initialize()
     assert workflow.bundle_root == str(copy)
-    written, below = WRITTEN.get(bundle.name, ("model_path", "output"))
+    # what it makes: a trained network, a teacher, or tables
+    written = next(key for key in ("model_path", "teacher_path", "output_dir") if key in workflow.parser)
+    below = "output/stage1/" if bundle == PRETRAIN else "output"
     assert str(workflow.parser.get_parsed_content(written)).startswith(f"{copy}/{below}")

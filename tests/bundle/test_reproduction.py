@@ -1,8 +1,8 @@
 """The overlays that set what the published fine-tuning had."""
 
 import pytest
-from bundle_configs import read
-from command_lines import AMOS, BRATS
+from bundle_configs import SEGMENTATION, read
+from command_lines import AMOS
 from monai.bundle import ConfigParser
 
 from meddino_components.data import NormalizeIntensityByModalityd
@@ -18,7 +18,7 @@ def overlaid(bundle, *names, **typed):
     return parser
 
 
-@pytest.mark.parametrize("bundle", [AMOS, BRATS])
+@pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 def test_images_go_through_the_spline_in_training_and_at_inference(bundle):
     parser = overlaid(bundle, "train", "reproduction", fingerprint=FINGERPRINT)
     resample = parser.get_parsed_content("train::preprocessing").transforms[-1]
@@ -28,7 +28,7 @@ def test_images_go_through_the_spline_in_training_and_at_inference(bundle):
     assert overlaid(bundle, "train").get_parsed_content("inferer").resampling == "bilinear"
 
 
-@pytest.mark.parametrize("bundle", [AMOS, BRATS])
+@pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 @pytest.mark.parametrize(("overlays", "kept"), [((), "BestModel"), (("reproduction",), "LastModel")])
 def test_the_network_of_the_end_is_kept(bundle, overlays, kept):
     parser = overlaid(bundle, "train", *overlays)
@@ -56,6 +56,6 @@ def test_ct_is_normalised_by_the_data_sets_statistics_or_not_at_all():
     assert normalize.fingerprint == FINGERPRINT
 
 
-@pytest.mark.parametrize("bundle", [AMOS, BRATS])
+@pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 def test_evaluation_averages_over_both_mirrors(bundle):
     assert overlaid(bundle, "evaluate", "reproduction_evaluate").get_parsed_content("mirror_axes") == [0, 1]

@@ -2,14 +2,13 @@
 
 import pytest
 import torch
-from bundle_configs import BUNDLES, LAYERS, read_json
+from bundle_configs import LAYERS, SEGMENTATION, read_json
 from command_lines import BRATS
 from monai.bundle import ConfigParser
 
 from meddino_components.checkpoints import load_backbone_weights, write_weights
 from meddino_components.networks import vit_backbone
 
-SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 KNOBS = ("dataset_dir", "epochs", "learning_rate", "roi_size", "pixdim", "amp", "weights", "output_dir")
 of_segmentation = pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 

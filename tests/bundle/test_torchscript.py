@@ -4,11 +4,9 @@ import json
 
 import pytest
 import torch
-from bundle_configs import BUNDLES
+from bundle_configs import SEGMENTATION
 from monai.bundle import ConfigParser, ckpt_export
 from random_models import write_random_model
-
-SEGMENTATION = [bundle for bundle in BUNDLES if "_seg_" in bundle.name]
 
 
 @pytest.mark.slow

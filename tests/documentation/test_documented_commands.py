@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from as_typed import EXCEPTIONS
 from markdown_commands import PAGES, REPOSITORY, Script, scripts
+from shown_files import shown_files
 
 WITH_COMMANDS = [page for page in PAGES if scripts(page)]
 
@@ -59,6 +60,9 @@ def test_what_a_page_shows_runs_as_it_stands(page, sandbox, models):
     shutil.copytree(models, folder, dirs_exist_ok=True)
     if page.parents[1].parent.name == "bundles":
         folder /= page.parents[1].relative_to(REPOSITORY)
+    # what a page shows as files, its commands use
+    for file in [file for section in shown_files(page).values() for file in section]:
+        file.write(folder)
     for script in scripts(page):
         folder = run(script, sandbox, folder)
     log = [json.loads(line) for line in (sandbox / "log.jsonl").read_text(encoding="utf-8").splitlines()]

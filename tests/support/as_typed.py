@@ -159,9 +159,16 @@ def _shorter(arguments: list[str]) -> list[str]:
 def _of_configurations(arguments: list[str]) -> dict[str, object]:
     files = arguments[arguments.index("--config_file") + 1]
     names = re.findall(r"([\w./-]+)\.json", files)
-    bundle = re.search(r"meddinov3_(seg|pretrain|benchmark)", str(Path(names[0]).resolve()))
-    assert bundle is not None, files
-    return SHORTER.get((bundle[1], Path(names[0]).name), {})
+    configs = Path(names[0]).resolve().parent
+    return SHORTER.get((_kind_of_bundle(configs), Path(names[0]).name), {})
+
+
+def _kind_of_bundle(configs: Path) -> str:
+    """What a bundle's network is for: segmentation by its metadata, else by its name."""
+    metadata = json.loads((configs / "metadata.json").read_text(encoding="utf-8"))
+    if metadata["network_data_format"]["outputs"]["pred"]["format"] == "segmentation":
+        return "seg"
+    return str(metadata["name"].rpartition("_")[2])
 
 
 def check_exception(program: str, arguments: list[str]) -> int:

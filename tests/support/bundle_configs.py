@@ -12,8 +12,22 @@ COMPLETE = [(bundle, name) for bundle in BUNDLES for name in LAYERS[bundle]["com
 OVERLAYS = [(bundle, name) for bundle in BUNDLES for name in LAYERS[bundle]["overlays"]]
 
 
+def is_segmentation(bundle):
+    """Whether the bundle's metadata say that its network segments."""
+    return read_json(bundle, "metadata")["network_data_format"]["outputs"]["pred"]["format"] == "segmentation"
+
+
+def label_names(bundle):
+    """{label: name} by the bundle's metadata, from where MONAI Label takes them."""
+    channel_def = read_json(bundle, "metadata")["network_data_format"]["outputs"]["pred"]["channel_def"]
+    return {int(label): name for label, name in channel_def.items()}
+
+
 def read_json(bundle, name):
     return json.loads((bundle / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+SEGMENTATION = [bundle for bundle in BUNDLES if is_segmentation(bundle)]
 
 
 def _is_meant_for(overlay, bundle, name):

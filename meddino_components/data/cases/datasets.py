@@ -16,12 +16,13 @@ from ..volumes.intensity import parse_modality
 from .case_files import check_files_exist
 from .case_splits import joins_lists, split_cases
 from .dataset_json import DATASET_JSON, Case
-from .layouts import Layout, Section, find_layout, read_layout
+from .layout import Section
+from .layouts import KNOWN, find_layout
 
 
 def read_datalist(
     dataset_dir: str | os.PathLike[str],
-    layout: Layout | None = None,
+    layout: str | None = None,
     section: Section = "training",
     fold: int = 0,
     n_folds: int = 5,
@@ -67,15 +68,15 @@ def read_datalist(
     root = Path(dataset_dir).expanduser().absolute()
     if section not in get_args(Section):
         raise InputError(f"section is {section!r}; expected one of {', '.join(get_args(Section))}.")
-    layout = find_layout(root, layout)
+    known_layout = KNOWN[find_layout(root, layout)]
     wanted = None if modality is None else parse_modality(modality, "modality")
-    cases = read_layout(layout, root, section, wanted)
+    cases = known_layout.read(root, section, wanted)
     folds = section in ("training", "validation")
-    if folds and layout == "amos" and joins_lists(split, root):
-        cases += read_layout(layout, root, "official_validation", wanted)
+    if folds and known_layout.joins_validation and joins_lists(split, root):
+        cases += known_layout.read(root, "official_validation", wanted)
     known = [str(case["case_id"]) for case in cases]
     cases = [c for c in cases if c["case_id"] not in set(exclude) and wanted in (None, c["modality"])]
-    listed_in = root if layout in ("brats", "dicom") else root / DATASET_JSON
+    listed_in = root / DATASET_JSON if known_layout.has_dataset_json else root
     if not cases:
         raise InputError(
             f"{listed_in}: no case left in section '{section}'"

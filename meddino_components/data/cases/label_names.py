@@ -8,73 +8,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import InputError
-from .dataset_json import DATASET_JSON, read_dataset_json
-from .layouts import Layout, find_layout
+from .dataset_json import DATASET_JSON
+from .layout import labels_by_number
+from .layouts import KNOWN, find_layout
 
-AMOS_LABELS: dict[int, str] = {
-    0: "background",
-    1: "spleen",
-    2: "right kidney",
-    3: "left kidney",
-    4: "gall bladder",
-    5: "esophagus",
-    6: "liver",
-    7: "stomach",
-    8: "aorta",
-    9: "postcava",
-    10: "pancreas",
-    11: "right adrenal gland",
-    12: "left adrenal gland",
-    13: "duodenum",
-    14: "bladder",
-    15: "prostate/uterus",
-}
-# layouts without dataset.json
-_WITHOUT_NAMES = ("brats", "dicom")
-# nnU-Net's name of voxels that nobody has labelled
-_IGNORE = "ignore"
 # as AMOS22's dataset.json spells it, and data sets that were made from it
 _MISSPELT = {"arota": "aorta"}
 
 
-def label_names(dataset_dir: str | os.PathLike[str], layout: Layout | None = None) -> dict[int, str]:
-    """Label id to name, background included, from dataset.json.
+def label_names(dataset_dir: str | os.PathLike[str], layout: str | None = None) -> dict[int, str]:
+    """Names by label, the background included, as the data set states them.
 
     Raises:
-        InputError: dataset.json missing or its "labels" not one name an id; nnU-Net's label ``ignore``.
+        InputError: the data set states none, or not one name for each integer; nnU-Net's label ``ignore``.
     """
     root = Path(dataset_dir).expanduser().absolute()
-    layout = find_layout(root, layout)
-    if layout in _WITHOUT_NAMES:
-        raise InputError(f"{root}: the layout '{layout}' names no labels. State label_names.")
-    labels = read_dataset_json(root).get("labels")
-    if layout == "amos" and labels is None:
-        return dict(AMOS_LABELS)
-    path = root / DATASET_JSON
-    if layout == "nnunet_raw" and isinstance(labels, dict) and _IGNORE in labels:
-        raise InputError(
-            f"{path}: label {labels[_IGNORE]!r} is '{_IGNORE}', nnU-Net's for voxels that count nowhere, and this "
-            f"version cannot leave voxels out. Take '{_IGNORE}' out of 'labels' once no map holds it: leave these "
-            "cases out, or set the voxels to 0 where they are background."
-        )
-    try:
-        if not isinstance(labels, dict):
-            raise TypeError
-        # nnU-Net v2 maps names to ids, the others ids to names
-        pairs = [(int(v), str(k)) if layout == "nnunet_raw" else (int(k), str(v)) for k, v in labels.items()]
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: 'labels' is {labels!r:.200}; expected one integer id a name (no regions)."
-        ) from error
-    if len(dict(pairs)) != len(pairs):
-        raise InputError(f"{path}: 'labels' gives one id to two names: {labels!r:.200}.")
-    return {number: _MISSPELT.get(name, name) for number, name in sorted(pairs)}
+    known = KNOWN[find_layout(root, layout)]
+    if known.labels is None:
+        raise InputError(f"{root}: the layout '{known.name}' names no labels. State label_names.")
+    found = known.labels(root) or known.default_labels
+    if found is None:
+        labels_by_number(root, None, number_first=True)  # says what is missing
+    return {number: _MISSPELT.get(name, name) for number, name in sorted((found or {}).items())}
 
 
 def class_names(
     *,
     dataset_dir: str | os.PathLike[str] = "",
-    layout: Layout | None = None,
+    layout: str | None = None,
     stated: Sequence[str] | Mapping[int | str, str] | None = None,
     stated_by: str = "label_names",
 ) -> list[str]:
@@ -92,12 +53,14 @@ def class_names(
     """
     given = None if stated is None else _in_order(_numbered(stated), stated_by)
     if not os.fspath(dataset_dir):
-        if given is None and layout != "amos":
+        default = None if layout is None else KNOWN[layout].default_labels
+        if given is None and default is None:
             raise InputError("label_names is not set, and there is no data set that names its labels: state them.")
-        return given if given is not None else list(AMOS_LABELS.values())
+        return given if given is not None else list((default or {}).values())
     root = Path(dataset_dir).expanduser().absolute()
     layout = find_layout(root, layout)
-    if given is not None and (layout in _WITHOUT_NAMES or "labels" not in read_dataset_json(root)):
+    labels = KNOWN[layout].labels
+    if given is not None and (labels is None or labels(root) is None):
         return given
     found = _in_order(label_names(root, layout), f"{root / DATASET_JSON}: 'labels'")
     if given is not None and list(map(_plain, given)) != list(map(_plain, found)):

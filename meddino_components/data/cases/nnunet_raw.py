@@ -15,12 +15,20 @@ from ...errors import InputError
 from ..volumes.found_folders import is_left_over
 from ..volumes.intensity import Modality
 from .dataset_json import DATASET_JSON, Case, read_dataset_json, stated_modality
+from .layout import Layout, Section, labels_by_number
 from .patients import stated_patient
 
 FIRST_CHANNEL = "_0000"
+# nnU-Net's name of voxels that nobody has labelled
+_IGNORE = "ignore"
 
 
-def read_nnunet_raw(root: Path, section: str, modality: Modality | None) -> list[Case]:
+def has_signs_of_nnunet(content: Mapping[str, Any] | None) -> bool:
+    """Whether a dataset.json has a key that nnU-Net alone writes."""
+    return content is not None and ("file_ending" in content or "channel_names" in content)
+
+
+def read_nnunet_raw(root: Path, section: Section, modality: Modality | None) -> list[Case]:
     """Cases of a section, see `read_datalist`; those of ``imagesTs`` have a label where ``labelsTs`` holds one.
 
     Raises:
@@ -81,3 +89,32 @@ def _of_mapping(root: Path, listed: Any) -> list[Case]:
         case |= {"label": str((root / entry["label"]).absolute())}
         cases.append(case | stated_patient(entry, f"{path}: {name}"))
     return cases
+
+
+def nnunet_labels(root: Path) -> dict[int, str] | None:
+    """``labels`` of nnU-Net's dataset.json, which maps names to numbers.
+
+    Raises:
+        InputError: see `labels_by_number`; one of them is nnU-Net's ``ignore``.
+    """
+    path, labels = root / DATASET_JSON, read_dataset_json(root).get("labels")
+    if isinstance(labels, dict) and _IGNORE in labels:
+        raise InputError(
+            f"{path}: label {labels[_IGNORE]!r} is '{_IGNORE}', nnU-Net's for voxels that count nowhere, and this "
+            f"version cannot leave voxels out. Take '{_IGNORE}' out of 'labels' once no map holds it: leave these "
+            "cases out, or set the voxels to 0 where they are background."
+        )
+    return None if labels is None else labels_by_number(root, labels, number_first=False)
+
+
+def _is_nnunet_raw(root: Path, content: Mapping[str, Any] | None) -> bool:
+    return has_signs_of_nnunet(content)
+
+
+NNUNET_RAW = Layout(
+    name="nnunet_raw",
+    sign="dataset.json has file_ending or channel_names",
+    recognises=_is_nnunet_raw,
+    read=read_nnunet_raw,
+    labels=nnunet_labels,
+)

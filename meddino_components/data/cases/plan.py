@@ -41,7 +41,7 @@ from ..volumes.resampling import in_plane_spacing
 from .dataset_json import Case
 from .datasets import read_datalist
 from .label_names import class_names
-from .layouts import Layout, find_layout
+from .layouts import find_layout
 
 _SMALLEST_FEATURE_MAP = 4
 _VOXELS_PER_CASE = 10_000
@@ -51,7 +51,7 @@ Grid = tuple[npt.NDArray[np.float64], tuple[int, ...]]
 
 def plan(
     dataset_dir: str | Path,
-    layout: Layout | None = None,
+    layout: str | None = None,
     roi_size: int | Sequence[int] = 896,
     output: str | Path | None = None,
     modality: str | None = None,
@@ -185,7 +185,7 @@ def intensity_fingerprint(
 
 def _label_loader(
     dataset_dir: str | Path,
-    layout: Layout | None,
+    layout: str | None,
     label_names: Sequence[str] | None,
     drawn_names: Mapping[str, str] | None,
 ) -> MapTransform:

@@ -14,7 +14,8 @@ from typing import Any
 from ...errors import InputError
 from ..cases.dataset_json import read_dataset_json
 from ..cases.datasets import read_datalist
-from ..cases.layouts import Section, recognised_layout
+from ..cases.layout import Section
+from ..cases.layouts import recognised_layout
 from ..cases.listing import check_unique, list_cases
 from ..volumes.file_checks import IMAGE_SUFFIXES
 from ..volumes.found_folders import has_data

@@ -7,8 +7,8 @@ from importlib import import_module
 import pytest
 from command_lines import REPOSITORY
 
+from meddino_components.__main__ import _COMMANDS
 from meddino_components.bundle import allowed
-from meddino_components.bundle.expressions import expression_problem
 
 
 def targets(node):
@@ -39,29 +39,10 @@ def test_functions_and_values_exist(name):
     pkgutil.resolve_name(name)
 
 
-@pytest.mark.parametrize(
-    "expression",
-    [
-        "$@output_dir + '/log.jsonl'",
-        "$@epochs * @iterations_per_epoch",
-        "$@dataset_dir.rstrip('/').split('/')[-1] or 'held out'",
-        "$lambda output: output['loss'].item()",
-        "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
-        "$monai.handlers.from_engine(['pred', 'label'])",
-        "$@failed and exit(1)",
-        "$not @validate::dataset::data",
-        "$@label_names[1:]",
-        "$dict(@regions.label_names)",
-    ],
-)
-def test_what_configurations_compute_is_allowed(expression):
-    assert expression_problem(expression) is None
-
-
-def test_what_is_wrong_is_named():
-    assert expression_problem("$torch.load('x')") == "uses torch.load"
-    assert expression_problem("$import os") == "is no Python expression"
-    assert expression_problem("$@network(1)") == "uses the call of a value"
-    assert expression_problem("$torch.device('cpu', 0, 1)") == (
-        "uses torch.device with other arguments than 2 by position, named index or type"
-    )
+def test_no_command_of_ours_is_a_component():
+    commands = [command for command in _COMMANDS.values() if not isinstance(command, dict)]
+    commands += _COMMANDS["figure"].values()
+    loaded = {command.load() for command in commands}
+    assert len(loaded) > 10
+    for name in allowed.COMPONENTS:
+        assert pkgutil.resolve_name(name) not in loaded, name

@@ -8,77 +8,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from image_selections import SIZE, Counting, selection
 from monai.transforms import Compose, Orientationd
-from PIL import Image
 from volume_files import ct_voxels, save_nifti, write_dicom_series
 
-from meddino_components.data.image_sets import Sample, Selection, load_picture
+from meddino_components.data.image_sets import load_picture
 from meddino_components.data.volumes.intensity import NormalizeIntensityByModalityd
 from meddino_components.data.volumes.loading import LoadVolumed
-from meddino_components.embeddings import FrozenEncoder, embed, frozen_backbone, pixel_encoder
+from meddino_components.embeddings import embed, frozen_backbone, pixel_encoder
 from meddino_components.embeddings.prepared_images import PreparedImages
 from meddino_components.errors import InputError
 from meddino_components.features import ReferenceSlices
 from meddino_components.networks import DinoVisionTransformer
 from meddino_components.slice_planes import AXIAL
 
-SIZE = 16
 HALF = {"rtol": 0, "atol": 2e-3}  # 16 bits of numbers below 4
-
-
-class Counting:
-    """An encoder without network that says what it was asked."""
-
-    def __init__(self, **settings):
-        encode = pixel_encoder(patch_size=8)
-        self.batches = []
-
-        def counted(images):
-            self.batches.append(len(images))
-            return encode(images)
-
-        settings = {"name": "pixels", "patch_size": 8, "digest": "d", "intensity": "picture", **settings}
-        self.frozen = FrozenEncoder(encode=counted, **settings)
-
-
-def selection(images, modality="picture", dimensions=2, indices=None):
-    members = tuple(
-        Sample(
-            sample_id=f"s{k}",
-            image=str(image),
-            index=None if indices is None else indices[k],
-            patient=f"p{k}",
-            split="train",
-            labels=(0,),
-        )
-        for k, image in enumerate(images)
-    )
-    return Selection(
-        name="set",
-        samples=members,
-        label_names=("a", "b"),
-        multi_label=False,
-        dimensions=dimensions,
-        modality=modality,
-    )
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    """Seven pictures of different forms, grey and in colours."""
-    rng = np.random.default_rng(0)
-    paths = []
-    for k in range(7):
-        size = (10 + k, 20 - k) + ((3,) if k % 2 else ())
-        paths.append(tmp_path / f"{k}.png")
-        Image.fromarray(rng.integers(0, 255, size, np.uint8)).save(paths[-1])
-    return selection(paths)
-
-
-@pytest.fixture
-def volumes(tmp_path):
-    paths = [save_nifti(tmp_path / f"{k}.nii.gz", ct_voxels(k, (24, 20, 3 + 2 * k))) for k in range(3)]
-    return selection(paths, modality="ct", dimensions=3)
 
 
 def run(samples, encoder, folder, **settings):
@@ -105,21 +49,6 @@ def test_the_same_as_one_by_one(pictures, tmp_path):
         expected = {"cls": vector, "mean_patch": patches.mean(1), "patches": patches}
         for kind in kinds:
             np.testing.assert_allclose(found.items(k, kind).astype(np.float32), expected[kind].numpy(), **HALF)
-
-
-def test_what_the_encoder_sees_of_a_picture(tmp_path):
-    """Its longer side in full, its proportions, the lowest value at the edges, mean and deviation of each channel."""
-    Image.fromarray(np.repeat(np.uint8([[51], [153]]), 16, axis=0).repeat(8, axis=1)).save(tmp_path / "a.png")
-    samples = selection([tmp_path / "a.png"])
-    encoder = Counting(mean=(0.2, 0.4, 0.5), std=(0.1, 0.2, 0.5)).frozen
-    image = PreparedImages(samples, encoder=encoder, size_px=32)[0]
-    assert image.shape == (1, 3, 32, 32)
-    # 32 x 8 pixels: 12 columns on each side are filled up
-    torch.testing.assert_close(image[0, :, 31, 16], torch.tensor([4.0, 1.0, 0.2]), rtol=0, atol=1e-5)
-    torch.testing.assert_close(image[0, :, 0, 16], torch.tensor([0.0, -1.0, -0.6]), rtol=0, atol=1e-5)
-    assert float((image[0, :, :, :12] - image[0, :, :1, 16:17]).abs().max()) < 1e-5
-    scan = PreparedImages(samples, encoder=replace(encoder, intensity="scan"), size_px=32)[0]
-    torch.testing.assert_close(scan[0, 0, [0, 31], 16], torch.tensor([-1.0, 1.0]), rtol=0, atol=1e-5)
 
 
 def test_a_second_call_reads_and_encodes_nothing(pictures, tmp_path, monkeypatch):
@@ -237,32 +166,6 @@ def test_volumes_are_slices_as_they_are_judged_elsewhere(volumes, tmp_path):
         vectors, patches = pixel_encoder(patch_size=8)(expected)
         np.testing.assert_array_equal(found.items(k), vectors.half().numpy())
         np.testing.assert_array_equal(found.items(k, "patches"), patches.half().numpy())
-
-
-def test_a_slice_without_air_is_filled_up_as_elsewhere(tmp_path):
-    """With its own lowest value, not with that of the volume."""
-    voxels = ct_voxels(shape=(24, 12, 4))
-    voxels[..., 2] = 40
-    samples = selection([save_nifti(tmp_path / "a.nii.gz", voxels, (1, 1, 4))], modality="ct", dimensions=3)
-    images = PreparedImages(samples, encoder=Counting(intensity="scan").frozen, size_px=24)[0]
-    assert float(images[2].std()) < 1e-6
-    assert float(images[1].std()) > 0.1
-
-
-def test_ct_as_pictures_show_it(volumes):
-    """HU clipped by the table to 0 to 1, then as the encoder's own pictures."""
-    encoder = Counting(mean=(0.5, 0.5, 0.5), std=(0.25, 0.5, 1.0)).frozen
-    scans = PreparedImages(volumes, encoder=replace(encoder, intensity="scan"), size_px=SIZE)[0]
-    shown = PreparedImages(volumes, encoder=encoder, size_px=SIZE)[0]
-    assert shown.shape == (3, 3, SIZE, SIZE)
-    shares = shown * torch.tensor(encoder.std).view(3, 1, 1) + 0.5
-    assert float(shares.min()) >= -1e-6
-    assert float(shares.max()) <= 1 + 1e-6
-    torch.testing.assert_close(shares[:, 0], shares[:, 2], rtol=0, atol=1e-5)
-    # a straight line of what the project's own networks see
-    slope = float((shares[0, 0, 8, 8] - shares[0, 0, 0, 0]) / (scans[0, 0, 8, 8] - scans[0, 0, 0, 0]))
-    expected = shares[0, 0, 0, 0] + slope * (scans[0, 0] - scans[0, 0, 0, 0])
-    torch.testing.assert_close(shares[0, 0], expected, rtol=0, atol=1e-4)
 
 
 def test_a_torn_volume_is_named(volumes, tmp_path, caplog):

@@ -51,3 +51,11 @@ def test_a_list_of_logits_reaches_a_loss_that_takes_one():
 def test_a_balance_that_the_loss_knows_nothing_of_is_refused(regions):
     with pytest.raises(InputError, match=r"class_balance is 0\.5, but DiceLoss knows none: set --class_balance 0"):
         segmentation_loss(DiceLoss(), regions=regions, class_balance=0.5)
+
+
+def test_a_loss_of_the_users_that_weighs_classes_is_taken_as_it_is():
+    class Balanced(nn.Module):
+        class_balance = 0.3
+
+    loss = Balanced()
+    assert segmentation_loss(loss, class_balance=0.5) is loss

@@ -5,6 +5,7 @@ import torch
 from tiny_student_teacher import tiny_batch, tiny_student_teacher
 from torch.testing import assert_close
 
+from meddino_components.errors import InputError
 from meddino_components.losses import GramLoss
 from meddino_components.self_distillation import SelfDistillationObjective
 
@@ -53,3 +54,30 @@ def test_some_patches_of_each_image_make_no_matrix_of_an_image():
         SelfDistillationObjective(gram_loss=GramLoss(), gram_tokens="masked")
     with pytest.raises(ValueError, match="must be all, masked or unmasked, got 'some'"):
         SelfDistillationObjective(gram_tokens="some")
+
+
+class Mean:
+    """A further loss with a known value."""
+
+    def __init__(self, name, weight):
+        self.name, self.weight = name, weight
+
+    def __call__(self, outputs, batch):
+        return outputs.student_cls.mean() + len(batch["masks"])
+
+
+def test_further_losses_are_added_with_their_weights(given):
+    outputs, batch = given
+    plain = SelfDistillationObjective()(outputs, batch, teacher_temp=0.07)
+    more = SelfDistillationObjective(more_losses=[Mean("first", 0.5), Mean("second", -1.0)])
+    terms = more(outputs, batch, teacher_temp=0.07)
+    value = outputs.student_cls.mean() + len(batch["masks"])
+    assert_close(terms["first_loss"], value)
+    assert_close(terms["loss"], plain["loss"] - 0.5 * value)
+    assert set(terms) - set(plain) == {"first_loss", "second_loss"}
+
+
+@pytest.mark.parametrize("names", [["koleo"], ["mine", "mine"]])
+def test_each_loss_has_a_name_of_its_own(names):
+    with pytest.raises(InputError, match="give each its own name, other than dino_local, dino_global, ibot, koleo"):
+        SelfDistillationObjective(more_losses=[Mean(name, 1.0) for name in names])

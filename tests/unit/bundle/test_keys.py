@@ -1,12 +1,10 @@
 """Every key at the top level of the shipped configurations is in the one table, which the docs show."""
 
 import pytest
-from bundle_configs import BUNDLES, COMBINED, label, read
-from command_lines import REPOSITORY
+from bundle_configs import COMBINED, label, read
 
 from meddino_components.bundle.keys import COMPONENTS, KEYS
 from meddino_components.bundle.settings import read_settings
-from meddino_components.bundle.settings_page import settings_page
 
 # of a bundle with regions, and what has no kind: other keys and text
 NO_SETTINGS = {"_meta_"}
@@ -27,8 +25,3 @@ def test_the_table_has_no_key_that_nothing_has():
     found = {key for bundle, names in COMBINED for key in read(bundle, *names)}
     assert set(KEYS) - found == set()
     assert set(COMPONENTS) - found == set()
-
-
-def test_the_page_is_as_generated():
-    page = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert page == settings_page(BUNDLES), "run python -m meddino_components build"

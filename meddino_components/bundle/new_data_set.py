@@ -1,0 +1,102 @@
+"""What a new bundle says of its data set: the layer ``sources/dataset.yaml``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from ..data.cases.datasets import read_datalist
+from ..data.cases.label_names import class_names
+from ..data.cases.layouts import find_layout
+from ..data.volumes.intensity import Modality, parse_modality
+from ..errors import InputError
+
+# a task in words names so many labels at most
+_NAMED = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewDataSet:
+    """The data set of a new bundle.
+
+    Attributes:
+        settings: the keys of the layer and their values.
+        modality: of all cases; None if each case states its own.
+        label_names: names by number, the background first; None for regions, which have a label convention.
+    """
+
+    settings: Mapping[str, Any]
+    modality: Modality | None
+    label_names: tuple[str, ...] | None
+
+    def layer(self) -> str:
+        """The text of ``dataset.yaml``."""
+        head = "# The data set of this bundle: where it is (stated by the user), its layout, modality and labels.\n"
+        return head + yaml.safe_dump(dict(self.settings), sort_keys=False, allow_unicode=True)
+
+    def modality_in_words(self) -> str:
+        return self.modality.upper() if self.modality else "CT or MR"
+
+    def task(self, of_regions: str) -> str:
+        """What is segmented, in one sentence; of regions as the template says it."""
+        if self.label_names is None:
+            return of_regions
+        names = self.label_names[1:]
+        what = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} structures"
+        return f"Segmentation of {what} in {self.modality_in_words()}"
+
+
+def new_data_set(
+    template: Mapping[str, Any],
+    *,
+    like: str,
+    dataset_layout: str | None,
+    dataset_dir: str | os.PathLike[str] | None,
+    modality: str | None,
+    label_names: Sequence[str] | None,
+) -> NewDataSet:
+    """Take what is stated, and the rest from the data set where it is here.
+
+    Args:
+        template: the layer of the bundle that is copied.
+        like: the name of that bundle, for messages.
+        dataset_layout: see `make_bundle`.
+        dataset_dir: see there; its listed files have to exist.
+        modality: see there.
+        label_names: see there.
+
+    Raises:
+        InputError: layout or labels are not known, or contradict the data set or the template.
+    """
+    if dataset_dir is None and dataset_layout is None:
+        raise InputError("the data set is not described: give --dataset_dir, or --dataset_layout and --label_names")
+    layout = find_layout(dataset_dir or "", dataset_layout)
+    stated = None if modality is None else parse_modality(modality, "modality")
+    if dataset_dir is not None:
+        cases = read_datalist(dataset_dir, layout, "all_labelled", modality=stated)
+        found = {case["modality"] for case in cases}
+        stated = stated or (found.pop() if len(found) == 1 else None)
+    of_sequences = "label_convention" in template
+    if of_sequences != (layout == "brats"):
+        which = "of several MRI sequences" if of_sequences else "of one image a case"
+        raise InputError(
+            f"{like} is for data sets {which}, and dataset_layout is {layout}: choose the template by --like, "
+            "meddinov3_seg_brats for the layout brats and meddinov3_seg_amos for the others"
+        )
+    settings = {**template, "dataset_dir": "", "dataset_layout": layout}
+    if of_sequences:
+        if label_names is not None or stated not in (None, "mr"):
+            raise InputError(f"{like} has MRI and regions: leave --label_names and --modality out")
+        return NewDataSet(settings=settings, modality="mr", label_names=None)
+    if dataset_dir is None and label_names is None and layout != "amos":
+        raise InputError(
+            "the labels are not known: give --dataset_dir of a data set that names them, or --label_names, the "
+            "background first, as in \"['background', 'liver']\""
+        )
+    names = tuple(class_names(dataset_dir=dataset_dir or "", layout=layout, stated=label_names))
+    settings |= {"modality": stated, "label_names": list(names)}
+    return NewDataSet(settings=settings, modality=stated, label_names=names)

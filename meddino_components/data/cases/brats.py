@@ -1,0 +1,73 @@
+"""Cases of several MRI sequences, told apart by the names of their files: BraTS and what is laid out like it."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ..volumes.file_checks import is_image
+from ..volumes.found_folders import walk
+from ..volumes.intensity import Modality
+from .dataset_json import Case
+from .layout import Layout, Section
+from .listing import image_paths
+from .sequences import LABEL, JsonSection, group_sequences, read_sequence_datalist, require_complete, sequence_of
+
+# sections that are lists of their own in a data list; the others are parts of "training"
+_OWN_LISTS: Mapping[str, JsonSection] = {"official_validation": "validation", "test": "test"}
+
+
+def is_brats(root: Path, content: Mapping[str, Any] | None) -> bool:
+    """Whether this is a data list, or a folder with several sequences of a case."""
+    return root.suffix.lower() == ".json" or (content is None and root.is_dir() and _holds_sequences(root))
+
+
+def read_brats(root: Path, section: Section, modality: Modality | None) -> list[Case]:
+    """Cases of a section, see `read_datalist`.
+
+    Raises:
+        InputError: CT is asked for, or the official validation of a folder; a case lacks a sequence.
+    """
+    if modality == "ct":
+        raise InputError("modality is 'ct'; the layout 'brats' is of MRI sequences. Set the modality to mr.")
+    if root.suffix == ".json":
+        cases = read_sequence_datalist(root, _OWN_LISTS.get(section, "training"), labelled=section != "test")
+    elif section == "official_validation":
+        raise InputError(f"{root}: a folder has no validation list. Use section 'validation', or a .json data list.")
+    else:
+        found = group_sequences(*image_paths(root, None))
+        cases = [case for case in found if ("label" in case) == (section != "test")]
+        if section != "test" and len(cases) < len(found):
+            left_out = [str(case["case_id"]) for case in found if "label" not in case]
+            warnings.warn(
+                f"{root}: {len(left_out)} cases have no label and are left out: {', '.join(left_out[:5])}", stacklevel=2
+            )
+    require_complete(cases)
+    return cases
+
+
+def _holds_sequences(root: Path) -> bool:
+    """Whether two files of one folder and one name are different sequences."""
+    for _, files in walk(root):
+        found: dict[str, set[str]] = defaultdict(set)
+        for path in files:
+            if is_image(path):
+                case, sequence = sequence_of(path)
+                found[case] |= {sequence} if sequence not in (None, LABEL) else set()
+        if any(len(sequences) > 1 for sequences in found.values()):
+            return True
+    return False
+
+
+BRATS = Layout(
+    name="brats",
+    sign="files of one case are named after their sequences",
+    recognises=is_brats,
+    read=read_brats,
+    has_dataset_json=False,
+    beside_dataset_json=True,
+)

@@ -1,0 +1,41 @@
+"""A task of the Medical Segmentation Decathlon with one channel.
+
+Reference: Antonelli et al., The Medical Segmentation Decathlon, arXiv 2106.05735.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ..volumes.intensity import Modality
+from .dataset_json import Case, listed_cases, read_dataset_json, stated_modality
+from .layout import Layout, Section, listed_images, numbered_labels
+
+
+def is_msd(root: Path, content: Mapping[str, Any] | None) -> bool:
+    """Whether dataset.json states a modality and lists images."""
+    return bool(listed_images(content)) and isinstance((content or {}).get("modality"), dict)
+
+
+def read_msd(root: Path, section: Section, modality: Modality | None) -> list[Case]:
+    """Cases of a section, see `read_datalist`.
+
+    Raises:
+        InputError: the official validation is asked for; see `listed_cases` and `stated_modality`.
+    """
+    if section == "official_validation":
+        raise InputError(f"{root}: layout 'msd' has no validation list of its own. Use section 'validation'.")
+    stated = stated_modality(root, read_dataset_json(root).get("modality"), modality)
+    return [c | {"modality": stated} for c in listed_cases(root, "test" if section == "test" else "training")]
+
+
+MSD = Layout(
+    name="msd",
+    sign="dataset.json has modality and lists other images than amos_",
+    recognises=is_msd,
+    read=read_msd,
+    labels=numbered_labels,
+)

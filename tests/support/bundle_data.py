@@ -1,0 +1,80 @@
+"""A small data set such as a segmentation bundle is for, by its configuration and metadata."""
+
+import json
+
+import numpy as np
+from brats_volumes import write_brats
+from bundle_configs import label_names, read_json
+from drawn_labels import write_structure_set
+from volume_files import ct_voxels, save_nifti, write_dicom_series
+
+from meddino_components.data.volumes.dicom import read_series
+
+_SHAPE = (48, 40, 4)
+
+
+def write_data_of(bundle, root, n_cases=5):
+    """Write labelled cases in the layout that the bundle states, with its labels and its modality."""
+    train = read_json(bundle, "train")
+    layout, modality = train["dataset_layout"] or "amos", train["modality"] or "ct"
+    return WRITERS[layout](root, label_names(bundle), modality, n_cases)
+
+
+def small_case(seed, names, modality):
+    """(int16 [X, Y, Z], labels uint8): a box of its own brightness for each label, in tissue and air."""
+    rng, labels = np.random.default_rng(seed), np.zeros(_SHAPE, np.uint8)
+    row, column = rng.integers(4, 12, 2)
+    bands = np.array_split(np.arange(row, row + 32), len(names) - 1)
+    for label, rows in zip(sorted(names)[1:], bands, strict=True):
+        labels[rows[0] : rows[-1] + 1, column : column + 20] = label
+    image = rng.normal(40, 20, _SHAPE) + 150.0 * (labels > 0) + 10.0 * labels
+    image[:3] = -1000
+    return (image if modality == "ct" else image.clip(0)).astype(np.int16), labels
+
+
+def _nifti_set(prefix, image_end, listing):
+    def write(root, names, modality, n_cases):
+        cases = []
+        for number in range(1, n_cases + 1):
+            image, labels = small_case(number, names, modality)
+            case = f"{prefix}_{number:04d}"
+            save_nifti(root / "imagesTr" / f"{case}{image_end}.nii.gz", image, spacing_mm=(6, 6, 10))
+            save_nifti(root / "labelsTr" / f"{case}.nii.gz", labels, spacing_mm=(6, 6, 10))
+            cases.append({"image": f"./imagesTr/{case}.nii.gz", "label": f"./labelsTr/{case}.nii.gz"})
+        content = listing(names, modality.upper(), cases)
+        (root / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
+        return root
+
+    return write
+
+
+def _listed(names, modality, cases):
+    return {"modality": {"0": modality}, "labels": names, "training": cases, "validation": [], "test": []}
+
+
+def _nnunet(names, modality, cases):
+    labels = {name: label for label, name in names.items()}
+    channels = {"channel_names": {"0": modality}, "file_ending": ".nii.gz"}
+    return {**channels, "labels": labels, "numTraining": len(cases)}
+
+
+def _dicom(root, names, modality, n_cases):
+    for number in range(1, n_cases + 1):
+        folder, uid = root / f"patient_{number}", f"1.2.826.0.1.3680043.9.9999.{number}"
+        voxels = ct_voxels(number, _SHAPE)
+        write_dicom_series(folder, voxels, series_uid=uid, patient_id=f"P{number}")
+        bands = np.array_split(np.arange(10, 40), len(names) - 1)
+        masks = {name: np.zeros(_SHAPE, bool) for label, name in names.items() if label}
+        for mask, rows in zip(masks.values(), bands, strict=True):
+            mask[rows[0] : rows[-1] + 1, 12:28] = True
+        write_structure_set(folder / "structures.dcm", masks, read_series(folder).affine, series_uid=uid)
+    return root
+
+
+WRITERS = {
+    "amos": _nifti_set("amos", "", _listed),
+    "msd": _nifti_set("case", "", _listed),
+    "nnunet_raw": _nifti_set("case", "_0000", _nnunet),
+    "brats": lambda root, names, modality, n_cases: write_brats(root, n_cases=n_cases),
+    "dicom": _dicom,
+}
