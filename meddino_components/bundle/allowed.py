@@ -35,7 +35,7 @@ _OURS = {
         ComparisonPictures Dice EvaluatedModel HausdorffDistance OrganDice SegmentationReport SurfaceDice held_out_cases
         """),
     "export": _words("ExportedNetwork compile_with_tensorrt"),
-    "features": _words("ReferenceSlices write_volume_features"),
+    "features": _words("FeaturePictures LabelledSlices ReferenceSlices write_volume_features"),
     "inference": _words("""
         AutocastInferer CaseEvaluator VolumeInferer WriteCased has_dropout model_settings network_of_model
         supports_bfloat16 supports_low_precision
@@ -45,8 +45,9 @@ _OURS = {
     "networks": _words("DINOHead MedDinoSegmenter"),
     "placement": _words("on_device shard"),
     "probing": _words("""
-        DecoderTraining evaluate_classification evaluate_patches evaluate_segmentation run_sweep segmentation_folds
-        segmentation_label_names
+        Bootstrap DecoderTraining Encoding GatedAttention KNearestNeighbours LinearLayer LogisticRegression
+        SegmentationSet SweepModels Vectors evaluate_classification evaluate_patches evaluate_segmentation run_sweep
+        segmentation_folds segmentation_label_names
         """),
     "processes": _words("join_processes loader_processes"),
     "self_distillation": _words("""
