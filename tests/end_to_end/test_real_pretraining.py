@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command_lines import REPOSITORY, environment, run_command
 
-# the TotalSegmentator classes of AMOS's organs 1 to 15; 255, which is none, leaves out the aorta, pancreas and duodenum:
-# one or two test slabs show them, too few for an interval of a mean over organs
+# the TotalSegmentator classes of AMOS's organs 1 to 15; 255, which is none, leaves out the aorta, pancreas and
+# duodenum: one or two test slabs show them, too few for an interval of a mean over organs
 TOTALSEGMENTATOR = (1, 2, 3, 4, 15, 5, 6, 255, 63, 255, 8, 9, 255, 21, 22)
 
 # of the three stages; a part of the laptop's, whose gain is in benchmarks/results/pretraining_gain_cpu.md
