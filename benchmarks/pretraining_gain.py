@@ -26,6 +26,7 @@ from common import RESULTS, write_results
 
 from meddino_components.data import AMOS_LABELS
 from meddino_components.features.slab_split import Slab, split_slabs
+from meddino_components.probing.statistics.intervals import Interval
 
 BUNDLES = Path(__file__).parent.parent / "bundles"
 PRETRAIN = BUNDLES / "meddinov3_pretrain" / "configs"
@@ -176,25 +177,26 @@ def rows_of(
             "encoder": name,
             "k-NN organ score": f"{scores['knn']:.3f}",
             "gain over random weights (95 %)": gains.get("knn", "-"),
-            "linear probe": f"{scores['linear']:.3f}",
-            "its gain (95 %)": gains.get("linear", "-"),
+            "logistic regression": f"{scores['logistic']:.3f}",
+            "its gain (95 %)": gains.get("logistic", "-"),
             "Dice after fine-tuning, by seed": ", ".join(f"{value:.3f}" for value in tuned) or "-",
         }
 
     first = stages[0]
     rows = [
-        row(name, {probe: first[probe]["scores"][name] for probe in ("knn", "linear")}, {})
+        row(name, {probe: first[probe]["scores"][name] for probe in ("knn", "logistic")}, {})
         for name in ("raw pixels", "random weights")
     ]
     notes = []
     for number, found in enumerate(stages, start=1):
-        gains = {probe: found[probe]["gain_over"]["random weights"] for probe in ("knn", "linear")}
-        shown = {probe: f"{g['value']:+.3f} ({g['low']:+.3f} to {g['high']:+.3f})" for probe, g in gains.items()}
+        gains = {probe: found[probe]["gain_over"]["random weights"] for probe in ("knn", "logistic")}
+        shown = {probe: Interval(**gain).text(signed=True) for probe, gain in gains.items()}
         rows.append(row(f"after stage {number}", {probe: found[probe]["scores"]["encoder"] for probe in gains}, shown))
-        says = "excludes" if gains["knn"]["low"] > 0 or gains["knn"]["high"] < 0 else "includes"
+        of_knn = Interval(**gains["knn"])
+        says = "excludes 0" if of_knn.excludes_zero else "includes 0" if of_knn.has_bounds else "is missing"
         warned = len(found["collapse_warnings"])
         notes.append(
-            f"Stage {number}: {found['seconds']} s; the interval of the k-NN gain {says} 0; "
+            f"Stage {number}: {found['seconds']} s; the interval of the k-NN gain {says}; "
             f"{warned or 'no'} warning{'' if warned == 1 else 's'} of collapse."
         )
     if dice:
@@ -209,7 +211,11 @@ def main() -> None:
     parser.add_argument("--image", type=Path, required=True, help="a CT")
     parser.add_argument("--label", type=Path, required=True, help="its organs, on the same grid")
     parser.add_argument(
-        "--classes", type=int, nargs=15, default=list(range(1, 16)), help="the label map's numbers of AMOS's 15 organs"
+        "--classes",
+        type=int,
+        nargs=15,
+        default=list(range(1, 16)),
+        help="numbers of AMOS's 15 organs in the label map; leave out an organ with a number that it lacks",
     )
     parser.add_argument(
         "--work_dir", type=Path, required=True, help="gets all that the commands write; give it again to go on"

@@ -28,9 +28,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from meddino_components.embeddings import EmbeddingStore
-from meddino_components.probing.image_sets.evaluate import pooled
-from meddino_components.probing.probes.logistic_regression import LinearProbe
-from meddino_components.probing.probes.nearest_neighbours import nearest_neighbour_scores
+from meddino_components.probing import KNearestNeighbours, LabelledFeatures, LogisticRegression, Probe, Vectors
 
 OURS, PEER = "ours", "scikit-learn"
 SPLITS = ("train", "test")
@@ -63,24 +61,25 @@ def our_store(folder: Path, split: str, n: int) -> EmbeddingStore:
 
 def read(folder: Path, settings: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
     """Training embeddings, their classes, test embeddings."""
-    training, test = (pooled(our_store(folder, split, settings[split]).read(), "cls", "mean") for split in SPLITS)
+    training, test = (Vectors().of(our_store(folder, split, settings[split]).read()) for split in SPLITS)
     return training, torch.from_numpy(np.load(folder / "classes.npy")), test
 
 
-def knn(arrays: tuple[Tensor, Tensor, Tensor], settings: dict[str, Any]) -> NDArray[np.float32]:
-    scores = nearest_neighbour_scores(
-        *arrays, n_classes=settings["classes"], n_neighbours=settings["neighbours"], weights="uniform"
-    )
-    return scores.numpy()
+def probe_of(step: str, settings: dict[str, Any]) -> Probe:
+    if step == "knn":
+        return KNearestNeighbours(n_neighbours=settings["neighbours"], weights="uniform")
+    return LogisticRegression(l2=settings["l2"], tolerance=settings["tolerance"])
 
 
-def logistic(arrays: tuple[Tensor, Tensor, Tensor], settings: dict[str, Any]) -> NDArray[np.float32]:
+def scores_of(step: str, arrays: tuple[Tensor, Tensor, Tensor], settings: dict[str, Any]) -> NDArray[np.float32]:
     training, classes, test = arrays
-    probe = LinearProbe(l2=settings["l2"], tolerance=settings["tolerance"])
-    return probe.fit(training, classes, n_classes=settings["classes"]).scores(test).numpy()
+    features = LabelledFeatures(
+        vectors={"train": training, "test": test}, targets={"train": classes}, n_classes=settings["classes"]
+    )
+    return probe_of(step, settings).score(features).scores.numpy()
 
 
-PROBES = {"knn": knn, "logistic": logistic}
+PROBES = ("knn", "logistic")
 
 
 def calls_of(
@@ -89,9 +88,9 @@ def calls_of(
     """What is timed; probes leave their scores in ``answers``."""
     if step == "read":
         return {OURS: lambda: read(folder, settings), PEER: lambda: sklearn_peer.read(folder)}
-    our_probe, their_probe = PROBES[step], getattr(sklearn_peer, step)
+    their_probe = getattr(sklearn_peer, step)
     return {
-        OURS: lambda: answers.update({OURS: our_probe(ours, settings)}),
+        OURS: lambda: answers.update({OURS: scores_of(step, ours, settings)}),
         PEER: lambda: answers.update({PEER: their_probe(theirs, settings)}),
     }
 
@@ -130,7 +129,7 @@ def main() -> None:
     if args.alone:
         folder, step, given = Path(args.alone[0]), args.alone[1], json.loads(args.alone[2])
         torch.set_num_threads(given["threads"])
-        sklearn_peer.report_alone(lambda: PROBES[step](read(folder, given), given))
+        sklearn_peer.report_alone(lambda: scores_of(step, read(folder, given), given))
         return
     names = ("train", "test", "width", "classes", "neighbours", "l2", "tolerance", "threads")
     settings = {name: getattr(args, name) for name in names}

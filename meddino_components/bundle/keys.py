@@ -203,16 +203,13 @@ GROUPS: dict[str, dict[str, Kind]] = {
             mapping(), "a list of metrics, such as {'_target_': 'meddino_components.evaluation.Dice'}", at_least=1
         ),
         "n_pictures": _COUNT,
-        "n_neighbours": _POSITIVE,
+        "probes": several(mapping(), "a list of components, {'_target_': ...}", at_least=1),
         "n_resamples": _COUNT,
         "include_background": _FLAG,
         "layout": text("the name of a layout"),
         "vector": choice("cls", "mean_patch"),
         "pooling": choice("mean", "max"),
         "decoders": optional(several(choice("linear", "conv_2d", "conv_3d"), "a list of linear, conv_2d, conv_3d")),
-        "attention_epochs": _COUNT,
-        "attention_learning_rate": _RATE,
-        "attention_max_instances": _POSITIVE,
         "attention_maps": _COUNT,
     },
     "Machine": {

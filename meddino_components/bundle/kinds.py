@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from ..errors import InputError
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -198,6 +200,28 @@ def device() -> Kind:
         return found
 
     return Kind("a device of this machine, such as cpu or cuda:0", read)
+
+
+def read_fields(component: object, **kinds: Kind) -> None:
+    """Check fields of a frozen dataclass in its ``__post_init__``, and set each to the value that is meant.
+
+    Args:
+        component: the dataclass's instance.
+        kinds: what each field takes, by the field's name.
+
+    Raises:
+        InputError: names the component, the field, its value and what is expected.
+    """
+    for field, kind in kinds.items():
+        value = getattr(component, field)
+        if value is None and kind.optional:
+            continue
+        try:
+            # the only write to the frozen component, before anybody sees it
+            object.__setattr__(component, field, kind.read(value))
+        except (ValueError, TypeError, OverflowError) as error:
+            expected = kind.expected + (" or None" if kind.optional else "")
+            raise InputError(f"{field} of {type(component).__name__} is {value!r}; expected {expected}") from error
 
 
 def _bounds(low: float | None, high: float | None) -> str:

@@ -1,12 +1,39 @@
-"""What frozen features are worth: probes, small decoders, their statistics and tables, sweeps."""
+"""How good frozen features are: probes, small decoders, statistics, tables and sweeps."""
 
+from .encoding import Encoding
 from .image_sets.evaluate import evaluate_classification
+from .image_sets.vectors import Vectors
 from .patches.evaluate import evaluate_patches
-from .segmentation import DecoderTraining, evaluate_segmentation, segmentation_folds, segmentation_label_names
+from .probes.gated_attention import GatedAttention
+from .probes.linear_layer import LinearLayer
+from .probes.logistic_regression import LogisticRegression
+from .probes.nearest_neighbours import KNearestNeighbours
+from .probes.probe import LabelledFeatures, Probe, ProbeScores
+from .segmentation import (
+    DecoderTraining,
+    SegmentationSet,
+    evaluate_segmentation,
+    segmentation_folds,
+    segmentation_label_names,
+)
+from .statistics.bootstrap import Bootstrap
+from .sweep.models import SweepModels
 from .sweep.run import run_sweep
 
 __all__ = [
+    "Bootstrap",
     "DecoderTraining",
+    "Encoding",
+    "GatedAttention",
+    "KNearestNeighbours",
+    "LabelledFeatures",
+    "LinearLayer",
+    "LogisticRegression",
+    "Probe",
+    "ProbeScores",
+    "SegmentationSet",
+    "SweepModels",
+    "Vectors",
     "evaluate_classification",
     "evaluate_patches",
     "evaluate_segmentation",

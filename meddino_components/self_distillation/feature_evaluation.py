@@ -1,4 +1,4 @@
-"""Judge the teacher's features on fixed slices while it trains."""
+"""Evaluate the teacher's features on fixed slices while it trains."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
 
-from ..embeddings import Encoder, backbone_encoder
-from ..features.feature_map_sheet import write_feature_maps
-from ..features.patch_features import SliceFeatures, extract_features
+from ..embeddings import backbone_encoder
+from ..features import FeaturePictures, LabelledSlices
+from ..features.labelled_slices import EncodedSlices
+from ..features.patch_features import SliceFeatures
 from ..files import ResultFiles
 from ..networks import DinoVisionTransformer
 from ..pictures.blank_figure import require_matplotlib
-from ..pictures.slice_choice import evenly_spaced
 from ..placement.devices import unwrap
-from ..probing.patches.feature_scores import feature_scores
+from ..probing.patches.feature_scores import SplitFeatures, feature_scores
+from ..probing.probes.probe import Probe, check_probes
 from ..processes import rank_and_size
 from ..training.iteration_lines import IterationLines, forget_metrics
 
@@ -34,71 +35,55 @@ _NAME = re.compile(r"iteration_(\d+)")
 
 
 class FeatureEvaluation:
-    """Handler: k-NN and linear probe of the EMA teacher on held-out slices, and pictures of its features.
+    """Handler that scores the EMA teacher's features on held-out slices while it trains, and draws them.
 
     Scores (see `feature_scores`) go to ``engine.state.metrics`` as ``features/<score>`` until the next iteration
     begins, and as a line to ``output_dir/feature_scores.jsonl``. Pictures go to
-    ``output_dir/feature_maps/iteration_000123.png``, written whole or not at all; the ``.npz`` beside each holds the
-    components that keep the colours of the next one comparable. A new run is evaluated before its first iteration, too.
+    ``output_dir/feature_maps/iteration_000123.png``, each written completely or not at all; the ``.npz`` next to each
+    holds the components by which the next picture gets comparable colours. A new run is also evaluated before its first
+    iteration.
 
-    Training is not disturbed: no random number is drawn, no loader started, and the teacher's mode is put back. All
-    processes encode the slices (a sharded network needs every one of them); the first alone probes and draws, the
-    others wait and get its scores.
+    Training is not disturbed: no random number is drawn, no loader is started, and the teacher's mode is restored. All
+    processes encode the slices, since a sharded network needs every one of them. Only the first process runs the probes
+    and draws; the others wait and receive its scores.
 
-    Attach it after `TrainingCheckpoint`, which says at which iteration a resumed run begins, and before logs.
+    Attach it after `TrainingCheckpoint`, which sets the iteration at which a resumed run begins, and before the logs.
 
     Args:
         network: `StudentTeacher`, or that in DDP.
-        test_slices: held-out slices, see `ReferenceSlices`; they are drawn, and scored if there are ``train_slices``.
-        output_dir: folder of the run.
-        train_slices: slices from which the probes learn; None draws pictures only.
-        n_classes: classes of the labels, background included; needed with ``train_slices``.
-        interval: iterations or epochs between evaluations.
-        unit: of the interval.
-        n_neighbours: of k-NN.
-        l2: of the linear probe.
-        min_purity: share of a patch that its class has to fill.
-        include_background: let probes learn and find background, too; the organ score is over organs either way.
-        batch_size: slices encoded at once.
-        n_pictures: test slices drawn, evenly spaced; 0 draws none.
-        n_points: points of cosine similarity in each.
-        window: (low, high) grey window of pictures in the images' units; None is taken from the slices.
+        slices: labelled slices; features are scored if there are training slices among them, and drawn in any case.
+        output_dir: output folder of the run.
+        interval: number of iterations or epochs between evaluations.
+        unit: unit of the interval.
+        probes: probes that score the features; required if there are training slices.
+        pictures: settings of the pictures.
 
     Raises:
-        InputError: matplotlib is not installed but pictures are wanted; a label beyond ``n_classes``.
-        ValueError: ``train_slices`` without ``n_classes``, an unknown unit, an interval below 1.
+        InputError: pictures are wanted but matplotlib is not installed, a label is beyond the names, or there are
+            training slices but no probes, or a probe that reads bags.
+        ValueError: the unit is unknown, or the interval is below 1.
     """
 
     def __init__(
         self,
         *,
         network: nn.Module,
-        test_slices: Sequence[Mapping[str, Any]],
+        slices: LabelledSlices,
         output_dir: str | Path,
-        train_slices: Sequence[Mapping[str, Any]] | None = None,
-        n_classes: int | None = None,
         interval: int = 1,
         unit: Literal["epoch", "iteration"] = "epoch",
-        n_neighbours: int = 20,
-        l2: float = 1.0,
-        min_purity: float = 0.5,
-        include_background: bool = False,
-        batch_size: int = 8,
-        n_pictures: int = 4,
-        n_points: int = 3,
-        window: tuple[float, float] | None = None,
+        probes: Sequence[Probe] = (),
+        pictures: FeaturePictures | None = None,
     ) -> None:
-        if train_slices is not None and n_classes is None:
-            raise ValueError("train_slices are to be scored: n_classes is needed")
+        if slices.train is not None:
+            check_probes(probes, has_bags=False)
         if unit not in ("epoch", "iteration") or interval < 1:
             raise ValueError(f"expected an interval of at least 1 epoch or iteration, got {interval} {unit}")
-        self.network, self.train_slices, self.test_slices = network, train_slices, test_slices
-        self.n_classes, self.n_neighbours, self.l2 = n_classes, n_neighbours, l2
-        self.min_purity, self.include_background, self.batch_size = min_purity, include_background, batch_size
+        self.network, self.slices, self.probes = network, slices, probes
         self.interval, self.unit = interval, unit
-        if n_pictures:
+        self.pictures = pictures or FeaturePictures()
+        if self.pictures.n_pictures:
             require_matplotlib("feature maps", otherwise="set n_pictures to 0")
-        self.n_pictures, self.n_points, self.window = n_pictures, n_points, window
         self.maps_dir = Path(output_dir) / "feature_maps"
         self.lines = IterationLines(Path(output_dir) / "feature_scores.jsonl")
 
@@ -125,63 +110,47 @@ class FeatureEvaluation:
         was_training = backbone.training
         backbone.eval()
         encoder = backbone_encoder(backbone, _gathering_forward(self.network, backbone))
-        training = None if self.train_slices is None else self._features(encoder, self.train_slices)
-        test = self._features(encoder, self.test_slices)
+        found = self.slices.encode(encoder, patch_size=backbone.patch_size)
         if isinstance(self.network, FSDPModule):
             self.network.reshard()
         backbone.train(was_training)
         rank, n_ranks = rank_and_size()
         shared: list[Any] = [None]
         if rank == 0:
-            shared = [self._report(engine.state.iteration, training, test)]
+            shared = [self._report(engine.state.iteration, found)]
         if n_ranks > 1:
             dist.broadcast_object_list(shared)
         engine.state.metrics |= {_PREFIX + name: score for name, score in shared[0].items()}
 
-    def _features(self, encoder: Encoder, slices: Sequence[Mapping[str, Any]]) -> SliceFeatures:
-        return extract_features(
-            encoder,
-            slices,
-            patch_size=unwrap(self.network).teacher.backbone.patch_size,
-            n_classes=None if self.train_slices is None else self.n_classes,
-            min_purity=self.min_purity,
-            include_background=self.include_background,
-            batch_size=self.batch_size,
-        )
-
-    def _report(self, iteration: int, training: SliceFeatures | None, test: SliceFeatures) -> dict[str, float]:
+    def _report(self, iteration: int, found: EncodedSlices) -> dict[str, float]:
         scores = {}
-        if training is not None and self.n_classes is not None:
-            settings: dict[str, Any] = {"n_neighbours": self.n_neighbours, "l2": self.l2}
-            scores = feature_scores(training, test, n_classes=self.n_classes, **settings)
+        if found.training is not None:
+            features = SplitFeatures(training=found.training, test=found.test, n_classes=self.slices.n_classes)
+            scores = feature_scores(features, self.probes)
             self.lines.append(iteration, scores)
             logger.info("iteration %d: %s", iteration, ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
-        if self.n_pictures:
-            self._draw(iteration, test, scores)
+        if self.pictures.n_pictures:
+            self._draw(iteration, found.test, scores)
         return scores
 
     def _draw(self, iteration: int, test: SliceFeatures, scores: Mapping[str, float]) -> None:
-        chosen = evenly_spaced(len(self.test_slices), self.n_pictures)
         note = ", ".join(f"{name.replace('_', ' ')} {score:.3f}" for name, score in scores.items() if "organ" in name)
         self.maps_dir.mkdir(parents=True, exist_ok=True)
         name = f"iteration_{iteration:06d}"
         with ResultFiles() as files:
-            colours = write_feature_maps(
+            colours = self.pictures.draw(
                 files.path(self.maps_dir / f"{name}.png"),
-                slices=[self.test_slices[k] for k in chosen],
-                patches=test.patches[chosen],
-                grid=test.grid,
+                self.slices.test,
+                test,
                 title=f"EMA teacher, iteration {iteration:,}",
                 note=note,
-                n_points=self.n_points,
-                window=self.window,
                 previous=self._previous(iteration),
             )
             with files.path(self.maps_dir / f"{name}.npz").open("wb") as file:
                 np.savez(file, components=colours.scores.numpy())
 
     def _previous(self, iteration: int) -> Tensor | None:
-        """Components of the last picture before this iteration: a resumed run finds those of the run it resumes."""
+        """Components of the last picture before this iteration, which a resumed run finds in its folder."""
         numbers = [int(found[1]) for p in self.maps_dir.glob("*.npz") if (found := _NAME.fullmatch(p.stem))]
         earlier = [number for number in numbers if number < iteration]
         if not earlier:

@@ -2,37 +2,16 @@
 
 import json
 
-import numpy as np
 import pytest
 from command_lines import BENCHMARK, kill_after_cells, run_bundle
 from in_process import run_here
+from labelled_pictures import SMALL, medmnist, pictures
 from PIL import Image
 from visible_files import visible
 
 from meddino_components.data import label_names, read_datalist
 from meddino_components.embeddings import encoder_pass
 from meddino_components.errors import InputError
-
-SMALL = {"size_px": 32, "batch_size": 16, "num_workers": 0, "progress": False, "n_resamples": 200, "amp": False}
-
-
-def pictures(n, seed, *, planted):
-    """Pictures of two classes, told apart by where they are bright, or by nothing."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(n) % 2
-    images = rng.integers(80, 120, (n, 28, 28))
-    for image, label in zip(images, labels, strict=True):
-        half = label if planted else rng.integers(2)
-        image[:, 14 * half : 14 * half + 14] += 100
-    return images.astype(np.uint8), labels[:, None].astype(np.uint8)
-
-
-def medmnist(path, *, planted):
-    arrays = {}
-    for split, n, seed in (("train", 60, 1), ("val", 20, 2), ("test", 60, 3)):
-        arrays[f"{split}_images"], arrays[f"{split}_labels"] = pictures(n, seed, planted=planted)
-    np.savez_compressed(path, **arrays)
-    return path
 
 
 def classify(dataset, output, **changes):
@@ -66,7 +45,10 @@ def test_planted_classes_are_found_and_everything_is_written(tmp_path, monkeypat
         raise AssertionError("encoded again")
 
     monkeypatch.setattr(encoder_pass, "_encode", encode)
-    assert classify(tmp_path / "set.npz", tmp_path / "out", n_neighbours=20) == found
+    assert classify(tmp_path / "set.npz", tmp_path / "out", **{"probes::0::n_neighbours": 20}) == found
+    few = rows_of(classify(tmp_path / "set.npz", tmp_path / "out", **{"probes::0::n_neighbours": 1}))
+    assert few["encoder", "knn"] != rows["encoder", "knn"]
+    assert few["encoder", "linear"] == rows["encoder", "linear"]
 
 
 def test_where_nothing_is_planted_nothing_is_found(tmp_path):

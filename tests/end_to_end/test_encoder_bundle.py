@@ -41,7 +41,7 @@ def test_evaluation_compares_with_random_weights_and_raw_pixels(encoder, phantom
     run_here(["evaluate"], {**encoder, **settings}, bundle=PRETRAIN)
     rows = json.loads((tmp_path / "out" / "patches.json").read_text(encoding="utf-8"))["rows"]
     assert [(row["encoder"], row["probe"]) for row in rows] == [
-        (name, probe) for probe in ("knn", "linear") for name in ("encoder", "random weights", "raw pixels")
+        (name, probe) for probe in ("knn", "logistic") for name in ("encoder", "random weights", "raw pixels")
     ]
     assert "WITHIN ONE PATIENT" in (tmp_path / "out" / "patches.md").read_text(encoding="utf-8")
     assert (tmp_path / "out" / "feature_maps.png").stat().st_size > 10_000

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from command_lines import REPOSITORY, environment, run_command
 
-# the TotalSegmentator classes of AMOS's organs 1 to 15
-TOTALSEGMENTATOR = (1, 2, 3, 4, 15, 5, 6, 52, 63, 7, 8, 9, 19, 21, 22)
+# the TotalSegmentator classes of AMOS's organs 1 to 15; 255, which is none, leaves out the aorta, pancreas and
+# duodenum: one or two test slabs show them, too few for an interval of a mean over organs
+TOTALSEGMENTATOR = (1, 2, 3, 4, 15, 5, 6, 255, 63, 255, 8, 9, 255, 21, 22)
 
 # of the three stages; a part of the laptop's, whose gain is in benchmarks/results/pretraining_gain_cpu.md
 ITERATIONS_PER_EPOCH = (60, 15, 15)
@@ -39,7 +40,7 @@ def test_three_stages_teach_organs(tmp_path):
     assert [stage["collapse_warnings"] for stage in stages] == [[], [], []]
     for stage in stages:
         scores = stage["knn"]["scores"]
-        assert 0.1 < scores["random weights"] < 0.35
+        assert 0.1 < scores["random weights"] < 0.45
         assert scores["encoder"] > scores["random weights"]
     assert stages[-1]["units"] == 11
     last = stages[-1]["knn"]["gain_over"]["random weights"]

@@ -19,8 +19,8 @@ SMALL = {
     "n_resamples": 100,
     "amp": False,
     "random_start::depth": 2,
-    "attention_epochs": 10,
-    "attention_learning_rate": 2e-3,
+    "probes::3::epochs": 10,
+    "probes::3::learning_rate": 2e-3,
 }
 OPTIONS = {
     "table": "slides.csv",
@@ -129,7 +129,7 @@ def test_tables_that_do_not_fit(slides, tmp_path, options, message):
 
 
 def test_volumes_have_attention_and_pictures_have_none(tmp_path):
-    """Of volumes one slice says the class; attention is left out where it is turned off."""
+    """Of volumes one slice says the class; attention is left out where it is not among the probes."""
     rng = np.random.default_rng(0)
     arrays = {}
     for split, n in SPLITS.items():
@@ -143,7 +143,13 @@ def test_volumes_have_attention_and_pictures_have_none(tmp_path):
     run_here(["classify", "laptop"], {**common, "output_dir": str(tmp_path / "a")}, bundle=BENCHMARK)
     assert auc_of(tmp_path / "a")["raw pixels", "attention"]["value"] > 0.9
     changes = {"output_dir": str(tmp_path / "b"), "cache_dir": str(tmp_path / "a" / "embeddings")}
-    run_here(["classify", "laptop"], {**common, **changes, "attention_epochs": 0}, bundle=BENCHMARK)
+    without_attention = {key: value for key, value in common.items() if not key.startswith("probes::")}
+    probes = [
+        {"_target_": "meddino_components.probing.KNearestNeighbours"},
+        {"_target_": "meddino_components.probing.LinearLayer"},
+        {"_target_": "meddino_components.probing.LogisticRegression", "l2": [1.0, 10.0, 100.0, 1000.0]},
+    ]
+    run_here(["classify", "laptop"], {**without_attention, **changes, "probes": probes}, bundle=BENCHMARK)
     without = auc_of(tmp_path / "b")
     assert {probe for _, probe in without} == {"knn", "linear", "logistic"}
     assert without == {key: value for key, value in auc_of(tmp_path / "a").items() if key[1] != "attention"}

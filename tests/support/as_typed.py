@@ -57,7 +57,7 @@ SHORTER: dict[tuple[str, str], dict[str, object]] = {
     ("pretrain", "stage2_gram"): SHORT_STAGE,
     ("pretrain", "stage3_highres"): SHORT_STAGE,
     ("benchmark", "classify"): {**SMALL_ENCODER, "n_resamples": 50},
-    ("benchmark", "slides"): {**SMALL_ENCODER, "attention_epochs": 2, "n_resamples": 50},
+    ("benchmark", "slides"): {**SMALL_ENCODER, "probes::3::epochs": 2, "n_resamples": 50},
     ("benchmark", "patches"): SMALL_ENCODER,
     ("benchmark", "segment"): {**SMALL_ENCODER, "iterations": 1, "slices_per_batch": 1, "n_resamples": 50},
     ("benchmark", "sweep"): {

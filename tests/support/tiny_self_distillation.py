@@ -8,12 +8,14 @@ from ignite.engine import Events
 from monai.engines.utils import IterationEvents
 from tiny_student_teacher import tiny_batch, tiny_student_teacher
 
+from meddino_components.features import FeaturePictures, LabelledSlices
 from meddino_components.placement import shard
+from meddino_components.probing import KNearestNeighbours, LogisticRegression
 from meddino_components.self_distillation import SelfDistillationObjective, SelfDistillationTrainer, TeacherUpdate
 from meddino_components.self_distillation.collapse_monitor import CollapseMonitor
 from meddino_components.self_distillation.feature_evaluation import FeatureEvaluation
 
-N_CLASSES = 3
+LABEL_NAMES = ("background", "upper left", "lower right")
 
 
 class Settings:
@@ -42,12 +44,12 @@ def labelled_slices(seed, n=6, labels=True):
     return found
 
 
-def evaluation(network, folder, **settings):
+def evaluation(network, folder, *, n_pictures=4, label_names=LABEL_NAMES, **settings):
+    slices = LabelledSlices(train=labelled_slices(0), test=labelled_slices(1), label_names=label_names)
     given = {
-        "train_slices": labelled_slices(0),
-        "test_slices": labelled_slices(1),
-        "n_classes": N_CLASSES,
-        "n_neighbours": 3,
+        "slices": slices,
+        "probes": [KNearestNeighbours(n_neighbours=3), LogisticRegression()],
+        "pictures": FeaturePictures(n_pictures=n_pictures),
     }
     return FeatureEvaluation(network=network, output_dir=folder, **(given | settings))
 

@@ -17,7 +17,8 @@ from ...data.image_sets import Origins, Sample, Selection, Slide, Tiling, WholeS
 from ...errors import InputError
 from ...files import ResultFiles
 from ...pictures.blank_figure import blank_figure, save_figure
-from ..probes.gated_attention import BagScores, LabelledBags
+from ..probes.bags import LabelledBags
+from ..probes.probe import ProbeScores
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
@@ -33,7 +34,7 @@ _INCHES, _SLIDE_INCHES, _TILE_INCHES = 12.0, 5.5, 1.7
 
 
 def write_attention_maps(
-    folder: Path, slides: Selection, bags: LabelledBags, found: BagScores, *, n_maps: int
+    folder: Path, slides: Selection, bags: LabelledBags, found: ProbeScores, *, n_maps: int
 ) -> list[Path]:
     """Draw some test slides, evenly spaced in their order, as ``<number>_<sample>.png``.
 

@@ -1,30 +1,34 @@
-"""Frozen encoders on labelled slices: what k-NN and a linear probe find in their patches, beside controls."""
+"""Frozen encoders on labelled slices: how well probes recognise organs in their patches, compared with controls."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor
 
 from ...data.cases.patients import shared_patients
 from ...data.volumes.intensity import Modality
 from ...embeddings import FrozenEncoder, for_scans
 from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
-from ...features.feature_map_sheet import write_feature_maps
-from ...features.patch_features import SliceFeatures, extract_features
+from ...features import FeaturePictures, LabelledSlices
+from ...features.labelled_slices import Slices
 from ...files import OutputFolder, ResultFiles, writes_results
 from ...interruption import ends_on_signal
 from ...pictures.blank_figure import require_matplotlib
-from ...pictures.slice_choice import evenly_spaced
-from ..statistics.resampling import units_that_show
-from ..tables.probe_tables import TABLE_SUFFIXES, Row, plain, write_tables
-from .patch_rows import SplitFeatures, patch_rows
+from ..probes.probe import Probe, check_probes
+from ..statistics.bootstrap import Bootstrap
+from ..statistics.metrics import measure
+from ..tables.probe_tables import TABLE_SUFFIXES, plain, write_tables
+from ..tables.rows import Row, measured_rows
+from .feature_scores import SplitFeatures, patch_scores, probe_scores
 
 logger = logging.getLogger(__name__)
+
+_METRICS, _MAIN = ("organ score", "balanced accuracy", "AUC"), "organ score"
 
 
 @ends_on_signal("no table was written")
@@ -33,124 +37,103 @@ def evaluate_patches(
     *,
     encoders: Sequence[FrozenEncoder],
     controls: Sequence[FrozenEncoder],
-    train_slices: Sequence[Mapping[str, Any]],
-    test_slices: Sequence[Mapping[str, Any]],
-    label_names: Sequence[str],
+    slices: LabelledSlices,
+    probes: Sequence[Probe],
     output_dir: str | Path,
     modality: Modality = "ct",
     allow_same_patient: bool = False,
-    n_neighbours: int = 20,
-    l2: float = 1.0,
-    min_purity: float = 0.5,
-    include_background: bool = False,
-    batch_size: int = 8,
-    n_resamples: int = 10_000,
-    seed: int = 0,
-    n_pictures: int = 4,
-    n_points: int = 3,
-    window: tuple[float, float] | None = None,
+    bootstrap: Bootstrap | None = None,
+    pictures: FeaturePictures | None = None,
 ) -> list[Row]:
     """Score encoders' patches, and by how much they beat random weights and raw pixels.
 
-    The controls are as strong as they can be made simply: raw pixels are compared by Euclidean distance, since the
-    cosine would throw their brightness away. The organ score is the mean F1 over organs that the test slices show, the
-    AUC the mean over classes, for what is too rare to win a vote.
+    Raw pixels are compared by Euclidean distance, since the cosine would discard their brightness. The organ score is
+    the mean F1 over the organs that the test slices show. The AUC is a mean over classes; it also shows differences for
+    classes too rare ever to be predicted.
 
     Args:
-        encoders: the ones in question.
-        controls: what they have to beat.
-        train_slices: slices from which the probes learn, see `ReferenceSlices`.
-        test_slices: held-out slices.
-        label_names: of the classes by number, background first.
-        output_dir: gets ``patches.json``, ``.csv``, ``.md``, ``.tex`` and ``.png``, and a picture of each encoder's
-            features, ``feature_maps.png`` of the first.
-        modality: of the slices, for encoders that were trained on pictures.
-        allow_same_patient: let slices of one case be on both sides; the tables are then marked.
-        n_neighbours: of k-NN.
-        l2: of the linear probe.
-        min_purity: share of a patch that its class has to fill.
-        include_background: let probes learn and find background, too.
-        batch_size: slices encoded at once.
-        n_resamples: of the bootstrap over the test slices' units.
-        seed: of the bootstrap.
-        n_pictures: test slices drawn, evenly spaced; 0 draws none.
-        n_points: points of cosine similarity in each.
-        window: (low, high) grey window of the pictures; None is taken from the slices.
+        encoders: the encoders to evaluate.
+        controls: encoders that they have to beat.
+        slices: labelled slices for training and test.
+        probes: probes that score every encoder; none may read bags.
+        output_dir: output folder for ``patches.json``, ``.csv``, ``.md``, ``.tex`` and ``.png``, and for a picture of
+            each encoder's features: ``feature_maps.png`` for the first, ``feature_maps_2.png`` and so on.
+        modality: modality of the slices, by which they are windowed for encoders trained on pictures.
+        allow_same_patient: whether training and test may share patients; the tables then say so.
+        bootstrap: settings of the bootstrap over the test slices' units.
+        pictures: settings of the pictures of features.
 
     Returns:
-        a row for each encoder or control, and probe; ``more`` of each is its part of `feature_scores`.
+        one row for each encoder or control and each probe; its ``more`` holds its scores of `feature_scores`.
 
     Raises:
-        InputError: no encoder, names of encoders that recur, cases on both sides, a label beyond the names, patches
-            of several sizes, slices of a size that an encoder does not take, a file of the user's or another process in
-            ``output_dir``, or matplotlib is not installed.
-        ValueError: fewer than two test units with an organ.
+        InputError: there is no encoder or probe, names recur, a probe reads bags, training and test share patients, a
+            label is beyond the names, encoders differ in patch size or do not take the slices' size, ``output_dir``
+            holds a file of the user's or is used by another process, or matplotlib is not installed.
     """
     require_matplotlib("the pictures of the scores")
+    check_probes(probes, has_bags=False)
     everyone = encoders_and_controls(encoders, controls)
     _check_patches(everyone)
     OutputFolder(output_dir).check([_sheet_name(number) for number, _ in enumerate(encoders, start=1)])
-    shared = _shared_patients(train_slices, test_slices, allowed=allow_same_patient)
-    size_px = int(test_slices[0]["image"].shape[-1])
+    train_slices = slices.train or ()
+    shared = _shared_patients(train_slices, slices.test, allowed=allow_same_patient)
+    size_px = int(slices.test[0]["image"].shape[-1])
     for encoder in everyone:
-        check_size(encoder, int(train_slices[0]["image"].shape[-1]))
-    labelling: dict[str, Any] = {
-        "n_classes": len(label_names),
-        "min_purity": min_purity,
-        "include_background": include_background,
-    }
-
-    def features(encoder: FrozenEncoder, slices: Sequence[Mapping[str, Any]]) -> SliceFeatures:
-        encode, patch_size = for_scans(encoder, modality=modality), encoder.patch_size
-        return extract_features(encode, slices, patch_size=patch_size, batch_size=batch_size, **labelling)
-
-    found = {e.name: SplitFeatures(features(e, train_slices), features(e, test_slices)) for e in everyone}
-    rows = patch_rows(
-        found,
-        encoders,
-        controls,
-        n_classes=len(label_names),
-        n_neighbours=n_neighbours,
-        l2=l2,
-        n_resamples=n_resamples,
-        seed=seed,
-    )
-    folder = Path(output_dir)
-    _, labels, units = found[everyone[0].name].test.labelled_patches()
-    shown = units_that_show(labels[:, None] == torch.arange(len(label_names)), units)
+        check_size(encoder, size_px)
+    features = {encoder.name: _features(slices, encoder, modality) for encoder in everyone}
+    # the same for all encoders
+    _, truth, units = features[everyone[0].name].test.labelled_patches()
+    resamples = (bootstrap or Bootstrap()).resample(units)
+    measured: dict[tuple[str, str], dict[str, Tensor]] = {}
+    more = {}
+    for probe in probes:
+        for name, of_encoder in features.items():
+            scores = patch_scores(probe, of_encoder)
+            measured[name, probe.name] = measure(scores, truth, resamples, _METRICS)
+            more[name, probe.name] = probe_scores(probe, scores, of_encoder)
+    rows = measured_rows(measured, [control.name for control in controls], main=_MAIN, more=more)
     facts = {
         "set": "patches of labelled slices",
         "size_px": size_px,
-        "classes": list(label_names),
-        "samples": {"train": len(train_slices), "test": len(test_slices)},
+        "classes": list(slices.label_names),
+        "samples": {"train": len(train_slices), "test": len(slices.test)},
         # those with a labelled patch
-        "units": len(units.unique()),
+        "units": resamples.n_units,
         "unit": "slabs",
-        "shown_by": dict(zip(label_names, shown.tolist(), strict=True)),
+        "shown_by": resamples.shown_by(truth[:, None] == torch.arange(slices.n_classes), slices.label_names),
         "within_one_patient": bool(shared),
     }
-    heading = write_tables(folder, "patches", rows, facts, main="organ score")
-    logger.info("%s\n%s", heading, plain(rows, main="organ score"))
-    if n_pictures:
-        maps: dict[str, Any] = {"n_pictures": n_pictures, "n_points": n_points, "window": window}
-        _draw_features(folder, test_slices, {encoder.name: found[encoder.name].test for encoder in encoders}, **maps)
+    folder = Path(output_dir)
+    heading = write_tables(folder, "patches", rows, facts, main=_MAIN)
+    logger.info("%s\n%s", heading, plain(rows, main=_MAIN))
+    pictures = pictures or FeaturePictures()
+    for number, encoder in enumerate(encoders if pictures.n_pictures else (), start=1):
+        with ResultFiles() as files:
+            path = files.path(folder / _sheet_name(number))
+            pictures.draw(path, slices.test, features[encoder.name].test, title=encoder.name)
     return rows
 
 
+def _features(slices: LabelledSlices, encoder: FrozenEncoder, modality: Modality) -> SplitFeatures:
+    found = slices.encode(for_scans(encoder, modality=modality), patch_size=encoder.patch_size)
+    if found.training is None:
+        raise InputError("there are no slices from which probes could learn: give train slices")
+    return SplitFeatures(training=found.training, test=found.test, n_classes=slices.n_classes, metric=encoder.metric)
+
+
 def _check_patches(encoders: Sequence[FrozenEncoder]) -> None:
-    """Raises InputError where encoders do not cut slices into the same patches."""
+    """Raise InputError if encoders do not divide slices into the same patches."""
     if len({encoder.patch_size for encoder in encoders}) > 1:
         found = ", ".join(f"{encoder.name} {encoder.patch_size}" for encoder in encoders)
         raise InputError(
-            f"patches are of several sizes in pixels: {found}. Scores of patches can be compared where all encoders "
-            "cut slices alike: choose encoders of one patch size, and raw_pixels of the same"
+            f"patches are of several sizes in pixels: {found}. Scores of patches can only be compared between encoders "
+            "of one patch size: choose such encoders, and raw_pixels of the same size"
         )
 
 
-def _shared_patients(
-    train_slices: Sequence[Mapping[str, Any]], test_slices: Sequence[Mapping[str, Any]], *, allowed: bool
-) -> list[str]:
-    """Patients on both sides. Raises InputError where there are any and that is not allowed."""
+def _shared_patients(train_slices: Slices, test_slices: Slices, *, allowed: bool) -> list[str]:
+    """Patients in both training and test; raises InputError if there are any and that is not allowed."""
     shared = shared_patients(*([{"case_id": "?", **item} for item in slices] for slices in (train_slices, test_slices)))
     if shared and not allowed:
         raise InputError(
@@ -161,30 +144,6 @@ def _shared_patients(
     return shared
 
 
-def _draw_features(
-    folder: Path,
-    slices: Sequence[Mapping[str, Any]],
-    features: Mapping[str, SliceFeatures],
-    *,
-    n_pictures: int,
-    n_points: int,
-    window: tuple[float, float] | None,
-) -> None:
-    """A sheet of some slices for each encoder, by name."""
-    chosen = evenly_spaced(len(slices), n_pictures)
-    for number, (name, found) in enumerate(features.items(), start=1):
-        with ResultFiles() as files:
-            write_feature_maps(
-                files.path(folder / _sheet_name(number)),
-                slices=[slices[k] for k in chosen],
-                patches=found.patches[chosen],
-                grid=found.grid,
-                title=name,
-                n_points=n_points,
-                window=window,
-            )
-
-
 def _sheet_name(number: int) -> str:
-    """Of the features of an encoder; numbers begin with 1."""
+    """File name of an encoder's picture; numbers begin with 1."""
     return "feature_maps.png" if number == 1 else f"feature_maps_{number}.png"

@@ -1,4 +1,4 @@
-"""What k-NN and a linear probe find in the features of labelled slices.
+"""Scores of probes on the patches and vectors of labelled slices.
 
 Shapes: N patches, S slices, K classes (0 is background).
 """
@@ -6,100 +6,110 @@ Shapes: N patches, S slices, K classes (0 is background).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
 from ...errors import InputError
 from ...features.patch_features import SliceFeatures
-from ..probes.probe import Probe, both_probes
+from ..probes.probe import LabelledFeatures, Metric, Probe
 from ..statistics.class_counts import ClassCounts, balanced_accuracy, count_classes, mean_auc, organ_score
 
 SliceVector = Literal["cls", "mean_patch"]
 
 
-def patch_scores(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, n_classes: int) -> Tensor:
-    """A probe's scores [N, K] of the test slices' labelled patches.
+@dataclass(frozen=True, kw_only=True)
+class SplitFeatures:
+    """Features of one encoder.
+
+    Attributes:
+        training: features of the slices from which probes learn.
+        test: features of the slices on which probes are scored.
+        n_classes: number K of classes.
+        metric: how the encoder's vectors are compared.
+    """
+
+    training: SliceFeatures
+    test: SliceFeatures
+    n_classes: int
+    metric: Metric = "cosine"
+
+
+def patch_scores(probe: Probe, features: SplitFeatures) -> Tensor:
+    """A probe's scores [N, K] of the labelled patches of the test slices.
 
     Raises:
-        InputError: slices without labels, or no patch with one.
+        InputError: the slices have no labels, or no patch has one.
     """
-    features, labels, _ = training.labelled_patches()
-    test_features, test_labels, _ = test.labelled_patches()
+    vectors, labels, _ = features.training.labelled_patches()
+    test_vectors, test_labels, _ = features.test.labelled_patches()
     if not len(labels) or not len(test_labels):
         raise InputError("no patch of the reference slices has a label: lower min_purity or choose other slices")
-    return probe(features, labels, test_features, n_classes)
+    return _scores(probe, vectors, labels, test_vectors, features.n_classes, features.metric)
 
 
-def patch_counts(probe: Probe, training: SliceFeatures, test: SliceFeatures, *, n_classes: int) -> ClassCounts:
-    """Predict the labels of the test slices' patches and count by unit: the input of scores and of the bootstrap.
+def patch_counts(scores: Tensor, features: SplitFeatures) -> ClassCounts:
+    """Counts [U, K] of the patches' predicted and true classes, from the scores of `patch_scores`.
 
-    Returns:
-        counts [units, K], in the order of the units; those without a labelled patch are left out.
-
-    Raises:
-        InputError: slices without labels, or no patch with one.
+    Units are in ascending order; units without a labelled patch are left out.
     """
-    predicted = patch_scores(probe, training, test, n_classes=n_classes).argmax(1)
-    _, labels, units = test.labelled_patches()
-    return count_classes(predicted, labels, n_classes=n_classes, units=units.unique(return_inverse=True)[1])
+    _, labels, units = features.test.labelled_patches()
+    numbers = units.unique(return_inverse=True)[1]
+    return count_classes(scores.argmax(1), labels, n_classes=features.n_classes, units=numbers)
 
 
-def slice_auc(
-    probe: Probe, training: SliceFeatures, test: SliceFeatures, *, vector: SliceVector, n_classes: int
-) -> float:
+def slice_auc(probe: Probe, features: SplitFeatures, *, vector: SliceVector) -> float:
     """Mean AUC of which organs a slice shows, over the organs that some training and some test slices lack.
 
     Returns:
-        NaN where there is no such organ.
+        the mean, or NaN if there is no such organ.
 
     Raises:
-        InputError: slices without labels.
+        InputError: the slices have no labels.
     """
+    training, test = features.training, features.test
     if training.presence is None or test.presence is None:
         raise InputError("these slices have no labels: give cases with label files")
-    # an organ in all training slices, or in none, gives nothing to learn
+    # nothing can be learnt about an organ that all training slices show, or none
     varies = training.presence.any(0) & ~training.presence.all(0)
     if not bool(varies.any()):
         return float("nan")
     labels = training.presence[:, varies]
-    scores = probe(getattr(training, vector), labels, getattr(test, vector), labels.shape[1])
+    vectors, test_vectors = getattr(training, vector), getattr(test, vector)
+    scores = _scores(probe, vectors, labels, test_vectors, labels.shape[1], features.metric)
     return mean_auc(scores, test.presence[:, varies])
 
 
-def feature_scores(
-    training: SliceFeatures, test: SliceFeatures, *, n_classes: int, n_neighbours: int = 20, l2: float = 1.0
-) -> dict[str, float]:
-    """All scores of one encoder on held-out slices; what cannot be computed on these slices is left out.
-
-    Args:
-        training: slices from which the probes learn.
-        test: slices on which they are scored.
-        n_classes: K.
-        n_neighbours: of k-NN.
-        l2: of the linear probe.
+def feature_scores(features: SplitFeatures, probes: Sequence[Probe]) -> dict[str, float]:
+    """All scores of one encoder on held-out slices; scores that these slices cannot give are left out.
 
     Returns:
         ``patch_<probe>_organ_score`` (mean F1 over organs), ``patch_<probe>_balanced_accuracy``,
-        ``slice_<vector>_<probe>_auc``; ``<probe>`` is ``knn`` or ``linear``, ``<vector>`` ``cls`` or ``mean_patch``.
+        ``slice_<vector>_<probe>_auc``; ``<probe>`` is the probe's name, ``<vector>`` ``cls`` or ``mean_patch``.
     """
     scores: dict[str, float] = {}
-    for name, probe in both_probes(n_neighbours=n_neighbours, l2=l2).items():
-        counts = patch_counts(probe, training, test, n_classes=n_classes)
-        scores |= probe_scores(name, probe, counts, training, test, n_classes=n_classes)
+    for probe in probes:
+        scores |= probe_scores(probe, patch_scores(probe, features), features)
     return scores
 
 
-def probe_scores(
-    name: str, probe: Probe, counts: ClassCounts, training: SliceFeatures, test: SliceFeatures, *, n_classes: int
-) -> dict[str, float]:
-    """The part of `feature_scores` that one probe gives; ``counts`` are its `patch_counts`."""
-    total = counts.total()
+def probe_scores(probe: Probe, of_patches: Tensor, features: SplitFeatures) -> dict[str, float]:
+    """The part of `feature_scores` that one probe gives; ``of_patches`` are its `patch_scores`."""
+    total = patch_counts(of_patches, features).total()
     scores = {
-        f"patch_{name}_organ_score": float(organ_score(total)),
-        f"patch_{name}_balanced_accuracy": float(balanced_accuracy(total)),
+        f"patch_{probe.name}_organ_score": float(organ_score(total)),
+        f"patch_{probe.name}_balanced_accuracy": float(balanced_accuracy(total)),
     }
     vectors: tuple[SliceVector, ...] = ("cls", "mean_patch")
     for vector in vectors:
-        scores[f"slice_{vector}_{name}_auc"] = slice_auc(probe, training, test, vector=vector, n_classes=n_classes)
+        scores[f"slice_{vector}_{probe.name}_auc"] = slice_auc(probe, features, vector=vector)
     return {key: score for key, score in scores.items() if math.isfinite(score)}
+
+
+def _scores(probe: Probe, training: Tensor, labels: Tensor, test: Tensor, n_classes: int, metric: Metric) -> Tensor:
+    features = LabelledFeatures(
+        vectors={"train": training, "test": test}, targets={"train": labels}, n_classes=n_classes, metric=metric
+    )
+    return probe.score(features).scores

@@ -1,1 +1,1 @@
-"""Probes: from features and labels to scores."""
+"""Probes: components that turn labelled features into scores."""

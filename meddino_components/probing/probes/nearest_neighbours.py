@@ -5,13 +5,16 @@ Shapes: M training samples, N test samples, D width, K classes, k neighbours.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Metric = Literal["cosine", "euclidean"]
+from ...bundle.kinds import choice, number, optional, read_fields, whole
+from .probe import LabelledFeatures, Metric, Probe, ProbeScores
+
 Weights = Literal["softmax", "uniform", "distance"]
 
 # training samples compared at once; with the test samples below, 128 MiB of similarities in fp32
@@ -19,64 +22,73 @@ _TRAINING_CHUNK = 16_384
 _TEST_CHUNK = 2_048
 
 
-def nearest_neighbour_scores(
-    training_features: Tensor,
-    training_labels: Tensor,
-    test_features: Tensor,
-    *,
-    n_classes: int,
-    n_neighbours: int = 20,
-    metric: Metric = "cosine",
-    weights: Weights = "softmax",
-    temperature: float = 0.07,
-) -> Tensor:
-    r"""Share of the votes that each class gets from the nearest training samples.
+@dataclass(frozen=True, kw_only=True)
+class KNearestNeighbours(Probe):
+    r"""Share of the votes that each class receives from the nearest training samples.
 
-    A neighbour at cosine similarity s votes with the weight :math:`\exp(s / T)` (``softmax``, as DINO does), with 1
-    (``uniform``), or with 1 / d (``distance``), d being 1 - s or the Euclidean distance; neighbours at distance 0 then
-    outvote all others. Votes are divided by their sum.
+    The encoder's metric decides which samples are near: the cosine, or for raw pixels, whose length carries
+    information, the Euclidean distance. A neighbour at cosine similarity s votes with weight :math:`\exp(s / T)`
+    (``softmax``, as in DINO), with 1 (``uniform``), or with 1 / d (``distance``), where d is 1 - s or the Euclidean
+    distance; neighbours at distance 0 then outvote all others. Votes are divided by their sum.
 
-    Computed in the features' precision, at least fp32, on their device. Similarities are made chunk by chunk and only
-    the k best are kept: memory beyond the features is that of one chunk of each side and of the result.
+    Computations use the features' precision, at least fp32, and their device. Similarities are computed in chunks and
+    only the k best are kept, so that memory beyond the features is that of one chunk on each side and of the result.
 
-    Args:
-        training_features: [M, D].
-        training_labels: classes [M], or for several labels a sample 0 and 1 [M, K].
-        test_features: [N, D].
-        n_classes: K.
-        n_neighbours: k; all training samples where there are fewer.
-        metric: what is near; ``euclidean`` suits raw pixels, whose length says something.
-        weights: see above; ``softmax`` needs the cosine.
-        temperature: T of ``softmax``.
-
-    Returns:
-        [N, K]. With classes, rows sum to 1; with several labels, each column is the share of votes for its label.
+    Attributes:
+        n_neighbours: k; all training samples are used if there are fewer.
+        weights: weights of votes; None chooses by the metric: "softmax" for the cosine, "distance" for the distance.
+        temperature: temperature T of "softmax".
+        name: name in tables.
 
     Raises:
-        ValueError: no training sample, widths or numbers that do not match, a label beyond ``n_classes``, unknown or
-            incompatible settings.
+        InputError: the count is below 1, the weights are unknown, or the temperature is 0 or less.
 
     Reference: Caron et al., Emerging properties in self-supervised vision transformers, arXiv 2104.14294, section 4.1
     and appendix F.1; Wu et al., Unsupervised feature learning via non-parametric instance discrimination,
     arXiv 1805.01978, section 3.4.
     """
-    if metric not in ("cosine", "euclidean") or weights not in ("softmax", "uniform", "distance"):
-        raise ValueError(f"unknown metric {metric!r} or weights {weights!r}")
-    if weights == "softmax" and metric != "cosine":
-        raise ValueError("softmax weights need the cosine metric: a temperature has no meaning for raw distances")
-    targets = _targets(training_features, training_labels, test_features, n_classes)
-    k = min(n_neighbours, len(training_features))
-    parts = []
-    for rows in test_features.split(_TEST_CHUNK):
-        similarity, neighbours = _nearest(_prepared(rows, metric), training_features, k, metric)
-        votes = _votes(similarity, weights, metric, temperature)
-        of_classes = torch.einsum("nk,nkc->nc", votes, targets[neighbours].to(votes.dtype))
-        # divided at the end, and by what the classes got: sums of whole votes are exact, and a class that got all votes
-        # has exactly 1. Rounding would break such ties by chance, and the area under a ROC curve counts every one
-        total = votes.sum(1, keepdim=True) if training_labels.ndim == 2 else of_classes.sum(1, keepdim=True)
-        parts.append(of_classes / total)
-    dtype = torch.promote_types(test_features.dtype, torch.float32)
-    return torch.cat(parts) if parts else torch.zeros(0, n_classes, dtype=dtype, device=test_features.device)
+
+    n_neighbours: int = 20
+    weights: Weights | None = None
+    temperature: float = 0.07
+    name: str = "knn"
+
+    def __post_init__(self) -> None:
+        read_fields(
+            self,
+            n_neighbours=whole(1),
+            weights=optional(choice("softmax", "uniform", "distance")),
+            temperature=number(above=0),
+        )
+
+    def score(self, features: LabelledFeatures) -> ProbeScores:
+        """Shares of votes: rows sum to 1 for classes; with several labels each column is the share for its label.
+
+        Raises:
+            ValueError: there is no training sample, widths or numbers do not match, a label is beyond the classes, or
+                the metric is unknown or does not suit the weights.
+        """
+        metric, training, test = features.metric, features.vectors["train"], features.vectors["test"]
+        labels = features.targets["train"]
+        if metric not in ("cosine", "euclidean"):
+            raise ValueError(f"unknown metric {metric!r}")
+        weights = self.weights or ("softmax" if metric == "cosine" else "distance")
+        if weights == "softmax" and metric != "cosine":
+            raise ValueError("softmax weights need the cosine metric: a temperature has no meaning for raw distances")
+        targets = _targets(training, labels, test, features.n_classes)
+        k = min(self.n_neighbours, len(training))
+        parts = []
+        for rows in test.split(_TEST_CHUNK):
+            similarity, neighbours = _nearest(_prepared(rows, metric), training, k, metric)
+            votes = _votes(similarity, weights, metric, self.temperature)
+            of_classes = torch.einsum("nk,nkc->nc", votes, targets[neighbours].to(votes.dtype))
+            # divided at the end, and by what the classes got: sums of whole votes are exact, and a class that got all
+            # votes has exactly 1. Rounding would break such ties by chance, and the area under a ROC curve counts every
+            # one
+            total = votes.sum(1, keepdim=True) if labels.ndim == 2 else of_classes.sum(1, keepdim=True)
+            parts.append(of_classes / total)
+        none = torch.zeros(0, features.n_classes, dtype=_precision(test), device=test.device)
+        return ProbeScores(scores=torch.cat(parts) if parts else none)
 
 
 def _targets(training_features: Tensor, labels: Tensor, test_features: Tensor, n_classes: int) -> Tensor:
@@ -98,8 +110,12 @@ def _targets(training_features: Tensor, labels: Tensor, test_features: Tensor, n
     return targets.scatter_(1, labels.long()[:, None], 1)
 
 
+def _precision(features: Tensor) -> torch.dtype:
+    return torch.promote_types(features.dtype, torch.float32)
+
+
 def _prepared(features: Tensor, metric: Metric) -> Tensor:
-    features = features.to(torch.promote_types(features.dtype, torch.float32))
+    features = features.to(_precision(features))
     return F.normalize(features, dim=1) if metric == "cosine" else features
 
 

@@ -2,6 +2,13 @@
 
 from .decoder_training import DecoderTraining
 from .evaluate import evaluate_segmentation
-from .folds import Fold, segmentation_folds, segmentation_label_names
+from .folds import Fold, SegmentationSet, segmentation_folds, segmentation_label_names
 
-__all__ = ["DecoderTraining", "Fold", "evaluate_segmentation", "segmentation_folds", "segmentation_label_names"]
+__all__ = [
+    "DecoderTraining",
+    "Fold",
+    "SegmentationSet",
+    "evaluate_segmentation",
+    "segmentation_folds",
+    "segmentation_label_names",
+]

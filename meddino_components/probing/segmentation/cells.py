@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...embeddings import FrozenEncoder
@@ -23,19 +22,19 @@ from .decoder_training import DecoderTraining, train_decoder
 from .map_crops import MappedCase
 from .prediction import predict_labels
 
-_VERSION = 1  # of training and scoring; in the identity of a cell
-_POINTS = 100  # of a loss curve
+_VERSION = 1  # version of training and scoring, part of a cell's identity
+_POINTS = 100  # points of a loss curve
 
 _METRIC = Dice()
 
 
 @dataclass(frozen=True)
 class DecodedFold:
-    """What a decoder gave on the test cases of a fold.
+    """Results of a decoder on the test cases of a fold.
 
     Attributes:
-        dice: by case and class name, NaN where the reference lacks the class.
-        loss: means over equal parts of the training.
+        dice: Dice by case and class name, NaN if the reference lacks the class.
+        loss: mean losses of equal parts of the training.
     """
 
     dice: dict[str, dict[str, float]]
@@ -44,18 +43,15 @@ class DecodedFold:
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderCell:
-    """What is computed, and where it is kept.
+    """A decoder to be trained and scored, and the folder of its results.
 
     Attributes:
         place: folder of the cell.
-        encoder: whose maps these are.
-        decoder: name, see `map_decoder`.
+        encoder: encoder that computed the maps.
+        decoder: name of the decoder, see `map_decoder`.
         train, test: cases with the encoder's maps.
-        label_names: of the classes by number, background first.
-        training: the recipe.
-        seed: of weights and crops.
-        device: where the decoder runs.
-        amp: multiply in bfloat16.
+        label_names: class names by number, background first.
+        training: settings of the training.
     """
 
     place: Path
@@ -65,12 +61,9 @@ class DecoderCell:
     test: Sequence[MappedCase]
     label_names: Sequence[str]
     training: DecoderTraining
-    seed: int
-    device: torch.device | str
-    amp: bool
 
     def finished(self) -> DecodedFold | None:
-        """The result of an earlier run with the same encoder, cases and settings."""
+        """The result of an earlier run with the same encoder, cases and settings; None if there is none."""
         found = finished_cell(self.place, self._identity())
         if found is None:
             return None
@@ -78,7 +71,7 @@ class DecoderCell:
         return DecodedFold(dice, found["loss"])
 
     def compute(self, on_step: Callable[[float], None]) -> DecodedFold:
-        """Train, predict and score; labels on the square go beside the result, for pictures."""
+        """Train, predict and score; the labels on the square are kept with the result, for pictures."""
         losses: list[float] = []
 
         def step(loss: float) -> None:
@@ -91,16 +84,13 @@ class DecoderCell:
             training=self.training,
             n_classes=len(self.label_names),
             patch_size=self.encoder.patch_size,
-            device=self.device,
-            amp=self.amp,
-            seed=self.seed,
             on_step=step,
         )
-        dice = {}
+        dice, device, amp = {}, self.training.device, self.training.in_bfloat16
         self.place.mkdir(parents=True, exist_ok=True)
         with AtomicFiles() as files:
             for number, case in enumerate(self.test):
-                native, fitted = predict_labels(decoder, case, device=self.device, amp=self.amp)
+                native, fitted = predict_labels(decoder, case, device=device, amp=amp)
                 dice[case.case_id] = self._dice(native, case)
                 np.savez_compressed(files.path(self._labels_path(number)), labels=fitted)
         curve = [float(np.mean(part)) for part in np.array_split(losses, min(_POINTS, len(losses)))]
@@ -110,7 +100,7 @@ class DecoderCell:
         return result
 
     def fitted_labels(self, number: int) -> NDArray[np.uint8]:
-        """Labels [D, S, S] that were predicted for a test case."""
+        """Predicted labels [D, S, S] of a test case, by its number."""
         with np.load(self._labels_path(number)) as arrays:
             labels: NDArray[np.uint8] = arrays["labels"]
         return labels
@@ -136,11 +126,9 @@ class DecoderCell:
             "input": [self.encoder.intensity, self.encoder.mean, self.encoder.std],
             "preparation": PREPARATION,
             "decoder": self.decoder,
-            # the key of a case's labels tells its files, too
+            # the key of a case's labels also identifies its files
             "cases": [[case.labels.key for case in side] for side in (self.train, self.test)],
             "label_names": list(self.label_names),
-            "training": asdict(self.training),
-            "seed": self.seed,
-            "amp": self.amp,
+            "training": self.training.identity(),
         }
         return cell_identity(asked)

@@ -1,11 +1,12 @@
-"""A decoder trained on cached maps of an encoder that stays as it is."""
+"""Training of a decoder on cached maps of a frozen encoder."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,20 +20,24 @@ from .map_crops import MapCrops, MappedCase
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderTraining:
-    """How decoders are trained; Dice and cross-entropy, AdamW at 1e-4 and the cosine are published, the rest is not.
+    """Settings for training decoders on frozen maps, and how they are found again.
 
-    Maps cannot be turned or scaled as images can, so nothing is augmented.
+    Dice and cross-entropy, AdamW at 1e-4 and the cosine schedule are published, the rest is not. Nothing is augmented,
+    since maps cannot be rotated or scaled as images can.
 
     Attributes:
-        iterations: steps; the learning rate falls to 0 along half a cosine.
-        learning_rate: of AdamW.
-        weight_decay: of AdamW.
-        slices_per_batch: slices of a step.
-        depth: slices of a crop.
-        foreground_fraction: share of crops drawn for a class.
+        iterations: number of steps; the learning rate falls to 0 along half a cosine.
+        learning_rate: initial learning rate of AdamW.
+        weight_decay: weight decay of AdamW.
+        slices_per_batch: number of slices in a step.
+        depth: number of slices in a crop.
+        foreground_fraction: share of crops that are drawn to contain a class.
+        seed: seed for the initial weights and the crops.
+        device: device on which decoders are trained.
+        amp: whether a GPU multiplies in bfloat16; CPUs use fp32.
 
     Raises:
-        InputError: a count below 1, a learning rate of 0 or less, a weight decay below 0, or a share beyond 0..1.
+        InputError: a count is below 1, the learning rate 0 or less, the weight decay below 0, or the share not in 0..1.
 
     Reference: arXiv 2509.06467, 3D segmentation.
     """
@@ -43,6 +48,9 @@ class DecoderTraining:
     slices_per_batch: int = 32
     depth: int = 16
     foreground_fraction: float = 0.5
+    seed: int = 0
+    device: torch.device | str = "cpu"
+    amp: bool = False
 
     def __post_init__(self) -> None:
         expected = {
@@ -57,6 +65,20 @@ class DecoderTraining:
         ]:
             raise InputError(f"training of decoders: {'; '.join(wrong)}")
 
+    @property
+    def in_bfloat16(self) -> bool:
+        """Whether decoders multiply in bfloat16.
+
+        With AMX, the backward pass of a 1 x 1 x 1 convolution in bfloat16 writes beyond its memory (oneDNN of torch
+        2.13): on the CPU decoders use fp32.
+        """
+        return self.amp and torch.device(self.device).type == "cuda"
+
+    def identity(self) -> dict[str, Any]:
+        """Plain data that changes with every setting that affects a trained decoder."""
+        settings = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "device"}
+        return {**settings, "amp": self.in_bfloat16}
+
 
 def train_decoder(
     name: DecoderName,
@@ -65,23 +87,19 @@ def train_decoder(
     training: DecoderTraining,
     n_classes: int,
     patch_size: int,
-    device: torch.device | str,
-    amp: bool,
-    seed: int,
     on_step: Callable[[float], None],
 ) -> MapDecoder:
-    """A trained decoder in evaluation mode.
+    """Train a decoder and return it in evaluation mode, on the device of its training.
+
+    Global random states are not touched.
 
     Args:
-        name: see `map_decoder`.
-        cases: to learn from.
-        training: the recipe.
-        n_classes: K.
-        patch_size: of the encoder.
-        device: where it is trained and stays.
-        amp: multiply in bfloat16.
-        seed: of the first weights and the crops; the global random states are not touched.
-        on_step: gets the loss after each step.
+        name: name of the decoder, see `map_decoder`.
+        cases: training cases.
+        training: settings of the training.
+        n_classes: number of classes.
+        patch_size: patch size of the encoder.
+        on_step: called with the loss after each step.
 
     Raises:
         FloatingPointError: the loss is not finite.
@@ -89,11 +107,12 @@ def train_decoder(
     _, n_levels, _, width = cases[0].maps().shape
     last_levels = levels_read(name, n_levels)
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # of the CPU alone: that of a GPU stays as it is
+        # the CPU's generator only: those of GPUs keep their states
+        torch.default_generator.manual_seed(training.seed)
         decoder = map_decoder(
             name, in_channels=width, num_levels=last_levels, num_classes=n_classes, patch_size=patch_size
         )
-    device = torch.device(device)
+    device = torch.device(training.device)
     decoder.to(device).train()
     crops = MapCrops(
         cases,
@@ -101,14 +120,14 @@ def train_decoder(
         slices_per_batch=training.slices_per_batch,
         depth=training.depth,
         foreground_fraction=training.foreground_fraction,
-        seed=seed,
+        seed=training.seed,
         last_levels=last_levels,
     )
     loss_function = DiceCrossEntropyLoss(num_classes=n_classes)
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
     schedule = CosineAnnealingLR(optimizer, training.iterations)
     for maps, labels in _read_ahead(crops, training.iterations):
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=amp):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.in_bfloat16):
             logits = decoder(maps.to(device).float())
         loss = loss_function(logits, labels.to(device))
         optimizer.zero_grad()
@@ -125,7 +144,7 @@ def train_decoder(
 
 
 def _read_ahead(crops: MapCrops, n: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches in order; each is read while the one before is computed. MONAI's ThreadBuffer would lose its errors."""
+    """Batches in order, each read while the previous one is used. MONAI's ThreadBuffer would lose errors of reading."""
     with ThreadPoolExecutor(max_workers=1) as reader:
         ahead = reader.submit(crops.batch, 0)
         for number in range(1, n + 1):

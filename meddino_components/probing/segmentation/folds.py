@@ -1,4 +1,4 @@
-"""Who is trained on and who is tested: folds of a data set, or lists that somebody made.
+"""Training and test cases for segmentation: folds of a data set, or two given lists.
 
 A case is {"image": path, "label": path, "case_id": str, "modality": "ct" | "mr" | "picture"} and, where several cases
 are of one patient, "patient".
@@ -33,7 +33,7 @@ class Fold:
     test: tuple[Case, ...]
 
     def __post_init__(self) -> None:
-        """Raises InputError where cases could be taken for each other, or an image is on both sides."""
+        """Raise InputError if cases cannot be told apart, or an image is in both training and test."""
         files: dict[str, tuple[str, str]] = {}
         for case in (*self.train, *self.test):
             if missing := [key for key in ("image", "label", "case_id", "modality") if key not in case]:
@@ -49,8 +49,47 @@ class Fold:
             raise InputError(f"{self.name}: {len(shared)} images are in training and test, such as {min(shared)}")
 
     def shared_patients(self) -> list[str]:
-        """The patients that are on both sides, sorted."""
+        """Patients in both training and test, sorted."""
         return shared_patients(self.train, self.test)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationSet:
+    """A data set for segmentation: folds, classes, and how it is named in tables.
+
+    Attributes:
+        folds: training and test cases, see `segmentation_folds`.
+        label_names: class names by number, background first, see `segmentation_label_names`.
+        name: name of the set in tables.
+        allow_same_patient: whether training and test of a fold may share patients; the tables then say so.
+
+    Raises:
+        InputError: training and test of a fold share patients although that is not allowed.
+    """
+
+    folds: Sequence[Fold]
+    label_names: Sequence[str]
+    name: str = "segmentation"
+    allow_same_patient: bool = False
+
+    def __post_init__(self) -> None:
+        shared = [(fold.name, patients) for fold in self.folds if (patients := fold.shared_patients())]
+        if shared and not self.allow_same_patient:
+            name, patients = shared[0]
+            raise InputError(
+                f"{name}: {len(patients)} patients are in training and test, such as {patients[0]}: decoders would be "
+                "scored on patients that they were trained on. Split by patient, or set allow_same_patient to true: "
+                "the tables are then marked as those within one patient"
+            )
+
+    @property
+    def within_one_patient(self) -> bool:
+        return any(fold.shared_patients() for fold in self.folds)
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether any case is a picture, not a volume."""
+        return any(case["modality"] == "picture" for fold in self.folds for case in (*fold.train, *fold.test))
 
 
 def segmentation_folds(
@@ -64,21 +103,22 @@ def segmentation_folds(
     test_data: Sequence[Case] = (),
     seed: int = 0,
 ) -> list[Fold]:
-    """Folds of a data set, patients kept together; or the one that two lists of cases make.
+    """Split a data set into folds by patient, or make one fold of two lists of cases.
 
     Args:
-        dataset_dir: of the data set, see `read_datalist` and `read_mask_table`.
-        layout: "msd", "nnunet_raw" or "amos", None for whichever it is; or "picture_masks".
-        layout_options: "modality" of volumes; the columns of `read_mask_table` of pictures.
-        n_folds: that the labelled cases are split into.
-        folds: numbers of those that are tested, from 0; None: all, so that every case is tested once.
-        train_data: instead of a data set, with ``test_data``.
+        dataset_dir: folder of the data set, see `read_datalist` and `read_mask_table`.
+        layout: "msd", "nnunet_raw", "amos", or "picture_masks"; None recognises one of the first three.
+        layout_options: "modality" for volumes; the columns of `read_mask_table` for pictures.
+        n_folds: number of folds into which the labelled cases are split.
+        folds: numbers of the folds that are tested, from 0; None tests all, so that every case is tested once.
+        train_data: training cases, with ``test_data`` instead of a data set.
         test_data: cases on which decoders are scored.
-        seed: of the split into folds.
+        seed: seed for the split into folds.
 
     Raises:
-        InputError: neither or both of a data set and lists are given, an unknown layout, a fold that is not there or
-            there twice, cases that lack something or share an id, an image on both sides, or see the readers.
+        InputError: neither or both of a data set and lists are given, the layout is unknown, a fold does not exist or
+            is listed twice, cases lack something or share an id, an image is in both training and test, or see the
+            readers.
     """
     if bool(dataset_dir) == bool(train_data or test_data) or bool(train_data) != bool(test_data):
         raise InputError(
@@ -108,10 +148,10 @@ def segmentation_folds(
 def segmentation_label_names(
     names: Sequence[str], dataset_dir: str | Path = "", layout: str | None = None
 ) -> list[str]:
-    """Class names by number, background first: as given, or from the data set's dataset.json, which must not differ.
+    """Class names by number, background first: as given, or from the data set's dataset.json, if it has names.
 
     Raises:
-        InputError: none are given and the layout states none; or see `class_names`.
+        InputError: no names are given and the layout has none, or see `class_names`.
     """
     if not dataset_dir or layout == PICTURES:
         if not names:

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from tqdm import tqdm
 
 from ...data.cases.patients import patient_of
 from ...data.image_sets import Sample, Selection
-from ...embeddings import Embeddings, FrozenEncoder, embed
+from ...embeddings import Embeddings, FrozenEncoder
 from ...errors import InputError
+from ..encoding import Encoding
 from .folds import Case, Fold
 from .label_store import CaseLabels, UnnamedLabelError, labels_of
 from .map_crops import MappedCase
@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MappedSet:
-    """What decoders are trained and scored on.
+    """Cases with labels and maps on which decoders are trained and scored.
 
     Attributes:
-        cases: those of all folds, each once, by id.
-        labels: of the readable cases, by id.
-        unreadable: why a case has no labels or no maps, by id; left out for all encoders.
-        maps: of each encoder by name, in the order of ``cases``.
+        cases: cases of all folds by id, each once.
+        labels: labels of the readable cases, by id.
+        unreadable: by id, why a case has no labels or no maps; it is left out for all encoders.
+        maps: maps of each encoder by name, in the order of ``cases``.
     """
 
     cases: Mapping[str, Case]
@@ -38,7 +38,7 @@ class MappedSet:
     maps: Mapping[str, Embeddings]
 
     def of(self, encoder: str, cases: Sequence[Case]) -> list[MappedCase]:
-        """The readable ones among the cases, as an encoder sees them."""
+        """The readable cases among those given, with the maps of an encoder."""
         numbers = {case_id: number for number, case_id in enumerate(self.cases)}
         return [
             MappedCase(
@@ -59,55 +59,37 @@ def map_cases(
     name: str,
     n_classes: int,
     size_px: int,
-    cache_dir: str | Path,
-    batch_size: int,
-    num_workers: int,
-    progress: bool,
+    encoding: Encoding,
 ) -> MappedSet:
-    """Read the labels of all cases and encode their images, as far as neither is there already.
+    """Read the labels of all cases and encode their images, unless the cache holds them already.
 
     Args:
-        folds: whose cases; a case of one id is the same in all.
-        encoders: with names of their own.
-        name: of the set.
-        n_classes: K.
-        size_px: side of the images.
-        cache_dir: of maps and labels.
-        batch_size: slices encoded at once.
-        num_workers: processes that read images.
-        progress: show bars.
+        folds: folds whose cases are read; a case id stands for the same case in all folds.
+        encoders: encoders with different names.
+        name: name of the set.
+        n_classes: number of classes.
+        size_px: side of the images in pixels.
+        encoding: where maps and labels are kept, and how maps are computed.
 
     Raises:
-        InputError: cases of several modalities, a label without a name, an encoder that does not take the size, or no
-            case that can be read.
+        InputError: the cases are of several modalities, a label has no name, an encoder does not take the size, or no
+            case can be read.
     """
     found_cases = {str(case["case_id"]): case for fold in folds for case in (*fold.train, *fold.test)}
-    # in an order of their own: whichever folds are asked for, the same maps are found again
+    # sorted, so that the same maps are found again whichever folds are asked for
     cases = dict(sorted(found_cases.items()))
     samples = selection_of(list(cases.values()), name)
     unreadable: dict[str, str] = {}
     labels = {}
-    for case_id, case in tqdm(cases.items(), desc="labels", unit="case", disable=not progress):
+    for case_id, case in tqdm(cases.items(), desc="labels", unit="case", disable=not encoding.progress):
         try:
-            labels[case_id] = labels_of(case, size_px=size_px, cache_dir=cache_dir, n_classes=n_classes)
+            labels[case_id] = labels_of(case, size_px=size_px, cache_dir=encoding.cache_dir, n_classes=n_classes)
         except UnnamedLabelError:
-            raise  # without its cases the others would look better than they are
+            raise  # without such cases the scores would look better than they are
         except InputError as error:
             logger.warning("%s is left out: %s", case_id, error)
             unreadable[case_id] = str(error)
-    maps = {
-        encoder.name: embed(
-            samples,
-            encoder,
-            size_px=size_px,
-            cache_dir=cache_dir,
-            kinds=("levels",),
-            batch_size=batch_size,
-            num_workers=num_workers,
-            progress=progress,
-        )
-        for encoder in encoders
-    }
+    maps = {encoder.name: encoding.map(samples, encoder, size_px=size_px, kinds=("levels",)) for encoder in encoders}
     for found in maps.values():
         unreadable |= found.unreadable
     if len(unreadable) == len(cases):
@@ -118,10 +100,10 @@ def map_cases(
 
 
 def selection_of(cases: Sequence[Case], name: str) -> Selection:
-    """Cases as samples without labels, for what encodes or reads images.
+    """Cases as samples without labels, as functions that encode or read images take them.
 
     Raises:
-        InputError: cases of several modalities.
+        InputError: the cases are of several modalities.
     """
     modalities = sorted({str(case["modality"]) for case in cases})
     if len(modalities) != 1 or modalities[0] not in ("ct", "mr", "picture"):

@@ -1,1 +1,1 @@
-"""Scores of samples, resampled; intervals."""
+"""Metrics, and their intervals by the bootstrap."""

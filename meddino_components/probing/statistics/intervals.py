@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with the bounds of its confidence interval; NaN where there is none."""
+    """A value with the bounds of its confidence interval; the bounds are NaN if there is no interval."""
 
     value: float
     low: float
@@ -23,7 +23,7 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     def text(self, *, signed: bool = False) -> str:
-        """Three decimals, the bounds in brackets where there are any; with a sign for differences."""
+        """The value with three decimals, and the bounds in brackets if there are any; differences get a sign."""
         form = "+.3f" if signed else ".3f"
         if math.isnan(self.low) and not math.isnan(self.value):
             return f"{self.value:{form}}"

@@ -12,7 +12,7 @@ import numpy as np
 from ...files import ResultFiles, write_text
 from ...pictures.blank_figure import blank_figure, save_figure
 from ..statistics.intervals import Interval
-from ..tables.probe_tables import Row
+from ..tables.rows import Row
 from ..tables.text_tables import csv_text, latex, markdown
 
 if TYPE_CHECKING:

@@ -1,51 +1,55 @@
-"""What a sweep scores models on: labelled image sets, and segmentations."""
+"""The sets on which a sweep scores models: labelled image sets, and segmentations."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from ...data.cases.patients import patient_of
 from ...data.image_sets import ImageSet, read_image_set
 from ...data.volumes.stamps import file_stamp
 from ...embeddings import FrozenEncoder
 from ...errors import InputError
+from ...networks.map_decoders import DecoderName
+from ..encoding import Encoding
 from ..image_sets.evaluate import evaluate_classification
-from ..segmentation import DecoderTraining, Fold, evaluate_segmentation, segmentation_folds, segmentation_label_names
+from ..image_sets.vectors import Vectors
+from ..probes.probe import Probe
+from ..segmentation import (
+    DecoderTraining,
+    Fold,
+    SegmentationSet,
+    evaluate_segmentation,
+    segmentation_folds,
+    segmentation_label_names,
+)
 from ..segmentation.evaluate import check_decoders, suitable_decoders
-from ..tables.probe_tables import Row
+from ..statistics.bootstrap import Bootstrap
+from ..tables.rows import Row
 
-_SCORING = 1  # raised with every change of probes, decoders or bootstraps that changes a row; in the identity of cells
-# these change no row
-_OF_A_RUN = ("batch_size", "num_workers", "device", "progress")
-
-
-def _defaults(evaluate: Callable[..., list[Row]]) -> dict[str, Any]:
-    parameters = inspect.signature(evaluate).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name not in _OF_A_RUN}
-
-
-_OF_CLASSIFICATION = _defaults(evaluate_classification)
-_OF_SEGMENTATION = _defaults(evaluate_segmentation)
-
-# of a set in the configuration; the rest says how decoders are trained
+# part of a cell's identity; raise it with every change of probes, decoders or the bootstrap that changes a row
+_SCORING = 1
+# keys of a segmentation set: those of its folds, and those of the decoders' training
 _OF_FOLDS = ("dataset_dir", "layout", "layout_options", "n_folds", "folds", "train_data", "test_data")
+_OF_TRAINING = {field.name for field in fields(DecoderTraining)} - {"seed", "device", "amp"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepTask:
-    """One column of cells.
+    """A set on which all models are scored.
 
     Attributes:
-        name: of the set.
-        main: the score of its tables.
-        identity: plain data that changes with everything that decides its rows but the encoder and the size: samples or
-            cases with the stamps of their files, labels and splits, settings with the defaults of those not given, and
-            the version of the scoring. The set is read for it.
-        evaluate: encoder, its controls, side of the images, folder and what changes no row (devices, batches) to rows.
+        name: name of the set.
+        main: name of the score in its tables.
+        identity: gives plain data that changes with everything that affects its rows, except the encoder and the size:
+            samples or cases with the stamps of their files, labels and splits, all settings of the components, and the
+            version of the scoring. Reads the set.
+        evaluate: gives the rows for an encoder, its controls, the side of the images and an output folder.
     """
 
     name: str
@@ -54,13 +58,24 @@ class SweepTask:
     evaluate: Callable[..., list[Row]]
 
 
-def classification_task(name: str, source: Mapping[str, Any], settings: Mapping[str, Any]) -> SweepTask:
-    """A labelled image set.
+def classification_task(
+    name: str,
+    source: Mapping[str, Any],
+    *,
+    probes: Sequence[Probe],
+    vectors: Vectors,
+    bootstrap: Bootstrap,
+    encoding: Encoding,
+) -> SweepTask:
+    """The task of a labelled image set.
 
     Args:
-        name: of the set.
+        name: name of the set.
         source: arguments of `read_image_set`.
-        settings: of `evaluate_classification`.
+        probes: probes that score every encoder.
+        vectors: which vectors the probes get.
+        bootstrap: settings of the bootstrap over patients.
+        encoding: where embeddings are kept, and how they are computed; it changes no row.
     """
 
     @cache  # read once for all cells
@@ -69,73 +84,107 @@ def classification_task(name: str, source: Mapping[str, Any], settings: Mapping[
 
     @cache
     def identity() -> dict[str, Any]:
-        return {"scoring": _SCORING, "set": image_set().digest(), "settings": {**_OF_CLASSIFICATION, **settings}}
+        return {
+            "scoring": _SCORING,
+            "set": image_set().digest(),
+            "probes": [probe.identity() for probe in probes],
+            "vectors": asdict(vectors),
+            "bootstrap": asdict(bootstrap),
+        }
 
-    def evaluate(*, encoder: FrozenEncoder, controls: list[FrozenEncoder], **run: Any) -> list[Row]:
+    def evaluate(*, encoder: FrozenEncoder, controls: list[FrozenEncoder], size_px: int, output_dir: Path) -> list[Row]:
         return evaluate_classification(
             image_set=image_set(),
             encoders=[encoder],
             controls=controls,
-            **settings,
-            **run,
+            size_px=size_px,
+            probes=probes,
+            vectors=vectors,
+            bootstrap=bootstrap,
+            encoding=encoding,
+            output_dir=output_dir,
         )
 
     return SweepTask(name=name, main="AUC", identity=identity, evaluate=evaluate)
 
 
-def segmentation_task(name: str, source: Mapping[str, Any], settings: Mapping[str, Any]) -> SweepTask:
-    """Labelled volumes or pictures.
+def segmentation_task(
+    name: str,
+    source: Mapping[str, Any],
+    *,
+    bootstrap: Bootstrap,
+    encoding: Encoding,
+    seed: int,
+    device: torch.device | str,
+    amp: bool,
+) -> SweepTask:
+    """The task of labelled volumes or pictures.
 
     Args:
-        name: of the set.
-        source: arguments of `segmentation_folds`, "label_names" where the set does not state them, and where wanted
-            "decoders" and attributes of `DecoderTraining`.
-        settings: of `evaluate_segmentation`.
+        name: name of the set.
+        source: arguments of `segmentation_folds`, "label_names" if the set does not name its classes, and optionally
+            "decoders", "allow_same_patient" and attributes of `DecoderTraining`.
+        bootstrap: settings of the bootstrap over patients.
+        encoding: where maps are kept, and how they are computed; it changes no row.
+        seed: seed for folds, decoders and crops.
+        device: device on which decoders are trained.
+        amp: whether a GPU multiplies in bfloat16.
 
     Raises:
-        InputError: something else in ``source``, a decoder that there is not, or see `DecoderTraining`.
+        InputError: ``source`` has an unknown key or decoder, or see `DecoderTraining`.
     """
-    known = {*_OF_FOLDS, "label_names", "decoders", "allow_same_patient", *DecoderTraining.__dataclass_fields__}
+    known = {*_OF_FOLDS, "label_names", "decoders", "allow_same_patient", *_OF_TRAINING}
     if unknown := sorted(set(source) - known):
         raise InputError(f"segmentation set {name}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     # before the cells of other sets are computed
     check_decoders(source.get("decoders") or ())
-    training = DecoderTraining(**{k: value for k, value in source.items() if k in DecoderTraining.__dataclass_fields__})
+    recipe = {key: value for key, value in source.items() if key in _OF_TRAINING}
+    training = DecoderTraining(**recipe, seed=seed, device=device, amp=amp)
 
     @cache
-    def folds() -> list[Fold]:
-        asked = {key: value for key, value in source.items() if key in _OF_FOLDS}
-        return segmentation_folds(**asked, seed=settings["seed"])
+    def segmentation_set() -> SegmentationSet:
+        of_folds = {key: value for key, value in source.items() if key in _OF_FOLDS}
+        names, dataset_dir, layout = (source.get(key) for key in ("label_names", "dataset_dir", "layout"))
+        return SegmentationSet(
+            folds=segmentation_folds(**of_folds, seed=seed),
+            label_names=segmentation_label_names(names or (), dataset_dir or "", layout),
+            name=name,
+            allow_same_patient=source.get("allow_same_patient", False),
+        )
 
-    @cache
-    def asked() -> dict[str, Any]:
-        return {
-            "label_names": segmentation_label_names(
-                source.get("label_names", ()), source.get("dataset_dir", ""), source.get("layout")
-            ),
-            "set_name": name,
-            "decoders": list(source.get("decoders") or suitable_decoders(folds())),
-            "training": training,
-            "allow_same_patient": source.get("allow_same_patient", False),
-            **settings,
-        }
+    def decoders() -> Sequence[DecoderName]:
+        return source.get("decoders") or suitable_decoders(segmentation_set())
 
     @cache
     def identity() -> dict[str, Any]:
         return {
             "scoring": _SCORING,
-            "set": _facts_of(folds()),
-            "settings": {**_OF_SEGMENTATION, **asked(), "training": asdict(training)},
+            "set": _facts_of(segmentation_set().folds),
+            "label_names": list(segmentation_set().label_names),
+            "allow_same_patient": segmentation_set().allow_same_patient,
+            "decoders": list(decoders()),
+            "training": training.identity(),
+            "bootstrap": asdict(bootstrap),
         }
 
-    def evaluate(*, encoder: FrozenEncoder, controls: list[FrozenEncoder], **run: Any) -> list[Row]:
-        return evaluate_segmentation(folds=folds(), encoders=[encoder], controls=controls, **asked(), **run)
+    def evaluate(*, encoder: FrozenEncoder, controls: list[FrozenEncoder], size_px: int, output_dir: Path) -> list[Row]:
+        return evaluate_segmentation(
+            segmentation_set=segmentation_set(),
+            encoders=[encoder],
+            controls=controls,
+            size_px=size_px,
+            decoders=decoders(),
+            training=training,
+            bootstrap=bootstrap,
+            encoding=encoding,
+            output_dir=output_dir,
+        )
 
     return SweepTask(name=name, main="Dice", identity=identity, evaluate=evaluate)
 
 
 def _facts_of(folds: Sequence[Fold]) -> dict[str, Any]:
-    """Which cases are on which side of each fold, and each case with the stamps of its files."""
+    """Training and test cases of each fold, and each case with the stamps of its files."""
     cases = {str(case["case_id"]): case for fold in folds for case in (*fold.train, *fold.test)}
     return {
         "cases": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...files import ResultFiles, write_text
 from ...pictures.blank_figure import blank_figure, save_figure
 from ..statistics.intervals import Interval
+from .rows import Row
 from .text_tables import csv_text, latex, markdown
 
 if TYPE_CHECKING:
@@ -21,41 +22,20 @@ TABLE_SUFFIXES = ("json", "csv", "md", "tex", "png")  # of what `write_tables` w
 _RAREST = 3  # classes that are named
 
 
-@dataclass(frozen=True)
-class Row:
-    """One encoder under one probe.
-
-    Attributes:
-        encoder: name.
-        is_control: random weights or raw pixels.
-        probe: such as "knn".
-        scores: by the names that head the columns.
-        gains: of the main score over each control.
-        more: further numbers, for the JSON alone.
-    """
-
-    encoder: str
-    is_control: bool
-    probe: str
-    scores: Mapping[str, Interval]
-    gains: Mapping[str, Interval]
-    more: Mapping[str, float] = field(default_factory=dict)
-
-
 def write_tables(folder: Path, stem: str, rows: Sequence[Row], facts: Mapping[str, Any], *, main: str) -> str:
     """Write ``<stem>.json``, ``.csv``, ``.md``, ``.tex`` and ``.png`` together.
 
     Args:
-        folder: made where it is missing.
-        stem: of the files' names.
-        rows: in the order of the tables, all with the same scores.
-        facts: what the scores are of: "set", "size_px", "samples" of "train" and "test", "units" that were resampled
-            and the "unit"'s name, how many units each class is "shown_by", "unreadable" numbers by split,
-            "within_one_patient"; more goes to the JSON.
-        main: the score that is drawn, and that gains are of.
+        folder: output folder, created if missing.
+        stem: file name without suffix.
+        rows: rows in the order of the tables, all with the same scores.
+        facts: what was scored: "set", "size_px", numbers of "samples" in "train" and "test", the number of resampled
+            "units" and the name of a "unit", by how many units each class is "shown_by", numbers of "unreadable"
+            samples by split, "within_one_patient"; further entries go to the JSON only.
+        main: name of the score that is drawn and that gains refer to.
 
     Returns:
-        the heading: what the scores are of, in a line.
+        the heading of the tables, one line.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -81,7 +61,7 @@ def write_tables(folder: Path, stem: str, rows: Sequence[Row], facts: Mapping[st
 
 
 def plain(rows: Sequence[Row], *, main: str) -> str:
-    """The main score and its gains, for a log."""
+    """The main score and its gains as text for the log."""
     width = max(len(row.encoder) for row in rows)
     lines = [f"{'encoder':<{width}}  {'probe':<8}  {main} (95 % interval); over controls"]
     for row in rows:
@@ -91,7 +71,7 @@ def plain(rows: Sequence[Row], *, main: str) -> str:
 
 
 def _score_columns(rows: Sequence[Row]) -> list[list[str]]:
-    """Head and lines for a CSV: whose scores, and each score with its bounds."""
+    """Header and lines of the CSV: encoder and probe, and each score with its bounds."""
     names = list(rows[0].scores)
     table = [["encoder", "control", "probe"]]
     table[0] += [f"{name.replace(' ', '_')}{end}" for name in names for end in ("", "_low", "_high")]
@@ -117,7 +97,7 @@ def _heading(facts: Mapping[str, Any]) -> str:
 
 
 def _why_no_interval(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
-    """Which scores have none, and why; empty where all have one."""
+    """Which scores have no interval, and why; empty if all have one."""
     names = [n for n in rows[0].scores if any(isfinite(r.scores[n].value) and not r.scores[n].has_bounds for r in rows)]
     if not names:
         return ""
@@ -143,7 +123,7 @@ def _as_data(row: Row) -> dict[str, Any]:
 
 
 def _table(rows: Sequence[Row], main: str) -> list[list[str]]:
-    """Head and body as text."""
+    """Header and body as text."""
     controls = list(dict.fromkeys(row.encoder for row in rows if row.is_control))
     table = [["encoder", "probe", *rows[0].scores, *(f"{main} over {name}" for name in controls)]]
     for row in rows:
@@ -154,7 +134,7 @@ def _table(rows: Sequence[Row], main: str) -> list[list[str]]:
 
 
 def _draw(figure: Figure, rows: Sequence[Row], heading: str, main: str) -> None:
-    """The main score with its interval, a panel a probe; controls grey."""
+    """Draw the main score with its interval, one panel for each probe; controls are grey."""
     probes = list(dict.fromkeys(row.probe for row in rows))
     names = list(dict.fromkeys(row.encoder for row in rows))
     figure.set_size_inches(3.2 * len(probes) + 1.5, 0.42 * len(names) + 1.5)

@@ -13,6 +13,9 @@ from tiny_self_distillation import SeenMetrics, evaluation, labelled_slices, on_
 from tiny_student_teacher import tiny_student_teacher
 from visible_files import visible
 
+from meddino_components.errors import InputError
+from meddino_components.features import FeaturePictures, LabelledSlices
+from meddino_components.probing import GatedAttention
 from meddino_components.self_distillation.collapse_monitor import CollapseMonitor
 from meddino_components.self_distillation.feature_evaluation import FeatureEvaluation
 
@@ -36,7 +39,7 @@ def test_scores_and_pictures(tmp_path, unit, interval, expected):
     }
     scores = {line["iteration"]: {f"features/{k}": v for k, v in line.items() if k != "iteration"} for line in found}
     assert seen == [scores.get(iteration, {}) for iteration in range(1, 7)]
-    assert found[0]["patch_linear_organ_score"] > 0.3
+    assert found[0]["patch_logistic_organ_score"] > 0.3
 
 
 def test_training_is_not_disturbed(tmp_path):
@@ -91,8 +94,9 @@ class _From:
 
 def test_without_labels_there_are_pictures_only(tmp_path):
     network = tiny_student_teacher()
-    slices = labelled_slices(1, labels=False)
-    run(network, FeatureEvaluation(network=network, test_slices=slices, output_dir=tmp_path, interval=2, n_pictures=1))
+    slices = LabelledSlices(test=labelled_slices(1, labels=False))
+    pictures = FeaturePictures(n_pictures=1)
+    run(network, FeatureEvaluation(network=network, slices=slices, output_dir=tmp_path, interval=2, pictures=pictures))
     assert not (tmp_path / "feature_scores.jsonl").exists()
     assert len(list((tmp_path / "feature_maps").glob("*.png"))) == 2
 
@@ -113,7 +117,11 @@ def test_a_sharded_network_is_evaluated_too(tmp_path):
 
 def test_bad_settings(tmp_path):
     with pytest.raises(ValueError, match="n_classes"):
-        evaluation(None, tmp_path, n_classes=None)
+        evaluation(None, tmp_path, label_names=())
+    with pytest.raises(InputError, match=r"probes is \(\)"):
+        evaluation(None, tmp_path, probes=())
+    with pytest.raises(InputError, match="probes contains attention"):
+        evaluation(None, tmp_path, probes=[GatedAttention()])
     with pytest.raises(ValueError, match="epoch or iteration"):
         evaluation(None, tmp_path, unit="hour")
 

@@ -12,7 +12,8 @@ from meddino_components.data.image_sets import Sample, Selection, Tiling, WholeS
 from meddino_components.embeddings import FrozenEncoder, embed, pixel_encoder
 from meddino_components.probing.image_sets import attention_maps
 from meddino_components.probing.image_sets.attention_maps import over_slide, write_attention_maps
-from meddino_components.probing.probes.gated_attention import BagScores, LabelledBags
+from meddino_components.probing.probes.bags import LabelledBags
+from meddino_components.probing.probes.probe import ProbeScores
 
 TILE, TILING = 32, Tiling(tile_px=32, mpp=1.0)
 
@@ -61,7 +62,7 @@ def bags_of(paths, tmp_path, names=("normal", "tumour")):
     kept = np.flatnonzero(found.lengths)
     bags = LabelledBags(embeddings=found, kind="cls", samples=kept, targets=torch.from_numpy(slides.targets()[kept]))
     attention = [torch.linspace(1, 2, int(n)).softmax(0) for n in found.lengths[kept]]
-    return slides, bags, BagScores(scores=torch.tensor([[0.9, 0.1]] * len(kept)), attention=attention)
+    return slides, bags, ProbeScores(scores=torch.tensor([[0.9, 0.1]] * len(kept)), attention=attention)
 
 
 def folder_of_tiles(path, n=20):

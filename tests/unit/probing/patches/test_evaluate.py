@@ -10,8 +10,15 @@ from visible_files import visible
 
 from meddino_components.embeddings import frozen_backbone, raw_pixels
 from meddino_components.errors import InputError
+from meddino_components.features import FeaturePictures, LabelledSlices
 from meddino_components.networks import vit_backbone
-from meddino_components.probing import evaluate_patches
+from meddino_components.probing import (
+    Bootstrap,
+    GatedAttention,
+    KNearestNeighbours,
+    LogisticRegression,
+    evaluate_patches,
+)
 
 NAMES = ["background", *(f"organ {k}" for k in range(1, N_CLASSES))]
 
@@ -20,15 +27,18 @@ def of_case(case_id, slices):
     return [{**one, "case_id": case_id} for one in slices]
 
 
-def evaluate(tmp_path, encoders, controls, **changes):
+def evaluate(tmp_path, encoders, controls, *, train=None, test=None, names=NAMES, n_pictures=0, **changes):
+    slices = LabelledSlices(
+        train=of_case("a", planted_slices(8)) if train is None else train,
+        test=of_case("b", planted_slices(8, seed=1)) if test is None else test,
+        label_names=names,
+    )
     settings = {
-        "train_slices": of_case("a", planted_slices(8)),
-        "test_slices": of_case("b", planted_slices(8, seed=1)),
-        "label_names": NAMES,
+        "slices": slices,
         "output_dir": tmp_path,
-        "n_resamples": 300,
-        "n_neighbours": 5,
-        "n_pictures": 0,
+        "probes": [KNearestNeighbours(n_neighbours=5), LogisticRegression()],
+        "bootstrap": Bootstrap(n_resamples=300),
+        "pictures": FeaturePictures(n_pictures=n_pictures),
     }
     return evaluate_patches(encoders=encoders, controls=controls, **{**settings, **changes})
 
@@ -41,7 +51,7 @@ def network(name, seed=0):
 def test_what_pixels_show_is_found_with_the_gain_over_a_blind_network(tmp_path):
     pixels, blind = raw_pixels(patch_size=PATCH), network("blind")
     rows = {(row.encoder, row.probe): row for row in evaluate(tmp_path, [pixels], [blind])}
-    assert list(rows) == [(name, probe) for probe in ("knn", "linear") for name in ("raw pixels", "blind")]
+    assert list(rows) == [(name, probe) for probe in ("knn", "logistic") for name in ("raw pixels", "blind")]
     seen, unseen = rows["raw pixels", "knn"], rows["blind", "knn"]
     score, gain = seen.scores["organ score"], seen.gains["blind"]
     assert seen.scores["AUC"].value > 0.99 > 0.9 > unseen.scores["AUC"].value
@@ -89,14 +99,14 @@ def test_brightness_of_slices_is_told_by_the_distance(tmp_path):
             slices.append({"image": image, "label": label, "unit": number, "case_id": case_id})
         return slices
 
-    sides = {"train_slices": bright_or_dim("a"), "test_slices": bright_or_dim("b")}
-    rows = evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], label_names=NAMES[:3], **sides)
+    sides = {"train": bright_or_dim("a"), "test": bright_or_dim("b")}
+    rows = evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], names=NAMES[:3], **sides)
     assert rows[0].probe == "knn"
     assert rows[0].more["slice_cls_knn_auc"] == 1
 
 
 def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
-    same = {"test_slices": of_case("a", planted_slices(8, seed=1))}
+    same = {"test": of_case("a", planted_slices(8, seed=1))}
     with pytest.raises(InputError, match="1 patients have slices in training and test, such as a: "):
         evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], **same)
     assert not visible(tmp_path)
@@ -113,3 +123,22 @@ def test_patches_of_other_sizes_are_not_compared(tmp_path):
 def test_encoders_need_names_of_their_own(tmp_path):
     with pytest.raises(InputError, match="a name of its own for each"):
         evaluate(tmp_path, [raw_pixels(), raw_pixels()], [])
+
+
+def test_probes_are_checked_before_anything_is_encoded(tmp_path):
+    with pytest.raises(InputError, match="probes contains attention, which needs samples of several items"):
+        evaluate(tmp_path, [network("encoder")], [], probes=[KNearestNeighbours(), GatedAttention()])
+    with pytest.raises(InputError, match=r"probes is \[\]"):
+        evaluate(tmp_path, [network("encoder")], [], probes=[])
+    assert not visible(tmp_path)
+
+
+def test_an_organ_of_one_slab_leaves_a_score_without_an_interval(tmp_path):
+    test = of_case("b", planted_slices(8, seed=1))
+    for one in test[1:]:
+        one["label"][one["label"] == N_CLASSES - 1] = 0
+    (row, *_) = evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], test=test)
+    assert row.scores["organ score"].value > 0.9
+    assert not row.scores["organ score"].has_bounds
+    heading = (tmp_path / "patches.md").read_text(encoding="utf-8").splitlines()[0]
+    assert f"too many resamples lack a class; rarest, by slabs: organ {N_CLASSES - 1} 1" in heading

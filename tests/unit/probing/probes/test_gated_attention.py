@@ -5,14 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from probed import scored
 from torch.testing import assert_close
 
 from meddino_components.data.image_sets import SPLITS
 from meddino_components.embeddings import EmbeddingStore
+from meddino_components.errors import InputError
+from meddino_components.probing import Bootstrap, GatedAttention, LabelledFeatures, LinearLayer
 from meddino_components.probing.probes import gated_attention as probe_module
-from meddino_components.probing.probes.gated_attention import LabelledBags, attention_probe
-from meddino_components.probing.probes.linear_layer import gradient_probe_scores
-from meddino_components.probing.statistics.scores_bootstrap import BootstrappedScores
+from meddino_components.probing.probes.bags import LabelledBags
+from meddino_components.probing.probes.standardisation import Standardisation
+from meddino_components.probing.statistics.bootstrap import percentile_interval
+from meddino_components.probing.statistics.metrics import measure
 
 WIDTH = 8
 
@@ -59,16 +63,17 @@ def mean_vectors(bags):
     return torch.stack([bags.bag(k).mean(0) for k in range(len(bags))])
 
 
-def auc(scores, targets, n_resamples=200):
-    bootstrap = BootstrappedScores(targets, torch.arange(len(targets)), n_resamples=n_resamples)
-    return bootstrap.interval(bootstrap.metrics(scores)["AUC"])
+def auc(scores, targets):
+    resamples = Bootstrap(n_resamples=200).resample(torch.arange(len(targets)))
+    return percentile_interval(measure(scores, targets, resamples, ["AUC"])["AUC"])
 
 
 def run(bags, **settings):
-    return attention_probe(
-        dict(zip(SPLITS, bags, strict=True)),
-        **{"n_classes": 2, "learning_rate": 1e-3, "epochs": 12, "progress": False, **settings},
-    )
+    bags = dict(zip(SPLITS, bags, strict=True))
+    vectors = {split: torch.zeros(len(part), WIDTH) for split, part in bags.items()}
+    targets = {split: part.targets for split, part in bags.items()}
+    probe = GatedAttention(**{"learning_rate": 1e-3, "epochs": 12, "progress": False, **settings})
+    return probe.score(LabelledFeatures(vectors=vectors, targets=targets, n_classes=2, bags=bags))
 
 
 def test_one_instance_decides_which_the_mean_does_not_show(problem):
@@ -76,7 +81,7 @@ def test_one_instance_decides_which_the_mean_does_not_show(problem):
     found = run((training, validation, test))
     assert_close(found.scores.sum(1), torch.ones(80))
     assert auc(found.scores, test.targets).value > 0.95
-    of_mean = gradient_probe_scores(mean_vectors(training), training.targets, mean_vectors(test), n_classes=2)
+    of_mean = scored(LinearLayer(), mean_vectors(training), training.targets, mean_vectors(test), n_classes=2)
     assert auc(of_mean, test.targets).value < 0.7
     assert [len(weights) for weights in found.attention] == test.embeddings.lengths.tolist()
     assert_close(torch.stack([weights.sum() for weights in found.attention]), torch.ones(80))
@@ -160,9 +165,9 @@ def test_validation_of_one_class_chooses_by_the_loss(problem):
 def test_features_are_standardised_by_all_items_of_training(problem):
     training = problem[0][0]
     items = torch.cat([training.bag(k) for k in range(len(training))])
-    mean, std = probe_module._mean_and_std(training)
-    assert_close(mean, items.mean(0))
-    assert_close(std, items.std(0, correction=0))
+    found = Standardisation.of_parts(training.bag(k) for k in range(len(training)))
+    assert_close(found.mean, items.mean(0))
+    assert_close(found.std, items.std(0, correction=0))
 
 
 def test_a_feature_that_does_not_vary_and_samples_that_are_left_out(tmp_path):
@@ -176,3 +181,16 @@ def test_a_feature_that_does_not_vary_and_samples_that_are_left_out(tmp_path):
     assert found.scores.shape == (5, 2)
     assert bool(found.scores.isfinite().all())
     assert_close(kept.bag(2), torch.from_numpy(bags[3].astype(np.float32)))
+
+
+def test_what_does_not_fit_is_refused():
+    x, y = torch.zeros(4, 2), torch.tensor([0, 1, 0, 1])
+    with pytest.raises(InputError, match="needs samples of several items, such as volumes or slides"):
+        scored(GatedAttention(), x, y, x, n_classes=2)
+    with pytest.raises(InputError, match="max_instances of GatedAttention is 0; expected a whole number of at least 1"):
+        GatedAttention(max_instances=0)
+
+
+def test_the_device_and_the_bar_are_no_part_of_the_identity():
+    assert GatedAttention(device="cuda", progress=False).identity() == GatedAttention().identity()
+    assert GatedAttention(seed=1).identity() != GatedAttention().identity()

@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 import torch
 from clouds import blobs
+from probed import scored
 from torch.testing import assert_close
 
+from meddino_components.errors import InputError
+from meddino_components.probing import KNearestNeighbours
 from meddino_components.probing.probes import nearest_neighbours
-from meddino_components.probing.probes.nearest_neighbours import nearest_neighbour_scores
+
+
+def nearest_neighbour_scores(train, labels, test, *, n_classes, metric="cosine", **settings):
+    return scored(KNearestNeighbours(**settings), train, labels, test, n_classes=n_classes, metric=metric)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -96,12 +102,29 @@ def test_what_does_not_fit_is_refused(change, message):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_neighbours": 0}, "n_neighbours of KNearestNeighbours is 0; expected a whole number of at least 1"),
+        (
+            {"weights": "equal"},
+            "weights of KNearestNeighbours is 'equal'; expected one of softmax, uniform, distance or",
+        ),
+        ({"temperature": 0.0}, "temperature of KNearestNeighbours is 0.0; expected a number above 0"),
+    ],
+)
+def test_settings_that_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        KNearestNeighbours(**settings)
+
+
 _RUN = """
 import resource, sys
 import torch
-from meddino_components.probing.probes.nearest_neighbours import nearest_neighbour_scores
+from meddino_components.probing import KNearestNeighbours, LabelledFeatures
 train, test = (torch.ones(n, 64, dtype=torch.float16) for n in (100_000, int(sys.argv[1])))
-nearest_neighbour_scores(train, torch.zeros(100_000, dtype=torch.int64), test, n_classes=20)
+labels = {"train": torch.zeros(100_000, dtype=torch.int64)}
+KNearestNeighbours().score(LabelledFeatures(vectors={"train": train, "test": test}, targets=labels, n_classes=20))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

@@ -16,9 +16,6 @@ def test_images_that_are_prepared_otherwise_make_another_result(tmp_path, monkey
         test=[planted_case(1)],
         label_names=["background", "a", "b"],
         training=DecoderTraining(iterations=1),
-        seed=0,
-        device="cpu",
-        amp=False,
     )
     assert cell.finished() is None
     result = cell.compute(lambda loss: None)

@@ -1,5 +1,7 @@
 """Decoders on planted maps: what is there is learnt, what is not there is not, and the same seed gives the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,16 +16,13 @@ from meddino_components.probing.segmentation.prediction import predict_labels
 TRAINING = DecoderTraining(iterations=60, learning_rate=1e-2, slices_per_batch=8, depth=4)
 
 
-def trained(name, *, planted=True, seed=0, training=TRAINING, losses=None):
+def trained(name, *, planted=True, training=TRAINING, losses=None):
     return train_decoder(
         name,
         [planted_case(k, planted=planted) for k in range(6)],
         training=training,
         n_classes=3,
         patch_size=PATCH,
-        device="cpu",
-        amp=False,
-        seed=seed,
         on_step=(lambda loss: None) if losses is None else losses.append,
     )
 
@@ -58,7 +57,8 @@ def test_where_nothing_is_planted_nothing_is_found():
 def test_the_same_seed_gives_the_same_decoder_and_leaves_the_global_state():
     short = DecoderTraining(iterations=3, learning_rate=1e-2, slices_per_batch=8, depth=4)
     state = torch.random.get_rng_state()
-    first, again, other = (trained("conv_3d", seed=seed, training=short).state_dict() for seed in (0, 0, 1))
+    settings = [replace(short, seed=seed) for seed in (0, 0, 1)]
+    first, again, other = (trained("conv_3d", training=training).state_dict() for training in settings)
     assert torch.equal(state, torch.random.get_rng_state())
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
@@ -127,3 +127,11 @@ def test_a_recipe_that_cannot_be_followed_is_refused(setting, value, expected):
     with pytest.raises(InputError, match=f"{setting} is {value}, expected {expected}"):
         DecoderTraining(**{setting: value})
     DecoderTraining(iterations=1, slices_per_batch=1, depth=1, weight_decay=0, foreground_fraction=1)
+
+
+def test_the_device_is_no_part_of_the_identity_and_bfloat16_is_for_gpus():
+    on_cpu, on_gpu = (DecoderTraining(device=device, amp=True) for device in ("cpu", "cuda"))
+    assert (on_cpu.in_bfloat16, on_gpu.in_bfloat16) == (False, True)
+    assert on_cpu.identity() == DecoderTraining().identity()
+    assert DecoderTraining(device="cuda").identity() == DecoderTraining().identity()
+    assert on_gpu.identity() != on_cpu.identity()

@@ -10,8 +10,8 @@ from torch.testing import assert_close
 from meddino_components.probing.statistics.class_counts import (
     balanced_accuracy,
     class_f1,
+    class_recall,
     count_classes,
-    macro_f1,
     mean_auc,
     organ_score,
 )
@@ -31,8 +31,10 @@ def test_agrees_with_scikit_learn():
     f1 = metrics.f1_score(actual, predicted, average=None, labels=range(4))
     assert_close(class_f1(counts)[:4].double(), torch.from_numpy(f1), atol=1e-6, rtol=0)
     assert math.isnan(class_f1(counts)[4])  # predicted, but not there: does not count
-    assert float(macro_f1(counts)) == pytest.approx(f1.mean())
+    assert float(class_f1(counts).nanmean()) == pytest.approx(f1.mean())
     assert float(organ_score(counts)) == pytest.approx(f1[1:].mean())
+    by_class = metrics.recall_score(actual, predicted, average=None, labels=range(4))
+    assert_close(class_recall(counts)[:4], torch.from_numpy(by_class))
     recall = metrics.recall_score(actual, predicted, average="macro", labels=range(4))
     assert float(balanced_accuracy(counts)) == pytest.approx(recall)
 
@@ -46,13 +48,13 @@ def test_counts_by_hand():
     assert counts.actual.tolist() == [[1, 1, 0], [0, 0, 2]]
     twice_and_never = counts.weighted(torch.tensor([[2.0, 0.0], [1.0, 1.0]]))
     assert twice_and_never.hits.tolist() == [[2, 2, 0], [1, 1, 1]]
-    assert macro_f1(twice_and_never).tolist() == pytest.approx([1.0, np.mean([1, 2 / 3, 2 / 3])])
-    assert macro_f1(counts.total()) == pytest.approx(np.mean([1, 2 / 3, 2 / 3]))
+    assert class_f1(twice_and_never).nanmean(-1).tolist() == pytest.approx([1.0, np.mean([1, 2 / 3, 2 / 3])])
+    assert float(class_f1(counts.total()).nanmean()) == pytest.approx(np.mean([1, 2 / 3, 2 / 3]))
 
 
 def test_no_class_no_score():
     none = torch.zeros(0, dtype=torch.int64)
-    assert math.isnan(macro_f1(count_classes(none, none, n_classes=3).total()))
+    assert math.isnan(class_f1(count_classes(none, none, n_classes=3).total()).nanmean())
     with pytest.raises(ValueError, match="predictions for"):
         count_classes(torch.zeros(2), torch.zeros(3), n_classes=2)
 

@@ -11,19 +11,28 @@ from visible_files import visible
 from meddino_components.errors import InputError
 from meddino_components.networks import vit_backbone
 from meddino_components.pictures.blank_figure import blank_figure
-from meddino_components.probing import run_sweep
+from meddino_components.probing import (
+    Bootstrap,
+    Encoding,
+    KNearestNeighbours,
+    LinearLayer,
+    LogisticRegression,
+    SweepModels,
+    Vectors,
+    run_sweep,
+)
 from meddino_components.probing.statistics.intervals import Interval
+from meddino_components.probing.sweep import models as sweep_models
 from meddino_components.probing.sweep import report as sweep_report
-from meddino_components.probing.sweep import run as sweep
 from meddino_components.probing.sweep import tasks as sweep_tasks
 from meddino_components.probing.sweep.report import Cell, write_sweep
-from meddino_components.probing.tables.probe_tables import Row
+from meddino_components.probing.tables.rows import Row
 
 MODELS = [
     {"name": "one block", "backbone": "vit_tiny", "random_start": {"depth": 1}, "weights": "random"},
     {"name": "two blocks", "backbone": "vit_tiny", "random_start": {"depth": 2}, "weights": "random"},
 ]
-QUIET = {"progress": False, "num_workers": 0, "n_resamples": 50}
+PROBES = [KNearestNeighbours(), LinearLayer(), LogisticRegression(l2=[1.0, 10.0, 100.0, 1000.0])]
 
 
 @pytest.fixture
@@ -53,9 +62,16 @@ def computed(monkeypatch):
     return cells
 
 
-def sweep_all(tmp_path, source, models=MODELS, sizes_px=(16, 32), **changes):
-    settings = {"output_dir": tmp_path / "out", "cache_dir": tmp_path / "cache", **QUIET, **changes}
-    return run_sweep(models=models, sizes_px=sizes_px, image_sets={"toy": source}, **settings)
+def sweep_all(tmp_path, source, models=MODELS, sizes_px=(16, 32), *, encoding=None, seed=0, **changes):
+    settings = {
+        "output_dir": tmp_path / "out",
+        "image_sets": {"toy": source},
+        "encoding": Encoding(**{"cache_dir": tmp_path / "cache", "progress": False, **(encoding or {})}),
+        "probes": PROBES,
+        "bootstrap": Bootstrap(n_resamples=50),
+        **changes,
+    }
+    return run_sweep(models=SweepModels(models=models, seed=seed), sizes_px=sizes_px, **settings)
 
 
 def test_tables_hold_every_cell_and_its_cost(tmp_path, source):
@@ -221,7 +237,7 @@ def test_classification_and_segmentation_in_one_sweep(tmp_path, source, masks, m
         raise AssertionError("computed again")
 
     monkeypatch.setattr(sweep_tasks, "evaluate_segmentation", fail)
-    again = {"segmentation_sets": {"masks": masks}, "num_workers": 1, "batch_size": 3}
+    again = {"segmentation_sets": {"masks": masks}, "encoding": {"num_workers": 1, "batch_size": 3}}
     assert sweep_all(tmp_path, source, MODELS[:1], (16, 32), **again) == cells
     with pytest.raises(AssertionError, match="computed again"):
         sweep_all(tmp_path, source, MODELS[:1], (16, 32), segmentation_sets={"masks": {**masks, "iterations": 4}})
@@ -300,14 +316,13 @@ def test_a_cell_is_computed_again_where_a_mask_was_corrected(tmp_path, table, ma
     ("module", "name", "value"),
     [
         (sweep_tasks, "_SCORING", -1),
-        (sweep_tasks, "_OF_CLASSIFICATION", {**sweep_tasks._OF_CLASSIFICATION, "n_neighbours": 5}),
-        (sweep, "PREPARATION", -1),
-        (sweep, "level_blocks", lambda backbone: [7]),
+        (sweep_models, "PREPARATION", -1),
+        (sweep_models, "level_blocks", lambda backbone: [7]),
     ],
 )
 def test_a_cell_is_computed_again_where_this_package_changed(tmp_path, table, scored, monkeypatch, module, name, value):
     sweep_all(tmp_path, table[0], MODELS[:1], (16,))
-    sweep_all(tmp_path, table[0], MODELS[:1], (16,), n_neighbours=20)
+    sweep_all(tmp_path, table[0], MODELS[:1], (16,), probes=[KNearestNeighbours(n_neighbours=20), *PROBES[1:]])
     assert scored == ["AUC"]
     monkeypatch.setattr(module, name, value)
     sweep_all(tmp_path, table[0], MODELS[:1], (16,))
@@ -336,12 +351,29 @@ def test_a_segmentation_set_that_is_not_understood(tmp_path, source, masks):
     assert not visible(tmp_path / "out")
 
 
-@pytest.mark.parametrize("sets", ["image_sets", "segmentation_sets"])
-def test_a_setting_that_nothing_reads_is_refused(tmp_path, source, masks, sets):
-    of_sets = {"image_sets": {"toy": source}, "segmentation_sets": {"masks": masks}}
-    folders = {"output_dir": tmp_path / "out", "cache_dir": tmp_path / "cache"}
-    with pytest.raises(InputError, match=r"a sweep has no setting n_neighbors; others known are .*n_neighbours"):
-        run_sweep(models=MODELS, sizes_px=(16,), **{sets: of_sets[sets]}, **folders, **QUIET, n_neighbors=3)
-    # the cells give it
-    with pytest.raises(InputError, match="a sweep has no setting size_px"):
-        run_sweep(models=MODELS, sizes_px=(16,), **{sets: of_sets[sets]}, **folders, **QUIET, size_px=3)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"probes": [KNearestNeighbours(n_neighbours=5), *PROBES[1:]]},
+        {"probes": PROBES[:2]},
+        {"vectors": Vectors(kind="mean_patch")},
+        {"bootstrap": Bootstrap(n_resamples=51)},
+        {"seed": 1},
+    ],
+)
+def test_a_cell_is_computed_again_where_a_setting_changed(tmp_path, table, scored, changes):
+    for given in ({}, {"vectors": Vectors()}, changes, changes):
+        sweep_all(tmp_path, table[0], MODELS[:1], (16,), **given)
+    assert scored == ["AUC"] * 2
+
+
+def test_a_model_that_is_not_understood():
+    with pytest.raises(InputError, match="of models has weight; known are name, weights, backbone"):
+        SweepModels(models=[{"weight": "random"}])
+    names = SweepModels(models=[{"weights": "dinov3-s"}, {"backbone": "vit_mini"}, {"name": "mine"}]).names()
+    assert names == ["dinov3-s", "vit_mini", "mine"]
+
+
+def test_a_sweep_needs_probes(tmp_path, source):
+    with pytest.raises(InputError, match=r"probes is \[\]"):
+        sweep_all(tmp_path, source, probes=[])

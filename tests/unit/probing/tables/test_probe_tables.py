@@ -5,7 +5,8 @@ import json
 import pytest
 
 from meddino_components.probing.statistics.intervals import Interval
-from meddino_components.probing.tables.probe_tables import Row, write_tables
+from meddino_components.probing.tables.probe_tables import write_tables
+from meddino_components.probing.tables.rows import Row
 
 NAN = float("nan")
 FACTS = {

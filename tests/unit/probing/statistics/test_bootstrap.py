@@ -5,12 +5,8 @@ import pytest
 import torch
 
 from meddino_components.errors import InputError
-from meddino_components.probing.statistics.resampling import (
-    mean_over_classes,
-    percentile_interval,
-    resampled_units,
-    units_that_show,
-)
+from meddino_components.probing import Bootstrap
+from meddino_components.probing.statistics.bootstrap import mean_over_classes, percentile_interval, resampled_units
 
 
 def test_the_first_row_counts_everything_once_and_the_others_as_often_as_drawn():
@@ -59,4 +55,30 @@ def test_a_mean_is_over_the_classes_of_the_first_row_or_missing():
 
 def test_units_that_show_a_class():
     shown = torch.tensor([[True, False], [True, False], [True, True]])
-    assert units_that_show(shown, torch.tensor([0, 0, 4])).tolist() == [2, 1]
+    resamples = Bootstrap(n_resamples=10).resample(torch.tensor([0, 0, 4]))
+    assert resamples.n_units == 2
+    assert resamples.shown_by(shown, ["often", "rare"]) == {"often": 2, "rare": 1}
+
+
+def test_units_may_have_any_numbers_and_the_seed_decides():
+    units = torch.tensor([7, 3, 7, 90])
+    first, again, other = (Bootstrap(n_resamples=20, seed=seed).resample(units) for seed in (1, 1, 2))
+    assert first.units.tolist() == [1, 0, 1, 2]
+    assert first.weights.shape == (21, 3)
+    assert torch.equal(first.weights, again.weights)
+    assert not torch.equal(first.weights, other.weights)
+
+
+def test_one_unit_and_no_resample_give_values_without_an_interval():
+    for bootstrap, units in ((Bootstrap(), [4, 4]), (Bootstrap(n_resamples=0), [0, 1])):
+        resamples = bootstrap.resample(torch.tensor(units))
+        assert resamples.weights.tolist() == [[1.0] * resamples.n_units]
+        interval = percentile_interval(torch.tensor([0.25]))
+        assert (interval.value, interval.has_bounds) == (0.25, False)
+    with pytest.raises(InputError, match="0 unit to resample"):
+        Bootstrap().resample(torch.zeros(0))
+
+
+def test_settings_that_are_refused():
+    with pytest.raises(InputError, match="n_resamples of Bootstrap is -1; expected a whole number of at least 0"):
+        Bootstrap(n_resamples=-1)
