@@ -14,12 +14,26 @@ LABELS = torch.tensor([[0, 1, 2, 2], [1, 0, 0, 2]])[None, None]
 
 
 @pytest.mark.parametrize(
-    "loss",
-    [DiceCrossEntropyLoss(num_classes=3, class_balance=0.5), RegionDiceCrossEntropyLoss(regions=REGIONS)],
+    ("loss", "regions"),
+    [
+        (DiceCrossEntropyLoss(num_classes=3, class_balance=0.5), None),
+        (RegionDiceCrossEntropyLoss(regions=REGIONS, class_balance=0.5), REGIONS),
+    ],
     ids=["classes", "regions"],
 )
-def test_the_bundles_own_losses_are_taken_as_they_are(loss):
-    assert segmentation_loss(loss, regions=REGIONS, class_balance=0.5) is loss
+def test_the_bundles_own_losses_are_taken_as_they_are(loss, regions):
+    assert segmentation_loss(loss, regions=regions, class_balance=0.5) is loss
+
+
+def test_a_loss_of_others_that_knows_its_regions_gets_label_numbers():
+    class OfLabels(nn.Module):
+        regions = REGIONS
+
+        def forward(self, logits, labels):
+            return labels.float().sum() * logits.sum()
+
+    loss = OfLabels()
+    assert segmentation_loss(loss, regions=REGIONS) is loss
 
 
 def test_a_loss_of_others_for_classes_gets_label_numbers():
