@@ -27,8 +27,8 @@ def test_the_knobs_stand_at_the_top_with_plain_values_or_one_reference(bundle):
 
 @of_segmentation
 def test_a_bundle_holds_little_of_its_own(bundle):
-    """Settings, and which layers it is made of; what two bundles need lies in _shared."""
-    own = [path for path in (bundle / "sources").glob("*.yaml") if path.name != "layers.yaml"]
+    """Beside its data set and the list of layers, a few settings; what two bundles need lies in _shared."""
+    own = [path for path in (bundle / "sources").glob("*.yaml") if path.stem not in ("layers", "dataset")]
     lines = [
         line
         for path in own
