@@ -5,24 +5,16 @@ import os
 
 import pytest
 import torch
-from ignite.engine import Engine, Events
+from checkpointed_runs import checkpoint, train
+from checkpoints_on_processes import CASES, on_process
+from ignite.engine import Engine
+from several_processes import on_processes
 from tiny_trainer import TinyRun
 from visible_files import partial_files, visible
 
 from meddino_components.checkpoints import sha256_of, writer
 from meddino_components.errors import InputError
-from meddino_components.training import RunFolder, TrainingCheckpoint
-
-
-def checkpoint(run, path, **kwargs):
-    objects = {"network": run.network, "optimizer": run.optimizer, **kwargs.pop("objects", {})}
-    return TrainingCheckpoint(objects=objects, sampler=run.sampler, path=path, **kwargs)
-
-
-def train(path, *, resume=False, start_seed=0, interval=1, **kwargs):
-    run = TinyRun(**kwargs)
-    torch.manual_seed(start_seed)  # of the dropout
-    return run.run(checkpoint(run, path, resume=resume, interval=interval))
+from meddino_components.training import TrainingCheckpoint
 
 
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
@@ -139,105 +131,41 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, monkeypatch):
     assert (tmp_path / "checkpoints" / "checkpoint_0000003.pt").read_bytes() == before
 
 
-def iterations(folder):
-    return sorted(
-        torch.load(path, weights_only=True)["iteration"] for path in (folder / "checkpoints").glob("checkpoint_*.pt")
-    )
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What each process says in each case, and whether it has a checkpoint then."""
+    folder = tmp_path_factory.mktemp("processes")
+    for case, iterations in CASES.items():
+        for rank, iteration in enumerate(iterations):
+            (folder / case / str(rank)).mkdir(parents=True)
+            if iteration is not None:
+                _write(folder / case / str(rank) / "c.pt", iteration)
+    on_processes(on_process, folder, folder)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+def _write(path, iteration):
+    # the batch of two processes
+    run = TinyRun(epochs=iteration // 3, batch_size=4)
+    objects = {"network": run.network, "optimizer": run.optimizer}
+    run.run(TrainingCheckpoint(objects=objects, sampler=run.sampler, path=path))
 
 
 @pytest.mark.parametrize(
-    ("settings", "kept"),
-    [({}, [12, 15]), ({"kept": 1}, []), ({"kept": 2, "kept_every": 2}, [6, 12, 15]), ({"kept": 9}, [3, 6, 9, 12, 15])],
+    ("case", "said"),
+    [
+        ("first", "c.pt: process 0 of this run has it, process 1 has not; output_dir has to be one folder"),
+        ("second", "c.pt: process 1 of this run has it, process 0 has not; output_dir has to be one folder"),
+        ("iterations", "c.pt: is of another iteration for another process of this run; output_dir has to be one"),
+    ],
 )
-def test_the_last_ones_and_every_nth_are_kept(tmp_path, settings, kept):
-    run = TinyRun(epochs=6)
-    run.run(checkpoint(run, tmp_path / "checkpoint.pt", **settings))
-    assert iterations(tmp_path) == kept
-    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["iteration"] == 18
-    for path in (tmp_path / "checkpoints").glob("*.pt"):
-        digest, name = (path.parent / f"{path.name}.sha256").read_text(encoding="utf-8").split()
-        assert (digest, name) == (sha256_of(path), path.name)
+def test_processes_that_disagree_all_stop_with_one_error(found, case, said):
+    for messages, _ in found:
+        assert said in str(messages[case])
 
 
-def flip_a_bit(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(bytes(content))
-
-
-def cut_in_half(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-@pytest.mark.parametrize("sidecar", [True, False])
-@pytest.mark.parametrize("damage", [flip_a_bit, cut_in_half])
-def test_a_damaged_checkpoint_is_refused_and_the_whole_one_before_it_named(tmp_path, damage, sidecar):
-    whole = train(tmp_path / "whole.pt", epochs=4)
-    path, before = tmp_path / "run" / "checkpoint.pt", tmp_path / "run" / "checkpoints" / "checkpoint_0000006.pt"
-    train(path, epochs=3)
-    damage(path)
-    if not sidecar:
-        path.with_name("checkpoint.pt.sha256").unlink()
-    with pytest.raises(InputError) as error:
-        train(path, epochs=4, resume=True)
-    assert str(error.value).startswith(f"{path}: damaged, ")
-    assert str(error.value).endswith(f"go on from that by `--resume {before}`")
-    assert "\n" not in str(error.value)
-    # the one before gives the run that was not damaged, in the folder of a run that goes on
-    RunFolder(output_dir=path.parent, files=[path], adopt_files=True)
-    assert torch.equal(train(path, epochs=4, resume=str(before), seed=7).weights, whole.weights)
-    assert iterations(tmp_path / "run") == [6, 9]
-
-
-def test_nothing_whole_says_so(tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    train(path, epochs=2)
-    for each in (path, *(tmp_path / "checkpoints").glob("*.pt")):
-        flip_a_bit(each)
-    with pytest.raises(InputError, match="no whole checkpoint before it: begin a new run in another --output_dir"):
-        train(path, epochs=3, resume=True)
-
-
-def settled(path, settings, **kwargs):
-    run = TinyRun(epochs=kwargs.pop("epochs", 1))
-    return run.run(checkpoint(run, path, settings=settings, **kwargs))
-
-
-def test_contradicting_settings_are_named_with_both_values(tmp_path):
-    path = tmp_path / "c.pt"
-    settled(path, {"fold": 0, "pixdim": [0.5, 0.5], "a::b": "x"})
-    with pytest.raises(InputError) as error:
-        settled(path, {"fold": 1, "pixdim": [0.7, 0.7], "a::c": "x"}, epochs=2, resume=True)
-    said = str(error.value)
-    for part in (
-        "fold 0 (this run: 1)",
-        "pixdim [0.5, 0.5] (this run: [0.7, 0.7])",
-        "a::b x (this run: nothing)",
-        "--changed_on_resume \"['fold']\"",
-    ):
-        assert part in said
-    changed = settled(
-        path, {"fold": 1, "a::b": "y", "pixdim": [0.5, 0.5]}, epochs=2, resume=True, changed=["fold", "a"]
-    )
-    assert changed.trainer.state.iteration == 6
-
-
-def scheduled(path, epochs, rate=0.05, **kwargs):
-    run, rates = TinyRun(epochs=epochs), []
-    for group in run.optimizer.param_groups:
-        group["lr"] = rate
-    schedule = torch.optim.lr_scheduler.PolynomialLR(run.optimizer, total_iters=3 * epochs)
-    run.trainer.add_event_handler(
-        Events.ITERATION_COMPLETED, lambda _: (rates.append(run.optimizer.param_groups[0]["lr"]), schedule.step())
-    )
-    run.run(checkpoint(run, path, objects={"lr_scheduler": schedule}, **kwargs))
-    return rates
-
-
-def test_the_schedule_follows_more_epochs_and_another_rate(tmp_path):
-    expected = scheduled(tmp_path / "whole.pt", 4)
-    scheduled(tmp_path / "c.pt", 2)
-    assert scheduled(tmp_path / "c.pt", 4, resume=True) == pytest.approx(expected[6:])
-    scheduled(tmp_path / "d.pt", 2)
-    halved = scheduled(tmp_path / "d.pt", 4, rate=0.025, resume=True)
-    assert halved == pytest.approx([rate / 2 for rate in expected[6:]])
+@pytest.mark.parametrize("case", ["none", "same"])
+def test_processes_that_agree_train_and_the_first_alone_writes(found, case):
+    assert [messages[case] for messages, _ in found] == [9, 9]
+    written = [files[case] for _, files in found]
+    assert written == ([True, False] if case == "none" else [True, True])
