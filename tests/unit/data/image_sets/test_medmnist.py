@@ -3,7 +3,6 @@ import pytest
 
 from meddino_components.data.image_sets import load_picture
 from meddino_components.data.image_sets.medmnist import read_medmnist
-from meddino_components.data.image_sets.medmnist_labels import MEDMNIST_LABELS
 from meddino_components.errors import InputError
 
 COUNTS = {"train": 12, "val": 5, "test": 7}
@@ -45,19 +44,6 @@ def test_a_3d_set_of_unknown_name(tmp_path):
     found = read_medmnist(save(tmp_path / "mine.npz", (20, 28, 24), n_classes=4))
     assert (found.dimensions, found.label_names) == (3, ("class_0", "class_1", "class_2", "class_3"))
     assert load_picture(found.samples[0]).shape == (1, 28, 24, 20)
-
-
-def test_names_of_the_official_sets():
-    classes = {name: len(labels) for name, labels in MEDMNIST_LABELS.items()}
-    assert classes == {
-        "pathmnist": 9, "chestmnist": 14, "dermamnist": 7, "octmnist": 4, "pneumoniamnist": 2, "retinamnist": 5,
-        "breastmnist": 2, "bloodmnist": 8, "tissuemnist": 8, "organamnist": 11, "organcmnist": 11, "organsmnist": 11,
-        "organmnist3d": 11, "nodulemnist3d": 2, "adrenalmnist3d": 2, "fracturemnist3d": 3, "vesselmnist3d": 2,
-        "synapsemnist3d": 2,
-    }  # fmt: skip
-    assert all(len(set(labels)) == len(labels) for labels in MEDMNIST_LABELS.values())
-    # the same organs in another order
-    assert set(MEDMNIST_LABELS["organmnist3d"]) == set(MEDMNIST_LABELS["organamnist"])
 
 
 @pytest.mark.parametrize(

@@ -188,12 +188,3 @@ def test_libraries_that_are_not_installed(slide, monkeypatch, module):
     with pytest.raises(InputError, match=r"install the extra 'slides'") as error:
         WholeSlide(slide, TILING).find_tiles()
     assert isinstance(error.value.__cause__, ImportError)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"tile_px": 0}, {"mpp": -1}, {"unstated_mpp": 0.0}, {"tissue_share": 0.0}, {"tissue_share": 2}, {"max_tiles": 0}],
-)
-def test_settings_that_make_no_sense(changes):
-    with pytest.raises(InputError, match=f"{next(iter(changes))} is"):
-        Tiling(**changes)
