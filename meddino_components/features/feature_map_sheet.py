@@ -1,7 +1,7 @@
-"""A sheet of slices with their feature maps beside them.
+"""A sheet of slices with their feature maps.
 
-A row a slice: the slice with its points, three principal components as colours, then a map of cosine similarity to
-each point. H rows (to posterior), W columns (to the left): anterior is up and the patient's right on the left.
+Each row is a slice: the slice with its points, three principal components as colours, then a map of cosine similarity
+to each point. H rows (to posterior), W columns (to the left): anterior is up and the patient's right on the left.
 
 Shapes: S slices, h, w patches, Q points of a slice.
 """
@@ -34,11 +34,11 @@ class SheetRow:
     """One slice.
 
     Attributes:
-        name: what stands beside it.
-        image: [H, W] in any units.
-        rgb: [h, w, 3] from 0 to 1.
-        similarities: [Q, h, w] from -1 to 1.
-        points: Q (row, column) of patches.
+        name: text on the slice.
+        image: pixels [H, W] in any units.
+        rgb: colours [h, w, 3] from 0 to 1.
+        similarities: cosine similarities [Q, h, w] from -1 to 1.
+        points: (row, column) of the Q patches.
     """
 
     name: str
@@ -64,18 +64,18 @@ def write_feature_maps(
 
     Args:
         path: PNG to write.
-        slices: S dicts with ``image`` [C, H, W], and where they have them ``label`` [1, H, W], ``case_id``, ``slice``;
-            of 3 channels the middle one is drawn.
-        patches: their features [S, P, D].
+        slices: S dicts with ``image`` [C, H, W] and optionally ``label`` [1, H, W], ``case_id`` and ``slice``; of three
+            channels the middle one is drawn.
+        patches: features of the slices, [S, P, D].
         grid: rows and columns of patches.
-        title: above all, for instance the iteration.
-        note: fainter, beside the title.
-        n_points: Q, see `choose_points`.
-        window: (low, high) grey window in the images' units; None is taken from the slices.
+        title: title of the sheet, for instance the iteration.
+        note: fainter text beside the title.
+        n_points: number Q of points, see `choose_points`.
+        window: (low, high) grey window in the images' units; None derives it from the slices.
         previous: components of an earlier sheet of the same slices, to which colours are aligned.
 
     Returns:
-        the colours, whose ``scores`` are ``previous`` of the next sheet.
+        the colours; pass their ``scores`` as ``previous`` to the next sheet.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -106,14 +106,14 @@ def write_feature_maps(
 
 
 def _window(rows: Sequence[SheetRow], slices: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """The overlay's, for soft tissue."""
+    """The grey window of overlays, which shows soft tissue."""
     image = np.stack([row.image for row in rows], -1)
     labels = np.stack([np.asarray(item.get("label", torch.zeros(1, *image.shape[:2])))[0] for item in slices], -1)
     return grey_window(image, labels.astype(np.uint8), range(len(rows)))
 
 
 def _draw_sheet(path: Path, rows: Sequence[SheetRow], *, title: str, note: str, window: tuple[float, float]) -> None:
-    """Maps have one colour a patch, not interpolated: what is shown is what the network gives."""
+    """Draw the rows; each patch has one colour, without interpolation, to show exactly what the network gives."""
     n_points = len(rows[0].points)
     height, width = rows[0].image.shape
     n_columns, tile = 2 + n_points, _TILE_INCHES * height / width

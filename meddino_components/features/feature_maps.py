@@ -1,4 +1,4 @@
-"""Patch features as maps to look at: three principal components as colours, and cosine similarity to chosen points.
+"""Patch features as visible maps: three principal components as colours, and cosine similarity to chosen points.
 
 Shapes: S slices, P = h * w patches of a slice, D width, F foreground patches of all slices, Q points of a slice.
 """
@@ -21,15 +21,15 @@ _COLOUR_RANGE = (0.02, 0.98)  # quantiles of a component that become dark and br
 
 @dataclass(frozen=True)
 class PrincipalBasis:
-    """Three components of some features, and how to colour others by them.
+    """Three principal components of some features, by which these or others are coloured.
 
     Attributes:
-        mean: of the features that decided them [D].
-        projection: three columns, by which features become scores [D, 3].
-        low, high: scores that become dark and bright [3].
-        scores: of the features that decided them, each column of unit variance [F, 3]: what the next basis of the same
-            patches is aligned to.
-        explained: share of their variance in the three components together.
+        mean: mean of the features, [D].
+        projection: matrix that turns features into scores, [D, 3].
+        low, high: scores drawn dark and bright, [3].
+        scores: scores of the features, with columns of unit variance, [F, 3]; the next basis of the same patches is
+            aligned to them.
+        explained: share of the features' variance in the three components together.
     """
 
     mean: Tensor
@@ -40,18 +40,18 @@ class PrincipalBasis:
     explained: float
 
     def colours(self, patches: Tensor) -> Tensor:
-        """From 0 to 1, the same for the same features: [..., D] -> [..., 3]."""
+        """Colours [..., 3] from 0 to 1 of features [..., D]."""
         scores = (patches.double() - self.mean) @ self.projection
         return ((scores - self.low) / (self.high - self.low).clamp(min=1e-12)).clamp(0, 1).float()
 
 
 @dataclass(frozen=True)
 class PrincipalColours:
-    """Three components and their colours.
+    """Three principal components as colours.
 
     Attributes:
-        rgb: [S, P, 3] from 0 to 1.
-        scores: what the colours show of the foreground patches, see `PrincipalBasis`.
+        rgb: colours [S, P, 3] from 0 to 1.
+        scores: scores of the foreground patches, see `PrincipalBasis`.
         explained: share of the foreground's variance in the three components together.
     """
 
@@ -61,9 +61,9 @@ class PrincipalColours:
 
 
 def foreground_patches(images: Tensor, patch_size: int) -> Tensor:
-    """Patches whose mean is well above air: boolean [S, P] for images [S, C, H, W] on any scale, air the lowest.
+    """Patches whose mean is clearly above air, boolean [S, P], for images [S, C, H, W] in which air is lowest.
 
-    Every patch, where a picture has no air (a crop) or hardly anything else.
+    All patches count if a picture has no air, such as a crop, or hardly anything else.
     """
     means = F.avg_pool2d(images.float().mean(1, keepdim=True), patch_size).flatten(1)
     air, bright = means.min(), means.flatten().quantile(0.99)
@@ -74,19 +74,19 @@ def foreground_patches(images: Tensor, patch_size: int) -> Tensor:
 def principal_basis(inside: Tensor, *, brightness: Tensor, previous: Tensor | None = None) -> PrincipalBasis:
     """Find the first three principal components of features, in an order and with signs that do not change by chance.
 
-    A component has no sign of its own, and components of like variance change places, or mix, from one evaluation to
-    the next. So that colours can be followed through a training, the three, brought to unit variance, are turned
-    together to lie as near to ``previous`` as they can (orthogonal Procrustes): the space they span stays that of the
-    principal components. At the first evaluation red, green and blue are the first, second and third, with signs such
-    that bright patches (bone, vessels with contrast) score high.
+    The sign of a component is arbitrary, and components of similar variance swap or mix from one evaluation to the
+    next. To keep colours comparable during a training, the three components are scaled to unit variance and rotated
+    together as close to ``previous`` as possible (orthogonal Procrustes); they still span the space of the principal
+    components. At the first evaluation red, green and blue are the first, second and third component, with signs that
+    make bright patches (bone, vessels with contrast) score high.
 
     Args:
-        inside: features of foreground patches [F, D], F at least 4.
-        brightness: mean intensity of each of them [F].
-        previous: ``scores`` of an earlier basis of the same patches [F, 3]; of another shape it is not used.
+        inside: features of foreground patches, [F, D], F at least 4.
+        brightness: mean intensity of each foreground patch, [F].
+        previous: ``scores`` of an earlier basis of the same patches, [F, 3]; ignored if the shape differs.
 
     Raises:
-        ValueError: fewer than four patches, or features narrower than three.
+        ValueError: there are fewer than four patches, or the features' width is below three.
 
     Reference: Oquab et al., DINOv2, arXiv 2304.07193, section 7.5; MedDINOv3, arXiv 2509.02379, figures 1 and 4;
     Schoenemann, A generalized solution of the orthogonal Procrustes problem, Psychometrika 1966.
@@ -119,20 +119,20 @@ def principal_colours(
     """Colour patches by the principal components of the foreground, see `principal_basis`.
 
     Args:
-        patches: [S, P, D].
-        foreground: patches that decide the components, boolean [S, P]; at least 4.
-        brightness: mean intensity of each patch [S, P].
-        previous: ``scores`` of an earlier evaluation of the same foreground [F, 3]; of another shape it is not used.
+        patches: features [S, P, D].
+        foreground: patches from which the components are computed, boolean [S, P]; at least 4.
+        brightness: mean intensity of each patch, [S, P].
+        previous: ``scores`` of an earlier evaluation of the same foreground, [F, 3]; ignored if the shape differs.
 
     Raises:
-        ValueError: fewer than four foreground patches, or features narrower than three.
+        ValueError: there are fewer than four foreground patches, or the features' width is below three.
     """
     basis = principal_basis(patches[foreground], brightness=brightness[foreground], previous=previous)
     return PrincipalColours(basis.colours(patches), basis.scores, basis.explained)
 
 
 def cosine_maps(patches: Tensor, points: Sequence[int]) -> Tensor:
-    """Cosine similarity of every patch of a slice to some of them: [Q, P] for patches [P, D] and their numbers."""
+    """Cosine similarity [Q, P] of all patches [P, D] of a slice to Q of them, given by their numbers."""
     unit = F.normalize(patches.float(), dim=-1)
     return unit[list(points)] @ unit.T
 
@@ -140,16 +140,16 @@ def cosine_maps(patches: Tensor, points: Sequence[int]) -> Tensor:
 def choose_points(
     n_points: int, grid: tuple[int, int], *, labels: NDArray[np.integer] | None, foreground: Tensor
 ) -> list[int]:
-    """Patches worth comparing with: the depths of the largest organs of a slice, or places spread over the body.
+    """Choose patches to compare others with: deep inside the largest organs of a slice, or spread over the body.
 
     Args:
-        n_points: Q.
-        grid: h and w.
-        labels: [H, W]; None for a slice without labels.
-        foreground: boolean [P].
+        n_points: number Q of patches.
+        grid: rows h and columns w of patches.
+        labels: labels [H, W]; None for a slice without labels.
+        foreground: patches that are not air, boolean [P].
 
     Returns:
-        Q numbers of patches; the same for the same slice at every evaluation.
+        Q numbers of patches, which are the same for a slice at every evaluation.
     """
     points: list[int] = []
     if labels is not None:
@@ -166,7 +166,7 @@ def choose_points(
 
 
 def _spread(n: int, grid: tuple[int, int], foreground: Tensor, taken: Sequence[int]) -> list[int]:
-    """Each next point is the foreground patch farthest from those taken and from the background; no chance."""
+    """Each next point is the foreground patch farthest from the points chosen and from the background."""
     mask = foreground.view(grid).numpy()
     if not mask.any():
         mask = np.ones(grid, bool)

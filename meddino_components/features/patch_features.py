@@ -16,20 +16,20 @@ from torch import Tensor
 from ..embeddings import Encoder
 from ..errors import InputError
 
-IGNORED = -1  # label of a patch that no class fills well enough
+IGNORED = -1  # label of a patch of which no class covers enough
 
 
 @dataclass(frozen=True)
 class SliceFeatures:
-    """What is known of some slices; all on the CPU.
+    """Features and labels of some slices, on the CPU.
 
     Attributes:
-        cls: one vector a slice, [S, D].
-        patches: [S, P, D].
+        cls: one vector for each slice, [S, D].
+        patches: features of patches, [S, P, D].
         grid: rows and columns of patches.
-        patch_labels: [S, P], `IGNORED` where no class fills the patch; None for slices without labels.
+        patch_labels: class of each patch, [S, P], or `IGNORED` if no class covers enough of it; None without labels.
         presence: whether a class has a pixel in the slice, boolean [S, K - 1] without background; None without labels.
-        units: number of what is resampled as a whole, [S].
+        units: number of the unit that is resampled as a whole, for each slice, [S].
     """
 
     cls: Tensor
@@ -41,14 +41,14 @@ class SliceFeatures:
 
     @property
     def mean_patch(self) -> Tensor:
-        """The other vector of a slice: the mean of its patches, [S, D]."""
+        """Mean over the patches of each slice, [S, D]."""
         return self.patches.mean(1)
 
     def labelled_patches(self) -> tuple[Tensor, Tensor, Tensor]:
         """Features [N, D], labels [N] and units [N] of the patches that have a label.
 
         Raises:
-            InputError: slices without labels.
+            InputError: the slices have no labels.
         """
         if self.patch_labels is None:
             raise InputError("these slices have no labels: give cases with label files")
@@ -68,21 +68,21 @@ def extract_features(
     include_background: bool = False,
     batch_size: int = 8,
 ) -> SliceFeatures:
-    """Encode slices in order and label their patches. No loader, no worker: the random state is not touched.
+    """Encode slices in order and label their patches, without loaders or workers, which would draw random numbers.
 
     Args:
-        encoder: `backbone_encoder`, `pixel_encoder`, or another of that form.
-        slices: dicts with ``image`` [C, H, W], all of one shape; ``label`` [1, H, W] where they are labelled; and where
-            some belong together, ``unit``, a number for the bootstrap (otherwise every slice is a unit).
-        patch_size: p.
-        n_classes: K; None does not read labels.
-        min_purity: share of a patch that its class has to fill.
-        include_background: keep patches of class 0, which are most of them; otherwise they are `IGNORED`.
-        batch_size: slices encoded at once.
+        encoder: `backbone_encoder`, `pixel_encoder`, or another function like them.
+        slices: dicts with ``image`` [C, H, W], all of one shape, ``label`` [1, H, W] if labels are read, and optionally
+            ``unit``, the number of the slice's unit for the bootstrap; otherwise every slice is a unit.
+        patch_size: patch size p of the encoder.
+        n_classes: number K of classes; None does not read labels.
+        min_purity: share of a patch that its class has to cover.
+        include_background: whether to keep patches of class 0, which are most of them; otherwise they are `IGNORED`.
+        batch_size: number of slices encoded at once.
 
     Raises:
-        InputError: a label beyond ``n_classes``.
-        ValueError: no slices.
+        InputError: a label is beyond ``n_classes``.
+        ValueError: there are no slices.
     """
     if not len(slices):
         raise ValueError("no slices to encode")
@@ -119,15 +119,15 @@ def extract_features(
 
 
 def patch_labels(labels: Tensor, *, patch_size: int, min_purity: float = 0.5) -> Tensor:
-    """The class that covers most of each patch; of equal ones the lowest.
+    """The class that covers most of each patch; the lowest number if several cover the same area.
 
     Args:
-        labels: [S, 1, H, W]; a remainder of H and W over p is left out.
-        patch_size: p.
-        min_purity: least share of the patch's pixels that the class must have; below it the patch is `IGNORED`.
+        labels: labels [S, 1, H, W]; rows and columns beyond the last whole patch are left out.
+        patch_size: patch size p.
+        min_purity: share of the patch's pixels that the class has to cover; below it the patch is `IGNORED`.
 
     Returns:
-        [S, P].
+        classes [S, P].
     """
     rows, columns = (side // patch_size for side in labels.shape[-2:])
     whole = labels[:, 0, : rows * patch_size, : columns * patch_size]

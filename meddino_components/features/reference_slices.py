@@ -1,4 +1,4 @@
-"""Labelled slices of some volumes on which features are judged, the same at every evaluation.
+"""Slices of some volumes on which features are evaluated, the same ones at every evaluation.
 
 Shapes: H, W, D rows, columns and slices of a volume.
 """
@@ -22,26 +22,26 @@ from .slab_split import split_slabs
 class ReferenceSlices(Dataset[dict[str, Any]]):
     """Slices of one role, read at first use and then kept in memory (256 KiB a slice of 256 x 256).
 
-    Every slice keeps its proportions in mm: its longer side becomes ``size_px``, the other is filled up with the
-    lowest intensity of the slice (air) and background on both sides.
+    Every slice keeps its proportions in mm: its longer side becomes ``size_px``, and the shorter one is padded on both
+    sides with the slice's lowest intensity (air) and with background.
 
-    Items: ``image`` [C, size_px, size_px] float32, ``label`` [1, size_px, size_px] uint8 where the case has one,
-    ``unit`` (number of the stack of ``unit_slices`` neighbouring slices, for bootstrap), ``case_id`` and ``slice`` (in
-    the canonical volume, from 0, upwards).
+    Items are dicts with ``image`` [C, size_px, size_px] float32, ``label`` [1, size_px, size_px] uint8 for labelled
+    cases, ``unit`` (number of the stack of ``unit_slices`` neighbouring slices, for the bootstrap), ``case_id`` and
+    ``slice`` (number in the canonical volume, from 0 upwards).
 
     Args:
-        data: cases with ``image`` and, where they are labelled, ``label`` paths.
-        preprocessing: to ``image`` [C, H, W, D] and ``label`` [1, H, W, D] in canonical orientation, normalised as for
-            the network: load, orient, normalise.
+        data: cases with ``image`` and optionally ``label`` paths.
+        preprocessing: transforms that load, orient and normalise ``image`` [C, H, W, D] and ``label`` [1, H, W, D] as
+            the network needs them.
         size_px: rows and columns of a slice.
-        role: which slabs to take.
+        role: role of the slabs whose slices are taken.
         slab_roles: roles of the slabs of each volume from the lowest up, see `split_slabs`; None takes all slices.
-        gap: unused slices between slabs of different roles.
-        every: take every n-th slice of a slab.
-        unit_slices: neighbouring slices, in the volume, that are resampled together; None takes a slab at a time.
+        gap: number of unused slices between slabs of different roles.
+        every: every n-th slice of a slab is taken.
+        unit_slices: number of neighbouring slices of the volume that are resampled together; None resamples slabs.
 
     Raises:
-        InputError: no cases, no slab of the role, too few slices, no label in one case where others have one.
+        InputError: there are no cases, no slab has the role, there are too few slices, or only some cases have labels.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class ReferenceSlices(Dataset[dict[str, Any]]):
         return items
 
     def _fit(self, pixels: Tensor, spacing: tuple[float, float], *, is_label: bool) -> Tensor:
-        """[C, H, W] -> [C, size_px, size_px]."""
+        """Fit pixels [C, H, W] to [C, size_px, size_px]."""
         mode: ResampleMode = "nearest" if is_label else "bilinear"
         fitted = fit_to_square(pixels[None], spacing=spacing, size_px=self.size_px, mode=mode)[0]
         return fitted.to(torch.uint8 if is_label else torch.float32)

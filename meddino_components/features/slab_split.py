@@ -1,4 +1,4 @@
-"""Split one volume into slabs for different purposes, with slices between them that nothing uses."""
+"""Splitting of one volume into slabs for different purposes, with unused slices between them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Slab:
-    """Slices ``first`` to ``last - 1`` of a volume, counted upwards from 0, and what they are for."""
+    """Slices ``first`` to ``last - 1`` of a volume, counted upwards from 0, with the purpose they serve."""
 
     role: str
     first: int
@@ -19,18 +19,18 @@ class Slab:
 
 
 def split_slabs(n_slices: int, *, roles: Sequence[str], gap: int) -> list[Slab]:
-    """Slabs of equal thickness (to one slice) in the order of ``roles``, from the lowest slice upwards.
+    """Split slices into slabs of equal thickness (to one slice), in the order of ``roles`` from the lowest slice up.
 
-    Neighbouring slices look alike, so slices of one patient must not be dealt out at random. Between slabs of different
-    roles ``gap`` slices are left unused; slabs of one role that follow each other touch.
+    Neighbouring slices look alike, so the slices of one patient must not be assigned at random. Between slabs of
+    different roles ``gap`` slices are left unused; consecutive slabs of one role touch.
 
     Args:
-        n_slices: of the volume.
-        roles: what each slab is for, for instance ``[pretrain, train, test, pretrain]``.
-        gap: unused slices between slabs of different roles.
+        n_slices: number of slices in the volume.
+        roles: purpose of each slab, for instance ``[pretrain, train, test, pretrain]``.
+        gap: number of unused slices between slabs of different roles.
 
     Raises:
-        InputError: no role, or too few slices for as many slabs and gaps.
+        InputError: there is no role, or too few slices for this many slabs and gaps.
 
     Example:
         >>> [(s.role, s.first, s.last) for s in split_slabs(10, roles=["train", "test"], gap=2)]
@@ -52,10 +52,10 @@ def split_slabs(n_slices: int, *, roles: Sequence[str], gap: int) -> list[Slab]:
 
 
 def slices_of(slabs: Sequence[Slab], role: str) -> list[int]:
-    """All slices of a role, upwards."""
+    """Numbers of all slices of a role, in ascending order."""
     return [k for slab in slabs if slab.role == role for k in range(slab.first, slab.last)]
 
 
 def excluded_slices(n_slices: int, slabs: Sequence[Slab], role: str) -> list[int]:
-    """Slices that a role must not see: those of the other roles, and the gaps."""
+    """Slices that a role must not use: those of the other roles, and the gaps."""
     return sorted(set(range(n_slices)) - set(slices_of(slabs, role)))

@@ -1,4 +1,4 @@
-"""The features of volumes as files: every slice's tokens, and a picture of some."""
+"""Features of volumes in files: the tokens of every slice, and a picture of some slices."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ def write_volume_features(
     n_pictures: int = 4,
     skip_existing: bool = False,
 ) -> list[str]:
-    """Write ``<case_id>.safetensors`` and ``<case_id>.png`` for each case; one that fails does not stop the others.
+    """Write ``<case_id>.safetensors`` and ``<case_id>.png`` for each case; a failing case does not stop the others.
 
-    The file holds ``cls`` [S, D] and ``patches`` [S, rows, columns, D] in float16 for the S slices from the lowest up,
+    The file has ``cls`` [S, D] and ``patches`` [S, rows, columns, D] in float16 for the S slices from the lowest up,
     and in its metadata the case, the side of a slice in pixels and that of a patch. Slices are brought to a square as
     `ReferenceSlices` does.
 
     Args:
-        backbone: weights loaded, on its device.
-        cases: ``image``, ``case_id`` and what else ``preprocessing`` reads.
-        preprocessing: see `ReferenceSlices`.
-        output_dir: made where it is missing.
-        size_px: side of a slice; the longer it is, the finer the features.
-        batch_size: slices encoded at once.
-        n_pictures: slices drawn for each case, evenly spaced; 0 draws none.
-        skip_existing: pass over cases whose file is there, whole, of this network, size and scan.
+        backbone: encoder with its weights, on its device.
+        cases: cases with ``image``, ``case_id`` and whatever else ``preprocessing`` reads.
+        preprocessing: transforms of a case, see `ReferenceSlices`.
+        output_dir: output folder, created if missing.
+        size_px: side of a slice in pixels; larger slices give finer features.
+        batch_size: number of slices encoded at once.
+        n_pictures: number of slices to draw for each case, evenly spaced; 0 draws none.
+        skip_existing: whether to skip cases with a complete file from this network, size and scan.
 
     Returns:
-        ``case_id: reason`` for the cases that failed.
+        ``case_id: reason`` for each case that failed.
 
     Raises:
         InputError: there is no case, a file of the user's would be replaced, or another process writes to the folder.
@@ -94,13 +94,13 @@ def write_volume_features(
 
 
 def _recipe(backbone: DinoVisionTransformer, preprocessing: Compose, size_px: int) -> str:
-    """What decides the features beside the scan."""
+    """Text that changes with everything that affects features, except the scan."""
     transforms = b"".join(pickle_hashing(transform) for transform in preprocessing.transforms)
     return weights_digest(backbone, extra=f"{network_settings(backbone)}/{size_px}/{transforms.hex()}")
 
 
 def _is_made_of(target: Path, made_of: str) -> bool:
-    """Whether the file is whole, and of this network, size and scan."""
+    """Whether the file is complete and was made from this network, size and scan."""
     if not is_unchanged(target):
         return False
     with safe_open(target, "pt") as file:

@@ -1,6 +1,6 @@
-"""Which tiles of a slide decided: attention over the slide, and the tiles that got most of it.
+"""Maps of attention over slides, with the tiles that received most of it.
 
-n tiles of a slide, H rows, W columns.
+Shapes: n tiles of a slide, H rows, W columns.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ def write_attention_maps(
 ) -> list[Path]:
     """Draw some test slides, evenly spaced in their order, as ``<number>_<sample>.png``.
 
-    Of a whole-slide file the slide, attention over it, and the tiles with most of it; of a folder such tiles alone.
-    Attention is given in multiples of the mean tile's. A slide that cannot be read any more has no map and a warning.
+    A whole-slide file is drawn with the attention over it and the tiles with most attention, a folder of tiles with
+    these tiles alone. Attention is given in multiples of the mean tile's. A slide that can no longer be read gets a
+    warning instead of a map.
 
     Args:
-        folder: made where it is missing.
-        slides: the test split.
-        bags: what was scored, of the samples of ``slides``.
-        found: its scores and attention.
-        n_maps: slides to draw.
+        folder: output folder, created if missing.
+        slides: test split of the image set.
+        bags: the scored samples of ``slides``.
+        found: their scores and attention.
+        n_maps: number of slides to draw.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -61,7 +62,7 @@ def write_attention_maps(
         try:
             _write(path, sample, slides.tiling or Tiling(), bags.embeddings.items(number, "origin"), attention, heading)
         except InputError as error:
-            # a missing library is the matter of all maps
+            # a missing library affects all maps
             if isinstance(error.__cause__, ImportError):
                 raise
             logger.warning("no attention map of %s: %s", sample.sample_id, error)
@@ -108,7 +109,7 @@ def _draw_slide(part: SubFigure, slide: WholeSlide, origins: Origins, relative: 
     for axes in (left, right):
         axes.imshow(thumbnail)
         axes.set_axis_off()
-    # grey beneath, so that the only colours are those of attention
+    # on a grey slide, so that the only colours are those of attention
     right.imshow(thumbnail.mean(axis=-1), cmap="gray", vmin=0, vmax=255)
     shown = right.imshow(
         over_slide(slide, origins, relative, thumbnail.shape[:2]),
@@ -124,7 +125,7 @@ def _draw_slide(part: SubFigure, slide: WholeSlide, origins: Origins, relative: 
 
 
 def over_slide(slide: WholeSlide, origins: Origins, values: FloatArray, shape: Sequence[int]) -> FloatArray:
-    """Values of tiles [n] where the tiles are on a picture [H, W] of the slide; NaN elsewhere."""
+    """Paint values of tiles [n] on a picture [H, W] of the slide; NaN where there is no tile."""
     scale = np.array(shape[::-1]) / slide.size()
     corners = np.stack((origins, origins + np.array(slide.tile_size())), axis=1) * scale
     painted = np.full(tuple(shape), np.nan)
@@ -134,7 +135,7 @@ def over_slide(slide: WholeSlide, origins: Origins, values: FloatArray, shape: S
 
 
 def _draw_tiles(part: SubFigure, slide: Slide, origins: Origins, relative: FloatArray, rows: int) -> None:
-    """The tiles with most attention, from the most down."""
+    """Draw the tiles with most attention, in descending order."""
     grid: Any = part.subplots(rows, _COLUMNS, squeeze=False)
     most = np.argsort(-relative, kind="stable")[: rows * _COLUMNS]
     for axes, tile in zip(grid.flat, most, strict=False):

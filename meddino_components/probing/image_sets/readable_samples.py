@@ -1,4 +1,4 @@
-"""The samples of an image set that every encoder could read: encoders are compared on nothing else.
+"""The samples of an image set that every encoder can read; encoders are compared on these alone.
 
 Shapes: N samples of a split, n of them readable, K labels.
 """
@@ -23,15 +23,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ReadableSamples:
-    """What is left for all encoders.
+    """Samples that all encoders can read.
 
     Attributes:
-        masks: by split, which of all its samples are readable, boolean [N].
-        targets: by split, of the readable ones: classes [n], or 0 and 1 [n, K].
-        test_positives: of the readable test samples, how many are of each class or have each label, [K].
+        masks: by split, which samples are readable, boolean [N].
+        targets: by split, labels of the readable samples: classes [n], or 0 and 1 [n, K].
+        test_positives: number of readable test samples of each class or with each label, [K].
         test_patients: number of each readable test sample's patient, from 0, [n].
-        left_out: by split, how many are not readable.
-        reasons: why, by sample.
+        left_out: by split, number of unreadable samples.
+        reasons: by sample, why it is unreadable.
     """
 
     masks: Mapping[Split, Tensor]
@@ -43,16 +43,16 @@ class ReadableSamples:
 
 
 def readable_samples(image_set: ImageSet, of_encoders: Sequence[Mapping[Split, Embeddings]]) -> ReadableSamples:
-    """Leave out, for all, what any encoder could not read, and check what is left as the set was checked.
+    """Leave out for all encoders what some encoder cannot read, and check the remaining samples as the set was checked.
 
-    A class that the validation or test split has lost is logged as a warning: it has no score there.
+    A class that the validation or test split has lost has no score there, and is logged as a warning.
 
     Args:
-        image_set: the set.
-        of_encoders: for each encoder the embeddings of the set's splits.
+        image_set: labelled image set.
+        of_encoders: for each encoder, the embeddings of the set's splits.
 
     Raises:
-        InputError: nothing is left of a split, or of the training samples no example, or no counterexample, of a class.
+        InputError: a split has no samples left, or the training split no example or no counterexample of a class.
     """
     splits = {split: image_set.of(split) for split in SPLITS}
     masks = {split: np.all([found[split].lengths > 0 for found in of_encoders], axis=0) for split in splits}
@@ -80,7 +80,7 @@ def _readable(part: Selection, mask: npt.NDArray[np.bool_]) -> Selection:
 
 
 def _check_classes(listed: Selection, readable: Selection, split: Split) -> None:
-    """As the set was checked as listed, see `ImageSet`; what the list lacked was told there."""
+    """Check the classes as `ImageSet` does; what the listed samples lacked was reported there."""
     lost = [name for name in readable.one_sided() if name not in listed.one_sided()]
     if not lost:
         return

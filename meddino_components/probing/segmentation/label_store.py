@@ -1,4 +1,4 @@
-"""Label maps of many cases on disk, as they are and on the square grid of the encoder's images.
+"""Label maps of many cases on disk, on their own grid and on the square grid of the encoder's images.
 
 Shapes: D slices (1 for a picture), H rows, W columns, S side of the square, K classes.
 """
@@ -28,7 +28,7 @@ from ...files import AtomicFiles, write_text
 from ...files.arrays import ArrayFile
 from ...slice_planes import AXIAL
 
-_LAYOUT = 1  # of what is written here; in the key
+_LAYOUT = 1  # version of the files written here, part of the key
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class CaseLabels:
     """The labels of a case.
 
     Attributes:
-        key: changes with the files of the case and the size.
-        stored_native, stored_fitted: where `native` and `fitted` are: in files, or in memory.
-        present: which label a slice of `fitted` shows, boolean [D, 256]; in memory.
-        spacing_mm: of rows, columns and slices; 1 for pictures.
+        key: text that changes with the files of the case and the size.
+        stored_native, stored_fitted: arrays of `native` and `fitted`, in files or in memory.
+        present: which labels a slice of `fitted` shows, boolean [D, 256].
+        spacing_mm: spacing of rows, columns and slices; 1 for pictures.
     """
 
     key: str
@@ -50,12 +50,12 @@ class CaseLabels:
 
     @property
     def native(self) -> NDArray[np.uint8]:
-        """[D, H, W] in canonical orientation; a view of the file."""
+        """Labels [D, H, W] in canonical orientation; a view of the file."""
         return self.stored_native.mapped() if isinstance(self.stored_native, ArrayFile) else self.stored_native
 
     @property
     def fitted(self) -> NDArray[np.uint8]:
-        """[D, S, S], as `fit_to_square` brings the image to the encoder; a view of the file."""
+        """Labels [D, S, S] on the square to which `fit_to_square` brings the image; a view of the file."""
         return self.stored_fitted.mapped() if isinstance(self.stored_fitted, ArrayFile) else self.stored_fitted
 
 
@@ -64,17 +64,17 @@ class UnnamedLabelError(InputError):
 
 
 def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n_classes: int) -> CaseLabels:
-    """Labels from the cache, or read, checked against the image's grid, and written there.
+    """Labels of a case from the cache; otherwise they are read, checked against the image's grid, and cached.
 
     Args:
-        case: see `folds`.
-        size_px: S.
-        cache_dir: gets a folder ``labels``.
-        n_classes: K.
+        case: case as `folds` describes it.
+        size_px: side S of the square.
+        cache_dir: cache, in which a folder ``labels`` is created.
+        n_classes: number K of classes.
 
     Raises:
-        InputError: a file that cannot be read, or another grid than the image's.
-        UnnamedLabelError: a label beyond the classes: not the file's fault alone, and no reason to leave it out.
+        InputError: a file cannot be read, or the label's grid differs from the image's.
+        UnnamedLabelError: a label is beyond the classes. The names may be at fault, so the case must not be left out.
     """
     folder = Path(cache_dir) / "labels"
     key = _key(case, size_px)
@@ -88,7 +88,7 @@ def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n
         with AtomicFiles() as files:
             for what, array in (("native.npy", native), ("fitted.npy", fitted), ("present.npy", present)):
                 np.save(files.path(paths[what]), array)
-            # last: where it is, the others are complete
+            # last: if it exists, the others are complete
             facts = {"spacing_mm": spacing_mm, "highest": int(native.max())}
             write_text(files.path(paths["json"]), json.dumps(facts) + "\n")
     facts = json.loads(paths["json"].read_text(encoding="utf-8"))

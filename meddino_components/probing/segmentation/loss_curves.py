@@ -1,4 +1,4 @@
-"""The training losses of all decoders in one picture: did they come to rest."""
+"""The training losses of all decoders in one picture, which shows whether they converged."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ...pictures.blank_figure import blank_figure, save_figure
 
 
 def write_loss_curves(path: Path, losses: Mapping[tuple[str, str, str], Sequence[float]]) -> None:
-    """Draw a panel a decoder, a colour an encoder, a line a fold.
+    """Draw one panel for each decoder, one colour for each encoder and one line for each fold.
 
     Args:
         path: PNG to write.
-        losses: by fold, encoder and decoder: means over equal parts of the training.
+        losses: by fold, encoder and decoder, mean losses of equal parts of the training.
 
     Raises:
         InputError: matplotlib is not installed.

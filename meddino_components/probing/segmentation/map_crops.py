@@ -21,10 +21,10 @@ class MappedCase:
     """A case as a decoder sees it.
 
     Attributes:
-        case_id: of the case.
-        patient: whose it is.
-        maps: gives the patches of each slice, [D, L, P, C], a view of a file that is open as long as it is held.
-        labels: see `CaseLabels`.
+        case_id: id of the case.
+        patient: the case's patient.
+        maps: gives the patches of each slice, [D, L, P, C], as a view of a file that stays open while it is held.
+        labels: labels of the case.
     """
 
     case_id: str
@@ -37,7 +37,7 @@ class MappedCase:
         return len(self.labels.present)
 
     def stack(self, first: int, last: int, *, last_levels: int | None = None) -> Tensor:
-        """Maps [L, C, last - first, h, w] float16 of some slices; of all levels, or so many of the last."""
+        """Maps [L, C, last - first, h, w] float16 of some slices, of all levels or of the ``last_levels`` last ones."""
         chosen = self.maps()[first:last]
         maps = torch.from_numpy(np.array(chosen if last_levels is None else chosen[:, -last_levels:]))
         side = round(maps.shape[2] ** 0.5)  # images are square
@@ -45,20 +45,20 @@ class MappedCase:
 
 
 class MapCrops:
-    """Batches by number: each is a function of the seed and its number, whatever was drawn before.
+    """Training batches by number: each is determined by the seed and its number.
 
-    A crop is ``depth`` neighbouring slices; the plane is always whole. A share of the crops holds a slice with a class
-    that is drawn first, so that rare classes are seen. Crops of a batch are as thick as its first one: where that is
-    of a case with fewer slices, the others are as thin, and more.
+    A crop consists of ``depth`` neighbouring slices, each whole. For a share of the crops a class is drawn first, and
+    the crop contains a slice with that class, so that rare classes are seen. All crops of a batch are as thick as its
+    first one: if that is from a case with fewer slices, the batch has more and thinner crops.
 
     Args:
-        cases: to draw from.
-        n_classes: K.
-        slices_per_batch: slices of a batch; it has as many crops as fit, one at least.
-        depth: slices of a crop.
-        foreground_fraction: share of crops that hold a drawn class.
-        seed: of what is drawn; the global random states are not touched.
-        last_levels: of the maps, those that the decoder reads; None: all.
+        cases: cases to draw from.
+        n_classes: number of classes.
+        slices_per_batch: number of slices in a batch, which has as many crops as fit, at least one.
+        depth: number of slices in a crop.
+        foreground_fraction: share of crops that contain a drawn class.
+        seed: seed for the draws; global random states are not touched.
+        last_levels: number of last levels of the maps that the decoder reads; None reads all.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class MapCrops:
         return torch.stack(maps), torch.stack(labels)
 
     def _draw(self, rng: np.random.Generator, least_slices: int) -> tuple[MappedCase, int]:
-        """A case with so many slices, and a slice that the crop has to hold."""
+        """Draw a case with at least this many slices, and a slice that the crop has to contain."""
         thick, with_class = self._at_least(least_slices)
         if with_class and rng.random() < self.foreground_fraction:
             wanted = list(with_class)[rng.integers(len(with_class))]
@@ -106,7 +106,7 @@ class MapCrops:
         return case, int(rng.integers(case.n_slices))
 
     def _at_least(self, n_slices: int) -> tuple[list[int], dict[int, list[int]]]:
-        """Cases with so many slices, and those of them that show each class; classes without a case are left out."""
+        """Cases with at least this many slices, and by class those that show it; classes without cases are left out."""
         if n_slices not in self._thick:
             is_thick = [case.n_slices >= n_slices for case in self.cases]
             with_class = {k: [n for n in numbers if is_thick[n]] for k, numbers in self._cases_with.items()}

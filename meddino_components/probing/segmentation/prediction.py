@@ -1,4 +1,4 @@
-"""Labels of whole cases from a trained decoder, a block of slices at a time.
+"""Prediction of whole cases by a trained decoder, one block of slices at a time.
 
 Shapes: D slices, H x W the case's own grid, S side of the square.
 """
@@ -20,16 +20,16 @@ _PIXELS = 2**26  # scores on the case's own grid held at once
 def predict_labels(
     decoder: MapDecoder, case: MappedCase, *, device: torch.device | str, amp: bool = False, block_slices: int = 16
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Labels [D, H, W] on the case's own grid, and [D, S, S] on the square.
+    """Predict labels [D, H, W] on the case's own grid, and [D, S, S] on the square.
 
-    Blocks carry the neighbours that the decoder looks at, so that their size changes nothing.
+    Blocks include the neighbouring slices that the decoder reads, so that their size does not change the labels.
 
     Args:
-        decoder: in evaluation mode, on ``device``.
-        case: with the maps of its slices.
-        device: where it runs.
-        amp: multiply in bfloat16.
-        block_slices: slices decoded at once.
+        decoder: trained decoder in evaluation mode, on ``device``.
+        case: case with the maps of its slices.
+        device: device of the decoder.
+        amp: whether to multiply in bfloat16.
+        block_slices: number of slices decoded at once.
     """
     native = np.empty(case.labels.native.shape, np.uint8)
     fitted = np.empty(case.labels.fitted.shape, np.uint8)

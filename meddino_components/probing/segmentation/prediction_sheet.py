@@ -1,4 +1,4 @@
-"""A sheet of test cases: the reference, and what a decoder made of each encoder's maps.
+"""A sheet of test cases: the reference, and the predictions of a decoder on each encoder's maps.
 
 Shapes: D slices, S side of the square, C channels.
 """
@@ -32,9 +32,9 @@ class ShownCase:
     """A row of the sheet.
 
     Attributes:
-        case: see `folds`.
-        reference: labels [D, S, S].
-        predictions: labels [D, S, S] by encoder, in the order of the columns.
+        case: case as `folds` describes it.
+        reference: reference labels [D, S, S].
+        predictions: predicted labels [D, S, S] by encoder, in the order of the columns.
     """
 
     case: Mapping[str, Any]
@@ -45,14 +45,14 @@ class ShownCase:
 def write_prediction_sheet(
     path: Path, cases: Sequence[ShownCase], *, label_names: Sequence[str], size_px: int, title: str
 ) -> None:
-    """Draw one slice of each case, that with most of its reference labelled, as the encoders saw it.
+    """Draw one slice of each case, the one with the largest labelled area in the reference, as the encoders saw it.
 
     Args:
         path: PNG to write.
-        cases: rows.
-        label_names: of the classes by number, background first.
-        size_px: S.
-        title: above the sheet.
+        cases: rows of the sheet.
+        label_names: class names by number, background first.
+        size_px: side S of the square in pixels.
+        title: title of the sheet.
 
     Raises:
         InputError: matplotlib is not installed.

@@ -28,12 +28,12 @@ class Cell:
 
     Attributes:
         task: name of the set.
-        main: the score that is tabled and drawn.
+        main: name of the score in tables and plots.
         model: name of the model.
-        size_px: side of the images.
-        parameters: of the encoder.
-        flops: of encoding one image.
-        rows: of the model and its controls.
+        size_px: side of the images in pixels.
+        parameters: number of the encoder's parameters.
+        flops: FLOPs of encoding one image.
+        rows: rows of the model and its controls.
     """
 
     task: str
@@ -50,7 +50,7 @@ class Cell:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Cell:
-        """What `as_data` gave."""
+        """The cell of which `as_data` made this."""
 
         def intervals(values: Mapping[str, Any]) -> dict[str, Interval]:
             return {name: Interval(**value) for name, value in values.items()}
@@ -65,8 +65,8 @@ def write_sweep(folder: Path, cells: Sequence[Cell]) -> None:
     """Write ``sweep.csv``, ``sweep.md``, ``sweep.tex`` and ``sweep_<set>.png`` together.
 
     Args:
-        folder: made where it is missing.
-        cells: in the order of the tables.
+        folder: output folder, created if missing.
+        cells: cells in the order of the tables.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -91,12 +91,12 @@ def write_sweep(folder: Path, cells: Sequence[Cell]) -> None:
 
 
 def plot_name(task: str) -> str:
-    """The file that shows a set's scores."""
+    """File name of the plot of a set's scores."""
     return f"sweep_{task.replace('/', '_')}.png"
 
 
 def _columns(cells: Sequence[Cell]) -> list[list[str]]:
-    """All scores of all cells, a line each, for the CSV."""
+    """All scores of all cells, one score a line, for the CSV."""
     table = [["set", "model", "size_px", "parameters", "flops", "encoder", "control", "probe", "score", *_BOUNDS]]
     for cell in cells:
         facts = [cell.task, cell.model, str(cell.size_px), str(cell.parameters), str(cell.flops)]
@@ -112,7 +112,7 @@ def _latex(table: list[list[str]], caption: str) -> str:
 
 
 def _table(cells: Sequence[Cell], main: str) -> list[list[str]]:
-    """The main score of each cell that has it by probe, beside its controls."""
+    """The main score of each cell by probe, with those of its controls."""
     cells = [cell for cell in cells if cell.main == main]
     # sets of pictures have no attention
     probes = list(dict.fromkeys(row.probe for cell in cells for row in cell.rows))
@@ -137,7 +137,7 @@ def _table(cells: Sequence[Cell], main: str) -> list[list[str]]:
 
 
 def _draw(figure: Figure, cells: Sequence[Cell], title: str) -> None:
-    """A row a probe: against parameters (a line a resolution), resolution (a line a model), and FLOPs."""
+    """Draw one row of panels for each probe: scores by parameters (a line for each size), by size and by FLOPs."""
     probes = list(dict.fromkeys(row.probe for row in cells[0].rows))
     figure.set_size_inches(10.5, 2.7 * len(probes) + 0.5)
     panels = figure.subplots(len(probes), 3, squeeze=False, sharey="row")

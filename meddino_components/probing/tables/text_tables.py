@@ -1,4 +1,4 @@
-"""Tables of text as Markdown, LaTeX and CSV. A table is a list of rows of cells, the head first."""
+"""Tables of text as Markdown, LaTeX and CSV. A table is a list of rows of cells, the header first."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _LATEX = {
 
 
 def markdown(table: Table, *, heading: str) -> str:
-    """A line of heading, and the table in the dialect of GitHub; what would end a cell or a row is escaped."""
+    """A heading line and the table in GitHub's Markdown; characters that would end a cell or a row are escaped."""
     head, *body = table
     lines = [heading, "", _markdown_row(head), "|---" * len(head) + "|", *map(_markdown_row, body)]
     return "\n".join(lines) + "\n"
 
 
 def latex(table: Table, *, heading: str, columns: str) -> str:
-    """A ``tabular`` without packages, under the heading as a comment.
+    """A LaTeX ``tabular`` that needs no package, with the heading as a comment above it.
 
     Args:
-        table: plain text; what LaTeX would take for its own signs is escaped.
-        heading: one line.
-        columns: alignment of each, such as "lcc".
+        table: cells of plain text; characters with a meaning in LaTeX are escaped.
+        heading: one line of text.
+        columns: alignment of the columns, such as "lcc".
     """
     head, *body = map(_latex_row, table)
     comment = f"% {' '.join(heading.split())}"
@@ -40,19 +40,19 @@ def latex(table: Table, *, heading: str, columns: str) -> str:
 
 
 def csv_text(table: Table) -> str:
-    """Values between commas, quoted where they have to be; none is a formula."""
+    """Comma-separated values, quoted if necessary; no cell can be evaluated as a formula."""
     text = StringIO()
     write_csv(text, table)
     return text.getvalue()
 
 
 def markdown_cell(text: str) -> str:
-    """A text that stays one cell of a table."""
+    """Text escaped so that it stays one cell of a table."""
     return " ".join(text.replace("\\", "\\\\").replace("|", r"\|").split())
 
 
 def latex_cell(text: str) -> str:
-    """A text without what LaTeX takes for its own signs."""
+    """Text with the characters escaped that have a meaning in LaTeX."""
     return " ".join(re.sub(r"[\\~^&%$#_{}]", lambda sign: _LATEX[sign[0]], text).split())
 
 

@@ -1,9 +1,12 @@
 """Each kind of value says what it expects and reads what can be meant; anything else is a ValueError."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from meddino_components.bundle import kinds
+from meddino_components.errors import InputError
 
 GOOD = [
     (kinds.whole(1), "4", 4),
@@ -77,3 +80,20 @@ def test_what_holds_text_and_what_may_be_none():
     assert not kinds.either(kinds.text(), kinds.truth()).is_text
     assert kinds.optional(kinds.truth()).optional
     assert not kinds.truth().optional
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    steps: int = 1
+    kind: str | None = None
+
+    def __post_init__(self):
+        kinds.read_fields(self, steps=kinds.whole(1), kind=kinds.optional(kinds.choice("a", "b")))
+
+
+def test_fields_of_a_component_hold_what_is_meant():
+    assert (Component(steps="4", kind="A").steps, Component(kind="A").kind, Component().kind) == (4, "a", None)
+    with pytest.raises(InputError, match="steps of Component is 0; expected a whole number of at least 1"):
+        Component(steps=0)
+    with pytest.raises(InputError, match="kind of Component is 'c'; expected one of a, b or None"):
+        Component(kind="c")

@@ -80,16 +80,6 @@ def test_the_learning_rate_falls_to_nothing_along_a_cosine():
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
 
 
-def test_the_size_of_blocks_changes_nothing_because_they_carry_their_neighbours():
-    decoder, case = trained("conv_3d"), planted_case(100, slices=11)
-    whole, _ = predict_labels(decoder, case, device="cpu", block_slices=11)
-    assert len(np.unique(whole)) == 3
-    for block in (1, 4):
-        np.testing.assert_array_equal(predict_labels(decoder, case, device="cpu", block_slices=block)[0], whole)
-    decoder.halo_slices = 0
-    assert (predict_labels(decoder, case, device="cpu", block_slices=1)[0] != whole).any()
-
-
 def test_an_error_while_a_batch_is_read_ends_the_training(monkeypatch):
     read = MapCrops.batch
 
