@@ -38,7 +38,7 @@ def write_archive(files: Mapping[str, Path], path: Path) -> str:
 
     Args:
         files: source of each member, by its name with forward slashes.
-        path: of the archive.
+        path: where the archive is written.
 
     Returns:
         Its SHA-256.
@@ -59,9 +59,9 @@ def unpack(archive: str | Path, output_dir: str | Path, sha256: str | None = Non
 
     Args:
         archive: a zip with one folder at its top, as `package` writes and the model zoo serves.
-        output_dir: gets that folder.
-        sha256: what the publisher says; compared first. Needed where the archive's components are not those of the
-            package that is running, for nothing else tells what their code does.
+        output_dir: folder in which the bundle's folder is created.
+        sha256: SHA-256 of the archive as its publisher states it, which is checked first. Required if the components in
+            the archive differ from those of this package, because nothing else vouches for their code.
 
     Returns:
         The bundle's folder.

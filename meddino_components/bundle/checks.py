@@ -44,13 +44,13 @@ def check_overrides(configuration: str, overlays: Mapping[str, bool]) -> None:
     paths and names arrive as typed (`restore_typed_text`), and an `InputError` anywhere is the last line on the screen.
 
     Args:
-        configuration: name of the complete configuration that this stands in.
-        overlays: names of the bundle's overlays that were given with it; each marks itself.
+        configuration: name of the complete configuration that contains this check.
+        overlays: names of the bundle's overlays that were given with it; each overlay adds its own name.
 
     Raises:
-        InputError: names each key that nothing reads and the known one most like it; a component that there is not; a
-            value of another kind than the key takes (`keys`) or its default has, or one that was changed on its way
-            here; the components are of another version than the bundle.
+        InputError: a key that nothing reads, with the most similar known key; a component that does not exist; a value
+            of another kind than the key takes (`keys`) or its default has; a value that MONAI changed; components of
+            another version than the bundle.
     """
     arguments = arguments_of_monai()
     if arguments is not None:
@@ -112,17 +112,17 @@ def check_keys(
 ) -> None:
     """Compare a configuration, before it is resolved, with what it was before anything was overridden.
 
-    A top-level key has to be read by what is run; one that an overlay sets for other configurations may stay as it is.
-    A nested key has to be one of `own`. Lists are not looked into, nor values that were no mapping before (such as
-    null), nor the arguments of a component whose ``_target_`` was replaced.
+    What is run must read each top-level key. A key that an overlay sets for other configurations may keep its value.
+    Each nested key must be in `own`. Lists are not checked, nor values that were no mapping before (such as null), nor
+    the arguments of a component whose ``_target_`` was replaced.
 
     Args:
-        config: with everything that was overridden.
-        own: the bundle's files; None where they are not found: then nested keys are not looked at, nor, below an
-            overlay, top-level ones, since what it sets cannot be told from what was typed.
+        config: the configuration with all overrides.
+        own: the bundle's files. If they were not found (None), nested keys are not checked, and with an overlay
+            neither are top-level keys, because what it sets cannot be distinguished from what was typed.
         extra_keys: further keys that the user admits.
-        entry_points: what is run.
-        complete: there is no overlay.
+        entry_points: the keys that are run.
+        complete: whether no overlay was given.
 
     Raises:
         InputError: see `check_overrides`.

@@ -13,14 +13,14 @@ DEFAULT_BUNDLE = "meddinov3_seg_amos"
 
 
 def choose_bundle(bundle: str | os.PathLike[str] | None, model: str | os.PathLike[str] | None) -> Path:
-    """The folder of the bundle to run.
+    """Find the folder of the bundle to run.
 
     Args:
-        bundle: folder or name; None takes the one that the record of ``model`` names, and else `DEFAULT_BUNDLE`.
+        bundle: folder or name; None for the bundle that the record of ``model`` names, otherwise `DEFAULT_BUNDLE`.
         model: weights; None for the bundle's own.
 
     Raises:
-        InputError: the typed bundle is another than the record's, or the bundle is not found.
+        InputError: the record names another bundle than the one typed, or the bundle is not found.
     """
     record = None if model is None else record_of(model)
     recorded = None if record is None else record.bundle
@@ -29,7 +29,6 @@ def choose_bundle(bundle: str | os.PathLike[str] | None, model: str | os.PathLik
     root = named_bundle(bundle)
     if recorded is not None and name_of(root) not in (None, recorded):
         raise InputError(
-            f"{model}: its record says bundle {recorded}, and --bundle {root} ({name_of(root)}) is set. Leave it out, "
-            "the weights know it"
+            f"{model}: its record names bundle {recorded}, but --bundle is {root} ({name_of(root)}): leave --bundle out"
         )
     return root

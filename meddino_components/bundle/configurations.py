@@ -57,7 +57,8 @@ def read_object(data: bytes) -> dict[str, Any]:
     """The JSON object of a file.
 
     Raises:
-        ValueError: no UTF-8, no JSON, no object, or a key that stands twice: readers differ in which they take.
+        ValueError: the content is not UTF-8, not JSON or not an object, or a key occurs twice: readers differ in which
+            of the two they take.
     """
     try:
         content = json.loads(data.decode("utf-8"), object_pairs_hook=_without_duplicates)
@@ -70,7 +71,7 @@ def read_object(data: bytes) -> dict[str, Any]:
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content := dict(pairs)) != len(pairs):
-        raise ValueError(f"a key stands twice among {shown([key for key, _ in pairs])}")
+        raise ValueError(f"a key occurs twice among {shown([key for key, _ in pairs])}")
     return content
 
 

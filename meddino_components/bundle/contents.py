@@ -35,8 +35,8 @@ def content_problems(names: Iterable[str], read: Read) -> list[str]:
     Weights are not looked into (`read_payload` does), nor is the code compared (`code_problems` does).
 
     Args:
-        names: of all files, relative to the bundle's folder, with forward slashes.
-        read: gives a file's content.
+        names: all files, relative to the bundle's folder, with forward slashes.
+        read: returns the content of a file.
     """
     names = sorted(names)
     return [

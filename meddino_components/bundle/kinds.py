@@ -20,10 +20,10 @@ class Kind:
     """What a key takes.
 
     Attributes:
-        expected: in words, for messages and for the table in the docs.
-        read: gives the value that is meant; raises ValueError for one that cannot be meant.
-        is_text: a text that arrives as typed.
-        optional: None is a value.
+        expected: description for messages and for the table in the docs.
+        read: returns the value that is meant; raises ValueError if there is none.
+        is_text: whether the value is a text that must arrive as typed.
+        optional: whether None is allowed.
     """
 
     expected: str
@@ -38,7 +38,7 @@ def optional(kind: Kind) -> Kind:
 
 
 def whole(low: int, high: int | None = None) -> Kind:
-    """A whole number; ``"4"`` and 4.0 are meant so, True and 2.5 are not."""
+    """A whole number; ``"4"`` and 4.0 count as one, True and 2.5 do not."""
 
     def read(value: Any) -> int:
         number = _number(value)
@@ -62,12 +62,12 @@ def among(*numbers: int) -> Kind:
 
 
 def number(low: float | None = None, high: float | None = None, *, above: float | None = None) -> Kind:
-    """A finite number; the text ``"1e-4"``, which YAML takes for one, is meant so.
+    """A finite number; so is the text ``"1e-4"``, which YAML does not read as a number.
 
     Args:
-        low: the least.
-        high: the greatest.
-        above: instead of ``low``, what it has to be greater than.
+        low: smallest value.
+        high: largest value.
+        above: exclusive lower limit, instead of ``low``.
     """
 
     def read(value: Any) -> float:
@@ -83,7 +83,7 @@ def number(low: float | None = None, high: float | None = None, *, above: float 
 
 
 def truth() -> Kind:
-    """True or False; neither words nor 0 and 1."""
+    """True or False, but not words, 0 or 1."""
 
     def read(value: Any) -> bool:
         if not isinstance(value, bool):
@@ -94,7 +94,7 @@ def truth() -> Kind:
 
 
 def text(what: str = "a text") -> Kind:
-    """A text; a number is what it is as text."""
+    """A text; a number becomes its text."""
 
     def read(value: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, (str, int, float, os.PathLike)):
@@ -117,13 +117,13 @@ def choice(*values: str, expected: str | None = None) -> Kind:
 
 
 def several(kind: Kind, what: str, *, length: int | None = None, at_least: int = 0) -> Kind:
-    """A list of values of one kind; one value alone stands for the list of it.
+    """A list of values of one kind; a single value becomes a list of one.
 
     Args:
-        kind: of each.
-        what: in words.
-        length: of the list, where one value alone stands for all of them.
-        at_least: so many.
+        kind: the kind of each value.
+        what: description for messages.
+        length: number of values; a single value is repeated this often.
+        at_least: smallest number of values.
     """
 
     def read(value: Any) -> list[Any]:
@@ -162,7 +162,7 @@ def ordered_pair(kind: Kind, what: str) -> Kind:
 
 
 def mapping(what: str = "a mapping, {'key': value}", values: Kind | None = None) -> Kind:
-    """A mapping, whose values are of a kind where one is given; what stands between underscores is passed over."""
+    """A mapping; its values must be of a kind if one is given, except for keys between underscores."""
 
     def read(value: Any) -> dict[str, Any]:
         found = _literal(value)
@@ -188,7 +188,7 @@ def names() -> Kind:
 
 
 def device() -> Kind:
-    """What torch computes on, if it is here."""
+    """A device of torch that this machine has."""
 
     def read(value: Any) -> torch.device:
         try:
@@ -239,7 +239,7 @@ def _number(value: Any) -> float:
 
 
 def _literal(value: Any) -> Any:
-    """What a text that is a list or mapping in Python's writing says."""
+    """The list or mapping that a text spells out in Python syntax, otherwise the value itself."""
     if isinstance(value, str) and value.strip().startswith(("[", "(", "{")):
         try:
             return ast.literal_eval(value.strip())

@@ -16,7 +16,7 @@ def network_definition(*, key: str = "network_def") -> dict[str, Any]:
     A network of others does not say how it was built; the configuration does.
 
     Args:
-        key: of the component; one that is made already, such as by another component that refers to it.
+        key: key of a component that is made already, for example because another component refers to it.
     """
     parser = resolving_parser()
     component = parser.get(key)

@@ -41,7 +41,7 @@ def make_bundle(
     """Make ``bundles/NAME`` below the working directory and build its configurations.
 
     Args:
-        name: of the bundle and its folder.
+        name: name of the bundle and of its folder.
         like: the segmentation bundle in ``bundles`` whose network, settings and layers it gets.
         dataset_layout: how the data set is laid out on disk; None with a ``dataset_dir`` that shows it.
         dataset_dir: the data set itself, which names its layout, labels and modality; None if it is not here.
@@ -193,7 +193,7 @@ def what_to_edit(bundle: Path) -> str:
             f"made {bundle}",
             f"It runs as it is: python -m monai.bundle run training --config_file {bundle}/configs/train.json "
             "--dataset_dir ...",
-            f"Before a release, write what stands for {UNSTATED!r}:",
+            f"Before a release, replace each {UNSTATED!r}:",
             f"  {bundle}/configs/metadata.json  task, description, data_source, authors, references",
             f"  {bundle}/docs/README.md  what the data set is and what the segmentation is for",
             f"  {bundle}/docs/data_license.txt  the licence of the data",

@@ -25,7 +25,7 @@ class NewDataSet:
 
     Attributes:
         settings: the keys of the layer and their values.
-        modality: of all cases; None if each case states its own.
+        modality: modality of all cases; None if each case states its own.
         label_names: names by number, the background first; None for regions, which have a label convention.
     """
 
@@ -65,9 +65,9 @@ def new_data_set(
         template: the layer of the bundle that is copied.
         like: the name of that bundle, for messages.
         dataset_layout: see `make_bundle`.
-        dataset_dir: see there; its listed files have to exist.
-        modality: see there.
-        label_names: see there.
+        dataset_dir: see `make_bundle`; the files of its cases must exist.
+        modality: see `make_bundle`.
+        label_names: see `make_bundle`.
 
     Raises:
         InputError: layout or labels are not known, or contradict the data set or the template.

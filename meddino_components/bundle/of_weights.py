@@ -49,7 +49,7 @@ def config_of_weights(config: Mapping[str, Any], record: WeightsRecord) -> dict[
         published = dict(config["published"])
         changed["published"] = published | {key: value for key, value in settings.items() if key in published}
         return changed
-    # training goes on from the weights that are shipped; an encoder of ours says itself what it is
+    # training continues from the weights that are shipped; their record describes the encoder
     of_encoder = ("backbone", "random_start")
     changed |= {key: value for key, value in settings.items() if key in config and key not in of_encoder}
     if "weights" in config:

@@ -22,8 +22,8 @@ EXTRA_KEYS_KEY = "extra_keys"
 def resolving_parser() -> ConfigParser:
     """The `ConfigParser` that is instantiating the component which asks.
 
-    A component is handed no view of the configuration it stands in: the macro ``%`` copies it, but then the copy is
-    instantiated, too, and runs. So it is taken from the parser that is calling.
+    MONAI does not give a component the configuration that contains it: the macro ``%`` copies it, but then the copy is
+    instantiated and runs, too. So the configuration is taken from the calling parser.
     """
     for parser in _callers(ConfigParser):
         return parser
@@ -41,9 +41,9 @@ def read_own_files(config: Mapping[str, Any], configuration: str, overlays: Iter
     They lie beside the first file that a workflow was given, else in the bundle's folder.
 
     Args:
-        config: as it is resolved; its ``bundle_root`` is looked at.
-        configuration: name of the complete one.
-        overlays: names of the bundle's overlays in the order they were given.
+        config: the configuration that is being resolved; its ``bundle_root`` is used.
+        configuration: name of the complete configuration.
+        overlays: names of the bundle's overlays, in the order in which they were given.
 
     Returns:
         None where they cannot be found: `monai.bundle.load` and a `ConfigParser` of one's own do not say where the

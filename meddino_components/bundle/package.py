@@ -41,27 +41,27 @@ def package(
 ) -> Path:
     """Build ``<name>_v<version>.zip`` of a bundle and check what it holds.
 
-    The zip works by itself: `monai.bundle download` and `run` need nothing but the packages that ``metadata.json``
-    lists. The same input gives the same bytes. ``<zip>.sha256`` lies beside it, and ``model_info.json`` lists all
-    bundles of the folder as the model zoo does.
+    The zip is self-contained: `monai.bundle download` and `run` need only the packages that ``metadata.json`` lists.
+    The same input gives the same bytes. ``<zip>.sha256`` is written next to it, and ``model_info.json`` lists all
+    bundles in the folder, as in the model zoo.
 
     Args:
-        bundle_dir: folder or name of the bundle, its ``configs`` built.
-        output_dir: of the zip.
-        model: weights to ship as ``models/model.pt``, as training writes them. Labels, channels and settings of the
-            configurations and the metadata become those of their record.
-        model_url: where the same weights can be downloaded; they are then named in ``large_files.yml`` with their
-            SHA-256 (`monai.bundle download_large_files` fetches and checks them), and the zip is without them.
-        releases: address of the folder from which the zip will be served, for ``model_info.json``; that of the
-            project's releases if left out, and without one the name of the zip alone.
+        bundle_dir: folder or name of the bundle; its ``configs`` must be up to date.
+        output_dir: folder for the zip.
+        model: weights to ship as ``models/model.pt``, as written by training. Labels, channels and settings in the
+            configurations and the metadata are taken from their record.
+        model_url: address from which these weights can be downloaded. The zip then does not contain them, but
+            ``large_files.yml`` with the address and the SHA-256 (for `monai.bundle download_large_files`).
+        releases: address of the folder from which the zip will be served, for ``model_info.json``; by default that of
+            the project's releases. If there is none, only the name of the zip is listed.
 
     Returns:
         The zip.
 
     Raises:
-        InputError: no bundle, or one that breaks a rule, see `check_release`; weights of which a reader of the bundle
-            would not take every tensor, see `check_packaged_weights`; a file of the user's or another process in
-            ``output_dir``. No zip is left then.
+        InputError: the folder is no bundle, or the bundle breaks a rule, see `check_release`; the weights do not fit
+            the bundle completely, see `check_packaged_weights`; ``output_dir`` holds a file of the user's or is in use
+            by another process. No zip is written then.
     """
     root = named_bundle(bundle_dir).resolve()
     if not (root / "configs" / "metadata.json").is_file():
@@ -148,7 +148,7 @@ def _files_of_weights(files: Mapping[str, Path], record: WeightsRecord, model: P
     name = json.loads(files["configs/metadata.json"].read_text(encoding="utf-8"))["name"]
     if not record.labels or record.architecture is None or record.bundle not in (None, name):
         raise InputError(
-            f"{model}: its record says bundle {record.bundle or 'none'}, and {name} is packaged: package the weights "
+            f"{model}: its record names bundle {record.bundle or 'none'}, but {name} is packaged: package the weights "
             "with their own bundle"
         )
     rewritten = {}

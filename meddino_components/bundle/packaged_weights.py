@@ -19,10 +19,10 @@ _SHOWN = 3
 
 
 def check_packaged_weights(bundle: Path, model: Path) -> None:
-    """Refuse weights that a reader of the bundle would not get as a whole.
+    """Refuse weights that a reader of the bundle would load only in part.
 
-    ``inference.json`` refuses what does not fit. `monai.bundle.load` and MONAI Label build the network before they know
-    where the weights lie, copy the tensors that fit, and go on with random numbers in the place of the others.
+    ``inference.json`` refuses weights that do not fit. `monai.bundle.load` and MONAI Label build the network before
+    they know where the weights are, copy the tensors that fit, and leave the others random.
 
     Args:
         bundle: folder of the bundle, with the configurations that are shipped.
@@ -39,7 +39,7 @@ def check_packaged_weights(bundle: Path, model: Path) -> None:
         parser.get_parsed_content("trained")
         without_weights = _inference(bundle)
         without_weights.update({"bundle_root": str(bundle), "model_path": str(bundle / "models" / "absent.pt")})
-        with torch.device("meta"):  # shapes are all that is asked
+        with torch.device("meta"):  # only shapes are needed
             network: nn.Module = without_weights.get_parsed_content("network_def")
     _check_as_monai_loads(network, model)
 
@@ -51,7 +51,7 @@ def _inference(bundle: Path) -> ConfigParser:
 
 
 def _check_as_monai_loads(network: nn.Module, model: Path) -> None:
-    """Hold the file's tensors against the network, name by name and shape by shape."""
+    """Compare names and shapes of the file's tensors with those of the network."""
     wanted = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     found = _shapes(read_payload(model)) if zipfile.is_zipfile(model) else {}
     wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))

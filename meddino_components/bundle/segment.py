@@ -42,21 +42,21 @@ def segment(
         source: a NIfTI, NRRD or MetaImage file, the folder of a DICOM series, a folder of these, or a list of them,
             ``"['a.nii.gz','b.nii.gz']"``; for meddinov3_seg_brats the sequences of a case, in any order, or a ``.json``
             data list.
-        output_dir: gets ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
-        bundle: name or folder of the bundle, such as meddinov3_seg_brats; if left out that which the weights name, else
-            meddinov3_seg_amos.
-        modality: ``ct`` or ``mr``, never guessed; may be left out where DICOM files or the bundle say it.
-        model: weights, or an exported ``.onnx`` or ``.pt2``, which know what they need; the bundle's
-            ``models/model.pt`` if left out.
+        output_dir: folder for ``<case>.nii.gz``, ``<case>.json``, ``<case>.png`` and a summary.
+        bundle: name or folder of the bundle, such as meddinov3_seg_brats; by default the bundle that the weights name,
+            otherwise meddinov3_seg_amos.
+        modality: ``ct`` or ``mr``; required unless DICOM files or the bundle state it, and never guessed.
+        model: weights, or an exported ``.onnx`` or ``.pt2`` file; by default the bundle's ``models/model.pt``. The
+            settings come from the record in the file.
         overlay_config: a second configuration, such as ``laptop``, for weights without a record.
-        skip_existing: pass over cases that these weights and settings have already given.
-        overwrite: replace results that were edited since, too; a file of yours is never replaced.
-        series_uid: which series of a DICOM folder that holds several (``series FOLDER`` lists them).
-        gantry_tilt: ``resample`` to have tilted DICOM series interpolated onto a rectangular grid.
-        uneven_slices: ``even`` to have DICOM slices taken as evenly spaced that are nearly so.
-        spacing_mm: along the stored axes, ``[0.8,0.8,5]``, for files whose header has no spacing.
-        dicom_seg: write ``<case>.dcm``, too, a DICOM SEG, for DICOM input; it holds the patient's name and ids.
-        model_sha256: of ``model``, from where you got it; needed for a ``.pt2`` file, which can run code.
+        skip_existing: skip cases that were already segmented with these weights and settings.
+        overwrite: also replace results that were edited since. Your own files are never replaced.
+        series_uid: UID of the series to take from a DICOM folder with several (``series FOLDER`` lists them).
+        gantry_tilt: ``resample`` interpolates tilted DICOM series onto a rectangular grid.
+        uneven_slices: ``even`` treats nearly evenly spaced DICOM slices as evenly spaced.
+        spacing_mm: spacing along the stored axes, such as ``[0.8,0.8,5]``, for files whose header has none.
+        dicom_seg: for DICOM input also write a DICOM SEG, ``<case>.dcm``; it contains the patient's name and ids.
+        model_sha256: SHA-256 of ``model`` as its source states it; required for a ``.pt2`` file, which can run code.
 
     Returns:
         The summary: numbers of cases "ok", "failed" and "skipped", and "cases", each with the reason of a failure.

@@ -29,12 +29,11 @@ def read_settings(
 ) -> dict[str, Any]:
     """The values that readers of top-level keys are to get, where they differ from those that are set.
 
-    What stands in the bundle's own files is not looked at, nor what MONAI evaluates, nor a component in the place of a
-    value.
+    Values of the bundle's own files are not checked, nor what MONAI evaluates, nor a component in place of a value.
 
     Args:
-        config: with everything that was overridden, before it is resolved.
-        own: the bundle's files; None where they are not found: then None is a value of any key.
+        config: the configuration with all overrides, before it is resolved.
+        own: the bundle's files; if they were not found (None), None is allowed for every key.
         as_typed: keys whose texts are put back as they were typed, see `restore_typed_text`.
 
     Raises:
@@ -66,7 +65,7 @@ def read_typed(parser: ConfigParser, keys: Collection[str]) -> dict[str, Any]:
 
 
 def takes(key: str, value: Any) -> bool:
-    """Whether a key of `keys` takes a value, or what the value is plainly meant to be."""
+    """Whether a key of `keys` takes a value, as it is or converted."""
     try:
         return key in KEYS and KEYS[key].read(value) is not None
     except (ValueError, TypeError, OverflowError):

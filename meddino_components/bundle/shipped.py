@@ -69,13 +69,13 @@ def copy_bundle(name: str, output_dir: str = ".") -> str:
 
     Args:
         name: such as meddinov3_seg_amos.
-        output_dir: gets a folder of that name, which must not be there yet.
+        output_dir: folder for the copy; must not hold anything of this name yet.
 
     Returns:
         The copy.
 
     Raises:
-        InputError: there is no such bundle, or something of its name is in ``output_dir``.
+        InputError: the bundle does not exist, or ``output_dir`` already holds something of this name.
     """
     source, folder = find_bundle(name), Path(output_dir)
     target = folder / name

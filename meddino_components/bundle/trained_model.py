@@ -11,23 +11,23 @@ from ..errors import InputError
 
 
 def find_trained_model(*, released: str | Path, trained: Sequence[str | Path]) -> str:
-    """The bundle's released weights, or else what training with its default output wrote.
+    """Find the bundle's released weights, or otherwise what its training wrote to the default place.
 
-    Where neither exists it is the path of the released ones, since MONAI Label and MONAI's checks build the network of
-    a bundle that has no weights yet; `check_trained_model` is for whoever needs them.
+    If neither exists, the result is the path of the released weights, since MONAI Label and MONAI's checks build the
+    network of a bundle without weights. Code that needs the weights calls `check_trained_model`.
 
     Args:
-        released: file that a bundle comes with, and that training never writes.
-        trained: files that trainings of this bundle write by default; of several that exist the first is meant.
+        released: file that a bundle comes with; training never writes it.
+        trained: files that trainings of this bundle write by default; the first that exists is taken.
 
     Raises:
-        InputError: both exist, which are two networks.
+        InputError: both exist.
     """
     own = next((str(path) for path in trained if Path(path).is_file()), None)
     if Path(released).is_file():
         if own is not None:
             raise InputError(
-                f"the bundle has weights of its release ({released}) and of a training here ({own}): name one by "
+                f"the bundle has released weights ({released}) and weights from a training here ({own}): choose one by "
                 "`--model_path`"
             )
         return str(released)
@@ -35,14 +35,14 @@ def find_trained_model(*, released: str | Path, trained: Sequence[str | Path]) -
 
 
 def check_trained_model(*, path: str | Path, trained: Sequence[str | Path]) -> None:
-    """Refuse to go on without weights.
+    """Refuse to continue without weights.
 
     Args:
-        path: of the weights that are meant, see `find_trained_model`; on the hub, or the name of a known encoder.
+        path: the weights to use, see `find_trained_model`: a file, a place on the Hub or the name of a known encoder.
         trained: files that trainings of this bundle write by default, for the message.
 
     Raises:
-        InputError: there is no such file.
+        InputError: the file does not exist.
     """
     if str(path).startswith(HUB_PREFIX) or find_known(str(path)) is not None or Path(path).expanduser().exists():
         return

@@ -17,11 +17,11 @@ _TARGET = "_target_"
 
 
 def check_components(parser: ConfigParser, own: Mapping[str, Any]) -> None:
-    """Refuse a ``_target_`` that differs from the bundle's own and leads nowhere.
+    """Refuse a ``_target_`` that differs from the bundle's own and does not exist.
 
     Args:
-        parser: of the configuration that is run.
-        own: the bundle's files, merged.
+        parser: parser of the configuration that is run.
+        own: the bundle's own files, merged.
 
     Raises:
         InputError: names the key, the component and the one most like it.

@@ -41,14 +41,14 @@ def value_of(value: Any) -> Any:
 
 
 def unwrap_all(parser: ConfigParser) -> None:
-    """Have the readers of each key that holds a `Verbatim` get its value; the parser must have parsed."""
+    """Pass the values of all `Verbatim` to the readers of their keys; the parser must have parsed."""
     for key, value in list(parser.get().items()):
         if isinstance(value, Verbatim):
             keep(parser, key, value.value)
 
 
 def keep(parser: ConfigParser, key: str, value: Any) -> None:
-    """Have the readers of a top-level key get `value` as it is; the parser must have parsed."""
+    """Pass `value` unchanged to the readers of a top-level key; the parser must have parsed."""
     parser.ref_resolver.resolved_content[key] = value
 
 

@@ -50,15 +50,15 @@ class FrozenEncoder:
     """An encoder, and what has to be known to feed it and to tell its embeddings from others.
 
     Attributes:
-        name: for tables and figures.
-        encode: images as ``intensity`` says, [B, 1 or 3, H, W], to vectors [B, D] and [B, P, D].
-        patch_size: H and W have to be multiples of it.
-        intensity: what the images have to look like.
-        mean, std: of the three channels, for "picture".
-        digest: changes with the weights and with everything else that changes an embedding.
-        metric: by which k-NN compares its vectors.
-        fixed_size_px: the one side of images that it takes; None if every multiple of ``patch_size`` will do.
-        encode_levels: the patches after several blocks; None where only the last ones are known.
+        name: name in tables and figures.
+        encode: maps images [B, 1 or 3, H, W], scaled as ``intensity`` says, to vectors [B, D] and [B, P, D].
+        patch_size: H and W must be multiples of it.
+        intensity: how the images must be scaled.
+        mean, std: mean and standard deviation of the three channels, for "picture".
+        digest: identifies the weights and everything else that changes an embedding.
+        metric: how k-NN compares the vectors.
+        fixed_size_px: the only side of images that it takes; None if it takes every multiple of ``patch_size``.
+        encode_levels: returns the patches after several blocks; None if only the last ones are available.
     """
 
     name: str
@@ -78,7 +78,7 @@ class FrozenEncoder:
 
 
 def check_size(encoder: FrozenEncoder, size_px: int) -> None:
-    """Raises InputError where the encoder does not take images of this side."""
+    """Raises InputError if the encoder does not take images of this side."""
     if size_px < 1 or size_px % encoder.patch_size:
         raise InputError(f"size_px is {size_px}; {encoder.name} needs a multiple of {encoder.patch_size}")
     if encoder.fixed_size_px not in (None, size_px):
@@ -89,7 +89,7 @@ def check_size(encoder: FrozenEncoder, size_px: int) -> None:
 
 
 def encoders_and_controls(encoders: Sequence[FrozenEncoder], controls: Sequence[FrozenEncoder]) -> list[FrozenEncoder]:
-    """All that are compared. Raises InputError where there is no encoder, or where names recur."""
+    """All encoders that are compared. Raises InputError if there is none, or if names recur."""
     everyone = [*encoders, *controls]
     names = [encoder.name for encoder in everyone]
     if not encoders or len(set(names)) < len(names):
@@ -103,7 +103,7 @@ def frozen_backbone(
     """A backbone of this project as an encoder: CLS token and patch tokens after the final norm.
 
     Args:
-        name: for tables.
+        name: name in tables.
         backbone: weights loaded, on its device; put into evaluation mode here.
         intensity: "scan" for weights trained on normalised scans, "picture" for the public DINOv3 weights.
         amp: encode in bfloat16; recorded in the digest, beside weights, settings of the network and blocks of levels.
@@ -143,7 +143,7 @@ def for_scans(encoder: FrozenEncoder, *, modality: Modality = "ct") -> Encoder:
 
     Args:
         encoder: see `FrozenEncoder`.
-        modality: of the slices.
+        modality: modality of the slices.
     """
     if encoder.intensity == "scan":
         return encoder.encode
@@ -172,11 +172,11 @@ def backbone_encoder(
 ) -> Encoder:
     """CLS and patch tokens after the final norm; one-channel images are repeated to what the backbone takes.
 
-    The backbone is asked as it is: put it in evaluation mode before.
+    The backbone is called as it is: put it in evaluation mode first.
 
     Args:
         backbone: the network.
-        forward_features: what to call in place of its own, for a backbone whose parameters have to be gathered first.
+        forward_features: called instead of the backbone's own, if its parameters must be gathered first.
     """
     ask: Callable[[Tensor], Any] = forward_features or backbone.forward_features
 

@@ -155,7 +155,7 @@ def _report(found: Embeddings, name: str) -> None:
     logger.warning("%s: %d of %d samples left out:\n  %s", name, len(reasons), len(found.sample_ids), listed)
 
 
-@ends_on_signal("embeddings that are on disk stay there, the same command goes on from them")
+@ends_on_signal("embeddings on disk are kept; run the same command again to continue")
 def embed_image_set(
     image_set: ImageSet,
     encoder: FrozenEncoder,

@@ -64,7 +64,7 @@ def external_encoder(
             "open_clip:hf-hub:<repository> or open_clip:<model>/<tag>"
         )
     if checkpoint is not None and not Path(checkpoint).is_file():
-        raise InputError(f"{source}: there is no file {checkpoint}; give the path of its weights")
+        raise InputError(f"{source}: the file {checkpoint} does not exist; give the path of its weights")
     if library == "transformers" and checkpoint is not None:
         raise InputError(f"{source}: takes no checkpoint; give the folder that save_pretrained wrote as its name")
     loaded: LoadedNetwork

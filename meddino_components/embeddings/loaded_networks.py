@@ -26,14 +26,14 @@ _WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedNetwork:
-    """What a library loaded.
+    """A network that a library loaded.
 
     Attributes:
-        network: all that ``encode`` uses.
-        encode: images [B, 3, H, W] where the network is, to vectors [B, D] and [B, P, D].
+        network: the module with all parameters that ``encode`` uses.
+        encode: maps images [B, 3, H, W] on the network's device to vectors [B, D] and [B, P, D].
         patch_size: pixels from one patch, or cell of the feature map, to the next.
-        own_size_px: the side that the network was laid out for.
-        mean, std: of the three channels.
+        own_size_px: the image side that the network was designed for.
+        mean, std: mean and standard deviation of the three channels.
     """
 
     network: nn.Module

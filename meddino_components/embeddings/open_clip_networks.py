@@ -25,7 +25,7 @@ def load_open_clip(name: str, *, source: str, checkpoint: str | Path | None, siz
     Args:
         name: ``hf-hub:owner/name``, ``local-dir:/folder`` with ``open_clip_config.json`` and weights, or
             ``model/tag`` of its list; ``model`` alone with ``checkpoint``.
-        source: for messages.
+        source: name for messages.
         checkpoint: a file with a state dict of the whole model.
         size_px: side of the images; None for its own.
 
@@ -36,7 +36,7 @@ def load_open_clip(name: str, *, source: str, checkpoint: str | Path | None, siz
     open_clip = import_library("open_clip", source=source)
     model_name, weights = _parsed(name, source, checkpoint)
     try:
-        # otherwise weights that are not to be had are drawn, and a line of the log says so
+        # otherwise open_clip draws random weights if it cannot load them, and only logs it
         model = open_clip.create_model(
             model_name, pretrained=weights, force_image_size=size_px, require_pretrained=True, device="cpu"
         )

@@ -23,16 +23,16 @@ from ..slice_planes import AXIAL
 from .encoders import FrozenEncoder, Intensity, to_unit_range
 
 PREPARATION = 1  # of what is done here to an image; in the key of its embeddings
-FLAT = 1e-6  # deviation of a picture in 0 to 1, below which there is nothing on it
+FLAT = 1e-6  # standard deviation of a picture in 0 to 1, below which it counts as empty
 
 
 @dataclass(frozen=True)
 class EncoderRange:
-    """What an encoder wants intensities to be, as plain numbers: workers get no network.
+    """How an encoder wants intensities scaled, as plain numbers, because workers get no network.
 
     Attributes:
         intensity: see `FrozenEncoder`.
-        mean, std: of the three channels, [3, 1, 1].
+        mean, std: mean and standard deviation of the three channels, [3, 1, 1].
     """
 
     intensity: Intensity
@@ -70,8 +70,8 @@ class PreparedImages(Dataset[Tensor | str]):
     they are; then less the encoder's mean and divided by its deviation, channel by channel.
 
     Args:
-        samples: a set or a part of one.
-        encoder: whose range of intensities is wanted.
+        samples: an image set or a part of one.
+        encoder: encoder for which the images are scaled.
         size_px: H and W.
     """
 

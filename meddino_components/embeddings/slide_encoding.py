@@ -22,7 +22,7 @@ class PreparedTiles(Dataset[Tensor | str]):
 
     Args:
         slide: read where it is asked for, so that processes open it on their own.
-        origins: of its tiles, [n, 2].
+        origins: origins of its tiles, [n, 2].
         encoder: whose range of intensities is wanted.
         size_px: H and W.
     """

@@ -27,15 +27,15 @@ class EmbeddingStore:
 
     A part holds ``part_samples`` samples: an array ``00000.<kind>.npy`` of all their items one after the other, and
     ``00000.json`` with the number of items of each sample and why a sample has none. A part is written as a whole or
-    not at all, so that a pass that was killed goes on where it stopped; any number of processes may write the same one.
+    not at all, so that a pass that was killed continues where it stopped. Any number of processes may write one store.
 
     Args:
-        root: folder of all stores; each has a folder of its own below it, named by the hash of ``identity`` and ids.
-        identity: what decides the embeddings: encoder, size, preprocessing, the files. Plain data.
-        sample_ids: in order, unique.
+        root: folder of all stores; each has its own folder there, named by the hash of ``identity`` and ids.
+        identity: everything that determines the embeddings, as plain data: encoder, size, preprocessing, files.
+        sample_ids: unique ids of the samples, in order.
         kinds: "cls", the encoder's vector of an item; "mean_patch", the mean of its patches; "patches", all of them;
             "levels", those of several blocks, [L, P, D] an item; of tiles "origin", their place, see `Origins`.
-        part_samples: samples of a part.
+        part_samples: number of samples in a part.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class EmbeddingStore:
         """Write the samples of a part.
 
         Args:
-            number: of the part.
-            embeddings: for each sample its arrays by kind, each [n, ...], or the reason why it has none.
+            number: number of the part.
+            embeddings: for each sample its arrays by kind, each [n, ...], or the reason why there are none.
         """
         there = [e for e in embeddings if not isinstance(e, str)]
         lengths = [0 if isinstance(e, str) else len(next(iter(e.values()))) for e in embeddings]
@@ -112,12 +112,12 @@ class EmbeddingStore:
 
 
 class Embeddings:
-    """A finished store, read from disk where it is asked for.
+    """A finished store, read from disk on demand.
 
     Attributes:
-        sample_ids: of all N samples.
-        lengths: items of each sample, [N]; 0 where it could not be read.
-        unreadable: sample id to the reason.
+        sample_ids: ids of all N samples.
+        lengths: number of items of each sample, [N]; 0 if it could not be read.
+        unreadable: reason by sample id.
     """
 
     def __init__(

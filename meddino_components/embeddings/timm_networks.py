@@ -20,12 +20,12 @@ _ANY_SIZE: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_i
 
 
 def load_timm(name: str, *, source: str, checkpoint: str | Path | None) -> LoadedNetwork:
-    """A model with the weights that its name stands for, or with those of a file.
+    """Load a model with the weights that belong to its name, or with those of a file.
 
     Args:
-        name: of timm's list, such as ``vit_small_patch16_224.augreg_in21k``, ``hf-hub:owner/name``, or
+        name: name in timm's list, such as ``vit_small_patch16_224.augreg_in21k``, ``hf-hub:owner/name``, or
             ``local-dir:/folder`` with ``config.json`` and weights.
-        source: for messages.
+        source: name for messages.
         checkpoint: a file with a state dict in timm's names, of the size that the model has; a classifier is left out.
 
     Raises:

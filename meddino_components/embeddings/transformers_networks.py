@@ -25,7 +25,7 @@ def load_transformers(name: str, *, source: str) -> LoadedNetwork:
 
     Args:
         name: ``owner/name`` on the hub, or a folder that `save_pretrained` wrote, of model and image processor.
-        source: for messages.
+        source: name for messages.
 
     Raises:
         InputError: transformers is missing, there is no such model, weights are missing, it has no patch tokens, or no

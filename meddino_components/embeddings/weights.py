@@ -22,9 +22,9 @@ def with_weights(
         backbone: changed in place.
         source: a known encoder, a path or ``hf://owner/name``, see `load_backbone_weights`; or "random": drawn anew
             from ``seed``, whatever was drawn before, so that embeddings of random weights are found again.
-        device: where to put it.
-        seed: of random weights; the global random states are not touched.
-        sha256: what the SHA-256 of the weights' file must be.
+        device: device to move the backbone to.
+        seed: seed for random weights; the global random states are not changed.
+        sha256: expected SHA-256 of the weights' file.
 
     Raises:
         InputError: see `load_backbone_weights`.
@@ -33,7 +33,7 @@ def with_weights(
         load_backbone_weights(backbone, source, sha256=sha256)
         return backbone.to(device)
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # of the CPU alone: that of a GPU stays as it is
+        torch.default_generator.manual_seed(seed)  # only the CPU's generator: that of a GPU is not changed
         for module in backbone.modules():
             if isinstance(module, torch.nn.Conv2d):
                 module.reset_parameters()

@@ -198,7 +198,7 @@ CONFIGURATIONS = {
     "hash of a .pt2": (with_entries(CONFIG, model_sha256=_HASH), CONFIG, "only its user states the hash"),
     "hash of weights": (with_entries(CONFIG, weights_sha256=_HASH), CONFIG, "only its user states the hash"),
     "hash in a .pt2's place": (with_entries(CONFIG, network_def__sha256=_HASH), CONFIG, "only its user states"),
-    "json: twice": (with_file(CONFIG, f'{{"a": "${RUN}", "a": 1}}'), CONFIG, "a key stands twice"),
+    "json: twice": (with_file(CONFIG, f'{{"a": "${RUN}", "a": 1}}'), CONFIG, "a key occurs twice"),
     "json: too deep": (with_file(CONFIG, _deep("$import os")), CONFIG, "nested too deeply"),
     "json: list": (with_file(CONFIG, '["$import os"]'), CONFIG, "expected a JSON object"),
     "json: other letters": (with_file(CONFIG, '{"a": "$import os"}'.encode("utf-16")), CONFIG, "cannot be read"),

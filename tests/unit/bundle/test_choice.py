@@ -32,7 +32,9 @@ def test_the_record_decides(weights, tmp_path, monkeypatch, from_the_repository)
 
 
 def test_another_bundle_is_refused_with_both_names(weights, tmp_path):
-    with pytest.raises(InputError, match=r"its record says bundle meddinov3_seg_brats, and --bundle .*meddinov3_seg_a"):
+    with pytest.raises(
+        InputError, match=r"its record names bundle meddinov3_seg_brats, but --bundle is .*meddinov3_seg_a"
+    ):
         choose_bundle(AMOS, weights("meddinov3_seg_brats"))
     with pytest.raises(InputError, match=r"bundle mine: not in .*: There are .*; give a name or a folder by --bundle"):
         choose_bundle(None, weights("mine"))

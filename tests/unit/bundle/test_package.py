@@ -138,5 +138,5 @@ def test_training_of_a_network_of_others_goes_on_with_that_network(tmp_path):
 
 @pytest.mark.usefixtures("without_monai")
 def test_weights_of_another_bundle_are_refused(tmp_path, model):
-    with pytest.raises(InputError, match="its record says bundle meddinov3_seg_amos, and meddinov3_seg_brats is pack"):
+    with pytest.raises(InputError, match="its record names bundle meddinov3_seg_amos, but meddinov3_seg_brats is pack"):
         package(BRATS, tmp_path / "dist", model=model)

@@ -28,7 +28,7 @@ def test_the_one_that_is_there(tmp_path, existing, found):
 
 def test_two_networks_are_asked_about(tmp_path):
     with pytest.raises(
-        InputError, match=r"models/model\.pt\) and of a training here .*2\.pt\): name one by `--model_path`"
+        InputError, match=r"models/model\.pt\) and weights from a training here .*2\.pt\): choose one by `--model_path`"
     ):
         find(tmp_path, "models/model.pt", "output/2.pt")
 

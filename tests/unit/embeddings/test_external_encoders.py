@@ -56,7 +56,7 @@ def test_a_library_that_is_not_installed(monkeypatch, source, module):
 
 
 def test_checkpoints_that_do_not_go_with_the_source(tmp_path):
-    with pytest.raises(InputError, match="there is no file"):
+    with pytest.raises(InputError, match="does not exist"):
         external_encoder("timm:test_vit", device="cpu", checkpoint=tmp_path / "none.pth")
     (tmp_path / "there.pth").touch()
     with pytest.raises(InputError, match="give the folder"):
