@@ -66,6 +66,26 @@ def test_a_layout_of_ones_own_as_contributing_shows_it(checkout, tmp_path):
     assert "case_folders" in (checkout / "docs" / "settings.md").read_text(encoding="utf-8")
 
 
+def test_a_loss_becomes_part_of_the_project_by_four_files(checkout, phantoms):
+    (file,) = shown_files(REPOSITORY / "CONTRIBUTING.md")["A segmentation loss"]
+    losses_room, layer = checkout / "meddino_components/losses", checkout / "bundles/meddinov3_seg_amos/sources"
+    (losses_room / "tversky.py").write_text(file.text, encoding="utf-8")
+    exports = (losses_room / "__init__.py").read_text(encoding="utf-8")
+    exports = exports.replace("\n__all__ = [", "from .tversky import Tversky\n\n__all__ = [\n    'Tversky',", 1)
+    (losses_room / "__init__.py").write_text(exports, encoding="utf-8")
+    with (layer / "dataset_training.yaml").open("a", encoding="utf-8") as text:
+        text.write('loss: {_target_: meddino_components.losses.Tversky, num_classes: "@num_labels"}\n')
+    # the fourth is its test; all else is generated
+    run(checkout, "-m", "meddino_components", "build")
+    listed = json.loads((checkout / "meddino_components/bundle/components.json").read_text(encoding="utf-8"))
+    assert "meddino_components.losses.Tversky" in listed
+    said = "from meddino_components.bundle.allowed import is_component as known; "
+    said += "print(known('meddino_components.losses.Tversky'), known('meddino_components.losses.KoLeoLoss'))"
+    assert run(checkout, "-c", said).split() == ["True", "False"]
+    output = train(checkout, "meddinov3_seg_amos", phantoms)
+    assert all(0.5 < loss < 1 for loss in losses(output).values())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
