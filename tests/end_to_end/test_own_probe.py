@@ -1,22 +1,22 @@
 """A probe of one's own: the file and the line that CONTRIBUTING.md shows, without a change in this package."""
 
 import json
-import re
 import sys
 
 import pytest
 from command_lines import BENCHMARK, REPOSITORY, environment, run_command
 from labelled_pictures import SMALL, medmnist
+from shown_files import shown_files
 
 
 @pytest.fixture
 def shown(tmp_path):
     """The example's file and line of YAML in a folder of the user's."""
-    section = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## A probe\n")[2]
-    (code,), (line,) = (re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)[:1] for kind in ("python", "yaml"))
-    (tmp_path / "nearest_centroid.py").write_text(code, encoding="utf-8")
-    (tmp_path / "mine.yaml").write_text(line, encoding="utf-8")
-    assert len(line.splitlines()) == 1
+    code, line = shown_files(REPOSITORY / "CONTRIBUTING.md")["A probe"]
+    assert (code.path, line.path) == ("nearest_centroid.py", "mine.yaml")
+    assert line.n_lines == 1
+    code.write(tmp_path)
+    line.write(tmp_path)
     return tmp_path
 
 
