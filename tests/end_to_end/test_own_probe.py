@@ -1,22 +1,20 @@
 """A probe of one's own: the file and the line that CONTRIBUTING.md shows, without a change in this package."""
 
 import json
-import re
 import sys
 
 import pytest
 from command_lines import BENCHMARK, REPOSITORY, environment, run_command
 from labelled_pictures import SMALL, medmnist
+from shown_files import shown_files
 
 
 @pytest.fixture
 def shown(tmp_path):
     """The example's file and line of YAML in a folder of the user's."""
-    section = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## A probe\n")[2]
-    (code,), (line,) = (re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL)[:1] for kind in ("python", "yaml"))
-    (tmp_path / "nearest_centroid.py").write_text(code, encoding="utf-8")
-    (tmp_path / "mine.yaml").write_text(line, encoding="utf-8")
-    assert len(line.splitlines()) == 1
+    for file in shown_files(REPOSITORY / "CONTRIBUTING.md")["A probe"]:
+        file.write(tmp_path)
+    assert len((tmp_path / "my_probes.yaml").read_text(encoding="utf-8").splitlines()) == 1
     return tmp_path
 
 
@@ -32,7 +30,7 @@ def classify(folder, configs, **settings):
 
 def test_the_documented_probe_has_its_rows(shown):
     medmnist(shown / "set.npz", planted=True)
-    auc = classify(shown, [str(shown / "mine.yaml")])
+    auc = classify(shown, [str(shown / "my_probes.yaml")])
     names, probes = ("encoder", "random weights", "raw pixels"), ("knn", "linear", "logistic", "centroid")
     assert list(auc) == [(name, probe) for name in names for probe in probes]
     assert auc["raw pixels", "centroid"] == 1
@@ -40,5 +38,5 @@ def test_the_documented_probe_has_its_rows(shown):
     table = (shown / "out" / "classification.md").read_text(encoding="utf-8")
     assert table.count("| centroid |") == 3
     # on the command line the list is replaced
-    typed = "[{'_target_': 'nearest_centroid.NearestCentroid'}]"
+    typed = "[{'_target_': 'my_probes.NearestCentroid'}]"
     assert {probe for _, probe in classify(shown, [], probes=typed)} == {"centroid"}
