@@ -9,7 +9,7 @@ from monai.data import MetaTensor
 from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
-from meddino_components.data.volumes.intensity import value_outside
+from meddino_components.data.volumes.marked_background import value_outside
 from meddino_components.data.volumes.resampling import ImageResampling, resize_slices
 from meddino_components.errors import InputError
 from meddino_components.inference import VolumeInferer
