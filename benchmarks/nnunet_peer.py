@@ -13,7 +13,7 @@ import torch
 import torchvision_shim  # noqa: F401  nnU-Net imports torchvision
 from torch import Tensor, nn
 
-from meddino_components.data.volumes.intensity import INTENSITY_TABLE
+from meddino_components.data.volumes.intensity_table import INTENSITY_TABLE
 from meddino_components.networks import MedDinoSegmenter
 
 # otherwise nnU-Net sets eight threads on any machine

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..data.cases.layouts import LAYOUTS
-from ..data.volumes.intensity import MODALITIES
+from ..data.volumes.ct_or_mr import MODALITIES
 from ..slice_planes import PLANES_IN_WORDS, SLICE_PLANES
 from .kinds import (
     Kind,

@@ -12,7 +12,7 @@ import yaml
 from ..data.cases.datasets import read_datalist
 from ..data.cases.label_names import class_names
 from ..data.cases.layouts import find_layout
-from ..data.volumes.intensity import Modality, parse_modality
+from ..data.volumes.ct_or_mr import Modality, parse_modality
 from ..errors import InputError
 
 # a task in words names so many labels at most

@@ -21,7 +21,8 @@ from .training_slices.volume_cache import VolumeCache
 from .volumes.body_region import body_mask, body_region
 from .volumes.dicom import describe_series, list_series
 from .volumes.grids import CheckSameGridd
-from .volumes.intensity import INTENSITY_TABLE, NormalizeIntensityByModalityd, stated_fingerprint
+from .volumes.intensity import NormalizeIntensityByModalityd
+from .volumes.intensity_table import INTENSITY_TABLE, stated_fingerprint
 from .volumes.label_loading import LoadLabeld
 from .volumes.loading import LoadVolumed
 from .volumes.modality import StateModalityd

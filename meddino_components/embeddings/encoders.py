@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.volumes.intensity import INTENSITY_TABLE, Modality
+from ..data.volumes.ct_or_mr import Modality
+from ..data.volumes.intensity_table import INTENSITY_TABLE
 from ..errors import InputError
 from ..networks import DinoVisionTransformer
 

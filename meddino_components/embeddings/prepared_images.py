@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..data.image_sets import Sample, Selection, load_picture
-from ..data.volumes.intensity import NormalizeIntensityByModalityd, parse_modality
+from ..data.volumes.ct_or_mr import parse_modality
+from ..data.volumes.intensity import NormalizeIntensityByModalityd
 from ..data.volumes.loading import LoadVolumed
 from ..data.volumes.resampling import fit_to_square, in_plane_spacing
 from ..errors import InputError

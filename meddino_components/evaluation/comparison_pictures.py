@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..data.volumes.regions import Regions
-from ..inference.writers import label_path, shown_numbers
+from ..inference.case_pictures import shown_numbers
+from ..inference.label_map import label_path
 from ..pictures.overlay import region_labels
 from .case_scores import OrganScore
 from .metrics import SegmentationMetric

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import LoadVolumed, in_plane_spacing, list_cases
+from ..data.volumes.ct_or_mr import Modality, parse_modality
 from ..data.volumes.dicom import GantryTilt
-from ..data.volumes.intensity import Modality, check_intensities, clip_and_moments, parse_modality
+from ..data.volumes.intensity_checks import check_intensities
+from ..data.volumes.intensity_statistics import clip_and_moments
 from ..errors import InputError
 from ..slice_planes import AXIAL
 from .scan_slice import Place, ScanSlice

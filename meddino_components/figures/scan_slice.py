@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ..data import body_mask
-from ..data.volumes.intensity import Modality
+from ..data.volumes.ct_or_mr import Modality
 from ..data.volumes.resampling import fit_to_square
 from ..embeddings import FrozenEncoder
 from ..embeddings.encoders import check_size

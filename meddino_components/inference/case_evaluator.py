@@ -25,10 +25,11 @@ from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, printable
 from ..interruption import Interrupted, NotedSignals, signals_noted
 from .case_record import input_files, source_digest
+from .label_map import label_path
 from .probability_file import ProbabilityFile
 from .run_summary import SUMMARY_FILES, CaseRecord, RunSummary
 from .volume_inferer import VolumeInferer
-from .writers import WriteCased, label_path
+from .writers import WriteCased
 
 _logger = logging.getLogger(__name__)
 

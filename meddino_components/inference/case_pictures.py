@@ -1,4 +1,4 @@
-"""Pictures of a segmented case that a configuration adds to the overlay."""
+"""What pictures of a segmented case show, and the pictures that a configuration adds to the overlay."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from monai.data import MetaTensor
 from numpy.typing import NDArray
 
+from ..data.volumes.grids import as_on_grid
 from ..errors import InputError
+from ..pictures.page_view import axcodes_of
 
 _NAME = re.compile(r"[A-Za-z]\w{0,40}", re.ASCII)
 
@@ -35,6 +38,36 @@ class DrawnCase:
     label_names: Mapping[int, str]
     spacing_mm: tuple[float, ...]
     axcodes: str
+
+
+def drawn_case(
+    image: MetaTensor,
+    labels: NDArray[np.uint8],
+    *,
+    case_id: str,
+    label_names: Mapping[int, str],
+    channels: Mapping[str, int],
+) -> DrawnCase:
+    """A case as a picture needs it: labels brought to the slices that the network saw.
+
+    Args:
+        image: preprocessed image [C, H, W, D].
+        labels: label map [X, Y, Z] on the grid of the source.
+        case_id: name of the case.
+        label_names: names by label.
+        channels: numbers of the channels that are shown, by name.
+    """
+    affine = np.asarray(image.affine.cpu(), dtype=np.float64)
+    source_affine = np.asarray(image.meta["original_affine"], dtype=np.float64)
+    volumes = image.as_tensor().cpu().numpy()
+    return DrawnCase(
+        case_id=case_id,
+        images={name: volumes[number] for name, number in channels.items()},
+        labels=as_on_grid(labels, source_affine, affine, volumes.shape[1:]),
+        label_names=label_names,
+        spacing_mm=tuple(float(side) for side in np.linalg.norm(affine[:3, :3], axis=0)),
+        axcodes=axcodes_of(affine),
+    )
 
 
 class CasePicture(Protocol):
@@ -63,3 +96,16 @@ def pictures_by_name(pictures: Sequence[CasePicture]) -> dict[str, CasePicture]:
         names = ", ".join(repr(picture.name) for picture in pictures)
         raise InputError(f"pictures are called {names}: give each its own name of letters, digits and underscores")
     return found
+
+
+def shown_numbers(channel_names: Sequence[str], shown: Sequence[str] | None) -> dict[str, int]:
+    """Channels to draw, by name; the first where none is named.
+
+    Raises:
+        InputError: there is no such channel.
+    """
+    numbers = {str(name): number for number, name in enumerate(channel_names)}
+    chosen = [str(name) for name in (shown or list(numbers)[:1])]
+    if missing := [name for name in chosen if name not in numbers]:
+        raise InputError(f"shown_channels names {missing[0]!r}; expected some of {', '.join(numbers)}")
+    return {name: numbers[name] for name in chosen}

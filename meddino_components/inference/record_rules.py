@@ -10,7 +10,8 @@ from typing import Any
 
 from ..checkpoints import WeightsRecord, encoder_part, preset_of
 from ..data.cases.brats_labels import brats_regions
-from ..data.volumes.intensity import FINGERPRINT_KEYS, INTENSITY_TABLE, MODALITIES
+from ..data.volumes.ct_or_mr import MODALITIES
+from ..data.volumes.intensity_table import FINGERPRINT_KEYS, INTENSITY_TABLE
 from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..slice_planes import AXIAL, PLANES_IN_WORDS, SLICE_PLANES

@@ -16,7 +16,7 @@ from monai.utils import optional_import
 from torch import Tensor
 
 from ..data.volumes.body_region import body_region
-from ..data.volumes.intensity import value_outside
+from ..data.volumes.marked_background import value_outside
 from ..data.volumes.regions import Regions
 from ..data.volumes.resampling import ImageResampling, in_plane_spacing
 from .autocast import autocast_dtype

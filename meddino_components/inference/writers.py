@@ -14,44 +14,26 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..data.volumes.grids import as_on_grid, same_grid
+from ..data.volumes.grids import as_on_grid
 from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, write_text
 from ..pictures.blank_figure import has_matplotlib
-from ..pictures.overlay import region_labels, write_overlay
-from ..pictures.page_view import axcodes_of
 from ..project import extra
-from .case_pictures import CasePicture, DrawnCase, pictures_by_name
+from .case_overlay import write_case_overlay
+from .case_pictures import CasePicture, drawn_case, pictures_by_name, shown_numbers
 from .case_record import is_complete, provenance, source_digest
 from .dicom_segmentation import require_highdicom, write_dicom_segmentation
+from .label_map import label_path, nifti_like_source
+from .label_volumes import count_labels, names_at_edge, organ_volumes, region_volumes
 from .segment_codes import codes_of
 
-# of a NIfTI header, all that a label map on the same grid shares with its source
-_GRID_FIELDS = (
-    *("dim_info", "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
-    *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
-)
-LABEL_SUFFIX = ".nii.gz"
 SEGMENTATION_SUFFIX = ".dcm"
 
-
 _logger = logging.getLogger(__name__)
-
-
-def label_path(output_dir: str | Path, case_id: str) -> Path:
-    """Where a case's label map is written.
-
-    Raises:
-        InputError: the case's id cannot be a file's name.
-    """
-    if not case_id or case_id.startswith(".") or set(case_id) & set('/\\\0:"<>|?*'):
-        raise InputError(f"case_id {case_id!r} cannot be a file's name: give each case a plain, unique one")
-    return Path(output_dir) / f"{case_id}{LABEL_SUFFIX}"
 
 
 class WriteCased(Transform):
@@ -167,10 +149,9 @@ class WriteCased(Transform):
         spacing_mm = np.linalg.norm(source_affine[:3, :3], axis=0)
         report = {
             "case_id": case_id,
-            "organs": self._organs(counts, source_affine),
-            **({} if self.regions is None else {"regions": self._regions(self.regions, counts, source_affine)}),
-            # their volumes may be of a part: the scan ends there
-            "at_edge": self._at_edge(labels),
+            "organs": organ_volumes(counts, source_affine, self.label_names),
+            **({} if self.regions is None else {"regions": region_volumes(counts, source_affine, self.regions)}),
+            "at_edge": names_at_edge(labels, self.label_names, self.regions),
             "shape": list(labels.shape),
             "spacing_mm": [round(float(s), 6) for s in spacing_mm],
             "seconds": None if data.get("seconds") is None else round(float(data["seconds"]), 3),
@@ -185,10 +166,7 @@ class WriteCased(Transform):
         files: ResultFiles = data.get("files") or self.folder.files()
         with files:
             nib.save(nifti_like_source(labels, source_affine, _source_file(image)), files.path(final))
-            if self.overlay:
-                self._write_overlay(files.path(final.with_name(f"{case_id}.png")), image, labels, source_affine, report)
-            for name, picture in self.pictures.items():
-                picture.draw(files.path(final.with_name(f"{case_id}_{name}.png")), self._drawn(image, labels, report))
+            self._draw(files, image, labels, report)
             if self.codes is not None and "dicom_files" in image.meta:
                 write_dicom_segmentation(
                     files.path(final.with_name(f"{case_id}{SEGMENTATION_SUFFIX}")),
@@ -211,142 +189,24 @@ class WriteCased(Transform):
             write_text(files.path(final.with_name(f"{case_id}.json")), text + "\n")
         return data
 
-    def _at_edge(self, labels: NDArray[np.uint8]) -> list[str]:
-        """Names of the organs and regions that reach the first or last voxel along an axis."""
-        faces = (labels[(slice(None),) * axis + (end,)] for axis in range(3) for end in (0, -1))
-        found = {int(label) for face in faces for label in np.unique(face)} - {0}
-        names = [self.label_names.get(label, f"label_{label}") for label in sorted(found)]
-        regions = () if self.regions is None else zip(self.regions.names, self.regions.members, strict=True)
-        return [*names, *(name for name, members in regions if found & set(members))]
-
-    @staticmethod
-    def _regions(
-        regions: Regions, counts: NDArray[np.int64], affine: NDArray[np.float64]
-    ) -> dict[str, dict[str, list[int] | float]]:
-        voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
-        voxels = [int(counts[list(labels)].sum()) for labels in regions.members]
-        return {
-            name: {"labels": list(labels), "voxels": n, "volume_ml": round(n * voxel_ml, 3)}
-            for name, labels, n in zip(regions.names, regions.members, voxels, strict=True)
-        }
-
-    def _organs(self, counts: NDArray[np.int64], affine: NDArray[np.float64]) -> dict[str, dict[str, float]]:
-        voxel_ml = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
-        names = dict(self.label_names)
-        names.update({int(k): f"label_{k}" for k in np.flatnonzero(counts) if int(k) not in names})
-        return {
-            name: {"label": label, "voxels": int(counts[label]), "volume_ml": round(int(counts[label]) * voxel_ml, 3)}
-            for label, name in sorted(names.items())
-            if label != 0
-        }
-
-    def _drawn(self, image: MetaTensor, labels: NDArray[np.uint8], report: Mapping[str, Any]) -> DrawnCase:
-        """A case as a picture needs it: labels brought to the slices that the network saw."""
-        canonical = _affine(image)
-        volumes = image.as_tensor().cpu().numpy()
-        source_affine = np.asarray(image.meta["original_affine"], dtype=np.float64)
-        return DrawnCase(
-            case_id=str(report["case_id"]),
-            images={name: volumes[number] for name, number in self.channels.items()},
-            labels=as_on_grid(labels, source_affine, canonical, volumes.shape[1:]),
-            label_names=self.label_names,
-            spacing_mm=tuple(float(side) for side in np.linalg.norm(canonical[:3, :3], axis=0)),
-            axcodes=axcodes_of(canonical),
-        )
-
-    def _write_overlay(
-        self,
-        path: Path,
-        image: MetaTensor,
-        labels: NDArray[np.uint8],
-        affine: NDArray[np.float64],
-        report: dict[str, Any],
+    def _draw(
+        self, files: ResultFiles, image: MetaTensor, labels: NDArray[np.uint8], report: Mapping[str, Any]
     ) -> None:
-        canonical = _affine(image)
-        volumes = image.as_tensor().cpu().numpy()
-        drawn = as_on_grid(labels, affine, canonical, volumes.shape[1:])
-        organs = {o["label"]: (name, o["volume_ml"]) for name, o in report["organs"].items()}
-        regions: list[tuple[Sequence[int], str, float]] = []
-        if self.regions is not None:
-            drawn, organs, regions = _in_region_colours(self.regions, drawn, organs, report["regions"])
-        write_overlay(
-            path,
-            image={name: volumes[k] for name, k in self.channels.items()} if len(self.channels) > 1 else volumes[0],
-            labels=drawn,
-            spacing_mm=tuple(np.linalg.norm(canonical[:3, :3], axis=0)),
-            organs=organs,
-            title=report["case_id"],
-            window=self.window,
-            background=self.background,
-            regions=regions,
-            axcodes=axcodes_of(canonical),
-        )
-
-
-def shown_numbers(channel_names: Sequence[str], shown: Sequence[str] | None) -> dict[str, int]:
-    """Channels to draw, by name; the first where none is named.
-
-    Raises:
-        InputError: there is no such channel.
-    """
-    numbers = {str(name): number for number, name in enumerate(channel_names)}
-    chosen = [str(name) for name in (shown or list(numbers)[:1])]
-    if missing := [name for name in chosen if name not in numbers]:
-        raise InputError(f"shown_channels names {missing[0]!r}; expected some of {', '.join(numbers)}")
-    return {name: numbers[name] for name in chosen}
-
-
-def _in_region_colours(
-    regions: Regions,
-    labels: NDArray[np.uint8],
-    organs: Mapping[int, tuple[str, float]],
-    volumes: Mapping[str, Mapping[str, Any]],
-) -> tuple[NDArray[np.uint8], dict[int, tuple[str, float]], list[tuple[Sequence[int], str, float]]]:
-    """Labels, tissues and regions numbered by `region_labels`, so that each year's sheets look alike."""
-    numbers = region_labels(len(regions.names))
-    drawn = np.array((0, *numbers), np.uint8)[regions.innermost(labels)]
-    tissues = {number: organs[label] for number, label in zip(numbers, regions.written, strict=True)}
-    entries = [(numbers[k:], name, float(volumes[name]["volume_ml"])) for k, name in enumerate(regions.names)]
-    # the innermost region is its tissue
-    return drawn, tissues, [entry for entry in entries if len(entry[0]) > 1]
-
-
-def count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """[256] voxels of each label, counted a slab at a time: bincount of a whole volume would make it int64."""
-    counts = np.zeros(256, dtype=np.int64)
-    for slab in np.moveaxis(labels, int(np.argmax(labels.strides)), 0):
-        counts += np.bincount(slab.ravel(), minlength=256)
-    return counts
-
-
-def nifti_like_source(labels: NDArray[np.uint8], affine: NDArray[np.float64], source: Path | None) -> Any:
-    """A NIfTI-1 image of the labels with the source's own header where the source is a NIfTI on this grid.
-
-    Nothing else of the source's header is kept: its text fields and extensions may name the patient.
-    """
-    stored = _source_header(source, affine)
-    if stored is None:
-        image = nib.Nifti1Image(labels, affine)
-        image.header.set_xyzt_units("mm")
-        return image
-    header = nib.Nifti1Header()
-    header.set_data_dtype(np.uint8)
-    for field in _GRID_FIELDS:
-        header[field] = stored[field]
-    header.set_data_shape(labels.shape)
-    return nib.Nifti1Image(labels, None, header)  # affine None: sform and qform stay as they are, to the bit
-
-
-def _source_header(source: Path | None, affine: NDArray[np.float64]) -> Any:
-    if source is None:
-        return None
-    try:
-        loaded = nib.load(source)
-    except (ImageFileError, OSError):
-        return None  # NRRD, MetaImage, DICOM
-    if not isinstance(loaded, nib.Nifti1Pair) or not same_grid(loaded.affine, affine):
-        return None
-    return loaded.header
+        if not self.overlay and not self.pictures:
+            return
+        case_id = str(report["case_id"])
+        case = drawn_case(image, labels, case_id=case_id, label_names=self.label_names, channels=self.channels)
+        if self.overlay:
+            write_case_overlay(
+                files.path(self.output_dir / f"{case_id}.png"),
+                case,
+                report,
+                regions=self.regions,
+                window=self.window,
+                background=self.background,
+            )
+        for name, picture in self.pictures.items():
+            picture.draw(files.path(self.output_dir / f"{case_id}_{name}.png"), case)
 
 
 def _source_file(image: MetaTensor) -> Path | None:

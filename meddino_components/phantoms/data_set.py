@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from ..data.cases.amos import AMOS_LABELS
-from ..data.volumes.intensity import Modality
+from ..data.volumes.ct_or_mr import Modality
 from ..errors import InputError
 from ..files import OutputFolder, ResultFiles, is_empty_folder, write_text
 from ..slice_planes import AXIAL

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from scipy.ndimage import convolve1d, gaussian_filter1d
 
-from ..data.volumes.intensity import Modality
+from ..data.volumes.ct_or_mr import Modality
 from . import anatomy
 from .anatomy import Array, Shape
 from .contrast import ct_tissues, mr_tissues

@@ -23,7 +23,7 @@ from ..checkpoints import (
 )
 from ..data.cases.case_splits import portable_split
 from ..data.volumes.file_checks import stem_of
-from ..data.volumes.intensity import INTENSITY_TABLE
+from ..data.volumes.intensity_table import INTENSITY_TABLE
 from ..data.volumes.regions import Regions, plain_regions
 from ..errors import InputError
 from ..files import sha256_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from itertools import permutations, product
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from monai.transforms import Compose, Invertd, Orientationd
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 from torch import Tensor, nn
 
+from meddino_components.data import list_cases
 from meddino_components.data.volumes.loading import LoadVolumed
 from meddino_components.inference import CaseEvaluator, VolumeInferer, WriteCased
 from meddino_components.slice_planes import AXIAL
@@ -95,3 +97,23 @@ def evaluator(
         "output_dir": output_dir,
     }
     return CaseEvaluator(**{**settings, **extra})
+
+
+class Unwanted(Thresholds):
+    """A network that must not run."""
+
+    def forward(self, x: Any) -> Any:
+        raise AssertionError("computed before the output folder was checked")
+
+
+def run(source: Path, out: Path, **extra: Any) -> CaseEvaluator:
+    """Segment all cases of a source."""
+    engine = evaluator(list_cases(source, modality="ct"), out, **extra)
+    engine.run()
+    return engine
+
+
+def summary_rows(out: Path) -> list[dict[str, str]]:
+    """The rows of ``summary.csv``."""
+    with (out / "summary.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

@@ -15,7 +15,7 @@ from monai.utils import convert_to_tensor
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, pad
 
-from ..volumes.intensity import value_outside
+from ..volumes.marked_background import value_outside
 
 
 class RandRotateScaled(MapTransform, RandomizableTransform):

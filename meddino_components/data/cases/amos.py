@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
-from ..volumes.intensity import Modality
+from ..volumes.ct_or_mr import Modality
 from .dataset_json import DATASET_JSON, Case, listed_cases
 from .layout import Layout, Section, listed_images, numbered_labels
 from .nnunet_raw import has_signs_of_nnunet

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ..volumes.ct_or_mr import Modality
 from ..volumes.file_checks import is_image
 from ..volumes.found_folders import walk
-from ..volumes.intensity import Modality
 from .dataset_json import Case
 from .layout import Layout, Section
 from .listing import image_paths
-from .sequences import LABEL, JsonSection, group_sequences, read_sequence_datalist, require_complete, sequence_of
+from .sequence_case import require_complete
+from .sequence_list import JsonSection, read_sequence_datalist
+from .sequence_names import LABEL, sequence_of
+from .sequences import group_sequences
 
 # sections that are lists of their own in a data list; the others are parts of "training"
 _OWN_LISTS: Mapping[str, JsonSection] = {"official_validation": "validation", "test": "test"}

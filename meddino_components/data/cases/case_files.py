@@ -9,7 +9,8 @@ from typing import Any
 from ...errors import InputError
 from ..volumes.file_checks import is_image
 from ..volumes.text_headers import detached_files
-from .sequences import sequence_of, sequences_beside
+from .sequence_names import sequence_of
+from .sequences import sequences_beside
 
 
 def case_files(case: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
-from ..volumes.intensity import Modality
+from ..volumes.ct_or_mr import Modality
 from .patients import stated_patient
 
 DATASET_JSON = "dataset.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from ...errors import InputError
-from ..volumes.intensity import parse_modality
+from ..volumes.ct_or_mr import parse_modality
 from .case_files import check_files_exist
 from .case_splits import joins_lists, split_cases
 from .dataset_json import DATASET_JSON, Case

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ..volumes.ct_or_mr import Modality
 from ..volumes.dicom import has_dicom_files
 from ..volumes.dicom.drawn_cases import list_drawn_cases
 from ..volumes.found_folders import walk
-from ..volumes.intensity import Modality
 from .dataset_json import Case
 from .layout import Layout, Section
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...errors import InputError
-from ..volumes.intensity import Modality
+from ..volumes.ct_or_mr import Modality
 from .dataset_json import DATASET_JSON, Case, read_dataset_json
 
 Section = Literal["training", "validation", "all_labelled", "official_validation", "test"]

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...errors import InputError
+from ..volumes.ct_or_mr import parse_modality
 from ..volumes.dicom import has_dicom_files, is_dicom_file, list_series, read_uids
 from ..volumes.file_checks import IMAGE_SUFFIXES, is_image, stem_of
 from ..volumes.found_folders import walk
-from ..volumes.intensity import parse_modality
 from .data_set_folders import data_sets_of, holds_labels
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ..volumes.ct_or_mr import Modality
 from ..volumes.found_folders import is_left_over
-from ..volumes.intensity import Modality
 from .dataset_json import DATASET_JSON, Case, read_dataset_json, stated_modality
 from .layout import Layout, Section, labels_by_number
 from .patients import stated_patient

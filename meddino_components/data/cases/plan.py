@@ -31,10 +31,12 @@ from monai.utils import ensure_tuple_rep
 from ...errors import InputError
 from ...files import ResultFiles, check_results, write_text
 from ...slice_planes import SLICE_PLANES, check_axcodes, patient_spacing, plane_of_spacing, stored_axes
+from ..volumes.ct_or_mr import parse_modality
 from ..volumes.dicom import read_series
 from ..volumes.file_checks import read_header
 from ..volumes.grids import CheckSameGridd
-from ..volumes.intensity import FINGERPRINT_KEYS, check_intensities, parse_modality
+from ..volumes.intensity_checks import check_intensities
+from ..volumes.intensity_table import FINGERPRINT_KEYS
 from ..volumes.label_loading import LoadLabeld
 from ..volumes.loading import LoadVolumed
 from ..volumes.resampling import in_plane_spacing

@@ -16,7 +16,9 @@ from ...errors import InputError
 from ..volumes.dicom import GantryTilt, UnevenSlices
 from ..volumes.grids import CheckSameGridd
 from ..volumes.loading import LoadVolumed
-from .sequences import require_complete, sequence_of, sequences_beside
+from .sequence_case import require_complete
+from .sequence_names import sequence_of
+from .sequences import sequences_beside
 
 
 def _described(images: Any) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from ..slice_store.store import SliceStore
-from ..volumes.intensity import INTENSITY_TABLE, mr_statistics
+from ..volumes.intensity_statistics import mr_statistics
+from ..volumes.intensity_table import INTENSITY_TABLE
 
 _MR_SLICES = 16  # that the statistics of a volume are taken from
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ...slice_planes import AXIAL
 from ..volumes.dicom import GantryTilt
-from ..volumes.intensity import check_intensities, mr_statistics
+from ..volumes.intensity_checks import check_intensities
+from ..volumes.intensity_statistics import mr_statistics
 from ..volumes.loading import LoadVolumed
 
 LOWEST_HU = -1024

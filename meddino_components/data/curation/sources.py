@@ -17,9 +17,9 @@ from ..cases.datasets import read_datalist
 from ..cases.layout import Section
 from ..cases.layouts import recognised_layout
 from ..cases.listing import check_unique, list_cases
+from ..volumes.ct_or_mr import parse_modality
 from ..volumes.file_checks import IMAGE_SUFFIXES
 from ..volumes.found_folders import has_data
-from ..volumes.intensity import parse_modality
 from ..volumes.text_headers import detached_files
 
 Sources = str | Path | Sequence[str | Path] | Mapping[str, str | Path]

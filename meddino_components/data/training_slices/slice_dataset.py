@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 from torch.utils.data import Dataset
 
 from ...errors import InputError
-from ..volumes.intensity import value_outside
+from ..volumes.marked_background import value_outside
 from .volume_cache import CachedCase, VolumeCache
 
 

@@ -29,7 +29,7 @@ from ...errors import InputError, input_error
 from ...files import OutputFolder, flush, temporary_beside
 from ...processes import first_process_decides, on_all_processes, rank_and_size
 from ..cases.case_files import case_files
-from ..volumes.intensity import INTENSITY_TABLE
+from ..volumes.intensity_table import INTENSITY_TABLE
 from ..volumes.stamps import file_stamp
 from .cache_place import cached_bytes, check_space, gigabytes
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
-from .intensity import Modality
+from .ct_or_mr import Modality
 
 _COARSE = 128  # rows and columns of the coarse volume, about
 _AIR_SHARE = 0.1  # of the range from air to the brightest per cent: -870 HU in CT, dark tissue's edge in MR

@@ -1,43 +1,21 @@
-"""One versioned table of intensity normalisation, for pretraining, fine-tuning and inference alike."""
+"""Normalisation of intensities by the rule for the modality."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Mapping
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from ...errors import InputError
-
-Modality = Literal["ct", "mr"]
-MODALITIES: tuple[Modality, ...] = ("ct", "mr")
-
-# CT: the statistics of the data that MedDINOv3 was pretrained on, in HU.
-# MR has no units: percentiles and moments are taken from each volume (see `mr_statistics`); where what lies outside the
-# patient is marked, as in skull-stripped brains, from each channel inside (see `marked_mr_statistics`).
-INTENSITY_TABLE: dict[str, Any] = {
-    "version": 1,
-    "ct": {"clip": (-1000.0, 1000.0), "mean": 65.1084213, "std": 178.0166321},
-    "mr": {"percentiles": (0.5, 99.5), "foreground": "above the mean"},
-    "mr with marked background": {"percentiles": (0.5, 99.5), "foreground": "any channel differs from the background"},
-}
-FINGERPRINT_KEYS = ("percentile_00_5", "percentile_99_5", "mean", "std")
-
-_CT_AIR_BELOW_HU = -200.0
-_FEWEST_FOR_SHARES = 1000  # voxels, of which shares mean something
-_CT_DENSE_SHARE = 0.05
-_CT_SOFT_SHARE = 0.025
-_CT_BELOW_AIR_SHARE = 0.05
-_MR_NEVER_BELOW = -500.0
-_LEAST_OUTSIDE = 0.01  # of a volume; round a brain it is half and more
-_MARKED_SHARE = 0.2  # of a volume with one value, for that to be the outside
-_FEW_SAMPLES = 200_000  # are enough for shares and for the most frequent value
-_MAX_SAMPLES = 4_000_000  # percentiles of more voxels cost memory and change nothing
+from .ct_or_mr import Modality, parse_modality
+from .intensity_checks import check_intensities
+from .intensity_statistics import clip_and_moments, marked_mr_statistics
+from .intensity_table import parse_fingerprint
+from .marked_background import inside_patient
 
 
 class NormalizeIntensityByModalityd(MapTransform):
@@ -80,7 +58,7 @@ class NormalizeIntensityByModalityd(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.modality = None if modality is None else parse_modality(modality, "modality")
-        self.fingerprint = None if fingerprint is None else _parse_fingerprint(fingerprint)
+        self.fingerprint = None if fingerprint is None else parse_fingerprint(fingerprint)
         self.check_modality = check_modality
         self.background = background
 
@@ -126,231 +104,3 @@ class NormalizeIntensityByModalityd(MapTransform):
         low, high, mean, std = clip_and_moments(voxels, modality, name, self.fingerprint)
         voxels.clamp_(low, high).sub_(mean).div_(std)  # the same memory as `volume`
         return volume
-
-
-def stated_fingerprint(fingerprint: Mapping[str, float] | None) -> Mapping[str, float]:
-    """The fingerprint of a configuration that cannot do without one.
-
-    Raises:
-        InputError: there is none.
-    """
-    if fingerprint is None:
-        raise InputError(
-            "fingerprint is null, and this configuration normalises by the data set's statistics. Derive them by "
-            "`python -m meddino_components plan DATASET_DIR LAYOUT --output plan.json`, and give plan.json as the last "
-            "--config_file"
-        )
-    return fingerprint
-
-
-def value_outside(background: float | None) -> float:
-    """What a normalised image holds beyond its edges: round slices smaller than a window, and after a rotation.
-
-    The one value of training and inference: ``background`` where a data set marks what lies outside the patient, else
-    0, the mean of what the image was normalised by, as in nnU-Net.
-    """
-    return 0.0 if background is None else float(background)
-
-
-def parse_modality(value: object, what: str) -> Modality:
-    """ "ct" or "mr" from a string in either case.
-
-    Raises:
-        InputError: anything else.
-    """
-    for modality in MODALITIES:
-        if isinstance(value, str) and value.lower() == modality:
-            return modality
-    raise InputError(f"{what} is {value!r}; expected 'ct' or 'mr'.")
-
-
-def check_intensities(voxels: torch.Tensor, modality: Modality, name: str) -> None:
-    """Refuse intensities that contradict the modality. Padding (-2000, -3024) and metal (30,000 HU) are no objection.
-
-    Raises:
-        InputError: CT without a voxel below -200 HU (no air: MR, or CT numbers without their rescale intercept), or
-            whose soft tissue lies about 1000 HU too high or too low; MR with a voxel at or below -500.
-    """
-    array = voxels.detach().cpu().numpy()  # torch would copy a reoriented volume to find its minimum
-    low, high = float(array.min()), float(array.max())
-    way_out = "If the modality is right, set `check_modality: false`."
-    if modality == "mr" and low <= _MR_NEVER_BELOW:
-        raise InputError(
-            f"{name}: given as MR, but intensities reach down to {low:g}, as in CT (HU). "
-            f"Set the modality to ct. {way_out}"
-        )
-    if modality == "ct" and low >= _CT_AIR_BELOW_HU:
-        unsigned = low >= 0 and 1500 <= high <= 4096
-        guess = (
-            "as in CT stored without its rescale intercept: subtract 1024 (or export it again with the rescale applied)"
-            if unsigned
-            else "as in MR or a windowed picture: set the modality to mr or use the original scan"
-        )
-        raise InputError(
-            f"{name}: given as CT, but intensities run from {low:g} to {high:g} and no voxel is below "
-            f"{_CT_AIR_BELOW_HU:g} HU (air), {guess}. {way_out}"
-        )
-    few = array.size < _FEWEST_FOR_SHARES
-    if modality == "ct" and not few and (finding := shifted_ct(_even_sample(array, _FEW_SAMPLES))):
-        raise InputError(f"{name}: given as CT, but {finding}. {way_out}")
-
-
-def shifted_ct(hu: np.ndarray[Any, np.dtype[np.float64]]) -> str | None:
-    """What is found where the soft tissue of a CT does not lie where it has to; None where it does.
-
-    Scans hold 7 % or more of their voxels between -200 and 300 HU and at most 2 % between 800 and 1300 HU, fewer than
-    between 300 and 800 HU or about as many; 250 scans from head to legs were looked at. A rescale intercept that is
-    applied twice or not at all moves them by 1000 or 1024, and an inverted scale brings air to where bone is.
-    """
-
-    def share(lowest: float, highest: float) -> float:
-        return float(np.mean((hu >= lowest) & (hu < highest)))
-
-    bone, dense = share(300, 800), share(800, 1300)
-    if dense > _CT_DENSE_SHARE and dense > 2 * bone:
-        return (
-            f"{dense:.0%} of the voxels lie between 800 and 1300 HU and {bone:.1%} between 300 and 800, as in CT "
-            "stored without its rescale intercept, whose air is at 0, or inverted: subtract 1024, or export it "
-            "again with the rescale applied"
-        )
-    soft, below = share(-200, 300), share(-np.inf, -1500)
-    if soft < _CT_SOFT_SHARE and below > _CT_BELOW_AIR_SHARE:
-        return (
-            f"{soft:.1%} of the voxels lie between -200 and 300 HU (soft tissue) and {below:.0%} below -1500, as where "
-            "the rescale intercept was applied twice: add 1024, or export it again"
-        )
-    return None
-
-
-def clip_and_moments(
-    voxels: torch.Tensor, modality: Modality, name: str, fingerprint: Mapping[str, float] | None = None
-) -> tuple[float, float, float, float]:
-    """Lower and upper clip, mean and standard deviation by which a volume is normalised; see `mr_statistics` for MR.
-
-    Args:
-        voxels: the whole volume, in its own units.
-        modality: by which rule.
-        name: for messages.
-        fingerprint: a data set's statistics of CT in place of the table's.
-
-    Raises:
-        InputError: an MR volume without contrast.
-    """
-    if modality == "mr":
-        return mr_statistics(voxels, name)
-    if fingerprint is not None:
-        low, high, mean, std = (fingerprint[k] for k in FINGERPRINT_KEYS)
-    else:
-        (low, high), mean, std = (INTENSITY_TABLE["ct"][k] for k in ("clip", "mean", "std"))
-    return low, high, mean, std
-
-
-def mr_statistics(voxels: torch.Tensor, name: str) -> tuple[float, float, float, float]:
-    """Lower and upper clip, mean and standard deviation for a robust z-score of one MR volume.
-
-    Foreground is what is brighter than the mean of the volume. The upper clip is the 99.5 percentile of the
-    foreground; the lower one the 0.5 percentile of the whole volume, so that dark tissue stays apart from the rest.
-    Mean and standard deviation are those of the foreground after clipping. Volumes of more than 4 million voxels are
-    sampled evenly, without chance.
-
-    Raises:
-        InputError: the volume or its foreground has no contrast.
-    """
-    lower, upper = INTENSITY_TABLE["mr"]["percentiles"]
-    sample = _even_sample(voxels.detach().cpu().numpy())
-    foreground = sample[sample > sample.mean()]
-    if foreground.size == 0:
-        raise InputError(f"{name}: all voxels have one value; expected a scan.")
-    low, high = float(np.percentile(sample, lower)), float(np.percentile(foreground, upper))
-    return _clipped_moments(foreground, low, high, name)
-
-
-def inside_patient(voxels: torch.Tensor, background: float, name: str, *, must_be_marked: bool = True) -> torch.Tensor:
-    """[...] bool, voxels inside the patient: those where a channel differs from the value that marks the outside.
-
-    Where that value is not ``background``, as after a z-score of the whole volume, it is looked for: the most frequent
-    value of each channel, if so many voxels have it in all channels as lie outside of a brain. A warning says so.
-
-    Args:
-        voxels: [C, ...], all channels of one volume.
-        background: the value that should mark the outside.
-        name: for messages.
-        must_be_marked: refuse a volume with neither.
-
-    Raises:
-        InputError: next to no voxel is marked, so the volume is not skull-stripped.
-    """
-    outside = (voxels == background).all(dim=0)
-    marks = torch.tensor([_most_frequent(channel) for channel in voxels], dtype=voxels.dtype)
-    if not bool((marks == background).all()):
-        shape = (-1, *[1] * (voxels.ndim - 1))
-        marked = (voxels == marks.to(voxels.device).reshape(shape)).all(dim=0)
-        if float(marked.float().mean()) >= _MARKED_SHARE:
-            found = ", ".join(f"{mark:.4g}" for mark in marks.tolist())
-            warnings.warn(
-                f"{name}: what lies outside of the patient has the value {found}, not {background:g}, as after a "
-                "z-score of the whole volume; it is taken for the background.",
-                stacklevel=2,
-            )
-            outside |= marked
-    share = float(outside.float().mean())
-    if must_be_marked and share < _LEAST_OUTSIDE:
-        raise InputError(
-            f"{name}: {share:.2%} of the voxels have the value {background:g} in all sequences, which marks what lies "
-            f"outside of the patient; expected at least {_LEAST_OUTSIDE:.0%}. The network was trained on "
-            "skull-stripped scans: strip the skull and set the outside to one value, or set `check_modality: false`."
-        )
-    return ~outside
-
-
-def _most_frequent(channel: torch.Tensor) -> float:
-    values, counts = np.unique(_even_sample(channel.detach().cpu().numpy(), _FEW_SAMPLES), return_counts=True)
-    return float(values[counts.argmax()])
-
-
-def marked_mr_statistics(channel: torch.Tensor, inside: torch.Tensor, name: str) -> tuple[float, float, float, float]:
-    """Lower and upper clip, mean and standard deviation for a robust z-score of one channel of a marked MR volume.
-
-    Clips are the 0.5 and 99.5 percentile of the voxels inside the patient, mean and standard deviation theirs after
-    clipping.
-
-    Args:
-        channel: [...], one sequence.
-        inside: [...] bool, voxels inside the patient.
-        name: for messages.
-
-    Raises:
-        InputError: nothing is inside, or the channel has one value there.
-    """
-    lower, upper = INTENSITY_TABLE["mr with marked background"]["percentiles"]
-    foreground = _even_sample(channel[inside].detach().cpu().numpy())
-    if foreground.size == 0:
-        raise InputError(f"{name}: every voxel is background; expected a scan.")
-    low, high = (float(value) for value in np.percentile(foreground, (lower, upper)))
-    return _clipped_moments(foreground, low, high, name)
-
-
-def _even_sample(array: np.ndarray[Any, Any], at_most: int = _MAX_SAMPLES) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Voxels at even distances."""
-    index = np.linspace(0, array.size - 1, min(array.size, at_most)).round().astype(np.int64)
-    return np.asarray(array[np.unravel_index(index, array.shape)], dtype=np.float64)
-
-
-def _clipped_moments(
-    foreground: np.ndarray[Any, np.dtype[np.float64]], low: float, high: float, name: str
-) -> tuple[float, float, float, float]:
-    clipped = foreground.clip(low, high)
-    std = float(clipped.std())
-    if std <= 1e-6 * max(abs(low), abs(high), 1e-12):
-        raise InputError(f"{name}: the foreground has one value ({high:g}); expected a scan, not a mask.")
-    return low, high, float(clipped.mean()), std
-
-
-def _parse_fingerprint(fingerprint: Mapping[str, float]) -> dict[str, float]:
-    missing = [k for k in FINGERPRINT_KEYS if k not in fingerprint]
-    if missing:
-        raise InputError(f"fingerprint lacks {', '.join(missing)}; expected {', '.join(FINGERPRINT_KEYS)} (see plan).")
-    values = {k: float(fingerprint[k]) for k in FINGERPRINT_KEYS}
-    if not (values["percentile_00_5"] < values["percentile_99_5"] and values["std"] > 0):
-        raise InputError(f"fingerprint is {values}; expected percentile_00_5 < percentile_99_5 and std > 0.")
-    return values

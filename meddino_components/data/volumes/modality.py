@@ -11,9 +11,9 @@ from monai.transforms import Transform
 from monai.utils import ensure_tuple
 
 from ...errors import InputError
+from .ct_or_mr import Modality, parse_modality
 from .dicom import DicomSeries, choose_series, has_dicom_files
 from .file_checks import is_image, stem_of
-from .intensity import Modality, parse_modality
 
 # a choice that is offered beside "ct" and "mr"
 BY_DICOM_TAG = "DICOM tag"

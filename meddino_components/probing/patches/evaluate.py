@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...data.cases.patients import shared_patients
-from ...data.volumes.intensity import Modality
+from ...data.volumes.ct_or_mr import Modality
 from ...embeddings import FrozenEncoder, for_scans
 from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError

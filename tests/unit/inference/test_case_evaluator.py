@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.metrics import Average
-from inference_support import Thresholds, all_orientations, evaluator, oblique_affine, phantom, reoriented, save
+from inference_support import Thresholds, Unwanted, evaluator, phantom, run, save
 from monai.data import Dataset
 from monai.transforms import Compose
 
@@ -143,18 +144,6 @@ def test_network_runs_in_eval_mode_and_keeps_its_mode(tmp_path: Path) -> None:
     assert network.training
 
 
-def test_probabilities_lie_on_the_sources_grid(tmp_path: Path) -> None:
-    volume, affine, ornt = phantom(), oblique_affine(), all_orientations()[29]
-    nib.save(reoriented(volume, affine, ornt), tmp_path / "a.nii.gz")
-    evaluator(list_cases(tmp_path, modality="ct"), tmp_path / "out", probabilities=True).run()
-    stored = np.load(tmp_path / "out" / "a.npy", mmap_mode="r")
-    source = nib.load(tmp_path / "a.nii.gz").get_fdata()
-    assert stored.dtype == np.float16
-    logits = -((source[None] - np.arange(4).reshape(-1, 1, 1, 1)) ** 2)
-    expected = np.exp(logits) / np.exp(logits).sum(axis=0)
-    np.testing.assert_allclose(stored, expected, atol=1e-3)
-
-
 def test_a_failed_case_leaves_no_probabilities(tmp_path: Path) -> None:
     source = save(tmp_path / "a.nii.gz")
 
@@ -206,3 +195,64 @@ def test_a_whole_run_was_not_interrupted(tmp_path: Path) -> None:
     engine = evaluator(list_cases(save(tmp_path / "a.nii.gz"), modality="ct"), tmp_path / "out")
     engine.run()
     assert json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["interrupted"] is None
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_scan_survives_a_run_into_its_own_folder(tmp_path: Path, overwrite: bool) -> None:
+    scan = save(tmp_path / "in" / "scan.nii.gz")
+    before = scan.read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    for out in (tmp_path / "in", tmp_path / "link", tmp_path / "in" / ".." / "in"):
+        with pytest.raises(InputError, match=r"scan\.nii\.gz: is an input of this run"):
+            run(scan, out, network=Unwanted(), overwrite=overwrite, writer={"overwrite": overwrite})
+        assert scan.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.json", "a.png", "summary.json", "summary.csv", "a.npy"])
+def test_files_of_the_users_are_refused_by_name(tmp_path: Path, name: str) -> None:
+    scan, out = save(tmp_path / "in" / "a.nii.gz"), tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("the user's")
+    with pytest.raises(InputError, match=rf"{name}: not written by meddino, so never replaced"):
+        run(scan, out, network=Unwanted(), overwrite=True, writer={"overlay": True, "overwrite": True},
+            probabilities=True)  # fmt: skip
+    assert (out / name).read_text() == "the user's"
+    assert [path.name for path in out.iterdir() if path.name != ".meddino"] == [name]
+
+
+def test_a_corrected_label_map_is_kept_unless_overwritten(tmp_path: Path) -> None:
+    scan, out = save(tmp_path / "in" / "a.nii.gz"), tmp_path / "out"
+    run(scan, out)
+    run(scan, out)  # an unedited result is replaced without a question
+    save(out / "a.nii.gz", phantom() * 0)
+    corrected = (out / "a.nii.gz").read_bytes()
+    for skip in (False, True):
+        with pytest.raises(InputError, match=r"a\.nii\.gz: edited since meddino wrote it.*--overwrite"):
+            run(scan, out, network=Unwanted(), skip_existing=skip)
+    assert (out / "a.nii.gz").read_bytes() == corrected
+    run(scan, out, overwrite=True, writer={"overwrite": True})
+    np.testing.assert_array_equal(np.asarray(nib.load(out / "a.nii.gz").dataobj), phantom())
+
+
+def test_a_name_that_is_not_utf8_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = os.fsdecode(b"h\xfctte $x_{$")
+    save(tmp_path / "in" / "b.nii.gz").rename(tmp_path / "in" / f"{name}.nii.gz")
+    save(tmp_path / "in" / "a.nii.gz")
+    engine = run(tmp_path / "in", tmp_path / "out", writer={"overlay": True})
+    assert engine.summary.count("ok") == 2, engine.summary.text()
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
+    assert [case["case_id"] for case in summary["cases"]] == ["a", name]
+    with (tmp_path / "out" / "summary.csv").open(encoding="utf-8") as file:
+        assert list(dict.fromkeys(row["case_id"] for row in csv.DictReader(file))) == ["a", "h\\udcfctte $x_{$"]
+    assert (tmp_path / "out" / f"{name}.png").stat().st_size > 1000
+    assert "h\\udcfctte" in capsys.readouterr().out
+    again = run(tmp_path / "in", tmp_path / "out", writer={"overlay": True}, skip_existing=True)
+    assert again.summary.count("skipped") == 2
+
+
+def test_names_up_to_the_limit_of_the_file_system(tmp_path: Path) -> None:
+    scan = save(tmp_path / "in" / f"{'x' * 248}.nii.gz")
+    assert run(scan, tmp_path / "out", writer={"overlay": True}).summary.count("ok") == 1
+    cases = [{"image": str(scan), "case_id": "x" * 249, "modality": "ct"}]
+    with pytest.raises(InputError, match="the name has 256 bytes, the file system takes 255"):
+        evaluator(cases, tmp_path / "out", network=Unwanted()).run()

@@ -12,11 +12,11 @@ import pytest
 from inference_support import evaluator
 from volume_files import PATIENT, ct_voxels, write_dicom_series
 
-from meddino_components.data import AMOS_LABELS, brats_regions, list_cases
+from meddino_components.data import AMOS_LABELS, list_cases
 from meddino_components.data.volumes.dicom import read_series
 from meddino_components.errors import InputError
 from meddino_components.inference.dicom_segmentation import write_dicom_segmentation
-from meddino_components.inference.segment_codes import SEGMENT_CODES, codes_of
+from meddino_components.inference.segment_codes import codes_of
 
 hd = pytest.importorskip("highdicom")
 pydicom = pytest.importorskip("pydicom")
@@ -147,38 +147,6 @@ def test_a_changed_series_and_broken_headers_are_refused_without_their_values(tm
             write(tmp_path / "o.dcm", volume, labels)
     assert not any(value in str(error.value) for value in PATIENT.values())
     assert error.value.__suppress_context__
-
-
-def _group(codes, number):
-    return getattr(codes, f"cid{number}").concepts.values()
-
-
-def _is_code(scheme, name):
-    return not name.startswith("_") and hasattr(getattr(scheme, name, None), "scheme_designator")
-
-
-@pytest.mark.parametrize("convention", ["brats2012", "brats2017", "brats2023", "msd"])
-def test_every_label_of_brats_has_a_code(convention):
-    names = dict(brats_regions(convention).label_names)
-    assert codes_of(names).keys() == names.keys()
-
-
-def test_codes():
-    assert set(AMOS_LABELS.values()) - {"background"} <= set(SEGMENT_CODES)
-    from pydicom.sr.codedict import codes
-
-    # pydicom's table of DICOM's context groups knows each of them
-    known = {(code.value, code.scheme_designator) for group in (7168, 4031) for code in _group(codes, group)}
-    known |= {(getattr(codes.SCT, name).value, "SCT") for name in dir(codes.SCT) if _is_code(codes.SCT, name)}
-    for name, code in SEGMENT_CODES.items():
-        for part in (code.kind, code.category, code.modifier, code.region):
-            assert part is None or (part.value, part.scheme) in known, (name, part)
-    with pytest.raises(InputError, match="label 1 'tail' has no code"):
-        codes_of({0: "background", 1: "tail"})
-    own = {"tail": {"kind": ["1", "99X", "Tail"], "modifier": ["2", "99X", "Long"]}}
-    assert codes_of({1: "tail"}, own)[1].kind.meaning == "Tail"
-    with pytest.raises(InputError, match="segment_codes of 'tail'"):
-        codes_of({1: "tail"}, {"tail": {"kind": ["1"]}})
 
 
 @pytest.mark.parametrize("invert", [True, False])

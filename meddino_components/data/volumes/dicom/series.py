@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import InputError
-from ..intensity import Modality
+from ..ct_or_mr import Modality
 from .headers import FloatArray, SliceHeader, is_dicom_file, read_slice_header
 
 # made from scans, not scans: passed over when a folder has one scan beside them

@@ -10,7 +10,7 @@ from brats_volumes import NAMES_2021, NAMES_2023, brain, write_brats, write_brat
 
 from meddino_components.data import LoadSequencesd, list_sequence_cases, read_datalist
 from meddino_components.data.cases.case_files import case_files
-from meddino_components.data.cases.sequences import SEQUENCES, sequence_of
+from meddino_components.data.cases.sequence_names import SEQUENCES, sequence_of
 from meddino_components.errors import InputError
 
 

@@ -7,7 +7,8 @@ from slices_in_memory import SlicesInMemory, random_store
 from torch.testing import assert_close
 
 from meddino_components.data.crops.store_intensity import StoreIntensity
-from meddino_components.data.volumes.intensity import NormalizeIntensityByModalityd, mr_statistics
+from meddino_components.data.volumes.intensity import NormalizeIntensityByModalityd
+from meddino_components.data.volumes.intensity_statistics import mr_statistics
 from meddino_components.errors import InputError
 
 

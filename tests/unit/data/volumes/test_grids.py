@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from inference_support import all_orientations, oblique_affine, phantom, reoriented
 from monai.data import MetaTensor
 
 from meddino_components.data import CheckSameGridd
+from meddino_components.data.volumes.grids import as_on_grid
 from meddino_components.errors import InputError
 
 
@@ -69,3 +71,22 @@ def test_the_tolerance_follows_the_voxel():
 def test_other_grid_is_refused(label, message):
     with pytest.raises(InputError, match=message):
         CheckSameGridd()({"image": volume(), "label": label})
+
+
+def test_another_grid_is_refused() -> None:
+    array = np.zeros((4, 5, 6), np.uint8)
+    moved = np.eye(4)
+    moved[0, 3] = 0.01
+    for affine, shape in ((moved, (4, 5, 6)), (np.diag([2.0, 1, 1, 1]), (4, 5, 6)), (np.eye(4), (4, 5, 7))):
+        with pytest.raises(InputError, match="does not hold the voxels"):
+            as_on_grid(array, np.eye(4), affine, shape)
+
+
+def test_views_write_through() -> None:
+    ornt = all_orientations()[29]
+    array, affine = phantom(), oblique_affine()
+    target = reoriented(array, affine, ornt)
+    view = as_on_grid(array, affine, target.get_sform(), target.shape)
+    np.testing.assert_array_equal(view, target.get_fdata())
+    view[...] = 5
+    assert (array == 5).all()

@@ -8,7 +8,7 @@ import torch
 from monai.data import MetaTensor
 
 from meddino_components.data import NormalizeIntensityByModalityd
-from meddino_components.data.volumes.intensity import check_intensities
+from meddino_components.data.volumes.intensity_checks import check_intensities
 from meddino_components.errors import InputError
 
 FINGERPRINT = {"percentile_00_5": -900.0, "percentile_99_5": 300.0, "mean": 50.0, "std": 100.0}

@@ -1,0 +1,71 @@
+"""Cases of several sequences, listed in a JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from ...errors import InputError
+from .listing import check_unique
+from .patients import stated_patient
+from .sequence_case import Case, sequence_case
+from .sequence_names import LABEL, NAMING, OF_ALIAS, SEQUENCES, sequence_of
+
+JsonSection = Literal["training", "validation", "test"]
+
+
+def read_sequence_datalist(
+    path: str | Path, section: JsonSection | None, *, sequences: Sequence[str] = SEQUENCES, labelled: bool = False
+) -> list[Case]:
+    """Cases of one list of a JSON file, as MONAI's data lists: ``{"training": [{"image": ..., "label": path}]}``.
+
+    ``image`` is a list of files in any order, told apart by their names, or a mapping from sequence to file. Paths are
+    relative to the file. ``case_id``, ``fold`` and ``patient`` (or ``patient_id``) are optional. None as section takes
+    every list. Cases that are not complete have an item ``problem``, see `list_sequence_cases`.
+
+    Raises:
+        InputError: no such file or list, an entry of another form or (``labelled``) without label, ids that recur.
+    """
+    file = Path(path).expanduser().absolute()
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such file. Correct the path of the data list") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{file}: cannot be read as JSON ({error}). Write it again") from error
+    lists = content if isinstance(content, dict) else {}
+    names = [section] if section else [name for name in ("training", "validation", "test") if name in lists]
+    entries = [entry for name in names for entry in lists.get(name, [])]
+    if not entries:
+        raise InputError(f"{file}: holds no list {section or 'training, validation or test'} with entries")
+    cases = [_entry(entry, file, sequences) for entry in entries]
+    if unlabelled := [case["case_id"] for case in cases if labelled and "label" not in case]:
+        raise InputError(f"{file}: case {unlabelled[0]} has no label. Add it, or take the case out of the list")
+    check_unique([case["case_id"] for case in cases], [str(file)] * len(cases))
+    return cases
+
+
+def _entry(entry: Any, file: Path, sequences: Sequence[str]) -> Case:
+    images = entry.get("image") if isinstance(entry, Mapping) else None
+    found: dict[str, list[Path]] = {}
+    if isinstance(images, Mapping):
+        for name, path in images.items():
+            found.setdefault(OF_ALIAS.get(str(name).lower(), str(name)), []).append(file.parent / path)
+    elif isinstance(images, list) and all(isinstance(path, str) for path in images):
+        for path in images:
+            sequence = sequence_of(file.parent / path)[1]
+            if sequence is None:
+                raise InputError(f"{file}: {path}: the name says no sequence; {NAMING}, or give a mapping")
+            found.setdefault(sequence, []).append(file.parent / path)
+    if not found:
+        raise InputError(
+            f"{file}: entry {entry!r:.200}; expected {{'image': [files] or {{sequence: file}}, 'label': file}}"
+        )
+    first = next(iter(found.values()))[0]
+    case_id = entry.get("case_id") or sequence_of(first)[0] or first.parent.name
+    if "label" in entry:
+        found[LABEL] = [file.parent / entry["label"]]
+    case = sequence_case(str(case_id), found, f"of {file}", sequences) | stated_patient(entry, f"{file}: {case_id}")
+    return case | ({"fold": entry["fold"]} if "fold" in entry else {})

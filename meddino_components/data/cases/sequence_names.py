@@ -1,0 +1,46 @@
+"""Which MRI sequence a file shows, by its name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..volumes.file_checks import stem_of
+
+LABEL = "seg"
+# how the files of BraTS's years, of the Decathlon and of common tools name the sequences
+ALIASES: dict[str, tuple[str, ...]] = {
+    "t1": ("t1", "t1n", "t1w"),
+    "t1ce": ("t1ce", "t1c", "t1gd"),
+    "t2": ("t2", "t2w"),
+    "flair": ("flair", "t2f", "fla"),
+    LABEL: ("seg", "segm"),
+}
+SEQUENCES = ("t1", "t1ce", "t2", "flair")
+
+OF_ALIAS = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
+NAMING = (
+    "a name ends in _t1, _t1ce, _t2, _flair (labels: _seg) or in -t1n, -t1c, -t2w, -t2f (labels: -seg), as in BraTS"
+)
+
+
+def sequence_of(path: str | Path) -> tuple[str, str | None]:
+    """What a file or DICOM folder shows, by its name: (the case's part of the name, sequence or "seg" or None).
+
+    The last word of the name decides; if that names no sequence, a single word that does (``id_t1c_bet``). Words are
+    parted by anything but letters and digits; case does not matter.
+
+    Example:
+        >>> sequence_of("BraTS-GLI-00001-000-t1c.nii.gz")
+        ('BraTS-GLI-00001-000', 't1ce')
+        >>> sequence_of("case7_FLAIR_bet.nii.gz")
+        ('case7_bet', 'flair')
+    """
+    stem = stem_of(Path(path))
+    words = list(re.finditer(r"[A-Za-z0-9]+", stem))
+    naming = [word for word in words if word[0].lower() in OF_ALIAS]
+    chosen = words[-1] if words and words[-1] in naming else naming[0] if len(naming) == 1 else None
+    if chosen is None:
+        return stem, None
+    before, after = stem[: chosen.start()].rstrip("_-. "), stem[chosen.end() :]
+    return (before + after).strip("_-. "), OF_ALIAS[chosen[0].lower()]

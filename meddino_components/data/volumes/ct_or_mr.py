@@ -1,0 +1,22 @@
+"""The two kinds of scan, CT and MR, by their names."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...errors import InputError
+
+Modality = Literal["ct", "mr"]
+MODALITIES: tuple[Modality, ...] = ("ct", "mr")
+
+
+def parse_modality(value: object, what: str) -> Modality:
+    """ "ct" or "mr" from a string in either case.
+
+    Raises:
+        InputError: anything else.
+    """
+    for modality in MODALITIES:
+        if isinstance(value, str) and value.lower() == modality:
+            return modality
+    raise InputError(f"{what} is {value!r}; expected 'ct' or 'mr'.")

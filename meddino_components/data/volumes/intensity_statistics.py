@@ -1,0 +1,97 @@
+"""The clips and moments by which a volume is normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...errors import InputError
+from .ct_or_mr import Modality
+from .intensity_table import FINGERPRINT_KEYS, INTENSITY_TABLE
+
+FEW_SAMPLES = 200_000  # are enough for shares and for the most frequent value
+MAX_SAMPLES = 4_000_000  # percentiles of more voxels cost memory and change nothing
+
+
+def clip_and_moments(
+    voxels: torch.Tensor, modality: Modality, name: str, fingerprint: Mapping[str, float] | None = None
+) -> tuple[float, float, float, float]:
+    """Lower and upper clip, mean and standard deviation by which a volume is normalised; see `mr_statistics` for MR.
+
+    Args:
+        voxels: the whole volume, in its own units.
+        modality: by which rule.
+        name: for messages.
+        fingerprint: a data set's statistics of CT in place of the table's.
+
+    Raises:
+        InputError: an MR volume without contrast.
+    """
+    if modality == "mr":
+        return mr_statistics(voxels, name)
+    if fingerprint is not None:
+        low, high, mean, std = (fingerprint[k] for k in FINGERPRINT_KEYS)
+    else:
+        (low, high), mean, std = (INTENSITY_TABLE["ct"][k] for k in ("clip", "mean", "std"))
+    return low, high, mean, std
+
+
+def mr_statistics(voxels: torch.Tensor, name: str) -> tuple[float, float, float, float]:
+    """Lower and upper clip, mean and standard deviation for a robust z-score of one MR volume.
+
+    Foreground is what is brighter than the mean of the volume. The upper clip is the 99.5 percentile of the
+    foreground; the lower one the 0.5 percentile of the whole volume, so that dark tissue stays apart from the rest.
+    Mean and standard deviation are those of the foreground after clipping. Volumes of more than 4 million voxels are
+    sampled evenly, without chance.
+
+    Raises:
+        InputError: the volume or its foreground has no contrast.
+    """
+    lower, upper = INTENSITY_TABLE["mr"]["percentiles"]
+    sample = even_sample(voxels.detach().cpu().numpy())
+    foreground = sample[sample > sample.mean()]
+    if foreground.size == 0:
+        raise InputError(f"{name}: all voxels have one value; expected a scan.")
+    low, high = float(np.percentile(sample, lower)), float(np.percentile(foreground, upper))
+    return _clipped_moments(foreground, low, high, name)
+
+
+def marked_mr_statistics(channel: torch.Tensor, inside: torch.Tensor, name: str) -> tuple[float, float, float, float]:
+    """Lower and upper clip, mean and standard deviation for a robust z-score of one channel of a marked MR volume.
+
+    Clips are the 0.5 and 99.5 percentile of the voxels inside the patient, mean and standard deviation theirs after
+    clipping.
+
+    Args:
+        channel: [...], one sequence.
+        inside: [...] bool, voxels inside the patient.
+        name: for messages.
+
+    Raises:
+        InputError: nothing is inside, or the channel has one value there.
+    """
+    lower, upper = INTENSITY_TABLE["mr with marked background"]["percentiles"]
+    foreground = even_sample(channel[inside].detach().cpu().numpy())
+    if foreground.size == 0:
+        raise InputError(f"{name}: every voxel is background; expected a scan.")
+    low, high = (float(value) for value in np.percentile(foreground, (lower, upper)))
+    return _clipped_moments(foreground, low, high, name)
+
+
+def even_sample(array: np.ndarray[Any, Any], at_most: int = MAX_SAMPLES) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Voxels at even distances."""
+    index = np.linspace(0, array.size - 1, min(array.size, at_most)).round().astype(np.int64)
+    return np.asarray(array[np.unravel_index(index, array.shape)], dtype=np.float64)
+
+
+def _clipped_moments(
+    foreground: np.ndarray[Any, np.dtype[np.float64]], low: float, high: float, name: str
+) -> tuple[float, float, float, float]:
+    clipped = foreground.clip(low, high)
+    std = float(clipped.std())
+    if std <= 1e-6 * max(abs(low), abs(high), 1e-12):
+        raise InputError(f"{name}: the foreground has one value ({high:g}); expected a scan, not a mask.")
+    return low, high, float(clipped.mean()), std
