@@ -10,7 +10,7 @@ from .json_log import JsonLog, write_scalars
 from .loss_scaling import LossScaling
 from .param_groups import fine_tuning_groups
 from .progress import RunProgress
-from .record import training_record
+from .record import TrainingData, training_record
 from .run import run_training
 from .run_folder import ReleaseRunFolder, RunFolder
 from .throughput import Throughput
@@ -29,6 +29,7 @@ __all__ = [
     "RunProgress",
     "Throughput",
     "TrainingCheckpoint",
+    "TrainingData",
     "Validation",
     "fine_tuning_groups",
     "from_annotators",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,50 +36,78 @@ _BACKGROUND = "background"
 _OF_RUN = "check_modality"
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """The cases of a run, and how they were split.
+
+    Args:
+        training_cases: cases to train on; the record keeps only hashes of their ids.
+        validation_cases: cases to validate on.
+        dataset_dir: folder of the data set; the record keeps its last part as the name.
+        layout: layout of the data set.
+        fold: fold of the validation cases.
+        n_folds: number of folds.
+        split: split as in the configuration; of a path the record keeps only that it is nnU-Net's file.
+        licences: licences of the data.
+    """
+
+    training_cases: Sequence[Mapping[str, Any]]
+    validation_cases: Sequence[Mapping[str, Any]] = ()
+    dataset_dir: str | os.PathLike[str] = ""
+    layout: str | None = None
+    fold: int | None = None
+    n_folds: int | None = None
+    split: str | None = None
+    licences: Sequence[str] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """What the record says of the data."""
+        return {
+            "name": Path(self.dataset_dir).name,
+            "layout": self.layout,
+            "fold": self.fold,
+            "n_folds": self.n_folds,
+            "split": portable_split(self.split),
+            "training": _hashes(self.training_cases),
+            "validation": _hashes(self.validation_cases),
+        }
+
+    def modality(self) -> str | None:
+        """ct or mr, if all training cases are of that modality."""
+        found = {str(case.get("modality")).lower() for case in self.training_cases}
+        return next(iter(found)) if found in ({"ct"}, {"mr"}) else None
+
+
 def training_record(
     *,
     network: nn.Module,
     plan: Mapping[str, Any],
     channels: Sequence[str],
-    training_cases: Sequence[Mapping[str, Any]],
-    validation_cases: Sequence[Mapping[str, Any]] = (),
+    data: TrainingData,
     definition: Mapping[str, Any] | None = None,
     labels: Sequence[str] | None = None,
     regions: Regions | None = None,
     codes: Mapping[str, Any] | None = None,
-    dataset_dir: str | os.PathLike[str] = "",
-    layout: str | None = None,
-    fold: int | None = None,
-    n_folds: int | None = None,
-    split: str | None = None,
     seed: int | None = None,
     encoder: LoadReport | None = None,
     trained_further: str | os.PathLike[str] | None = None,
-    licences: Sequence[str] = (),
     bundle: str | None = None,
 ) -> WeightsRecord:
     """The record of a segmentation network that is about to be trained.
 
     Args:
-        network: the network itself, not wrapped.
+        network: network to train, not wrapped.
         plan: ``roi_size``, ``pixdim``, ``resampling``, ``context_slices``, ``fingerprint``, ``background``,
             ``check_modality`` and ``axcodes`` of the configuration.
         channels: names of the input's channels.
-        training_cases: of the run; only hashes of their ids are kept.
-        validation_cases: the same.
-        definition: ``_target_`` and arguments by which the configuration builds the network, if that is MONAI's.
+        data: cases of the run.
+        definition: ``_target_`` and arguments by which the configuration builds the network, if it is one of MONAI's.
         labels: names of classes that exclude each other, the background first.
-        regions: instead of them, regions within each other.
-        codes: for DICOM SEG, by the label's name.
-        dataset_dir: of the data set; its last part is kept as the name.
-        layout: of the data set.
-        fold: of the validation cases.
-        n_folds: of the split.
-        split: as in the configuration; of a path only that it is nnU-Net's file is kept.
-        seed: of everything random.
-        encoder: what was loaded into the encoder.
-        trained_further: weights of the whole network that training goes on from.
-        licences: of the data.
+        regions: regions within each other, in place of ``labels``.
+        codes: codes for DICOM SEG, by the label's name.
+        seed: random seed of the run.
+        encoder: report on the weights that were loaded into the encoder.
+        trained_further: weights of the whole network that training continues from.
         bundle: name of the bundle.
 
     Raises:
@@ -87,7 +116,6 @@ def training_record(
     parents = [parent_of(encoder.source, encoder.sha256, "encoder")] if encoder else []
     if trained_further is not None and Path(trained_further).is_file():
         parents.append(parent_of(os.fspath(trained_further), sha256_of(trained_further), "network"))
-    modalities = {str(case.get("modality")).lower() for case in training_cases}
     names = {0: _BACKGROUND, **dict(regions.label_names)} if regions else dict(enumerate(labels or ()))
     record = WeightsRecord(
         architecture=_architecture(network, definition or {}),
@@ -102,20 +130,12 @@ def training_record(
         regions=None if regions is None else plain_regions(regions),
         codes=None if codes is None else dict(codes),
         channels=tuple(channels),
-        modality=next(iter(modalities)) if modalities in ({"ct"}, {"mr"}) else None,
-        data={
-            "name": Path(dataset_dir).name,
-            "layout": layout,
-            "fold": fold,
-            "n_folds": n_folds,
-            "split": portable_split(split),
-            "training": _split(training_cases),
-            "validation": _split(validation_cases),
-        },
+        modality=data.modality(),
+        data=data.facts(),
         seeds={"training": seed},
         software=software_versions(),
         parents=tuple(parent.facts for parent in parents),
-        licences=tuple(dict.fromkeys([*licences, *(text for parent in parents for text in parent.licences)])),
+        licences=tuple(dict.fromkeys([*data.licences, *(text for parent in parents for text in parent.licences)])),
         bundle=bundle,
     )
     if trained_further is not None:
@@ -165,7 +185,7 @@ def _architecture(network: nn.Module, definition: Mapping[str, Any]) -> dict[str
         return describe_monai_network(definition)
 
 
-def _split(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _hashes(cases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ids = sorted(case_id_of(case) for case in cases)
     return {
         "n_cases": len(ids),

@@ -10,6 +10,7 @@ from meddino_components.checkpoints import WeightsRecord, hash_of_case, write_we
 from meddino_components.data import brats_regions
 from meddino_components.errors import InputError
 from meddino_components.networks import DinoVisionTransformer, MedDinoSegmenter
+from meddino_components.shared_options import flattened
 from meddino_components.training import training_record
 
 PLAN = {
@@ -38,7 +39,7 @@ def record_of(network, **settings):
         "labels": ["background", "liver"],
         **settings,
     }
-    return training_record(network=network, **given)
+    return flattened(training_record)(network=network, **given)
 
 
 def test_plan_labels_and_split(network):
