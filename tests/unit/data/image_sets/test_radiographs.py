@@ -1,4 +1,5 @@
 import numpy as np
+import pydicom
 import pytest
 from picture_files import save_radiograph
 
@@ -45,6 +46,26 @@ def test_the_first_window_of_the_file(tmp_path, rescale, function):
     np.testing.assert_allclose(inverted[0, 0], 1 - expected, atol=1e-5)
 
 
+def test_a_window_of_width_one_is_a_threshold(tmp_path):
+    pixels = np.array([[38, 39, 40, 41]], np.uint16)
+    found = read(tmp_path, pixels, bits_stored=12, WindowCenter="40", WindowWidth="1")
+    assert found.tolist() == [[[0, 0, 1, 1]]]
+
+
+@pytest.mark.parametrize("first_mapped", [0, 100])
+def test_a_lookup_table_comes_before_the_window(tmp_path, first_mapped):
+    pixels = np.array([[0, 100, 101, 103, 4095]], np.uint16)
+    path = save_radiograph(tmp_path / "a.dcm", pixels, bits_stored=12, WindowCenter="50", WindowWidth="100")
+    stored, table = pydicom.dcmread(path), pydicom.Dataset()
+    values = [0, 50, 200, 250, 255]
+    table.add_new("LUTDescriptor", "US", [len(values), first_mapped, 8])
+    table.add_new("LUTData", "US", values)
+    stored.VOILUTSequence = [table]
+    stored.save_as(path)
+    places = (pixels[0].astype(int) - first_mapped).clip(0, len(values) - 1)
+    np.testing.assert_allclose(read_radiograph(path)[0, 0], np.array(values)[places] / 255, rtol=1e-6)
+
+
 def test_signed_values(tmp_path):
     pixels = np.array([[-100, 0, 300]], np.int16)
     settings = {"bits_stored": 16, "signed": True}
@@ -61,8 +82,8 @@ def test_colours(tmp_path):
 
 def test_what_is_refused(tmp_path):
     pixels = np.arange(12, dtype=np.uint16).reshape(3, 4)
-    for width in ("0", "1", "nan"):
-        with pytest.raises(InputError, match="the window is 40 with width"):
+    for width in ("0", "nan"):
+        with pytest.raises(InputError, match=r"a\.dcm: (the window is 40|its VOI LUT or window cannot be applied)"):
             read(tmp_path, pixels, bits_stored=12, WindowCenter="40", WindowWidth=width)
     with pytest.raises(InputError, match="all pixels have the value 5"):
         read(tmp_path, np.full((3, 4), 5, np.uint16), bits_stored=12)
