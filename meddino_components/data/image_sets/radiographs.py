@@ -77,7 +77,8 @@ def _in_range(pixels: FloatArray, header: Any, path: Path) -> FloatArray:
     outside = np.isclose(
         pixels, math.nan if padding is None else padding * slope + intercept, rtol=0, atol=abs(slope) / 4
     )
-    if header.get("VOILUTSequence") or (header.get("WindowWidth") and header.get("WindowCenter")):
+    has_window = all(header.get(name) not in (None, "") for name in ("WindowWidth", "WindowCenter"))
+    if header.get("VOILUTSequence") or has_window:
         grey = _as_shown(pixels, header, path)
     elif bits <= 8 and not is_signed:
         grey = (pixels - intercept) / slope / (2**bits - 1)
