@@ -8,13 +8,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from array_cases import Identity, preprocessing, write_case
+from array_cases import write_case
 from command_lines import REPOSITORY
-from monai.transforms import Compose
 from slice_samples import augmented, bundle_keys, dataset, digest, random_cases
 from torch.utils.data import DataLoader
 
-from meddino_components.data import SliceDataset
 from meddino_components.errors import InputError
 
 
@@ -167,19 +165,3 @@ def test_refuses_what_cannot_be_sampled(tmp_path):
         dataset(tmp_path, [])
     with pytest.raises(ValueError, match="context_slices must be 1 or 3, got 2"):
         dataset(tmp_path, random_cases(tmp_path, 1), context_slices=2)
-
-
-def test_slices_smaller_than_a_window_are_surrounded_by_the_background(tmp_path):
-    case = write_case(tmp_path / "data", "a", np.full((4, 4, 2), -3.0), np.zeros((4, 4, 2)))
-    for background, expected in ((-1.0, -1.0), (None, 0.0)):
-        data_set = SliceDataset(
-            data=[case],
-            preprocessing=preprocessing(),
-            transform=Compose([Identity()]),
-            roi_size=(8, 8),
-            cache_dir=tmp_path / "cache",
-            background=background,
-        )
-        image = data_set[0]["image"]
-        assert image[0, 0, 0] == expected
-        assert image[0, 5, 5] == -3
