@@ -6,14 +6,11 @@ from command_lines import REPOSITORY
 
 SOURCES = REPOSITORY / "meddino_components"
 UNIT_TESTS = REPOSITORY / "tests" / "unit"
-# temporary: rooms whose tests are not sorted yet
-UNSORTED = {"data", "inference"}
 
 
 def files_below(folder: Path, pattern: str) -> set[Path]:
     """Files by their path in the folder."""
-    found = {path.relative_to(folder) for path in folder.rglob(pattern)}
-    return {path for path in found if path.parts[0] not in UNSORTED}
+    return {path.relative_to(folder) for path in folder.rglob(pattern)}
 
 
 # sources by the test file that mirrors them; an `__init__.py` holds imports alone

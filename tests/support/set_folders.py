@@ -55,3 +55,10 @@ def brats_set(root, names, label=True):
         for sequence in ("t1n", "t1c", "t2w", "t2f", *(["seg"] if label else [])):
             touch(root / name / f"{name}-{sequence}.nii.gz")
     return root
+
+
+def write_list(folder, **lists):
+    """A data list of JSON."""
+    path = folder / "list.json"
+    path.write_text(json.dumps(lists))
+    return path

@@ -26,3 +26,8 @@ def write_store(root, volumes, spacing_mm=(0.5, 0.7, 3.0)):
         for number, slices in enumerate(volumes)
     ]
     write_index(root, stored)
+
+
+def in_order(volumes):
+    """Slices as the store numbers them."""
+    return [pixels for slices in volumes for pixels in slices]

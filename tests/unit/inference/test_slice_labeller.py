@@ -82,14 +82,6 @@ def test_probabilities_are_sigmoids() -> None:
     np.testing.assert_allclose(got, image[0, :3].sigmoid().numpy(), atol=1e-3)
 
 
-def test_slices_are_surrounded_by_background() -> None:
-    network = FirstThree()
-    VolumeInferer(roi_size=(16, 16), regions=REGIONS, background=0.0)(torch.full((1, 4, 8, 8, 1), -2.0), network)
-    window = network.seen[0]
-    assert (window[..., :4, :] == 0).all()
-    assert (window[..., 4:12, 4:12] == -2).all()
-
-
 def test_a_network_of_other_outputs_is_refused() -> None:
     class Two(FirstThree):
         def forward(self, x: Tensor) -> Tensor:

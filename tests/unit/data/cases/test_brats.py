@@ -1,8 +1,10 @@
 """Cases of several sequences are found by the names of their files, in a folder or in a list."""
 
 import pytest
-from set_folders import brats_set, touch
+from brats_volumes import write_brats, write_brats_case
+from set_folders import brats_set, touch, write_list
 
+from meddino_components.data import read_datalist
 from meddino_components.data.cases.brats import BRATS
 from meddino_components.errors import InputError
 
@@ -35,3 +37,39 @@ def test_what_it_cannot_be(tmp_path):
         BRATS.read(tmp_path, "training", "ct")
     with pytest.raises(InputError, match="a folder has no validation list"):
         BRATS.read(brats_set(tmp_path, NAMES), "official_validation", None)
+
+
+def test_sections_and_folds(tmp_path):
+    write_brats(tmp_path, n_cases=4)
+    write_brats_case(tmp_path / "unlabelled", "new", label=False)
+    with pytest.warns(UserWarning, match="1 cases have no label and are left out: new"):
+        training = read_datalist(tmp_path, "brats", "training", n_folds=2)
+    with pytest.warns(UserWarning, match="left out"):
+        validation = read_datalist(tmp_path, "brats", "validation", n_folds=2)
+    ids = {case["case_id"] for case in training} | {case["case_id"] for case in validation}
+    assert len(training) == len(validation) == 2
+    assert len(ids) == 4
+    assert [case["case_id"] for case in read_datalist(tmp_path, "brats", "test")] == ["new"]
+    with pytest.raises(InputError, match="a folder has no validation list"):
+        read_datalist(tmp_path, "brats", "official_validation")
+    with pytest.raises(InputError, match="of MRI sequences"):
+        read_datalist(tmp_path, "brats", modality="ct")
+    with pytest.raises(InputError, match="no case left"):
+        read_datalist(tmp_path, "brats", exclude=[case["case_id"] for case in training + validation])
+
+
+def test_folds_that_a_data_list_states(tmp_path):
+    entries = []
+    for number in range(3):
+        paths = {name: path.name for name, path in write_brats_case(tmp_path, f"c{number}", seed=number).items()}
+        entries.append({"label": paths.pop("seg"), "image": list(paths.values()), "fold": number % 2})
+    source = write_list(tmp_path, training=entries, validation=entries[:1])
+    assert [c["case_id"] for c in read_datalist(source, "brats", "validation", fold=1, n_folds=2)] == ["c1"]
+    assert [c["case_id"] for c in read_datalist(source, "brats", "training", fold=1, n_folds=2)] == ["c0", "c2"]
+    assert [c["case_id"] for c in read_datalist(source, "brats", "official_validation")] == ["c0"]
+    del entries[1]["label"]
+    with pytest.raises(InputError, match="case c1 has no label"):
+        read_datalist(write_list(tmp_path, training=entries), "brats")
+    entries[1]["label"] = "lost.nii.gz"
+    with pytest.raises(InputError, match=r"list\.json: 1 listed files do not exist: .*lost\.nii\.gz"):
+        read_datalist(write_list(tmp_path, training=entries), "brats")

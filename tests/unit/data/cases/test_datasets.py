@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from meddino_components.data import AMOS_LABELS, label_names, read_datalist
+from meddino_components.data import AMOS_LABELS, read_datalist
 from meddino_components.errors import InputError
 
 
@@ -67,55 +67,6 @@ def test_exclude(tmp_path):
     assert ids(cases) == [f"amos_{n:04d}" for n in (1, 3, 4, 5, 6, 501, 502)]
 
 
-def nnunet(root, channels=None, **content):
-    for name in ("case_a", "case_b"):
-        touch(root / "imagesTr" / f"{name}_0000.nii.gz")
-        touch(root / "labelsTr" / f"{name}.nii.gz")
-    listing = {
-        "channel_names": channels or {"0": "CT"},
-        "labels": {"background": 0, "liver": 1, "spleen": 2},
-        "numTraining": 2,
-        "file_ending": ".nii.gz",
-    }
-    (root / "dataset.json").write_text(json.dumps(listing | content))
-    return root
-
-
-def test_nnunet_raw(tmp_path):
-    cases = read_datalist(nnunet(tmp_path), "nnunet_raw", "all_labelled")
-    assert ids(cases) == ["case_a", "case_b"]
-    assert (cases[0]["image"], cases[0]["modality"]) == (str(tmp_path / "imagesTr" / "case_a_0000.nii.gz"), "ct")
-    assert label_names(tmp_path, "nnunet_raw") == {0: "background", 1: "liver", 2: "spleen"}
-
-
-def test_nnunet_modality_must_be_known(tmp_path):
-    nnunet(tmp_path, {"0": "T2"})
-    with pytest.raises(InputError, match="'T2'"):
-        read_datalist(tmp_path, "nnunet_raw", "all_labelled")
-    assert read_datalist(tmp_path, "nnunet_raw", "all_labelled", modality="mr")[0]["modality"] == "mr"
-    with pytest.raises(InputError, match="Correct one"):
-        read_datalist(nnunet(tmp_path), "nnunet_raw", "all_labelled", modality="mr")
-    with pytest.raises(InputError, match="exactly one"):
-        read_datalist(nnunet(tmp_path, {"0": "T1", "1": "T2"}), "nnunet_raw", modality="mr")
-
-
-def test_nnunet_incomplete(tmp_path):
-    with pytest.raises(InputError, match=r"numTraining is 5 .* 2 labels"):
-        read_datalist(nnunet(tmp_path, numTraining=5), "nnunet_raw", "all_labelled")
-
-
-def test_msd_and_cases_that_share_a_file_name(tmp_path):
-    for name in ("one", "two"):
-        touch(tmp_path / name / "imaging.nii.gz")
-        touch(tmp_path / name / "label.nii.gz")
-    entries = [{"image": f"./{n}/imaging.nii.gz", "label": f"./{n}/label.nii.gz"} for n in ("one", "two")]
-    (tmp_path / "dataset.json").write_text(
-        json.dumps({"modality": {"0": "CT"}, "labels": {"0": "background", "1": "liver"}, "training": entries})
-    )
-    assert ids(read_datalist(tmp_path, "msd", "all_labelled")) == ["one", "two"]
-    assert label_names(tmp_path, "msd") == {0: "background", 1: "liver"}
-
-
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
@@ -142,26 +93,4 @@ def test_missing_files_are_counted_and_the_first_named(tmp_path):
     for n in (1, 2, 3, 4, 5, 6):
         (tmp_path / "labelsTr" / f"amos_{n:04d}.nii.gz").unlink()
     with pytest.raises(InputError, match=r"6 listed files do not exist: .*amos_0005.nii.gz and 1 more"):
-        read_datalist(tmp_path, "amos", "all_labelled")
-
-
-@pytest.mark.parametrize("text", [None, "{", "[1]"])
-def test_dataset_json_missing_or_broken(tmp_path, text):
-    if text is not None:
-        (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(InputError, match=r"dataset\.json"):
-        read_datalist(tmp_path, "amos")
-
-
-def test_region_labels_are_refused(tmp_path):
-    nnunet(tmp_path, labels={"background": 0, "whole tumour": [1, 2, 3]})
-    with pytest.raises(InputError, match="no regions"):
-        label_names(tmp_path, "nnunet_raw")
-
-
-def test_a_label_of_two_images_is_refused(tmp_path):
-    amos(tmp_path)
-    text = (tmp_path / "dataset.json").read_text()
-    (tmp_path / "dataset.json").write_text(text.replace("labelsTr/amos_0002", "labelsTr/amos_0001"))
-    with pytest.raises(InputError, match=r"labelsTr/amos_0001\.nii\.gz is the label of more than one image"):
         read_datalist(tmp_path, "amos", "all_labelled")

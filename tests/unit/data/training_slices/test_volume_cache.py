@@ -286,3 +286,13 @@ def test_who_changes_what_preprocessing_gives_raises_the_version(tmp_path):
     found = {"mean": image.mean(), "std": image.std(), "voxel": image[3, 0, 5, 11]}
     found |= {"voxels": image.size, "organ": int(cached.label.sum())}
     assert found == pytest.approx(NUMBERS_OF_VERSION[module.PREPROCESSING_VERSION], abs=2e-3)
+
+
+def test_the_cache_knows_every_file_of_a_case(tmp_path):
+    plain = write_case(tmp_path / "data", "a", np.zeros((4, 4, 2)), np.zeros((4, 4, 2)))
+    other = write_case(tmp_path / "data", "b", np.ones((4, 4, 2)), np.zeros((4, 4, 2)))
+    case = {**plain, "image": {"t1": plain["image"], "t2": other["image"]}}
+    cache = VolumeCache(data=[plain], preprocessing=preprocessing(), cache_dir=tmp_path / "cache")
+    before = cache._key(case)
+    np.save(other["image"], np.ones((5, 4, 2)))
+    assert cache._key(case) != before

@@ -1,25 +1,14 @@
-import os
-from pathlib import Path
+"""Intensities are normalised by the rule for the modality, which somebody states."""
 
-import nibabel as nib
-import numpy as np
 import pytest
 import torch
+from intensity_volumes import ct, normalize
 from monai.data import MetaTensor
 
 from meddino_components.data import NormalizeIntensityByModalityd
-from meddino_components.data.volumes.intensity_checks import check_intensities
 from meddino_components.errors import InputError
 
 FINGERPRINT = {"percentile_00_5": -900.0, "percentile_99_5": 300.0, "mean": 50.0, "std": 100.0}
-
-
-def ct(values=(-3024, -2000, -1000, 0, 65.1084213, 1000, 30000)) -> MetaTensor:
-    return MetaTensor(torch.tensor(values, dtype=torch.float32).reshape(1, -1, 1, 1))
-
-
-def normalize(volume, **kwargs):
-    return NormalizeIntensityByModalityd(keys="image", **kwargs)({"image": volume})["image"]
 
 
 def test_ct_by_the_table():
@@ -67,75 +56,3 @@ def test_modality_comes_from_argument_or_case_and_is_never_guessed():
         transform({"image": ct(), "modality": "pet"})
     with pytest.raises(InputError, match="Correct one"):
         NormalizeIntensityByModalityd(keys="image", modality="mr")({"image": ct(), "modality": "ct"})
-
-
-@pytest.mark.parametrize(
-    ("values", "modality", "message"),
-    [
-        ((0, 100, 900), "ct", "as in MR"),
-        ((-150, 100, 900), "ct", "as in MR"),
-        ((0, 24, 1064, 4095), "ct", "subtract 1024"),
-        ((-1000, 40, 900), "mr", "as in CT"),
-    ],
-)
-def test_contradictory_intensities(values, modality, message):
-    with pytest.raises(InputError, match=rf"{message}.*check_modality: false"):
-        normalize(ct(values), modality=modality)
-    normalize(ct(values), modality=modality, check_modality=False)
-
-
-def test_mr_mask_is_refused():
-    with pytest.raises(InputError, match="one value"):
-        normalize(ct((0, 0, 1, 1)), modality="mr")
-
-
-@pytest.mark.parametrize(
-    "broken", [{"mean": 1.0}, FINGERPRINT | {"std": 0.0}, FINGERPRINT | {"percentile_00_5": 400.0}]
-)
-def test_bad_fingerprint(broken):
-    with pytest.raises(InputError, match="fingerprint"):
-        NormalizeIntensityByModalityd(keys="image", fingerprint=broken)
-
-
-def hounsfield(shift=0.0, padding=None) -> MetaTensor:
-    """Air, fat, tissue and bone in the shares of a chest, shifted."""
-    generator = np.random.default_rng(0)
-    levels = [(-1000, 10, 0.6), (-90, 20, 0.15), (50, 30, 0.2), (400, 150, 0.04), (1000, 150, 0.01)]
-    values = np.concatenate([generator.normal(mean, std, int(40_000 * share)) for mean, std, share in levels]) + shift
-    if padding is not None:
-        values[:2000] = padding
-    return MetaTensor(torch.as_tensor(values, dtype=torch.float32).reshape(1, 40, 40, -1))
-
-
-@pytest.mark.parametrize("padding", [None, -1024, -2000, -3024])
-def test_scans_with_padding_pass(padding):
-    normalize(hounsfield(padding=padding), modality="ct")
-
-
-@pytest.mark.parametrize(
-    ("volume", "message"),
-    [
-        (hounsfield(1024, padding=-2000), "as in CT stored without its rescale intercept, whose air is at 0"),
-        (hounsfield(1000, padding=-1024), "as in CT stored without its rescale intercept, whose air is at 0"),
-        (hounsfield(-1024), "the rescale intercept was applied twice: add 1024"),
-        (hounsfield(-1000, padding=-4000), "the rescale intercept was applied twice"),
-        (-hounsfield(), "or inverted"),
-    ],
-)
-def test_shifted_and_inverted_ct_is_refused(volume, message):
-    with pytest.raises(InputError, match=rf"{message}.*check_modality: false"):
-        normalize(volume, modality="ct")
-    normalize(volume, modality="ct", check_modality=False)
-
-
-def test_real_ct_passes_and_shifted_does_not():
-    if "MEDDINO_DATA" not in os.environ:
-        pytest.skip("MEDDINO_DATA is not set: no folder with real data")
-    root = Path(os.environ["MEDDINO_DATA"])
-    paths = [*sorted(root.glob("openkbp_hn_ct/*_ct.nii.gz"))[:8], *root.glob("tcia_ct/*.nii.gz")]
-    for path in [*paths, root / "totalseg_ct" / "example_ct.nii.gz"]:
-        hu = torch.as_tensor(np.asanyarray(nib.load(path).dataobj)[::3, ::3, ::3], dtype=torch.float32)
-        check_intensities(hu, "ct", "a")
-        for shift in (1024, -1024):
-            with pytest.raises(InputError, match="given as CT, but"):
-                check_intensities(hu + shift, "ct", "a")

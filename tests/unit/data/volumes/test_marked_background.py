@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from array_cases import Identity, preprocessing, write_case
 from brats_volumes import brain
 from monai.data import MetaTensor
-from monai.transforms import Compose
 
-from meddino_components.data import NormalizeIntensityByModalityd, SliceDataset, VolumeCache
+from meddino_components.data import NormalizeIntensityByModalityd
 from meddino_components.errors import InputError
 
 
@@ -59,32 +57,6 @@ def test_volumes_without_contrast_are_refused():
         normalize(flat)
     with pytest.raises(InputError, match="given as MR, but intensities reach down to -1000"):
         normalize(four_channels() - 1000)
-
-
-def test_slices_smaller_than_a_window_are_surrounded_by_it(tmp_path):
-    case = write_case(tmp_path / "data", "a", np.full((4, 4, 2), -3.0), np.zeros((4, 4, 2)))
-    for background, expected in ((-1.0, -1.0), (None, 0.0)):
-        data_set = SliceDataset(
-            data=[case],
-            preprocessing=preprocessing(),
-            transform=Compose([Identity()]),
-            roi_size=(8, 8),
-            cache_dir=tmp_path / "cache",
-            background=background,
-        )
-        image = data_set[0]["image"]
-        assert image[0, 0, 0] == expected
-        assert image[0, 5, 5] == -3
-
-
-def test_the_cache_knows_every_file_of_a_case(tmp_path):
-    plain = write_case(tmp_path / "data", "a", np.zeros((4, 4, 2)), np.zeros((4, 4, 2)))
-    other = write_case(tmp_path / "data", "b", np.ones((4, 4, 2)), np.zeros((4, 4, 2)))
-    case = {**plain, "image": {"t1": plain["image"], "t2": other["image"]}}
-    cache = VolumeCache(data=[plain], preprocessing=preprocessing(), cache_dir=tmp_path / "cache")
-    before = cache._key(case)
-    np.save(other["image"], np.ones((5, 4, 2)))
-    assert cache._key(case) != before
 
 
 def z_scored(voxels, channels=range(4)):

@@ -95,15 +95,6 @@ def test_qfac_of_zero_means_one(tmp_path):
         load(written(tmp_path / "c.nii", pixdim=pixdim, **quaternion))
 
 
-def test_a_pair_is_refused_by_name(tmp_path):
-    nib.save(nib.Nifti1Pair(VOXELS, np.eye(4)), tmp_path / "a.hdr")
-    for name in ("a.hdr", "a.img"):
-        with pytest.raises(InputError, match=r"Convert a pair of \.hdr and \.img"):
-            load(tmp_path / name)
-    with pytest.raises(InputError, match="header of a pair of files"):
-        load((tmp_path / "a.hdr").rename(tmp_path / "b.nii"))
-
-
 def test_a_spacing_that_is_missing_can_be_stated(tmp_path):
     path = written(tmp_path / "a.nii", pixdim=[1, 0, 0, 0, 0, 0, 0, 0], sform_code=0, qform_code=0)
     with pytest.raises(InputError, match=r"pixdim\) is \(0, 0, 0\) mm.*state `spacing_mm`"):

@@ -12,32 +12,6 @@ from meddino_components.data import LabelsToRegionsd, LoadRegionLabelsd, Regions
 from meddino_components.errors import InputError
 
 
-@pytest.mark.parametrize(
-    ("convention", "whole", "core", "enhancing", "written"),
-    [
-        ("brats2013", {1, 2, 3, 4}, {1, 3, 4}, {4}, (2, 1, 4)),
-        ("brats2015", {1, 2, 3, 4}, {1, 3, 4}, {4}, (2, 1, 4)),
-        ("brats2017", {1, 2, 4}, {1, 4}, {4}, (2, 1, 4)),
-        ("brats2021", {1, 2, 4}, {1, 4}, {4}, (2, 1, 4)),
-        ("brats2023", {1, 2, 3}, {1, 3}, {3}, (2, 1, 3)),
-        ("brats2025", {1, 2, 3}, {1, 3}, {3}, (2, 1, 3)),
-        ("msd", {1, 2, 3}, {2, 3}, {3}, (1, 2, 3)),
-    ],
-)
-def test_conventions(convention, whole, core, enhancing, written):
-    regions = brats_regions(convention)
-    assert regions.names == ("whole tumour", "tumour core", "enhancing tumour")
-    assert [set(members) for members in regions.members] == [whole, core, enhancing]
-    assert regions.written == written
-    assert regions.num_labels == max(whole) + 1
-
-
-@pytest.mark.parametrize("convention", ["brats", "brats21", "brats1999", "BraTS2021", 2021, None, "mds"])
-def test_an_unknown_convention_is_refused(convention):
-    with pytest.raises(InputError, match="label_convention is"):
-        brats_regions(convention)
-
-
 @pytest.mark.parametrize(("convention", "enhancing"), [("brats2021", 4), ("brats2023", 3)])
 def test_masks_are_those_of_monai(convention, enhancing):
     labels = torch.tensor([0, 1, 2, enhancing])[torch.randint(4, (1, 5, 4, 3))]

@@ -1,0 +1,96 @@
+"""nnU-Net's raw layout: cases by the names of files, or by the mapping of dataset.json."""
+
+import pytest
+from set_folders import nnunet_set, touch
+
+from meddino_components.data import label_names, read_datalist
+from meddino_components.data.cases.nnunet_raw import nnunet_labels
+from meddino_components.errors import InputError
+
+
+def test_a_label_that_counts_nowhere_is_refused_with_the_way_out(tmp_path):
+    root = nnunet_set(tmp_path, labels={"background": 0, "liver": 1, "ignore": 2})
+    with pytest.raises(InputError, match=r"dataset\.json: label 2 is 'ignore'.*set the voxels to 0"):
+        nnunet_labels(root)
+
+
+@pytest.mark.parametrize("ending", [None, "nii.gz", 3])
+def test_an_ending_that_no_file_has(tmp_path, ending):
+    nnunet_set(tmp_path, file_ending=ending)
+    with pytest.raises(InputError, match=r"'file_ending' is .*; expected for instance '\.nii\.gz'"):
+        read_datalist(tmp_path, "nnunet_raw")
+
+
+def test_an_official_validation_there_is_none(tmp_path):
+    with pytest.raises(InputError, match="layout 'nnunet_raw' has no validation list of its own"):
+        read_datalist(nnunet_set(tmp_path), "nnunet_raw", "official_validation")
+
+
+def test_nnunet_raw(tmp_path):
+    cases = read_datalist(nnunet_set(tmp_path), "nnunet_raw", "all_labelled")
+    assert [case["case_id"] for case in cases] == ["case_a", "case_b"]
+    assert (cases[0]["image"], cases[0]["modality"]) == (str(tmp_path / "imagesTr" / "case_a_0000.nii.gz"), "ct")
+    assert label_names(tmp_path, "nnunet_raw") == {0: "background", 1: "liver", 2: "spleen"}
+
+
+def test_nnunet_modality_must_be_known(tmp_path):
+    nnunet_set(tmp_path, channels={"0": "T2"})
+    with pytest.raises(InputError, match="'T2'"):
+        read_datalist(tmp_path, "nnunet_raw", "all_labelled")
+    assert read_datalist(tmp_path, "nnunet_raw", "all_labelled", modality="mr")[0]["modality"] == "mr"
+    with pytest.raises(InputError, match="Correct one"):
+        read_datalist(nnunet_set(tmp_path), "nnunet_raw", "all_labelled", modality="mr")
+    with pytest.raises(InputError, match="exactly one"):
+        read_datalist(nnunet_set(tmp_path, channels={"0": "T1", "1": "T2"}), "nnunet_raw", modality="mr")
+
+
+def test_nnunet_incomplete(tmp_path):
+    with pytest.raises(InputError, match=r"numTraining is 5 .* 2 labels"):
+        read_datalist(nnunet_set(tmp_path, numTraining=5), "nnunet_raw", "all_labelled")
+
+
+def test_region_labels_are_refused(tmp_path):
+    nnunet_set(tmp_path, labels={"background": 0, "whole tumour": [1, 2, 3]})
+    with pytest.raises(InputError, match="no regions"):
+        label_names(tmp_path, "nnunet_raw")
+
+
+def test_the_cases_that_dataset_json_maps(tmp_path):
+    root = nnunet_set(tmp_path / "d", names=())
+    other = tmp_path / "elsewhere"
+    for name in ("x", "y"):
+        touch(other / f"{name}_0000.nii.gz")
+        touch(other / f"{name}.nii.gz")
+    mapped = {
+        n: {"images": [f"../elsewhere/{n}_0000.nii.gz"], "label": str(other / f"{n}.nii.gz"), "patient": "p"}
+        for n in ("y", "x")
+    }
+    nnunet_set(root, names=(), dataset=mapped, numTraining=2)
+    first, second = read_datalist(root, section="all_labelled")
+    assert (first["case_id"], second["case_id"], first["patient"]) == ("x", "y", "p")
+    assert (first["label"], first["modality"]) == (str(other / "x.nii.gz"), "ct")
+    with pytest.raises(InputError, match=r"numTraining is 3 but 'dataset' lists 2 labels"):
+        read_datalist(nnunet_set(root, names=(), dataset=mapped, numTraining=3))
+    mapped["x"]["images"].append("b.nii.gz")
+    with pytest.raises(InputError, match=r"'dataset' has for x .*expected \{'images': \[one path\], 'label': path\}"):
+        read_datalist(nnunet_set(root, names=(), dataset=mapped, numTraining=2))
+    with pytest.raises(InputError, match="'dataset' is a list"):
+        read_datalist(nnunet_set(root, names=(), dataset=[]))
+
+
+def test_files_of_macos_are_no_labels(tmp_path):
+    nnunet_set(tmp_path)
+    for folder in ("imagesTr", "labelsTr", "imagesTs"):
+        touch(tmp_path / folder / "._case_a_0000.nii.gz")
+        touch(tmp_path / folder / "._case_a.nii.gz")
+    assert len(read_datalist(tmp_path, section="all_labelled")) == 2
+
+
+def test_test_images_have_the_labels_that_are_there(tmp_path):
+    nnunet_set(tmp_path)
+    for name in ("t1", "t2"):
+        touch(tmp_path / "imagesTs" / f"{name}_0000.nii.gz")
+    label = touch(tmp_path / "labelsTs" / "t1.nii.gz")
+    first, second = read_datalist(tmp_path, section="test")
+    assert first["label"] == str(label)
+    assert "label" not in second
