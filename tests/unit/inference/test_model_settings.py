@@ -135,31 +135,31 @@ def test_what_is_typed_may_repeat_it(weights):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"pixdim": [2.5, 2.1]}, r"pixdim is \[2.5, 2.0\] in the record, \[2.5, 2.1\] is set"),
-        ({"pixdim": 2.5}, r"pixdim is \[2.5, 2.0\] in the record, 2.5 is set"),
-        ({"roi_size": [96, 64]}, r"roi_size is \[64, 96\] in the record, \[96, 64\] is set"),
-        ({"fingerprint": {**FINGERPRINT, "std": 71}}, "fingerprint is .*70.0.* in the record, .*71.* is set"),
-        ({"background": 0.0}, "background is null in the record, 0.0 is set"),
-        ({"resampling": "cubic"}, "resampling is bilinear in the record, cubic is set"),
-        ({"axcodes": "IPL"}, "axcodes is PLS in the record, IPL is set"),
-        ({"backbone": "vit_base"}, "backbone is vit_mini in the record, vit_base is set"),
-        ({"random_start": {"qkv_bias": True}}, "random_start::qkv_bias is False in the record, True is set"),
+        ({"pixdim": [2.5, 2.1]}, r"pixdim is \[2.5, 2.0\] in the record, but set to \[2.5, 2.1\]"),
+        ({"pixdim": 2.5}, r"pixdim is \[2.5, 2.0\] in the record, but set to 2.5"),
+        ({"roi_size": [96, 64]}, r"roi_size is \[64, 96\] in the record, but set to \[96, 64\]"),
+        ({"fingerprint": {**FINGERPRINT, "std": 71}}, "fingerprint is .*70.0.* in the record, but set to .*71.*"),
+        ({"background": 0.0}, "background is null in the record, but set to 0.0"),
+        ({"resampling": "cubic"}, "resampling is bilinear in the record, but set to cubic"),
+        ({"axcodes": "IPL"}, "axcodes is PLS in the record, but set to IPL"),
+        ({"backbone": "vit_base"}, "backbone is vit_mini in the record, but set to vit_base"),
+        ({"random_start": {"qkv_bias": True}}, "random_start::qkv_bias is False in the record, but set to True"),
         (
             {"random_start": {"qkv_bias": False, "pos_embed_rope_dtype": "bf16"}},
-            "random_start::pos_embed_rope_dtype is fp32 in the record, bf16 is set",
+            "random_start::pos_embed_rope_dtype is fp32 in the record, but set to bf16",
         ),
-        ({"interaction_indices": [2]}, r"interaction_indices is \[1, 7\] in the record, \[2\] is set"),
-        ({"context_slices": 3}, "context_slices is 1 in the record, 3 is set"),
-        ({"label_names": ["background", "spleen"]}, "label_names is .*kidney.* in the record, .*spleen.* is set"),
-        ({"channel_names": ["t1"]}, "channel_names is .*image.* in the record, .*t1.* is set"),
-        ({"modality": "mr"}, "modality is ct in the record, mr is set"),
+        ({"interaction_indices": [2]}, r"interaction_indices is \[1, 7\] in the record, but set to \[2\]"),
+        ({"context_slices": 3}, "context_slices is 1 in the record, but set to 3"),
+        ({"label_names": ["background", "spleen"]}, "label_names is .*kidney.* in the record, but set to .*spleen.*"),
+        ({"channel_names": ["t1"]}, "channel_names is .*image.* in the record, but set to .*t1.*"),
+        ({"modality": "mr"}, "modality is ct in the record, but set to mr"),
     ],
 )
 def test_a_contradiction_is_refused_with_both_values(weights, typed, said):
     with pytest.raises(InputError, match=said) as error:
         settings(weights(), **typed)
     assert "\n" not in str(error.value)
-    assert "Leave these out" in str(error.value)
+    assert "Omit them" in str(error.value)
 
 
 def test_all_contradictions_are_named_at_once(weights):
@@ -182,9 +182,9 @@ def test_regions_come_from_the_record_and_another_year_is_refused(weights):
     assert found.label_names == dict(regions.label_names)
     assert (found.num_outputs, found.channel_names) == (3, ["t1", "flair"])
     assert settings(path, published, label_convention="brats2024").regions == found.regions
-    with pytest.raises(InputError, match="label_convention is brats2023 in the record, brats2021 is set"):
+    with pytest.raises(InputError, match="label_convention is brats2023 in the record, but set to brats2021"):
         settings(path, published, label_convention="brats2021")
-    with pytest.raises(InputError, match=r"takes the channels t1, flair, this bundle has image: use the bundle"):
+    with pytest.raises(InputError, match=r"expects the channels t1, flair, but this bundle has image: use the bundle"):
         settings(path)
 
 
@@ -202,8 +202,8 @@ def test_without_a_record_typed_comes_before_published(network, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"labels": {}}, "its record describes no segmentation network"),
-        ({"plan": {"pixdim": [1, 1]}}, "its record describes no segmentation network"),
+        ({"labels": {}}, "its record does not describe a segmentation network"),
+        ({"plan": {"pixdim": [1, 1]}}, "its record does not describe a segmentation network"),
     ],
 )
 def test_an_encoder_is_no_segmentation_network(weights, changes, said):
@@ -228,14 +228,14 @@ def test_slices_lie_as_in_training(weights, record, axcodes):
     path = weights(plan={**record.plan, "axcodes": axcodes})
     assert settings(path).axcodes == settings(path, axcodes=axcodes).axcodes == axcodes
     other = "IPL" if axcodes == "PLS" else "PLS"
-    with pytest.raises(InputError, match=f"axcodes is {axcodes} in the record, {other} is set"):
+    with pytest.raises(InputError, match=f"axcodes is {axcodes} in the record, but set to {other}"):
         settings(path, axcodes=other)
 
 
 def test_a_record_that_does_not_say_how_slices_lie_means_axial_ones(weights, record):
     path = weights(plan={key: value for key, value in record.plan.items() if key != "axcodes"})
     assert settings(path, published={**PUBLISHED, "axcodes": "ILP"}).axcodes == "PLS"
-    with pytest.raises(InputError, match="axcodes is PLS in the record, IPL is set"):
+    with pytest.raises(InputError, match="axcodes is PLS in the record, but set to IPL"):
         settings(path, axcodes="IPL")
 
 

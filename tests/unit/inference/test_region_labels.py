@@ -79,7 +79,7 @@ def test_a_network_of_other_outputs_is_refused() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x[:, :2]
 
-    with pytest.raises(InputError, match="gives 2 scores a pixel; expected whole tumour, tumour core, enhancing"):
+    with pytest.raises(InputError, match="returns 2 scores per pixel; expected whole tumour, tumour core, enhancing"):
         VolumeInferer(roi_size=(8, 8), regions=REGIONS)(torch.zeros(1, 4, 8, 8, 1), Two())
 
 

@@ -219,7 +219,7 @@ def test_out_of_memory_halves_the_batch(message: str) -> None:
 
 
 def test_out_of_memory_with_one_slice_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(InputError, match=r"slice 0: out of memory with one slice.*smaller roi_size"):
+    with pytest.raises(InputError, match=r"slice 0: out of memory with a single slice.*smaller roi_size"):
         VolumeInferer(roi_size=(16, 16))(labels_volume(16, 16, 3), ShortOfMemory(most=0))
 
 
