@@ -1,4 +1,4 @@
-"""One importer for every weight format, one writer."""
+"""Importing weights of every known format, and writing weights and their record."""
 
 from meddino_components.files import sha256_of
 

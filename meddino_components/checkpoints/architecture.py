@@ -1,7 +1,7 @@
-"""A network as plain data, and built again from it.
+"""Describe a network as plain data, and build it again from that description.
 
-What belongs to a run is left out: DropPath, the augmentation of the rotation, dropout, recomputing of activations. A
-description may come from outside: only the classes listed here are built, by their arguments alone.
+The description leaves out what belongs to a run: DropPath, rotary augmentation, dropout and activation checkpointing.
+As a description may come from an untrusted file, only the classes listed here are built, from their arguments alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from meddino_components.networks import PRESETS, RUN_ARGUMENTS, DinoVisionTransf
 _SEGMENTER = "meddino_components.networks.MedDinoSegmenter"
 _BACKBONE = "meddino_components.networks.DinoVisionTransformer"
 _MONAI = "monai.networks.nets."
-# of MONAI's, those that build from their arguments alone and fetch nothing
+# networks of MONAI that need nothing but their arguments and download nothing
 _MONAI_CLASSES = (
     "AttentionUnet",
     "BasicUNet",
@@ -31,20 +31,20 @@ _MONAI_CLASSES = (
     "UNet",
     "VNet",
 )
-# a number that is larger would ask for memory that no network of these kinds has
+# a larger number would allocate more memory than any network of these kinds needs
 _LARGEST_NUMBER = 1 << 17
 _SIZE_KEYS = ("embed_dim", "depth", "num_heads", "ffn_ratio", "ffn_layer")
 
 
 def describe_network(network: nn.Module) -> dict[str, Any]:
-    """``_target_`` and arguments of one of our networks, without what belongs to a run.
+    """Return ``_target_`` and arguments of one of our networks, without what belongs to a run.
 
     Raises:
-        TypeError: a network of others, which does not say how it was built.
+        TypeError: the network is of another class and does not record its arguments.
     """
     if isinstance(network, DinoVisionTransformer):
         kept = {name: value for name, value in network.arguments.items() if name not in RUN_ARGUMENTS}
-        # the name of the norm decides it; stated, so that no reader has to know how
+        # the name of the norm implies it; stated so that readers need not know how
         return {"_target_": _BACKBONE, **kept, "norm_eps": network.norm.eps}
     if isinstance(network, MedDinoSegmenter):
         return {
@@ -54,17 +54,17 @@ def describe_network(network: nn.Module) -> dict[str, Any]:
             "in_channels": network.stem.in_channels,
             "interaction_indices": list(network.aggregator.interaction_indices),
         }
-    raise TypeError(f"{type(network).__name__} does not say how it was built")
+    raise TypeError(f"{type(network).__name__} does not record the arguments it was built from")
 
 
 def describe_monai_network(definition: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The description of one of MONAI's networks from its definition in a configuration.
+    """Return the description of one of MONAI's networks from its definition in a configuration.
 
     Args:
         definition: ``_target_``, short or with its module, and resolved arguments.
 
     Returns:
-        None for networks of others, and for arguments that are no plain data.
+        The description; None if the network is not one of MONAI's, or its arguments are not plain data.
     """
     package, _, name = str(definition.get("_target_")).rpartition(".")
     if name not in _MONAI_CLASSES or (package and not f"{package}.".startswith(_MONAI)):
@@ -80,13 +80,13 @@ def build_network(architecture: Mapping[str, Any], *, source: str, **run: Any) -
     """Build a described network with random weights.
 
     Args:
-        architecture: what `describe_network` or `describe_monai_network` made.
-        source: the file it stands in, for the message.
-        run: arguments that belong to the run: DropPath, recomputing, the rotation's augmentation; of a segmenter
-            ``dropout``, too.
+        architecture: description made by `describe_network` or `describe_monai_network`.
+        source: file that holds the description, for the message.
+        run: arguments that belong to the run: DropPath, activation checkpointing, rotary augmentation, and for a
+            segmenter ``dropout``.
 
     Raises:
-        InputError: a class that is not among those known here, or arguments that it does not take.
+        InputError: the class is not one of those known here, or does not take these arguments.
     """
     target = str(architecture.get("_target_"))
     arguments = {key: value for key, value in architecture.items() if key != "_target_"}
@@ -108,19 +108,22 @@ def build_network(architecture: Mapping[str, Any], *, source: str, **run: Any) -
             return network
     except InputError:
         raise
-    # whatever a class raises for arguments of another kind or range
+    # a class may raise anything for arguments of the wrong type or range
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{source}: no {target.rpartition('.')[2]} can be built as its record says ({reason}); install the version "
-            "of meddino that wrote the file, or copy it again"
+            f"{source}: cannot build the {target.rpartition('.')[2]} that its record describes ({reason}); install "
+            f"the version of meddino that wrote the file, or copy the file again"
         ) from error
     known = ", ".join(["MedDinoSegmenter", "DinoVisionTransformer", *_MONAI_CLASSES])
-    raise InputError(f"{source}: its record names the network {target!r:.80}; built are {known}: give network_def")
+    raise InputError(
+        f"{source}: its record names the network {target!r:.80}, expected one of {known}: give network_def"
+    )
 
 
 def encoder_part(architecture: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The encoder's part of a description: of a segmenter its backbone, of a backbone itself; else nothing."""
+    """Return the description of the encoder: a segmenter's backbone, or the backbone itself; empty for other
+    networks."""
     if architecture.get("_target_") == _BACKBONE:
         return architecture
     inner = architecture.get("backbone")
@@ -128,7 +131,7 @@ def encoder_part(architecture: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def preset_of(architecture: Mapping[str, Any]) -> str:
-    """The name of a backbone's size in `PRESETS`; of others the size in words."""
+    """Return the name of a backbone's size in `PRESETS`; for other sizes, width and depth in words."""
     backbone = encoder_part(architecture)
     if not backbone:
         return str(architecture.get("_target_"))
@@ -145,7 +148,7 @@ def _build_backbone(arguments: dict[str, Any], run: Mapping[str, Any]) -> DinoVi
         raise ValueError(f"{strange[0]} belongs to a run")
     network = DinoVisionTransformer(**arguments, **run)
     if eps is not None and network.norm.eps != eps:
-        raise ValueError(f"the norm's eps is {eps}, here {network.norm.eps}")
+        raise ValueError(f"the norm's eps is {eps}, but this version builds {network.norm.eps}")
     return network
 
 
@@ -157,4 +160,4 @@ def _check_numbers(value: Any) -> None:
         for item in value:
             _check_numbers(item)
     elif isinstance(value, (int, float)) and abs(value) > _LARGEST_NUMBER:
-        raise ValueError(f"{value} is larger than any network's number")
+        raise ValueError(f"{value} is larger than any argument of a network")

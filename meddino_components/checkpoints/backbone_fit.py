@@ -1,4 +1,4 @@
-"""The benign differences between a weight file and a backbone, each settled in the open."""
+"""Settle harmless differences between a weight file and a backbone, and report each of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,18 +13,19 @@ from .patch_embedding import adapt_patch_embedding, resample_patch_embedding
 _PERIODS = "rope_embed.periods"
 _PATCH_WEIGHT = "patch_embed.proj.weight"
 _MASK = ".bias_mask"
-# bf16 keeps 8 bits, and the official code computes exponents and powers in it; another base differs by far more.
+# bf16 keeps 8 bits, and the official code computes exponents and powers in it; a different base changes the periods by
+# far more.
 _PERIODS_RTOL = 0.03
 
 
 @dataclass
 class BackboneFit:
-    """Tensors ready to compare with a backbone.
+    """Tensors of a file, ready to be compared with a backbone.
 
     Attributes:
-        tensors: the file's, with those of ``own`` put in.
-        own: names whose values are the backbone's own and not the file's.
-        notes: differences that were settled.
+        tensors: tensors of the file, with those named in ``own`` replaced.
+        own: names of tensors whose values come from the backbone, not from the file.
+        notes: differences that were settled, in words.
         problems: differences that would change the results, in words.
     """
 
@@ -40,10 +41,10 @@ def fit_backbone(
     """Settle what differs between ``tensors`` (DINOv3 names) and ``backbone`` without a difference in meaning.
 
     Args:
-        tensors: the file's.
-        backbone: is to take them.
-        format: of the file, see `FoundNetwork`.
-        resample_patches: bring a patch embedding of another patch size to that of the backbone.
+        tensors: tensors of the file.
+        backbone: network that will load them.
+        format: naming scheme of the file, see `FoundNetwork`.
+        resample_patches: whether to resample a patch embedding of another patch size to the backbone's.
     """
     fit = BackboneFit(dict(tensors))
     target = backbone.state_dict()
@@ -54,12 +55,12 @@ def fit_backbone(
     if format.startswith("timm") and "mask_token" not in fit.tensors:
         fit.tensors["mask_token"] = target["mask_token"]
         fit.own.add("mask_token")
-        fit.notes.append("timm files have no mask_token: the network's own is kept")
+        fit.notes.append("timm files have no mask_token: the network keeps its own")
     return fit
 
 
 def _keep_own_periods(fit: BackboneFit, backbone: DinoVisionTransformer) -> None:
-    """Put in the periods of the backbone's own base: a file may hold them rounded to bf16, or not at all."""
+    """Compute the periods from the backbone's own base: a file may hold them rounded to bf16, or not at all."""
     own = backbone.rope_embed.compute_periods()
     found = fit.tensors.get(_PERIODS)
     fit.tensors[_PERIODS] = own
@@ -105,7 +106,7 @@ def _rebuild_key_bias_masks(fit: BackboneFit, target: Mapping[str, torch.Tensor]
         fit.own.add(key)
     if live:
         fit.problems.append(
-            f"{len(live)} key biases of the file are in use ({live[0]}, ...), the network masks them: "
+            f"{len(live)} key biases of the file are in use ({live[0]}, ...), but the network masks them: "
             "build the network from the weights (backbone_of)"
         )
     if wanted:
@@ -113,7 +114,7 @@ def _rebuild_key_bias_masks(fit: BackboneFit, target: Mapping[str, torch.Tensor]
 
 
 def _mask_biases_without_mask(fit: BackboneFit, masks: set[str]) -> None:
-    """Apply masks that the network has no buffer for to the biases themselves, which gives the same result."""
+    """Apply masks to the biases themselves if the network has no buffer for them; the result is the same."""
     for mask in masks:
         del fit.tensors[mask]
         name = mask.removesuffix("_mask")
@@ -136,14 +137,14 @@ def _fit_patch_size(fit: BackboneFit, target: Mapping[str, torch.Tensor], *, res
     given = found.shape[-1]
     if not resample:
         fit.problems.append(
-            f"the file's patches are {given} px, the network's {wanted}: build the network from the weights, or have "
-            f"them resampled by import_weights with --patch_size {wanted}"
+            f"the file's patches are {given} px wide, the network's {wanted} px: build the network from the weights, "
+            f"or resample them with import_weights --patch_size {wanted}"
         )
         return
     fit.tensors[_PATCH_WEIGHT] = resample_patch_embedding(found, wanted)
     fit.notes.append(
-        f"patch embedding resampled from {given} to {wanted} px: an image {wanted / given:g} times as large has the "
-        "tokens that it had"
+        f"patch embedding resampled from {given} to {wanted} px: an image {wanted / given:g} times as large gives the "
+        f"tokens that the original gave"
     )
 
 

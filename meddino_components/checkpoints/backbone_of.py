@@ -1,4 +1,4 @@
-"""The backbone that weights are for."""
+"""Build the backbone that a file of weights belongs to."""
 
 from __future__ import annotations
 
@@ -34,34 +34,35 @@ def backbone_of(
     drop_path_rounding: str = "random",
     activation_checkpointing: bool = False,
 ) -> DinoVisionTransformer:
-    """Build the network that weights belong to, and leave loading them to others.
+    """Build the network that weights belong to, without loading them.
 
     Args:
-        weights: a path, ``hf://owner/name[@revision][/file]``, the short name of a known encoder, or "random". Of what
-            the registry knows nothing is downloaded or read here.
-        name: a preset such as ``vit_base``, or a known encoder whose architecture is meant. Needed for random weights
-            (``vit_base`` if left out); with others it has to agree with them.
-        random_start: architecture of a network that starts from random weights, where it differs from ``name``'s. Of
-            networks with weights it says the LayerScale alone that a random control of the same architecture gets.
-        may_be_missing: build as for random weights where ``weights`` is None or no file yet, such as that of a bundle
-            before its training.
-        in_chans: input channels; those of the weights if left out, whose patch embedding is adapted otherwise.
-        patch_size: another one than that of the weights, whose patch embedding is then to be resampled
-            (`load_backbone_weights`).
-        norm_layer: another one than that of the weights, where the recipe of a training names it.
-        pos_embed_rope_dtype: the same.
-        pos_embed_rope_shift_coords: augmentation in training, see `RopePositionEmbedding`.
-        pos_embed_rope_jitter_coords: the same.
-        pos_embed_rope_rescale_coords: the same.
-        drop_path_rate: stochastic depth in training.
-        drop_path_rounding: see `DinoVisionTransformer`.
-        activation_checkpointing: see `DinoVisionTransformer`.
+        weights: a path, ``hf://owner/name[@revision][/file]``, the short name of a known encoder, or "random". Weights
+            that the registry lists are neither downloaded nor read here.
+        name: preset such as ``vit_base``, or a known encoder that has the architecture. Used for random weights
+            (``vit_base`` if omitted); other weights must match it.
+        random_start: arguments of a network with random weights that differ from those of ``name``. For a network with
+            weights, only its LayerScale counts: a random control of the same architecture starts with it.
+        may_be_missing: whether to build as for random weights if ``weights`` is None or the file does not exist yet, as
+            in a bundle before training.
+        in_chans: number of input channels; that of the weights if omitted, else their patch embedding is adapted.
+        patch_size: patch size in pixels if it differs from that of the weights; their patch embedding must then be
+            resampled (`load_backbone_weights`).
+        norm_layer: kind of norm, if a training recipe requires another one than the weights have.
+        pos_embed_rope_dtype: precision of the rotary periods, if a training recipe requires another one.
+        pos_embed_rope_shift_coords: shift of coordinates in training, see `RopePositionEmbedding`.
+        pos_embed_rope_jitter_coords: jitter of coordinates in training, see `RopePositionEmbedding`.
+        pos_embed_rope_rescale_coords: rescaling of coordinates in training, see `RopePositionEmbedding`.
+        drop_path_rate: rate of stochastic depth in training.
+        drop_path_rounding: how many samples keep a branch, see `DinoVisionTransformer`.
+        activation_checkpointing: whether to recompute activations, see `DinoVisionTransformer`.
 
     Raises:
-        InputError: there are no such weights, ``name`` is none or is not theirs, or settings do not fit together.
+        InputError: the weights do not exist, ``name`` is unknown or does not match them, or settings contradict each
+            other.
     """
     start = dict(random_start or {})
-    named = _named(name or _DEFAULT, start)  # a mistyped name is said before a file is read
+    named = _named(name or _DEFAULT, start)  # report a mistyped name before reading a file
     missing = weights is None or (may_be_missing and not Path(weights).expanduser().exists())
     if missing and not may_be_missing:
         raise InputError("no weights given: give a path, hf://owner/name, a known encoder, or random")
@@ -90,34 +91,34 @@ def backbone_of(
             activation_checkpointing=activation_checkpointing,
         )
     except (TypeError, ValueError, KeyError) as error:
-        raise InputError(f"no backbone of these settings: {error}") from error
+        raise InputError(f"cannot build a backbone with these settings: {error}") from error
 
 
 def _named(name: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The architecture of a preset or a known encoder, with changes."""
+    """Return the architecture of a preset or a known encoder, with changes."""
     if unknown := sorted(set(changes) - set(ARCHITECTURE_ARGUMENTS)):
-        raise InputError(f"no backbone of these settings: random_start has no {', '.join(unknown)}")
+        raise InputError(f"cannot build the backbone: random_start does not accept {', '.join(unknown)}")
     if name in PRESETS:
         return complete_architecture(name, **changes)
     if name in known_encoders():
         return {**known_encoders()[name].architecture, **changes}
     known = ", ".join([*PRESETS, *known_encoders()])
-    raise InputError(f"no backbone of these settings: unknown backbone {name!r}; known: {known}")
+    raise InputError(f"unknown backbone {name!r}; known: {known}")
 
 
 def _check_name(name: str, wanted: Mapping[str, Any], architecture: Mapping[str, Any], weights: str) -> None:
-    """Refuse a name that is of another network than the weights."""
+    """Refuse a name that stands for another network than the weights."""
     stated = [*PRESETS.get(name, wanted), *_SIZES]
     if all(_feature(wanted, key) == _feature(architecture, key) for key in stated):
         return
     raise InputError(
-        f"{weights} is {_size(architecture)}, but backbone is {name} ({_size(wanted)}): set backbone to None (the "
-        f"weights say it), or give weights of {name}"
+        f"{weights} is {_size(architecture)}, but backbone is {name} ({_size(wanted)}): set backbone to None (to "
+        f"build what the weights need), or give weights of {name}"
     )
 
 
 def _feature(architecture: Mapping[str, Any], key: str) -> Any:
-    """A value that can be compared: alignment of SwiGLU's width aside."""
+    """Return a value that can be compared, ignoring how SwiGLU aligns its width."""
     value = architecture[key]
     return str(value).rstrip("0123456789") if key == "ffn_layer" else value
 

@@ -1,4 +1,4 @@
-"""An encoder is one fact: what its file, the registry or the published models say about the network it is of."""
+"""Find out which network an encoder's weights belong to: from the file, the registry, or the published models."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from .registry import KnownEncoder, find_by_sha256, find_known, known_encoders
 from .source import resolve
 from .stated_architecture import read_stated_architecture
 
-# What tensors do not show. A record or the registry says it; otherwise it is assumed, and said to be.
+# Tensors do not show these. A record or the registry states them; otherwise they are assumed, and reported as assumed.
 _UNTOLD = ("norm_layer", "pos_embed_rope_dtype", "pos_embed_rope_normalize_coords")
-# a fine-tuned network without a record is of the published recipe, whose norms and rotation these are
+# norms and rotation of the published recipe, which a fine-tuned network without a record is assumed to follow
 _OF_FINE_TUNING = {"norm_layer": "layernorm", "pos_embed_rope_dtype": "bf16"}
 _DECODERS = ("decoder.", "up_projection.")
 _PERIODS = ("pos_embed_rope_base", "pos_embed_rope_min_period", "pos_embed_rope_max_period")
-# what a record says better than the tensors
+# a record states these more precisely than the tensors
 _SHOWN_ROUGHLY = ("layerscale_init", "pos_embed_rope_dtype", *_PERIODS)
-# SwiGLU's alignment leaves no trace; without a bias its mask means nothing; channels are adapted
+# SwiGLU's alignment leaves no trace; a mask without a bias has no effect; channels are adapted
 _NOT_OF_THE_SHAPE = ("ffn_layer", "ffn_ratio", "mask_k_bias", "in_chans")
 
 
@@ -42,7 +42,7 @@ class EncoderFacts:
 
     Attributes:
         architecture: every argument of `DinoVisionTransformer` that describes it.
-        known: the registry's entry, where the weights are in it.
+        known: entry of the registry; None if the weights are not in it.
         assumed: names of arguments that neither the file nor the registry states.
     """
 
@@ -52,15 +52,15 @@ class EncoderFacts:
 
 
 def encoder_facts(weights: str | os.PathLike[str]) -> EncoderFacts:
-    """Find out which network weights are of.
+    """Find out which network weights belong to.
 
-    Those that the registry knows by name or by place on the hub are not looked at, so that nothing is downloaded.
+    Weights that the registry lists by name or by address on the hub are not opened, so nothing is downloaded.
 
     Args:
-        weights: see `resolve`.
+        weights: path, address or name of the weights, see `resolve`.
 
     Raises:
-        InputError: there are no such weights, they hold no backbone, or their record contradicts their tensors.
+        InputError: the weights do not exist, hold no backbone, or their record contradicts their tensors.
     """
     known = find_known(os.fspath(weights))
     if known is not None:
@@ -72,7 +72,8 @@ def encoder_facts(weights: str | os.PathLike[str]) -> EncoderFacts:
 
 @lru_cache(maxsize=8)
 def _of_file(path: Path, source: str, size: int, mtime_ns: int) -> EncoderFacts:
-    """Size and time are there for the cache alone: a configuration asks several times for the same file."""
+    """Read facts from a file; size and time only serve as cache keys, as a configuration asks for the same file
+    repeatedly."""
     network = find_network(read_payload(path), source=source, adapter=read_adapter_config(path))
     stated = read_stated_architecture(path)
     return facts_of_network(network, stated=stated, source=source, sha256=sha256_of(path))
@@ -81,13 +82,13 @@ def _of_file(path: Path, source: str, size: int, mtime_ns: int) -> EncoderFacts:
 def facts_of_network(
     network: FoundNetwork, *, stated: Mapping[str, Any] | None, source: str, sha256: str
 ) -> EncoderFacts:
-    """The facts of a backbone that was found in a file.
+    """Return the facts about a backbone that was found in a file.
 
     Args:
-        network: what was found.
-        stated: what the file states about itself, see `read_stated_architecture`.
-        source: as the user wrote it, for messages.
-        sha256: of the file.
+        network: backbone and its naming scheme, as found in the file.
+        stated: architecture that the file states in its record, see `read_stated_architecture`.
+        source: path or address as the user wrote it, for messages.
+        sha256: SHA-256 of the file.
 
     Raises:
         InputError: see `encoder_facts`.
@@ -112,7 +113,7 @@ def facts_of_network(
 
 
 def _shown_in_other_words(stated: Mapping[str, Any], shown: Mapping[str, Any]) -> set[str]:
-    """Names under which a record has another value of which the same tensors come.
+    """Return names whose value in the record differs from the inferred one but leads to the same tensors.
 
     A network that is built from its file is then described as it was when the file was written.
     """
@@ -130,7 +131,7 @@ def _shown_in_other_words(stated: Mapping[str, Any], shown: Mapping[str, Any]) -
 
 
 def _feed_forward_shapes(architecture: Mapping[str, Any]) -> dict[str, tuple[int, ...]] | None:
-    """Of the tensors of a block's feed-forward network; None where there is no such network."""
+    """Return the shapes of the tensors in a block's feed-forward network; None if there is no such network."""
     width, ratio = architecture["embed_dim"], architecture["ffn_ratio"]
     try:
         with torch.device("meta"):
@@ -141,10 +142,10 @@ def _feed_forward_shapes(architecture: Mapping[str, Any]) -> dict[str, tuple[int
 
 
 def _likely(shown: Mapping[str, Any], network: FoundNetwork) -> dict[str, Any]:
-    """What no tensor shows, as it most likely is.
+    """Return the most likely values of what no tensor shows.
 
-    Of a network with a decoder, the recipe of fine-tuning; else what known encoders of these shapes have in common;
-    else that of the published models.
+    For a network with a decoder these are the values of the fine-tuning recipe; else those that known encoders of these
+    shapes have in common; else those of the published models.
     """
     published = complete_architecture(None)
     likely = {name: published[name] for name in _UNTOLD}
@@ -157,14 +158,14 @@ def _likely(shown: Mapping[str, Any], network: FoundNetwork) -> dict[str, Any]:
 
 
 def _check_record(stated: Mapping[str, Any], shown: Mapping[str, Any], source: str) -> None:
-    """Refuse a record that is not of these tensors."""
+    """Refuse a record that does not belong to these tensors."""
     for name in sorted(shown.keys() & stated.keys()):
-        if name == "layerscale_init":  # its value at the start is in no tensor
+        if name == "layerscale_init":  # no tensor shows its initial value
             same = (stated[name] is None) == (shown[name] is None)
         else:
             same = stated[name] == shown[name] or name in (*_SHOWN_ROUGHLY, *_NOT_OF_THE_SHAPE)
         if not same:
             raise InputError(
-                f"{source}: its record says {name} {stated[name]!r}, its tensors {shown[name]!r}: the record is of "
-                "other weights; write the file again"
+                f"{source}: its record says {name} {stated[name]!r}, its tensors {shown[name]!r}: the record belongs "
+                f"to other weights; write the file again"
             )

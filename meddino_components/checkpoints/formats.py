@@ -1,7 +1,7 @@
 """Find a network in what a file holds, and give its tensors the names of the public DINOv3 checkpoints.
 
-The format is told from tensor names alone. Three naming schemes are known: that of DINOv3 (also used by MedDINOv3 and
-by this project), that of Hugging Face transformers, and that of timm. Each may lie under containers and prefixes:
+Tensor names alone decide the format. Three naming schemes are known: those of DINOv3 (also used by MedDINOv3 and by
+this project), Hugging Face transformers, and timm. Each may be nested in containers and prefixes:
 ``{"teacher": {"backbone.cls_token": ...}}``, ``{"network": {"teacher.backbone.cls_token": ...}}``, a bare state dict.
 """
 
@@ -19,29 +19,29 @@ from .wrappers import without_wrappers
 
 Tensors = dict[str, torch.Tensor]
 
-# Any of these at the root of a backbone gives its place away, even where one of them was renamed or lost.
+# Any one of these marks the root of a backbone, even if another was renamed or lost.
 _ROOT_TENSOR = re.compile(
     r"(?P<prefix>(?:.*?\.)??)"
     r"(?:(?:embeddings\.)?cls_token|patch_embed(?:_2D)?\.proj\.weight|embeddings\.patch_embeddings\.weight|blocks\.0\.norm1\.weight)"
 )
 _BACKBONE_NAMES = ("backbone.", "dino_encoder.")
-# Projection heads of self-distillation, projectors of distillation and the decoder of a segmenter are no backbone's.
+# Heads of self-distillation, projectors of distillation and a segmenter's decoder do not belong to the backbone.
 HEADS = ("dino_head.", "ibot_head.", "projectors.", "decoder.", "up_projection.")
-# Of several networks in a file the first of these is taken; a network under another name only where it is alone.
+# If a file holds several networks, the first of these is taken; one under another name only if it is the only one.
 _PREFERENCE = ("teacher", "network", "network_weights", "model", "state_dict", "student")
 
 
 @dataclass
 class FoundNetwork:
-    """A backbone found in a file, and what lies beside it in the same network.
+    """A backbone found in a file, and the other tensors of the same network.
 
     Attributes:
-        where: the path of the backbone in the file, for example ``teacher.backbone``; empty for a bare state dict.
+        where: path of the backbone within the file, for example ``teacher.backbone``; empty for a bare state dict.
         format: ``dinov3``, ``transformers`` or ``timm``.
         tensors: the backbone, with the names of the public DINOv3 checkpoints.
         siblings: tensors of the same network outside the backbone (heads, decoder), names as in the file.
-        notes: what the renaming did beyond names.
-        key_bias: False where the file has biases of queries and values alone.
+        notes: changes that the renaming made beyond names.
+        key_bias: whether the file has a bias for keys; False if only queries and values have one.
     """
 
     where: str
@@ -71,13 +71,13 @@ def find_network(payload: Any, *, source: str, adapter: Mapping[str, Any] | None
     """Return the backbone in a file's content, renamed.
 
     Args:
-        payload: the content.
-        source: the file, for messages.
-        adapter: what is known of LoRA adapters in it, see `read_adapter_config`.
+        payload: content of the file.
+        source: path of the file, for messages.
+        adapter: settings of the LoRA adapters in it, see `read_adapter_config`.
 
     Raises:
-        InputError: there is no backbone, several among which nothing decides, or one that is not whole: flat parameters
-            of FSDP, or LoRA adapters that cannot be merged.
+        InputError: the file holds no backbone, several equally likely ones, or an incomplete one: flat parameters of
+            FSDP, or LoRA adapters that cannot be merged.
     """
     candidates = sorted(_candidates(payload, source, adapter), key=lambda candidate: candidate.rank)
     if not candidates:
@@ -86,23 +86,23 @@ def find_network(payload: Any, *, source: str, adapter: Mapping[str, Any] | None
     rivals = [candidate.path for candidate in candidates if candidate.rank == best.rank]
     if len(rivals) > 1:
         raise InputError(
-            f"{source}: holds several backbones ({', '.join(rivals)}); save the one to use to its own file"
+            f"{source}: holds several backbones ({', '.join(rivals)}); save the one you want to its own file"
         )
     found = _rename(best.tensors)
     found.notes.extend(best.notes)
     if "storage_tokens" in found.tensors and not found.tensors["storage_tokens"].numel():
-        del found.tensors["storage_tokens"]  # how transformers says that there are none
+        del found.tensors["storage_tokens"]  # transformers writes an empty tensor if there are none
     found.where, found.siblings = best.path.rstrip("."), best.siblings
     if "student" in best.path.split("."):
-        found.notes.append("the file holds no teacher; the student was taken")
+        found.notes.append("the file holds no teacher: the student was loaded")
     others = [candidate.path.rstrip(".") for candidate in candidates[1:]]
     if others:
-        found.notes.append(f"left aside in the file: {', '.join(others)}")
+        found.notes.append(f"not loaded from the file: {', '.join(others)}")
     return found
 
 
 def segmenter_siblings(siblings: Mapping[str, torch.Tensor]) -> Tensors:
-    """Return the tensors beside a segmenter's backbone under this project's names.
+    """Return a segmenter's tensors outside its backbone, under this project's names.
 
     The official ``up_projection.decode.I.0`` (transposed convolution) and ``.1`` (norm) become
     ``decoder.stages.I.up`` and ``.norm``, the last convolution ``up_projection.decode.N`` becomes ``decoder.head``.
@@ -132,7 +132,7 @@ def _candidates(payload: Any, source: str, adapter: Mapping[str, Any] | None) ->
 
 
 def _scopes(payload: Any, path: str = "") -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    """Yield every mapping in the file that tensors lie directly in, with its path."""
+    """Yield every mapping in the file that directly contains tensors, with its path."""
     if not isinstance(payload, Mapping):
         return
     if any(isinstance(value, torch.Tensor) for value in payload.values()):
@@ -173,17 +173,18 @@ def _rename(tensors: Tensors) -> FoundNetwork:
 
 
 def _of_slices(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, list[str]]:
-    """Of networks with a ``patch_embed_2D`` for slices and a ``patch_embed_3D`` for volumes: those for slices."""
+    """Keep the tensors for slices if a network has a ``patch_embed_2D`` for slices and a ``patch_embed_3D`` for
+    volumes."""
     if not any(re.match(r"\w+_2D\.", key) for key in tensors):
         return dict(tensors), []
     volumes = sorted({key.partition(".")[0] for key in tensors if re.match(r"\w+_3D\.", key)})
     kept = {re.sub(r"^(\w+)_2D\.", r"\1.", key): value for key, value in tensors.items()}
     kept = {key: value for key, value in kept.items() if key.partition(".")[0] not in volumes}
-    return kept, [f"for volumes, left aside in the file: {', '.join(volumes)}"] if volumes else []
+    return kept, [f"not loaded, as they are for volumes: {', '.join(volumes)}"] if volumes else []
 
 
 def to_dinov3_names(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, bool]:
-    """A bare backbone of any known format with the names of DINOv3, and whether its keys have a bias."""
+    """Rename a bare backbone of any known format to DINOv3 names; also return whether its keys have a bias."""
     found = _rename(dict(tensors))
     return found.tensors, found.key_bias
 
@@ -193,7 +194,7 @@ def _has_key_bias(tensors: Mapping[str, torch.Tensor]) -> bool:
 
 
 def transformers_to_dinov3(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, list[str]]:
-    """Rename the tensors of transformers' ``DINOv3ViTModel``; in memory ``model.layer.N``, in files ``layer.N``.
+    """Rename the tensors of transformers' ``DINOv3ViTModel``: ``model.layer.N`` in memory, ``layer.N`` in files.
 
     Three projections become one, and the mask token [1, 1, D] becomes [1, D].
     """
@@ -218,7 +219,7 @@ def transformers_to_dinov3(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors
 
 
 def timm_to_dinov3(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, list[str]]:
-    """Rename the tensors of timm's DINOv3 models. timm has no mask token, and keeps q and v biases apart."""
+    """Rename the tensors of timm's DINOv3 models, which have no mask token and separate q and v biases."""
     rules = (
         (r"^reg_token$", "storage_tokens"),
         (r"\.gamma_([12])$", r".ls\1.gamma"),
@@ -242,7 +243,8 @@ def _substitute(key: str, rules: tuple[tuple[str, str], ...]) -> str:
 def _merge_projections(tensors: Tensors, kind: str) -> list[str]:
     """Join ``attn.q.*``, ``attn.k.*`` and ``attn.v.*`` of every block to ``attn.qkv.*``, in place.
 
-    An absent bias counts as zero. Where a weight is absent the others stay as they are, to be listed as unexpected.
+    A missing bias counts as zero. If a weight is missing, the others keep their names and are then listed as
+    unexpected.
     """
     absent = set()
     stems = {key[: -len(f"q.{kind}")] for key in tensors if re.search(rf"\.attn\.[qkv]\.{kind}$", key)}

@@ -1,4 +1,4 @@
-"""Addresses on the Hugging Face hub: ``hf://owner/name[@revision][/file]``."""
+"""Parse and write addresses on the Hugging Face Hub: ``hf://owner/name[@revision][/file]``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _ADDRESS = re.compile(r"hf://(?P<repository>[^/\s@]+/[^/\s@]+)(?:@(?P<revision>[
 
 @dataclass(frozen=True, kw_only=True)
 class HubAddress:
-    """A place on the hub.
+    """An address on the Hugging Face Hub.
 
     Attributes:
         repository: ``owner/name``.
-        revision: a commit, tag or branch; None is ``main``.
-        file: in the repository; None is its only file of weights.
+        revision: commit, tag or branch; None stands for ``main``.
+        file: path within the repository; None stands for its only file of weights.
     """
 
     repository: str
@@ -31,10 +31,10 @@ class HubAddress:
 
 
 def parse_hub_address(source: str) -> HubAddress | None:
-    """The parts of an address; None where ``source`` is a path or a name.
+    """Split an address into its parts; None if ``source`` is a path or a name.
 
     Raises:
-        InputError: it begins as an address and is none.
+        InputError: ``source`` begins like an address but is not valid.
     """
     if not source.startswith(HUB_PREFIX):
         return None

@@ -25,13 +25,14 @@ class BackboneWeights:
     """The backbone in a weight file.
 
     Attributes:
-        source: as given by the caller.
-        format: how the file names tensors: ``dinov3``, ``transformers`` or ``timm``; with the place in the file.
-        sha256: of the file.
-        tensors: under the names of the public DINOv3 checkpoints. A tensor of the same network that belongs neither to
-            the backbone nor to a known head keeps the name it has in the file.
-        notes: what the renaming did beyond names, and what was left aside.
-        facts: the network that they are of; None where tensors are missing that every backbone has.
+        source: path or address as the caller gave it.
+        format: how the file names tensors: ``dinov3``, ``transformers`` or ``timm``, and where in the file it was
+            found.
+        sha256: SHA-256 of the file.
+        tensors: tensors by their names in the public DINOv3 checkpoints. A tensor of the same network that belongs
+            neither to the backbone nor to a known head keeps its name from the file.
+        notes: changes that the renaming made beyond names, and what was not loaded.
+        facts: network that the weights belong to; None if tensors are missing that every backbone has.
     """
 
     source: str
@@ -44,14 +45,14 @@ class BackboneWeights:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What was loaded; ``str(report)`` is fit for a log.
+    """What was loaded; ``str(report)`` is readable text for a log.
 
     Attributes:
-        source: as given by the caller.
-        format: how the file names tensors, and where in the file the network lies.
-        sha256: of the file.
-        n_tensors: tensors copied from the file.
-        notes: every difference that was taken care of.
+        source: path or address as the caller gave it.
+        format: how the file names tensors, and where in the file the network was found.
+        sha256: SHA-256 of the file.
+        n_tensors: number of tensors copied from the file.
+        notes: every difference that was settled.
     """
 
     source: str
@@ -69,17 +70,17 @@ def read_backbone_weights(source: str | os.PathLike[str], *, sha256: str | None 
     """Read a backbone from a weight file of any known format.
 
     Args:
-        source: a path or ``hf://owner/name[@revision][/file]`` or a known encoder, see `resolve`.
-        sha256: what the file's SHA-256 must be; ``<path>.sha256`` beside the file is checked in any case.
+        source: path, ``hf://owner/name[@revision][/file]`` or name of a known encoder, see `resolve`.
+        sha256: SHA-256 that the file must have; a file ``<path>.sha256`` next to it is always checked.
 
     Raises:
-        InputError: there is no such file, it is damaged, could run code, has another SHA-256, or holds no backbone.
+        InputError: the file does not exist, is damaged, could run code, has another SHA-256, or holds no backbone.
     """
     found, digest, facts = _read(source, sha256)
     notes = list(found.notes)
     heads = sorted({key.split(".")[0] for key in found.siblings if key.startswith(HEADS)})
     if heads:
-        notes.append(f"left aside in the file: {', '.join(heads)}")
+        notes.append(f"not loaded from the file: {', '.join(heads)}")
     strangers = {key: tensor for key, tensor in found.siblings.items() if not key.startswith(HEADS)}
     return BackboneWeights(
         os.fspath(source), _format(found), digest, {**found.tensors, **strangers}, tuple(notes), facts
@@ -97,16 +98,16 @@ def load_backbone_weights(
     """Load weights of any known format into a backbone.
 
     Rotary periods are recomputed from the backbone's own arguments, the mask of the key bias is rebuilt, and a patch
-    embedding for another number of channels is adapted (`adapt_patch_embedding`); each is said in the report. The
-    backbone is left as it was if anything does not fit.
+    embedding for another number of channels is adapted (`adapt_patch_embedding`); the report lists each change. If
+    anything does not fit, the backbone stays unchanged.
 
     Args:
-        backbone: takes the weights, in its own precision.
-        source: see `resolve`.
-        strict: refuse missing and unexpected tensors. If False they are only listed in the report; wrong shapes,
-            other rotary periods, NaN and infinity are refused all the same.
-        sha256: what the file's SHA-256 must be.
-        resample_patches: take weights of another patch size, see `resample_patch_embedding`.
+        backbone: network that loads the weights, in its own precision.
+        source: path, address or name of the weights, see `resolve`.
+        strict: whether to refuse missing and unexpected tensors. If False, the report only lists them; wrong shapes,
+            other rotary periods, NaN and infinity are still refused.
+        sha256: SHA-256 that the file must have.
+        resample_patches: whether to accept weights of another patch size, see `resample_patch_embedding`.
 
     Raises:
         InputError: see `read_backbone_weights`; or the tensors do not fit: the message lists what is missing,
@@ -131,7 +132,7 @@ def load_segmenter_weights(
 ) -> LoadReport:
     """Load a whole segmentation network, backbone and decoder.
 
-    Takes this project's own names (``backbone.*``, ``decoder.*``) and the official ones (``dino_encoder.*``,
+    Accepts this project's own names (``backbone.*``, ``decoder.*``) and the official ones (``dino_encoder.*``,
     ``up_projection.*``), bare or in a checkpoint of MONAI, ignite or nnU-Net.
 
     Raises:
@@ -157,19 +158,19 @@ def _read(source: str | os.PathLike[str], sha256: str | None) -> tuple[FoundNetw
     stated = read_stated_architecture(path)
     taken = pinned_address(text, path)
     if taken is not None and taken != (known.source if known else text):
-        found.notes.append(f"taken from {taken}: name this address to get the same file again")
+        found.notes.append(f"downloaded from {taken}: give this address to get the same file again")
     try:
         return found, digest, facts_of_network(found, stated=stated, source=text, sha256=digest)
     except InputError:
-        return found, digest, None  # what does not fit is listed when the tensors are compared with a network
+        return found, digest, None  # comparing the tensors with a network lists what does not fit
 
 
 def _told_of_the_network(facts: EncoderFacts | None, backbone: DinoVisionTransformer) -> list[str]:
-    """What the features depend on and no tensor shows: assumed, or otherwise in this run."""
+    """List properties that features depend on but no tensor shows, if assumed or different in this run."""
     if facts is None:
         return []
     notes = [
-        f"assumed, since neither the file nor the registry says it: {name} {facts.architecture[name]}"
+        f"assumed, as neither the file nor the registry states it: {name} {facts.architecture[name]}"
         for name in facts.assumed
     ]
     for name in ("norm_layer", "pos_embed_rope_dtype", "pos_embed_rope_normalize_coords"):
@@ -183,15 +184,16 @@ def _format(found: FoundNetwork) -> str:
 
 
 def load_tensors(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], source: str | os.PathLike[str]) -> None:
-    """Load tensors under the module's own names, all of them.
+    """Load tensors by the module's own names; all must be present.
 
     Args:
-        module: gets the tensors.
-        tensors: by the names of its state dict.
-        source: the file they come from, for the message.
+        module: module that loads the tensors.
+        tensors: tensors by their names in its state dict.
+        source: file that they come from, for the message.
 
     Raises:
-        InputError: lists what is missing, unexpected, of the wrong shape or not finite; the module is unchanged.
+        InputError: the message lists what is missing, unexpected, of the wrong shape or not finite; the module stays as
+            it was.
     """
     _settle(compare(tensors, module.state_dict()), os.fspath(source), strict=True)
     module.load_state_dict(dict(tensors))
@@ -222,7 +224,7 @@ def _segmenter_hints(
 
 
 def _decoder_sizes(tensors: Mapping[str, torch.Tensor]) -> dict[str, int | None]:
-    """Number of classes and of the blocks that are decoded; None where the tensors do not tell."""
+    """Return the numbers of classes and of decoded blocks; None where the tensors do not show it."""
     head, first = tensors.get("decoder.head.weight"), tensors.get("decoder.stages.0.up.weight")
     cls_token = tensors.get("backbone.cls_token")
     levels = None if first is None or cls_token is None else first.shape[0] // cls_token.shape[-1]

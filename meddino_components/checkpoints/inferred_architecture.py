@@ -1,4 +1,4 @@
-"""The arguments of a backbone from the names and shapes of its tensors."""
+"""Infer the arguments of a backbone from the names and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ from .formats import to_dinov3_names
 
 _PATCH = "patch_embed.proj.weight"
 _PERIODS = "rope_embed.periods"
-# of nearly all vision transformers; the presets name the others
+# head width of nearly all vision transformers; the presets list the others
 _HEAD_DIM = 64
-# the base of all published models; a file may hold the periods in bf16, which keeps 8 bits
+# base of all published models; a file may hold the periods in bf16, which keeps 8 bits
 _COMMON_BASE, _BASE_RTOL = 100.0, 0.03
 
 
 def infer_architecture(tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """Read what the tensors of a backbone say about the network they are of.
+    """Infer the network that the tensors of a backbone belong to.
 
     Args:
-        tensors: a bare backbone with the names of DINOv3, transformers or timm; tensors without data (``meta``) will
-            do, but then the rotary periods say the width of a head alone.
+        tensors: tensors of a bare backbone, named as in DINOv3, transformers or timm. Tensors without data (``meta``)
+            are enough, but their rotary periods then show only the width of a head.
 
     Returns:
-        arguments of `DinoVisionTransformer`. Left out are those that no tensor shows: the eps of the norms (two
-        LayerNorms have the same tensors), how coordinates are normalised, and, where the file holds no rotary
-        periods, base and precision of the rotation.
+        Arguments of `DinoVisionTransformer`, except those that no tensor shows: the eps of the norms (all LayerNorms
+            have
+        the same tensors), how coordinates are normalised, and, if the file holds no rotary periods, base and precision
+        of the rotation.
 
     Raises:
-        InputError: a tensor is missing that every backbone has, or a shape that no backbone of this kind has.
+        InputError: a tensor that every backbone has is missing, or has a shape that no backbone of this kind has.
     """
     renamed, key_bias = to_dinov3_names(tensors)
     return infer_from_dinov3_names(renamed, key_bias=key_bias)
 
 
 def infer_from_dinov3_names(tensors: Mapping[str, torch.Tensor], *, key_bias: bool = True) -> dict[str, Any]:
-    """`infer_architecture` of tensors that have the names of DINOv3.
+    """Infer as `infer_architecture` does, from tensors that already have DINOv3 names.
 
     Args:
-        tensors: of a bare backbone.
-        key_bias: False where the file had biases of queries and values alone, as transformers and timm write them.
+        tensors: tensors of a bare backbone.
+        key_bias: whether the file has a bias for keys; False for files of transformers and timm, which have none.
     """
     patch, cls_token = _needed(tensors, _PATCH, 4), _needed(tensors, "cls_token", 3)
     width = cls_token.shape[-1]
@@ -76,7 +77,7 @@ def infer_from_dinov3_names(tensors: Mapping[str, torch.Tensor], *, key_bias: bo
     if periods is None:
         return found | {"num_heads": _usual_heads(found)}
     if periods.numel() == 0 or width % (4 * periods.numel()):
-        raise InputError(f"{_PERIODS} has {periods.numel()} values, which no head of a network {width} wide has")
+        raise InputError(f"{_PERIODS} has {periods.numel()} values, which fits no head of a network {width} wide")
     return found | {"num_heads": width // (4 * periods.numel())} | _rotation(periods, cls_token)
 
 
@@ -93,11 +94,11 @@ def _any(tensors: Mapping[str, torch.Tensor], pattern: str) -> bool:
 
 
 def _feed_forward(tensors: Mapping[str, torch.Tensor], width: int) -> dict[str, Any]:
-    """``ffn_layer`` and the ``ffn_ratio`` that gives the hidden width found; alignment leaves no trace of its own."""
+    """Return ``ffn_layer`` and the ``ffn_ratio`` that gives the hidden width found; alignment leaves no trace."""
     gated = "blocks.0.mlp.w1.weight" in tensors
     hidden = _needed(tensors, f"blocks.0.mlp.{'w1' if gated else 'fc1'}.weight", 2).shape[0]
     if gated and hidden % 8:
-        raise InputError(f"blocks.0.mlp.w1.weight is {hidden} wide: expected a multiple of 8, as SwiGLU's are here")
+        raise InputError(f"blocks.0.mlp.w1.weight is {hidden} wide: expected a multiple of 8, as in every SwiGLU")
     # SwiGLU has two thirds of the width that the ratio gives
     exact = (math.ceil(hidden * 3 / 2) if gated else hidden) / width
     # a ratio such as 3.7777 may lose its last unit as a float
@@ -106,20 +107,20 @@ def _feed_forward(tensors: Mapping[str, torch.Tensor], width: int) -> dict[str, 
 
 
 def _usual_heads(found: Mapping[str, Any]) -> int:
-    """Heads of the preset of this size, or heads of 64 channels."""
+    """Return the number of heads in the preset of this size, else the number of heads 64 channels wide."""
     for preset in PRESETS.values():
         if all(preset[name] == found[name] for name in ("embed_dim", "depth")):
             return int(preset["num_heads"])
     if found["embed_dim"] % _HEAD_DIM:
         raise InputError(
-            f"the weights are {found['embed_dim']} wide and hold no rotary periods, so that the number of heads cannot "
-            "be told: give a file with rope_embed.periods, or one that this project wrote"
+            f"the weights are {found['embed_dim']} wide and hold no rotary periods, so the number of heads is "
+            f"unknown: give a file with rope_embed.periods, or one that this project wrote"
         )
     return int(found["embed_dim"]) // _HEAD_DIM
 
 
 def _rotation(periods: torch.Tensor, cls_token: torch.Tensor) -> dict[str, Any]:
-    """Base or range of the periods, and the precision they were computed in."""
+    """Return base or range of the periods, and the precision they were computed in."""
     if periods.is_meta or periods.numel() < 2 or not bool(torch.isfinite(periods).all()):
         return {}
     values, n = periods.double(), periods.numel()
@@ -133,7 +134,7 @@ def _rotation(periods: torch.Tensor, cls_token: torch.Tensor) -> dict[str, Any]:
         base = last ** (n / (n - 1))
         common = math.isclose(base, _COMMON_BASE, rel_tol=_BASE_RTOL)
         found |= {"pos_embed_rope_base": _COMMON_BASE if common else float(f"{base:.4g}")}
-    # a file that is in bf16 as a whole says nothing about the rotation
+    # if the whole file is in bf16, it says nothing about the rotation
     if cls_token.dtype not in (torch.bfloat16, torch.float16):
         rounded = periods.dtype == torch.bfloat16 or torch.equal(periods.bfloat16().to(periods.dtype), periods)
         found["pos_embed_rope_dtype"] = "bf16" if rounded else "fp32"

@@ -1,10 +1,10 @@
-r"""LoRA adapters in a weight file: merged where the file says all that it takes, otherwise refused.
+r"""Merge LoRA adapters in a weight file, or refuse them if the file does not state all that merging needs.
 
-With A [r, in] and B [out, r] beside a layer's weight W the trained layer is
+With A [r, in] and B [out, r] next to a layer's weight W, the trained layer is
 
 .. math:: W + \frac{\alpha}{r} B A
 
-and :math:`\alpha / \sqrt{r}` with rank-stabilised LoRA. Alpha is in no tensor: peft writes it to
+and :math:`\alpha / \sqrt{r}` with rank-stabilised LoRA. No tensor holds alpha; peft writes it to
 ``adapter_config.json``.
 
 Reference: Hu et al., LoRA, arXiv 2106.09685; Kalajdzievski, arXiv 2312.03732.
@@ -28,12 +28,12 @@ CONFIG_NAME = "adapter_config.json"
 _PART = re.compile(r"(?P<layer>.+)\.lora_(?P<part>[AB])(?:\.(?P<adapter>\w+))??(?:\.weight)?")
 _OF_PEFT = ("base_model.model.", "base_model.")
 _HOW_TO_MERGE = "merge it into the network (peft: model.merge_and_unload()), save its state_dict, and give that file"
-# settings of peft under which a merged weight is another one than above
+# settings of peft that change the formula above
 _OTHERWISE = ("use_dora", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "lora_bias")
 
 
 def read_adapter_config(path: Path) -> Mapping[str, Any] | None:
-    """What peft wrote beside a file of weights; None where there is nothing that can be read."""
+    """Read the configuration that peft wrote next to a file of weights; None if it is missing or unreadable."""
     try:
         content = json.loads(path.with_name(CONFIG_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -44,15 +44,15 @@ def read_adapter_config(path: Path) -> Mapping[str, Any] | None:
 def merge_adapters(
     tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any] | None, *, source: str
 ) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """Tensors without adapters, each merged into its layer, and what was done.
+    """Merge adapters into their layers; return the tensors without adapters, and what was done.
 
     Args:
-        tensors: of one network; without adapters they are returned as they are.
-        config: with ``lora_alpha`` and ``r``, as in peft's ``adapter_config.json``.
-        source: the file, for messages.
+        tensors: tensors of one network; returned unchanged if there are no adapters.
+        config: settings with ``lora_alpha`` and ``r``, as in peft's ``adapter_config.json``.
+        source: path of the file, for messages.
 
     Raises:
-        InputError: it cannot be told what the trained layers are; the message says how to merge them.
+        InputError: the trained layers cannot be computed from the file; the message says how to merge them.
     """
     if not any("lora_" in name for name in tensors):
         return dict(tensors), []
@@ -64,14 +64,14 @@ def merge_adapters(
             parts.setdefault(_plain(match["layer"]), {})[match["part"]] = tensor
             adapters.add(match["adapter"])
         elif "lora_" in name:
-            raise InputError(f"{source}: holds {name}, a kind of adapter that is not read: {_HOW_TO_MERGE}")
+            raise InputError(f"{source}: holds {name}, an unsupported kind of adapter: {_HOW_TO_MERGE}")
         elif ".original_module." not in name:
             rest[_plain(name)] = tensor
     if len(adapters) > 1:
-        raise InputError(f"{source}: holds several LoRA adapters: {_HOW_TO_MERGE} with the one to use")
+        raise InputError(f"{source}: holds several LoRA adapters: choose one and {_HOW_TO_MERGE}")
     if not any(f"{layer}.weight" in rest for layer in parts):
         raise InputError(
-            f"{source}: holds a LoRA adapter of {len(parts)} layers without the network that it was trained on: "
+            f"{source}: holds a LoRA adapter of {len(parts)} layers without the network it was trained on: "
             f"load both, {_HOW_TO_MERGE}"
         )
     scale = _scale(config, parts, source)
@@ -92,12 +92,12 @@ def _scale(config: Mapping[str, Any] | None, parts: Mapping[str, Mapping[str, to
     alpha, rank = stated.get("lora_alpha"), stated.get("r")
     if not isinstance(alpha, (int, float)) or not isinstance(rank, int) or not alpha > 0 or ranks != {rank}:
         raise InputError(
-            f"{source}: holds LoRA adapters of {len(parts)} layers (rank {', '.join(map(str, sorted(ranks)))}), and no "
-            f"{CONFIG_NAME} beside it says lora_alpha and that rank: put it there, or {_HOW_TO_MERGE}"
+            f"{source}: holds LoRA adapters of {len(parts)} layers (rank {', '.join(map(str, sorted(ranks)))}), but "
+            f"no {CONFIG_NAME} next to it gives lora_alpha and that rank: add that file, or {_HOW_TO_MERGE}"
         )
     if other := [name for name in _OTHERWISE if stated.get(name)]:
         raise InputError(
-            f"{source}: its {CONFIG_NAME} sets {', '.join(other)}, which is not merged here: {_HOW_TO_MERGE}"
+            f"{source}: its {CONFIG_NAME} sets {', '.join(other)}, which cannot be merged here: {_HOW_TO_MERGE}"
         )
     return alpha / (math.sqrt(rank) if stated.get("use_rslora") else rank)
 
@@ -108,4 +108,4 @@ def _merged(weight: torch.Tensor | None, pair: Mapping[str, torch.Tensor], scale
         fits = (up.shape[0], down.shape[1]) == tuple(weight.shape) and up.shape[1] == down.shape[0]
         if fits:
             return (weight.double() + scale * up.double() @ down.double()).to(weight.dtype)
-    raise InputError(f"{where}: its LoRA matrices are not those of its weight, or one is missing: {_HOW_TO_MERGE}")
+    raise InputError(f"{where}: its LoRA matrices do not match its weight, or one is missing: {_HOW_TO_MERGE}")

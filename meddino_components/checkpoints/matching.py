@@ -1,4 +1,4 @@
-"""Compare the tensors of a file with those a network wants, and say what to do about differences."""
+"""Compare the tensors of a file with those that a network needs, and say what to do about differences."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ import torch
 from meddino_components.networks import PRESETS
 
 _SHOWN = 5
-# tensors that some networks of this kind have, and what they are called in words
+# tensors that only some networks of this kind have, and their names in words
 _OPTIONAL_TENSORS = (
     (r"attn\.qkv\.bias$", "biases of queries, keys and values"),
     (r"attn\.proj\.bias$", "biases of the attention's output"),
@@ -23,15 +23,15 @@ _OPTIONAL_TENSORS = (
 
 @dataclass
 class Differences:
-    """What keeps tensors from fitting a network.
+    """The differences that keep tensors from fitting a network.
 
     Attributes:
-        missing: names the network wants and the file lacks.
+        missing: names that the network needs and the file lacks.
         unexpected: names in the file that the network has no place for.
-        wrong_shape: a line for each tensor of another shape.
+        wrong_shape: one line for each tensor of another shape.
         non_finite: names of tensors that hold NaN or infinity.
-        other: what does not fit for another reason.
-        hints: what would mend it.
+        other: other reasons why the tensors do not fit, in words.
+        hints: what the user can do about it.
     """
 
     missing: list[str]
@@ -42,7 +42,7 @@ class Differences:
     hints: list[str] = field(default_factory=list)
 
     def lines(self, *, strict: bool) -> list[str]:
-        """Describe what is fatal: everything if ``strict``, else all but missing and unexpected names."""
+        """Describe fatal differences: all if ``strict``, else all but missing and unexpected names."""
         shown = [
             _abridged("of the wrong shape", self.wrong_shape),
             _abridged("with NaN or infinite values", self.non_finite),
@@ -59,7 +59,7 @@ class Differences:
 
 
 def compare(tensors: Mapping[str, torch.Tensor], target: Mapping[str, torch.Tensor]) -> Differences:
-    """Compare a file's tensors with the state dict of the network that is to take them."""
+    """Compare a file's tensors with the state dict of the network that will load them."""
     both = [key for key in target if key in tensors]
     return Differences(
         missing=[key for key in target if key not in tensors],
@@ -76,21 +76,23 @@ def compare(tensors: Mapping[str, torch.Tensor], target: Mapping[str, torch.Tens
 def backbone_hints(
     differences: Differences, tensors: Mapping[str, torch.Tensor], target: Mapping[str, torch.Tensor]
 ) -> list[str]:
-    """Say how the file's network differs from the one that was built, and how to get the file's."""
+    """Say how the file's network differs from the one that was built, and how to build the file's."""
     found, wanted = _describe(tensors), _describe(target)
     if found and wanted and found != wanted:
-        return [f"the file is {found}, the network is {wanted}: build the network that the file was made for"]
+        return [f"the file is {found}, the network is {wanted}: build the network from the weights (backbone_of)"]
     hints = []
     for pattern, what in _OPTIONAL_TENSORS:
         if any(re.search(pattern, key) for key in differences.missing):
-            hints.append(f"the file is of a network without {what}: build the network from the weights (backbone_of)")
+            hints.append(
+                f"the file belongs to a network without {what}: build the network from the weights (backbone_of)"
+            )
         elif any(re.search(pattern, key) for key in differences.unexpected):
-            hints.append(f"the file is of a network with {what}: build the network from the weights (backbone_of)")
+            hints.append(f"the file belongs to a network with {what}: build the network from the weights (backbone_of)")
     return hints
 
 
 def _describe(tensors: Mapping[str, torch.Tensor]) -> str:
-    """``vit_large (1024 wide, 24 blocks, mlp)``; empty where the tensors do not tell."""
+    """``vit_large (1024 wide, 24 blocks, mlp)``; empty if the tensors do not show it."""
     width = next((tensors[key].shape[-1] for key in ("cls_token", "norm.weight") if key in tensors), None)
     blocks = {int(match[1]) for key in tensors if (match := re.match(r"blocks\.(\d+)\.", key))}
     if width is None or not blocks:

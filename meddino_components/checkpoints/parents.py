@@ -1,4 +1,4 @@
-"""What weights were made from, as their record says it."""
+"""Describe the files that weights were made from, for their record."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .source import pinned_address, resolve
 
 @dataclass(frozen=True)
 class Parent:
-    """A file that training or conversion began with.
+    """A file that training or conversion started from.
 
     Attributes:
         facts: ``source``, ``sha256``, ``role`` and ``record_id``, as `WeightsRecord.parents` holds them.
-        licences: of the file, which go over to what is made of it.
+        licences: licences of the file, which weights made from it inherit.
     """
 
     facts: Mapping[str, Any]
@@ -26,17 +26,17 @@ class Parent:
 
 
 def parent_of(source: str, sha256: str, role: str) -> Parent:
-    """Describe a file that was loaded.
+    """Describe a loaded file as a parent.
 
     Args:
-        source: as the user wrote it: a path, ``hf://owner/name[/file]`` or the name of a known encoder.
-        sha256: of the file.
-        role: what it gave, such as ``encoder``.
+        source: the file as the user named it: a path, ``hf://owner/name[/file]`` or the name of a known encoder.
+        sha256: SHA-256 of the file.
+        role: part of the network that it provided, such as ``encoder``.
     """
     path = resolve(source)
     record, known = read_record(path), find_known(source)
     facts = {
-        # folders are of one machine
+        # only the name: folders differ between machines
         "source": pinned_address(source, path) or (source if known else Path(source).name),
         "sha256": sha256,
         "role": role,

@@ -1,8 +1,8 @@
-"""What a weight file says about itself: one record of plain data, the same in every format.
+"""The record in a weight file: plain data that describes the weights, the same in every file format.
 
-The record holds what is needed to use the network (architecture, plan, labels, channels) and where it comes from (data
-set and split, parents, licences, software, metrics). What belongs to a run (DropPath, augmentation, precision) is left
-out. It is data from outside: its types and ranges are checked, and nothing of it is evaluated.
+The record holds what you need to use the network (architecture, plan, labels, channels) and where it comes from (data
+set and split, parents, licences, software, metrics). It leaves out what belongs to a run (DropPath, augmentation,
+precision). As it may come from an untrusted file, its types and ranges are checked, and nothing in it is evaluated.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ class WeightsRecord:
     """The record of a weight file.
 
     Attributes:
-        architecture: ``_target_`` and arguments of the network, see `describe_network`; None: not stated.
+        architecture: ``_target_`` and arguments of the network, see `describe_network`; None if not stated.
         plan: ``pixdim`` (mm), ``roi_size`` (px), ``context_slices``, ``fingerprint``, ``intensity_version``,
             ``background``, ``resampling``, ``check_modality``, ``axcodes``.
-        labels: name by number, of what the network writes, the background included where there is one.
-        regions: ``convention``, ``names``, ``members`` and ``written`` of regions within each other; None: classes.
-        codes: codes for DICOM SEG by the label's name, as `inference.segment_codes.codes_of` takes them.
-        channels: names of the input's channels, in their order.
-        modality: of all cases of training, ``ct`` or ``mr``; None: of several, or not stated.
-        data: ``name`` and ``layout`` of the data set, ``fold``, ``n_folds``, and of ``training`` and ``validation`` the
-            ``n_cases``, the ``sha256`` of the sorted ids and ``cases``, a hash of each id.
-        seeds: by name.
+        labels: names by number of the labels that the network writes, including the background if there is one.
+        regions: ``convention``, ``names``, ``members`` and ``written`` for nested regions; None for classes.
+        codes: DICOM SEG codes by the label's name, as `inference.segment_codes.codes_of` takes them.
+        channels: names of the input channels, in order.
+        modality: ``ct`` or ``mr`` if all training cases have it; None if they differ or it is not stated.
+        data: ``name`` and ``layout`` of the data set, ``fold``, ``n_folds``; for ``training`` and ``validation`` each
+            ``n_cases``, ``sha256`` of the sorted ids, and ``cases``, a hash of each id.
+        seeds: random seeds by name.
         software: versions by name.
-        parents: of each file that training began with the ``source``, ``sha256``, ``role`` and ``record_id``.
-        licences: of the data and the parents.
-        metrics: values by name, with ``epoch``.
-        bundle: name of the bundle that knows how to run the network.
-        stage: of pretraining: what has to fit from one stage to the next.
-        export: of an exported network: its format, input and output, and the SHA-256 of the weights it was made from.
+        parents: ``source``, ``sha256``, ``role`` and ``record_id`` of each file that training started from.
+        licences: licences of the data and the parents.
+        metrics: values of metrics by name, with ``epoch``.
+        bundle: name of the bundle that can run the network.
+        stage: settings of a pretraining stage that the next stage must match.
+        export: format, input and output of an exported network, and the SHA-256 of the weights it was made from.
     """
 
     architecture: Plain | None = None
@@ -73,11 +73,11 @@ class WeightsRecord:
 
     @property
     def id(self) -> str:
-        """SHA-256 of what the record says, so that results can name it."""
+        """SHA-256 of the record, by which results refer to it."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The record as JSON, the same text for the same content."""
+        """Return the record as JSON; equal content gives equal text."""
         content = {item.name: getattr(self, item.name) for item in fields(self)}
         content["labels"] = {str(label): name for label, name in sorted(self.labels.items())}
         document = {"format_version": FORMAT_VERSION, **content}
@@ -88,17 +88,19 @@ class WeightsRecord:
         """Read and check a record.
 
         Args:
-            text: what `to_json` made.
-            source: the file, for the message.
+            text: JSON written by `to_json`.
+            source: path of the file, for the message.
 
         Raises:
-            InputError: no JSON, another format version, or a field of another kind or range than expected.
+            InputError: the text is not JSON, has another format version, or has a field of the wrong type or range.
         """
-        way_out = "take the file as it was written, or delete the record's entry to use it as weights of others"
+        way_out = (
+            "use the original file, or delete the record's entry to load the file like any weights without a record"
+        )
         try:
             content = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{source}: its record is no JSON ({error}); {way_out}") from error
+            raise InputError(f"{source}: its record is not JSON ({error}); {way_out}") from error
         version = content.pop("format_version", None) if isinstance(content, dict) else None
         if type(version) is not int:
             raise InputError(f"{source}: its record has no format version; {way_out}")
@@ -108,25 +110,27 @@ class WeightsRecord:
                 "meddino that wrote the file, or a newer one"
             )
         if unknown := sorted(set(content) - {item.name for item in fields(cls)}):
-            raise InputError(f"{source}: its record holds {unknown[0]!r:.60}, which no record has; {way_out}")
+            raise InputError(
+                f"{source}: its record holds {unknown[0]!r:.60}, which is not a field of a record; {way_out}"
+            )
         try:
             labels = {int(label): name for label, name in dict(content.get("labels", {})).items()}
-            # in the order of their numbers: as text, 10 comes before 2
+            # sorted as numbers: as text, 10 comes before 2
             content["labels"] = dict(sorted(labels.items()))
             for name in ("channels", "parents", "licences"):
                 content[name] = tuple(content.get(name, ()))
             return cls(**content)
         except (TypeError, ValueError) as error:
-            raise InputError(f"{source}: its record is wrong: {error}; {way_out}") from error
+            raise InputError(f"{source}: its record is not valid: {error}; {way_out}") from error
 
 
 def hash_of_case(case_id: str) -> str:
-    """By which a record knows a case again without naming it."""
+    """Return the hash by which a record identifies a case without naming it."""
     return hashlib.sha256(case_id.encode()).hexdigest()[:16]
 
 
 def _problems(record: WeightsRecord) -> list[str]:
-    """What is wrong with a record, a line each."""
+    """List the problems of a record, one line each."""
     found = []
     for item in fields(record):
         value = getattr(record, item.name)
@@ -145,7 +149,8 @@ def _problems(record: WeightsRecord) -> list[str]:
 
 
 def _is_plain(value: Any, depth: int = 0) -> bool:
-    """Whether a value is JSON: numbers, texts, lists and mappings of them, no deeper than any record needs."""
+    """Return whether a value is JSON: numbers, strings, lists and mappings of these, nested no deeper than a record
+    needs."""
     if value is None or isinstance(value, (bool, int, str)):
         return True
     if isinstance(value, float):
@@ -210,7 +215,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "architecture": (_is_network, "a mapping with _target_"),
     "plan": (_is_mapping, "a mapping"),
     "labels": (_is_labels, f"names by number, 0 to {_HIGHEST_LABEL}"),
-    "regions": (_is_regions, "convention, names, members and written, as many of each"),
+    "regions": (_is_regions, "convention, and equally many names, members and written"),
     "codes": (_is_mapping, "a mapping"),
     "channels": (_is_texts, "names"),
     "modality": (lambda value: value in _MODALITIES, "'ct', 'mr' or null"),
@@ -218,7 +223,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seeds": (_is_mapping, "a mapping"),
     "software": (_is_mapping, "a mapping"),
     "parents": (lambda value: isinstance(value, tuple) and all(map(_is_mapping, value)), "mappings"),
-    "licences": (_is_texts, "texts"),
+    "licences": (_is_texts, "strings"),
     "metrics": (_is_mapping, "a mapping"),
     "bundle": (lambda value: isinstance(value, str) and value.isidentifier(), "a bundle's name"),
     "stage": (_is_mapping, "a mapping"),

@@ -1,4 +1,4 @@
-"""Encoders that others published, by short name: ``registry.yaml`` says what is known of each."""
+"""Look up published encoders by short name; ``registry.yaml`` states what is known about each."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _FILE = Path(__file__).with_name("registry.yaml")
 
 @dataclass(frozen=True, kw_only=True)
 class KnownEncoder:
-    """What is known of a published encoder; None where nobody could verify it.
+    """The known facts about a published encoder; None for facts that nobody could verify.
 
     Attributes:
-        name: short, as in ``--weights meddinov3-b``.
+        name: short name, as in ``--weights meddinov3-b``.
         repository: ``owner/name`` on the Hugging Face hub.
-        file: in the repository.
-        revision: the commit that ``sha256`` belongs to.
-        sha256: of the file.
+        file: path of the weight file within the repository.
+        revision: commit that ``sha256`` belongs to.
+        sha256: SHA-256 of the file.
         original_sha256: first digits of the SHA-256 of the authors' own file.
         architecture: every argument of `DinoVisionTransformer` that describes the encoder.
         intensity: ``picture`` or ``scan``, see `FrozenEncoder`.
-        mean, std: of the three channels of a picture from 0 to 1.
-        input_px: side of the images that it was published for.
-        modality: what it saw in training.
-        licence: of the weights.
-        paper: where it is described.
-        not_read: why the importer refuses the file.
-        note: what could not be verified.
+        mean, std: mean and standard deviation of the three channels of a picture with values from 0 to 1.
+        input_px: side in pixels of the images that it was published for.
+        modality: kind of images that it was trained on.
+        licence: licence of the weights.
+        paper: paper that describes it.
+        not_read: reason why the importer refuses the file.
+        note: facts that could not be verified, in words.
     """
 
     name: str
@@ -66,7 +66,7 @@ class KnownEncoder:
 
 @lru_cache(maxsize=1)
 def known_encoders() -> Mapping[str, KnownEncoder]:
-    """All of the registry, in its order."""
+    """Return all encoders of the registry, in its order."""
     content = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return MappingProxyType(
         {name: _entry(name, {**content["defaults"], **entry}) for name, entry in content["encoders"].items()}
@@ -74,10 +74,10 @@ def known_encoders() -> Mapping[str, KnownEncoder]:
 
 
 def find_known(source: str) -> KnownEncoder | None:
-    """The registry's entry for a short name, or for a place on the hub at the revision that the entry is about."""
+    """Return the registry's entry for a short name, or for an address on the hub at the entry's revision."""
     address = parse_hub_address(source)
     if address is None:
-        # a file or folder of the user's comes first
+        # a file or folder of the user takes precedence
         return None if Path(source).expanduser().exists() else known_encoders().get(source)
     for entry in known_encoders().values():
         same = (address.file in (None, entry.file), address.revision in (None, entry.revision))
@@ -87,7 +87,7 @@ def find_known(source: str) -> KnownEncoder | None:
 
 
 def find_by_sha256(digest: str) -> KnownEncoder | None:
-    """The encoder that a file holds, by its SHA-256."""
+    """Return the encoder that a file with this SHA-256 holds; None if unknown."""
     for entry in known_encoders().values():
         if digest == entry.sha256 or (entry.original_sha256 and digest.startswith(entry.original_sha256)):
             return entry
@@ -95,14 +95,14 @@ def find_by_sha256(digest: str) -> KnownEncoder | None:
 
 
 def intensity_of(*, weights: str, stated: Literal["scan", "picture"] | None = None) -> Literal["scan", "picture"]:
-    """How images have to be normalised for an encoder: as stated, as the registry says, or else as scans.
+    """Return how images are normalised for an encoder: as stated, else as in the registry, else as scans.
 
     Args:
-        weights: see `resolve`.
-        stated: what the user says.
+        weights: path, address or name of the weights, see `resolve`.
+        stated: normalisation that the user states; None to look it up.
 
     Raises:
-        InputError: ``stated`` is neither, or the encoder needs another normalisation than these two.
+        InputError: ``stated`` is neither "scan" nor "picture", or the encoder needs a third kind of normalisation.
     """
     if stated not in ("scan", "picture", None):
         raise InputError(f"intensity is {stated!r}; expected 'scan' or 'picture'")
@@ -111,18 +111,18 @@ def intensity_of(*, weights: str, stated: Literal["scan", "picture"] | None = No
         return stated or "scan"
     if known.intensity is None:
         raise InputError(
-            f"{weights} needs a normalisation of images that is not there; state intensity, scan or picture"
+            f"{weights} needs an image normalisation that is not supported; set intensity to scan or picture"
         )
     return known.intensity
 
 
 def near_names(name: str) -> list[str]:
-    """Short names like ``name``, at most two."""
+    """Return short names similar to ``name``, at most two."""
     return difflib.get_close_matches(name.lower(), known_encoders(), n=2, cutoff=0.6)
 
 
 def registry_table() -> str:
-    """The registry as a Markdown table, which ``docs/weights.md`` shows."""
+    """Return the registry as the Markdown table in ``docs/weights.md``."""
     lines = ["| name | network | images | licence, paper | source |", "|---|---|---|---|---|"]
     for entry in known_encoders().values():
         facts = entry.architecture

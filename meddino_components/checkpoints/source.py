@@ -1,4 +1,4 @@
-"""Where weights come from: a file, a folder, or a repository of the Hugging Face hub; and its SHA-256."""
+"""Find weights in a file, a folder or a repository on the Hugging Face Hub, and verify their SHA-256."""
 
 import os
 import re
@@ -13,9 +13,9 @@ from .hub_address import HubAddress, parse_hub_address
 from .registry import find_known, known_encoders, near_names
 from .sharded import check_one_file
 
-# instead of a place: weights that are drawn
+# given in place of an address: draw random weights
 RANDOM = "random"
-# In this order: safetensors cannot run code and is memory-mapped.
+# In order of preference: safetensors cannot run code and is memory-mapped.
 _WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
@@ -23,19 +23,19 @@ def resolve(source: str | os.PathLike[str]) -> Path:
     """Return the local file that ``source`` names.
 
     Args:
-        source: a file; a folder (such as ``save_pretrained`` writes); the short name of a known encoder
-            (``meddinov3-b``, see ``registry.yaml``); or ``hf://owner/name[@revision][/file]``. The hub is asked
-            through huggingface_hub, so that ``HF_ENDPOINT``, ``HF_HOME``, ``HF_TOKEN`` and ``HF_HUB_OFFLINE`` have
-            their usual meaning. Where no file is named, the only ``*.safetensors`` is taken (``model.safetensors``
-            before others), else the only ``*.pth``, else the only ``*.pt``.
+        source: path of a file or of a folder (such as ``save_pretrained`` writes); short name of a known encoder
+            (``meddinov3-b``, see ``registry.yaml``); or ``hf://owner/name[@revision][/file]``. Downloads use
+            huggingface_hub, so ``HF_ENDPOINT``, ``HF_HOME``, ``HF_TOKEN`` and ``HF_HUB_OFFLINE`` work as usual. If no
+            file is named, the only ``*.safetensors`` is used (``model.safetensors`` first), else the only ``*.pth``,
+            else the only ``*.pt``.
 
     Raises:
-        InputError: there is no such file or name, the choice is not unique, or the hub did not give it.
+        InputError: the file or name does not exist, the choice is not unique, or the download failed.
     """
     text = os.fspath(source)
     known = find_known(text)
     if known is not None and known.not_read:
-        raise InputError(f"{text}: these weights are not read yet ({known.not_read})")
+        raise InputError(f"{text}: these weights are not supported yet ({known.not_read})")
     address = parse_hub_address(known.source if known is not None and text == known.name else text)
     if address is not None:
         return _from_hub(text, address)
@@ -51,14 +51,17 @@ def resolve(source: str | os.PathLike[str]) -> Path:
 
 def _no_such_weights(text: str) -> str:
     if "/" in text or Path(text).suffix in _WEIGHT_SUFFIXES:
-        return f"{text}: no such file; weights are given as a path, as hf://owner/name[@revision][/file] or by name"
+        return (
+            f"{text}: no such file; give weights as a path, as hf://owner/name[@revision][/file] or by the name of a "
+            "known encoder"
+        )
     near = near_names(text)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"{text}: no such file, and no known encoder: {hint}Known are {', '.join(known_encoders())}"
+    return f"{text}: no such file or known encoder: {hint}Known encoders: {', '.join(known_encoders())}"
 
 
 def choose_weight_file(names: Iterable[str], *, where: str) -> str:
-    """Return the one file of ``names`` that holds weights.
+    """Return the one file among ``names`` that holds weights.
 
     Raises:
         InputError: none or several qualify, or the weights are split over several files.
@@ -79,7 +82,7 @@ def choose_weight_file(names: Iterable[str], *, where: str) -> str:
 
 
 def _from_hub(source: str, address: HubAddress) -> Path:
-    """Download a file of the hub, or find it in the cache."""
+    """Download a file from the hub, or find it in the cache."""
     try:
         import huggingface_hub
     except ImportError as error:
@@ -94,7 +97,7 @@ def _from_hub(source: str, address: HubAddress) -> Path:
 
 
 def _list_hub_files(source: str, address: HubAddress) -> list[str]:
-    """List a repository's files; without a connection, those in the cache."""
+    """List a repository's files; without a connection, its files in the cache."""
     import huggingface_hub
 
     try:
@@ -108,7 +111,7 @@ def _list_hub_files(source: str, address: HubAddress) -> list[str]:
 
 
 def _list_cached_files(address: HubAddress) -> list[str]:
-    """List what the cache holds of a repository's revision."""
+    """List the cached files of a repository's revision."""
     import huggingface_hub
 
     try:
@@ -126,7 +129,7 @@ def _list_cached_files(address: HubAddress) -> list[str]:
 
 
 def _hub_error(source: str, error: Exception) -> InputError:
-    """Say what failed. Any exception counts: its type differs between versions of the library."""
+    """Say what failed. Any exception may come in: its type differs between versions of the library."""
     reason = (str(error).strip().splitlines() or [""])[0]
     message = f"{source}: not found on the hub or in the local cache ({type(error).__name__}: {reason})"
     if type(error).__name__ in {"GatedRepoError", "RepositoryNotFoundError"}:
@@ -137,11 +140,11 @@ def _hub_error(source: str, error: Exception) -> InputError:
 
 
 def pinned_address(source: str, path: Path) -> str | None:
-    """The address of a file of the hub with the commit that it was taken from; None for other files.
+    """Return the address of a file from the hub, with the commit that it came from; None for other files.
 
     Args:
-        source: as the user wrote it, see `resolve`.
-        path: where `resolve` found it; the hub's cache keeps files by their commit.
+        source: path, address or name as the user wrote it, see `resolve`.
+        path: file that `resolve` returned; the hub's cache stores files by commit.
     """
     known = find_known(source)
     address = parse_hub_address(known.source if known is not None else source)
@@ -153,22 +156,23 @@ def pinned_address(source: str, path: Path) -> str | None:
 
 
 def verified_sha256(path: Path, expected: str | None = None) -> str:
-    """Return the SHA-256 of ``path`` once it agrees with ``expected`` and with any ``<path>.sha256`` beside it.
+    """Return the SHA-256 of ``path`` if it matches ``expected`` and any ``<path>.sha256`` next to it.
 
     Raises:
-        InputError: the file is not the one that was meant, or is damaged.
+        InputError: the file is damaged or not the expected one.
     """
     found = sha256_of(path)
     if expected is not None and found != expected.strip().lower():
         raise InputError(
-            f"{path}: SHA-256 is {found}, expected {expected}; the file is damaged or another one was meant"
+            f"{path}: SHA-256 is {found}, expected {expected}; the file is damaged or not the expected one: download "
+            f"it again, or correct the SHA-256"
         )
     sidecar = Path(f"{path}.sha256")
     if sidecar.is_file():
         recorded = (sidecar.read_text(errors="replace").split() or [""])[0].lower()
         if found != recorded:
             raise InputError(
-                f"{path}: SHA-256 is {found}, {sidecar.name} beside it says {recorded or 'nothing'}; "
+                f"{path}: SHA-256 is {found}, but {sidecar.name} next to it says {recorded or 'nothing'}; "
                 "copy the file again, or delete the .sha256 file if you replaced the weights on purpose"
             )
     return found
@@ -177,25 +181,25 @@ def verified_sha256(path: Path, expected: str | None = None) -> str:
 def check_stated_sha256(path: Path, stated: str | None) -> None:
     """Compare a file with the SHA-256 that the user states.
 
-    A ``.pt2`` file needs one: torch unpickles what is in it, and a pickle can run any code (CVE-2026-4538). A
-    ``.sha256`` file beside it is no statement: whoever made the one can have made the other.
+    A ``.pt2`` file needs one: torch unpickles its content, and a pickle can run any code (CVE-2026-4538). A ``.sha256``
+    file next to it does not count, as whoever made the one can have made the other.
 
     Raises:
-        InputError: the file is missing or another one, what is stated is no SHA-256, or of a ``.pt2`` none is.
+        InputError: the file is missing or has another SHA-256, ``stated`` is not a SHA-256, or a ``.pt2`` has none.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if stated is None:
         if path.suffix == ".pt2":
             raise InputError(
-                f"{path}: refused, because reading a .pt2 file can run code: state the SHA-256 that `export` printed, "
-                "or that you got by another way than the file, as --model_sha256; or export to .onnx"
+                f"{path}: refused, because reading a .pt2 file can run code: pass --model_sha256 with the SHA-256 "
+                f"that `export` printed or that you got from a trusted source; or export to .onnx"
             )
         return
     if not re.fullmatch(r"[0-9a-fA-F]{64}", str(stated)):
-        raise InputError(f"{path}: the SHA-256 stated for it is {stated!r}; expected 64 hexadecimal digits")
+        raise InputError(f"{path}: the SHA-256 given for it is {stated!r}; expected 64 hexadecimal digits")
     if (found := sha256_of(path)) != stated.lower():
         raise InputError(
-            f"{path}: SHA-256 is {found}, but {stated} is stated: it is damaged or another file; take it again from "
-            "where that number stands"
+            f"{path}: SHA-256 is {found}, but {stated} was given: the file is damaged or not the expected one; copy "
+            f"it again from where you got that SHA-256"
         )

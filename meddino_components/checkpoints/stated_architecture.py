@@ -1,4 +1,4 @@
-"""The architecture of the encoder that a weight file states in its record, read without building a network."""
+"""Read the encoder's architecture from the record of a weight file, without building a network."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .record_files import read_record
 
 
 def read_stated_architecture(path: Path) -> dict[str, Any] | None:
-    """Arguments of the backbone in a file, or of the backbone of the segmenter in it; None where it states none.
+    """Return the arguments of a file's backbone, or of its segmenter's backbone; None if the file states none.
 
     Args:
-        path: of the file.
+        path: path of the weight file.
 
     Raises:
-        InputError: the record is damaged, or states arguments that are no backbone's.
+        InputError: the record is damaged, or states arguments that no backbone has.
     """
     record = read_record(path)
     if record is None or record.architecture is None:
@@ -27,5 +27,5 @@ def read_stated_architecture(path: Path) -> dict[str, Any] | None:
     stated = encoder_part(record.architecture)
     found = {name: value for name, value in stated.items() if name in ARCHITECTURE_ARGUMENTS}
     if not found or not all(isinstance(value, (bool, int, float, str, type(None))) for value in found.values()):
-        raise InputError(f"{path}: states an architecture that is none of a backbone: {record.architecture}"[:400])
+        raise InputError(f"{path}: states an architecture that is not a backbone's: {record.architecture}"[:400])
     return found

@@ -1,4 +1,4 @@
-"""Weights of a whole network under its own names, for networks that are not ours."""
+"""Load weights of a whole network by its own names, for networks from other projects."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from .reader import read_payload
 from .source import resolve, verified_sha256
 from .wrappers import without_wrappers
 
-# where trainings keep the weights beside other things: ours, ignite, nnU-Net, Lightning
+# keys of the weights in training checkpoints of this project, ignite, nnU-Net and Lightning
 _ENTRIES = ("model", "network", "state_dict", "network_weights", "net")
 
 
 def load_starting_weights(
     network: nn.Module, source: str | os.PathLike[str], *, sha256: str | None = None
 ) -> LoadReport:
-    """Load what a training begins from.
+    """Load the weights that a training starts from.
 
     Args:
-        network: with a DINOv3 ``backbone``, which alone takes the weights; any other takes them whole.
-        source: a path, a known encoder, or ``hf://owner/name[@revision][/file]``.
-        sha256: what the file's SHA-256 must be.
+        network: network to initialise. If it has a DINOv3 ``backbone``, only this loads the weights; else the whole
+            network.
+        source: path, name of a known encoder, or ``hf://owner/name[@revision][/file]``.
+        sha256: SHA-256 that the file must have.
 
     Raises:
         InputError: see `load_backbone_weights` and `load_whole_weights`.
@@ -41,9 +42,9 @@ def load_starting_weights(
 
 
 def load_network_weights(network: nn.Module, source: str | os.PathLike[str]) -> LoadReport:
-    """Load a trained network: ours from every format that is known for it, any other by its own names.
+    """Load a trained network: ours from every known format, any other by its own names.
 
-    A segmenter round another encoder than a DINOv3 counts as another network.
+    A segmenter around an encoder other than a DINOv3 counts as a network from another project.
 
     Raises:
         InputError: see `load_segmenter_weights` and `load_whole_weights`.
@@ -54,10 +55,10 @@ def load_network_weights(network: nn.Module, source: str | os.PathLike[str]) -> 
 
 
 def load_whole_weights(network: nn.Module, source: str | os.PathLike[str], *, sha256: str | None = None) -> LoadReport:
-    """Load a whole state dict, all of its tensors under the network's own names.
+    """Load a whole state dict by the network's own names; every tensor is needed.
 
     Raises:
-        InputError: the file cannot be read, or is not of this network.
+        InputError: the file cannot be read, or belongs to another network.
     """
     path = resolve(source)
     digest = verified_sha256(path, sha256)
@@ -68,7 +69,7 @@ def load_whole_weights(network: nn.Module, source: str | os.PathLike[str], *, sh
     if not expected & set(tensors):
         raise InputError(
             f"{source}: holds no tensor of {type(network).__name__}, which has no DINOv3 backbone to take an encoder's "
-            f"weights: train it with `--weights random`, or give a whole state dict of it"
+            f"weights: train it with `--weights random`, or give a state dict of the whole network"
         )
     load_tensors(network, tensors, source)
     format = f"{type(network).__name__}'s names" + (f" under {where!r}" if where else "")
@@ -76,7 +77,7 @@ def load_whole_weights(network: nn.Module, source: str | os.PathLike[str], *, sh
 
 
 def _find_tensors(payload: Any) -> tuple[str, Mapping[Any, Any]]:
-    """The entry that holds tensors, and its content."""
+    """Return the key of the entry that holds tensors, and its content."""
     if not isinstance(payload, Mapping):
         return "", {}
     where = next((name for name in _ENTRIES if isinstance(payload.get(name), Mapping)), "")

@@ -1,4 +1,4 @@
-"""Names of tensors without what wrappers of training add to them."""
+"""Remove from tensor names what training wrappers add to them."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ import torch
 
 from meddino_components.errors import InputError
 
-# DistributedDataParallel and AveragedModel, torch.compile, activation checkpointing, FSDP; also within a block
+# prefixes of DistributedDataParallel and AveragedModel, torch.compile, activation checkpointing and FSDP, also in
+# blocks
 _WRAPPER = re.compile(
     r"(?:(?<=\.)|^)(?:module|_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module|_fpw_module)\."
 )
-# FSDP's parameters of a whole block in one vector
+# one vector that holds all parameters of a block, as FSDP stores them
 _FLAT = re.compile(r"(?:^|\.)_?flat_param(?:_\d+)?$")
 WHOLE = (
     "save whole tensors, with torch.distributed.checkpoint.state_dict.get_model_state_dict and the option "
     "full_state_dict=True, on one process"
 )
-# of torch.optim.swa_utils.AveragedModel: how many networks were averaged
+# number of averaged networks in torch.optim.swa_utils.AveragedModel
 _COUNTER = "n_averaged"
 
 
 def without_wrappers(tensors: Mapping[Any, Any], *, source: str) -> dict[str, torch.Tensor]:
-    """The tensors of a mapping under the names that they have in the network alone.
+    """Return the tensors of a mapping by their names in the network without wrappers.
 
     Args:
-        tensors: whatever else the mapping holds is left out.
-        source: the file, for messages.
+        tensors: mapping with tensors; its other entries are left out.
+        source: path of the file, for messages.
 
     Raises:
-        InputError: they are parts of tensors, as FSDP keeps them, or of a kind that is not read; or two would have one
-            name.
+        InputError: the tensors are shards of FSDP or of an unsupported kind, or two would get the same name.
     """
     found: dict[str, torch.Tensor] = {}
     for key, tensor in tensors.items():
@@ -41,16 +41,20 @@ def without_wrappers(tensors: Mapping[Any, Any], *, source: str) -> dict[str, to
             continue
         if _FLAT.search(str(key)):
             raise InputError(
-                f"{source}: holds flat parameters of FSDP ({key}), parts of weights in one vector: {WHOLE}"
+                f"{source}: holds flat parameters of FSDP ({key}), which join parts of weights in one vector: {WHOLE}"
             )
         if type(tensor) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer):
             kind = type(tensor).__name__
             what = (
-                "one process' part of it, as FSDP2 and tensor parallelism keep it" if kind == "DTensor" else "not read"
+                "one process's shard, as FSDP2 and tensor parallelism store it"
+                if kind == "DTensor"
+                else "which is not supported"
             )
             raise InputError(f"{source}: {key} is a {kind}, {what}: {WHOLE}")
         name = _WRAPPER.sub("", str(key))
         if name in found:
-            raise InputError(f"{source}: holds two tensors that are both {name} without wrappers: save one network")
+            raise InputError(
+                f"{source}: holds two tensors named {name} once wrappers are removed: save only one network"
+            )
         found[name] = tensor
     return found

@@ -1,4 +1,4 @@
-"""Write weights and training checkpoints so that a file is either whole or not there."""
+"""Write weights and training checkpoints so that a file is either complete or absent."""
 
 import os
 from collections.abc import Mapping
@@ -25,22 +25,23 @@ def write_weights(
     *,
     record: WeightsRecord | None = None,
 ) -> str:
-    """Write tensors as safetensors or ``.pt``, by the suffix, with ``<path>.sha256`` beside it.
+    """Write tensors as safetensors or ``.pt``, depending on the suffix, with ``<path>.sha256`` next to the file.
 
     Args:
-        state_dict: tensors of any device.
-        path: ends in ``.safetensors``, ``.pt`` or ``.pth``. A ``.pt`` holds the bare state dict, or
-            ``{"model": state_dict, "metadata": metadata}``, and loads with ``weights_only=True``.
-        metadata: plain facts to keep with the weights.
-        record: what the weights are, kept inside the file (`read_record`); a ``.pt`` stays a bare state dict with it.
+        state_dict: tensors by name, on any device.
+        path: path of the file, which ends in ``.safetensors``, ``.pt`` or ``.pth``. A ``.pt`` holds the bare state
+            dict, or ``{"model": state_dict, "metadata": metadata}``, and loads with ``weights_only=True``.
+        metadata: facts to store with the weights.
+        record: record to store inside the file (`read_record`); a ``.pt`` still loads as a bare state dict.
 
     Returns:
         The SHA-256 of the file.
 
     Raises:
-        InputError: the suffix is another one, the file cannot be written (full disk, no permission), or one that this
-            project did not write is there, or that was edited since; what was there before is then as it was.
-        TypeError: a value of the state dict is no tensor.
+        InputError: the suffix is another one, the file cannot be written (full disk, no permission), or it would
+            replace a file that this project did not write or that was edited since. The existing file then stays
+            unchanged.
+        TypeError: a value of the state dict is not a tensor.
     """
     target = Path(path)
     strangers = [key for key, value in state_dict.items() if not isinstance(value, torch.Tensor)]
@@ -53,18 +54,18 @@ def write_weights(
     if target.suffix in (".pt", ".pth"):
         content = {"model": tensors, "metadata": dict(metadata)} if metadata else tensors
         return write_atomically(target, lambda partial: _save_plain(content, partial, record))
-    raise InputError(f"{target}: weights are written as .safetensors, .pt or .pth")
+    raise InputError(f"{target}: unknown suffix; expected .safetensors, .pt or .pth")
 
 
 class AtomicSaver(BaseSaveHandler):
-    """``save_handler`` of ignite's ``Checkpoint`` that writes each file whole, with its SHA-256 beside it.
+    """``save_handler`` of ignite's ``Checkpoint`` that writes each file atomically, with its SHA-256 next to it.
 
-    Unlike ignite's ``DiskSaver`` it flushes to the disk before it renames, removes what a killed run left behind, and
-    refuses at once a checkpoint that ``torch.load(weights_only=True)`` could not read back.
+    Unlike ignite's ``DiskSaver``, it flushes to disk before it renames, removes temporary files of a killed run, and
+    immediately refuses a checkpoint that ``torch.load(weights_only=True)`` could not read back.
 
     Args:
-        dirname: the folder, made where it is missing; for one run alone.
-        record: what the weights are, kept inside each file.
+        dirname: folder for the checkpoints of one run, created if missing.
+        record: record to store inside each file.
     """
 
     def __init__(self, *, dirname: str | os.PathLike[str], record: WeightsRecord | None = None) -> None:
@@ -74,7 +75,7 @@ class AtomicSaver(BaseSaveHandler):
             remove_dead_temporaries(self.dirname)
 
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
-        """Write ``checkpoint`` on the first process; ``metadata`` is ignite's own and not stored."""
+        """Write ``checkpoint`` on the first process; ``metadata`` comes from ignite and is not stored."""
         if rank_and_size()[0] == 0:
             write_atomically(self.dirname / filename, lambda partial: _save_plain(checkpoint, partial, self.record))
 
@@ -87,20 +88,21 @@ class AtomicSaver(BaseSaveHandler):
 
 def _save_plain(content: Mapping[str, Any], path: Path, record: WeightsRecord | None = None) -> None:
     """Save with torch and make sure that ``weights_only=True`` reads it back."""
-    # an open file, since torch puts a path's name, which is a random one here, into the archive
+    # pass an open file: given a path, torch would write its random temporary name into the archive
     with path.open("wb") as file:
         torch.save(dict(content), file)
     unsafe = get_unsafe_globals_in_checkpoint(path)
     if unsafe:
         raise TypeError(
-            f"holds objects that weights_only=True refuses: {', '.join(unsafe[:5])}; keep tensors and plain values"
+            f"holds objects that weights_only=True refuses: {', '.join(unsafe[:5])}; store only tensors and plain "
+            f"values"
         )
     if record is not None:
         append_record(path, record)
 
 
 def _independent(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return contiguous tensors on the CPU, none of which shares memory or drags a larger storage along."""
+    """Return contiguous tensors on the CPU that share no memory and keep no larger storage alive."""
     tensors: dict[str, torch.Tensor] = {}
     storages = set()
     for key, value in state_dict.items():

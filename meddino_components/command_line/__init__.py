@@ -1,4 +1,4 @@
-"""The command line in front of fire: every word is judged by the command's signature before anything is called."""
+"""Read the command line before fire does: the command's signature checks every word before anything runs."""
 
 from .command import Command
 from .dispatch import dispatch

@@ -1,4 +1,4 @@
-"""The words after a command, matched with its signature."""
+"""Match the words after a command with the parameters of its function."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SINGLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ON
 
 @dataclass
 class Arguments:
-    """What a command is to be called with."""
+    """The arguments that a command will be called with."""
 
     named: dict[str, Any] = field(default_factory=dict)
     more: list[Any] = field(default_factory=list)
@@ -27,18 +27,18 @@ class Arguments:
 def match_arguments(command: str, function: Callable[..., Any], words: Sequence[str]) -> Arguments:
     """Read the words after a command.
 
-    ``--name value`` and ``--name=value`` give a parameter, words without a name the others in their order; what follows
-    ``--`` has no name. ``-n`` is the one parameter that begins so. A flag stands alone, ``--no<flag>`` is its opposite;
-    ``-`` within a name counts as ``_``.
+    ``--name value`` and ``--name=value`` set a parameter by name; words without a name fill the others in order, and so
+    does everything after ``--``. ``-n`` is short for the only parameter that starts with n. A flag needs no value,
+    ``--no<flag>`` sets it to False; ``-`` within a name counts as ``_``.
 
     Args:
-        command: as typed, for messages.
-        function: what will be called.
-        words: as typed.
+        command: name of the command as typed, for messages.
+        function: function that will be called.
+        words: words as typed.
 
     Raises:
-        InputError: an option that the command does not have, without a value, given twice, or with a value of another
-            kind; a word too many or too few.
+        InputError: an option is unknown, lacks its value, is given twice or has a value of the wrong kind; or there are
+            too many or too few words.
     """
     signature = _Signature(command, function)
     found = Arguments()
@@ -76,7 +76,7 @@ class _Signature:
         self.hints = hints
 
     def long(self, word: str) -> str:
-        """``-m ct`` as ``--modality ct`` where one parameter begins so, as help lists it; numbers stay."""
+        """Expand ``-m ct`` to ``--modality ct`` if only one parameter starts with m, as help lists it; numbers stay."""
         if not re.match("-[A-Za-z]", word):
             return word
         name, equals, text = word[1:].partition("=")
@@ -86,7 +86,7 @@ class _Signature:
         return f"--{meant[0]}{equals}{text}"
 
     def option(self, word: str, left: list[str]) -> tuple[str, Any]:
-        """The name and value that begin with a word; takes the value from the words left where it stands there."""
+        """Return the name and value that a word starts; if the value follows it, take it from the remaining words."""
         typed, equals, text = word[2:].partition("=")
         name = typed.replace("-", "_")
         if not equals and name not in self.options and name[:2] == "no" and is_flag(self.options.get(name[2:], None)):
@@ -104,15 +104,15 @@ class _Signature:
         return name, parse_value(f"--{name}", text, annotation)
 
     def unknown(self, word: str) -> InputError:
-        """For an option that there is not."""
+        """Return the error for an unknown option."""
         name = word.lstrip("-").replace("-", "_")
         near = near_name(name, self.options)
         near = near or next((one for one in self.options if name and one.startswith(name)), None)
         hint = f"did you mean --{near}? " if near else ""
-        return InputError(f"{self.command} has no option {word}: {hint}({self.command} --help lists them)")
+        return InputError(f"{self.command} has no option {word}: {hint}(see {self.command} --help)")
 
     def place(self, unnamed: Sequence[str], found: Arguments) -> None:
-        """Give the words without a name to the parameters without a value, in their order."""
+        """Assign words without a name to the parameters without a value, in order."""
         words = list(unnamed)
         for name in self.single:
             if words and name not in found.named:
@@ -121,7 +121,7 @@ class _Signature:
             kind = self.hints.get(self.any_number, Any)
             found.more = [parse_value(self.any_number.upper(), word, kind) for word in words]
         elif words:
-            raise InputError(f"{self.command}: '{words[0]}' is one word too many; put a path with spaces into quotes")
+            raise InputError(f"{self.command}: unexpected word '{words[0]}'; quote paths that contain spaces")
         if missing := [name.upper() for name in self.required if name not in found.named]:
             usage = " ".join([self.command, *(name.upper() for name in self.required)])
-            raise InputError(f"{self.command} needs {' and '.join(missing)}: {usage} ({self.command} --help says more)")
+            raise InputError(f"{self.command} needs {' and '.join(missing)}: {usage} (see {self.command} --help)")

@@ -1,4 +1,4 @@
-"""A command that is imported when it is called, and whose help is read from its source."""
+"""Describe a command from its source, and import it only when it is called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..shared_options import flattened, merged_docstring, required_first
 
-# of this package; importlib's own look for a module's file would import the packages above it
+# this package's folder; to find a module's file, importlib would import the packages above it
 _ROOT = Path(__file__).parents[1]
 
 
@@ -21,27 +21,27 @@ class Command:
     """A function of this project.
 
     Attributes:
-        module: in which it is defined, without ``meddino_components``.
-        function: its name there.
+        module: name of its module, without ``meddino_components``.
+        function: name of the function in that module.
     """
 
     module: str
     function: str
 
     def is_there(self) -> bool:
-        """Whether the module's file is there."""
+        """Return whether the module's file exists."""
         return _file_of(self.module).is_file()
 
     def load(self) -> Callable[..., Any]:
-        """The function itself; imports what it needs."""
+        """Import the function's module and return the function."""
         module = importlib.import_module(f"{_ROOT.name}.{self.module}")
         function: Callable[..., Any] = getattr(module, self.function)
         return function
 
     def described(self) -> Callable[..., Any]:
-        """A function with the same parameters and docstring that does nothing; imports nothing.
+        """Return a function with the same parameters and docstring that does nothing; imports nothing.
 
-        Annotations stay texts. Defaults have to be literals.
+        Annotations stay strings. Defaults must be literals.
         """
         definition = _definition(_file_of(self.module), self.function)
         assert isinstance(definition, ast.FunctionDef)
@@ -62,7 +62,7 @@ def _file_of(module: str) -> Path:
 
 
 def _definition(path: Path, name: str) -> ast.FunctionDef | ast.ClassDef:
-    """A function or class of a module, or of the module beside it from which it is imported."""
+    """Find a function or class in a module, or in the neighbouring module from which it is imported."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
@@ -73,7 +73,7 @@ def _definition(path: Path, name: str) -> ast.FunctionDef | ast.ClassDef:
 
 
 def _flatten(definition: ast.FunctionDef, path: Path, docstring: str) -> str:
-    """Put the fields of dataclasses in the place of these, as `flattened` does; returns the docstring of all."""
+    """Replace dataclass parameters by their fields, as `flattened` does; return the combined docstring."""
     arguments = definition.args
     n_required = len(arguments.args) - len(arguments.defaults)
     defaults: list[ast.expr | None] = [*[None] * n_required, *arguments.defaults]

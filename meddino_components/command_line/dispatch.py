@@ -1,4 +1,4 @@
-"""From the words of a command line to a call by fire."""
+"""Turn the words of a command line into a call by fire."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def dispatch(
     name: str,
     serialize: Callable[[Any], Any],
 ) -> Any:
-    """Have fire call a command, or print its help, with words that were read by its signature.
+    """Let fire call a command or print its help, once its signature has checked the words.
 
     Args:
-        commands: functions by name; a mapping is a group of them. A `Command` is imported only where it is called.
-        words: as typed, without the program's name.
-        name: of the program, in help.
-        serialize: what a result is printed as.
+        commands: functions by name; a mapping is a group of them. A `Command` is imported only when it is called.
+        words: words as typed, without the program's name.
+        name: name of the program, for help.
+        serialize: function that turns a result into what is printed.
 
     Returns:
         The command's result.
 
     Raises:
-        InputError: there is no such command, or see `match_arguments`; nothing was called.
+        InputError: the command does not exist, or see `match_arguments`; nothing was called.
     """
     path, command, left = _find(commands, words)
     before_separator = left[: left.index("--")] if "--" in left else left
@@ -51,7 +51,7 @@ def dispatch(
 
 
 def _described(node: Any) -> Any:
-    """What fire reads help from."""
+    """Return the objects from which fire reads help."""
     if isinstance(node, Mapping):
         return {name: _described(below) for name, below in node.items()}
     return node.described() if isinstance(node, Command) else node
@@ -74,7 +74,7 @@ def _find(commands: Mapping[str, Any], words: Sequence[str]) -> tuple[list[str],
 
 
 def _tokens(command: Callable[..., Any], arguments: Arguments) -> tuple[Callable[..., Any], list[str]]:
-    """The command with values by number, and words that name these: fire sees no word that was typed."""
+    """Return the command with its values by number, and the numbers as words: fire never parses what the user typed."""
     values = [*arguments.named.values(), *arguments.more]
 
     @functools.wraps(command)

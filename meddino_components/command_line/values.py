@@ -1,7 +1,7 @@
-"""A word of the command line as the value that an annotation asks for.
+"""Convert a word of the command line to the type that an annotation requires.
 
-A text stays as it was typed, whatever characters it has. Numbers, truth values and choices are read strictly. Lists
-and mappings are written as in Python, ``"['a', 'b']"``, where the annotation admits one.
+Strings stay as typed, whatever characters they contain. Numbers, booleans and choices are read strictly. Lists and
+mappings are written as in Python, ``"['a', 'b']"``, if the annotation allows one.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def parse_value(option: str, text: str, annotation: Any) -> Any:
     """Read one word.
 
     Args:
-        option: what the word was given for, for the message.
-        text: as typed.
-        annotation: of the parameter, a union or `Any` included.
+        option: option that the word was given for, for the message.
+        text: the word as typed.
+        annotation: type annotation of the parameter; may be a union or `Any`.
 
     Raises:
-        InputError: the word is none of what the annotation admits; the message names the option.
+        InputError: the annotation does not allow this word; the message names the option.
     """
     kinds = kinds_of(annotation)
     if _ANYTHING & set(kinds):
@@ -49,7 +49,7 @@ def parse_value(option: str, text: str, annotation: Any) -> Any:
     if text in choices:
         return text
     for kind in (bool, type(None), int, float):
-        # a path may be called None
+        # a path may be named None
         if kind in kinds and not (kind is type(None) and _admits_text(kinds)):
             value = _scalar(text, kind)
             if value is not _NO_VALUE:
@@ -64,19 +64,19 @@ def parse_value(option: str, text: str, annotation: Any) -> Any:
 
 
 def kinds_of(annotation: Any) -> list[Any]:
-    """The members of a union, or the annotation itself."""
+    """Return the members of a union, or the annotation itself."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return [kind for one in typing.get_args(annotation) for kind in kinds_of(one)]
     return [annotation]
 
 
 def is_flag(annotation: Any) -> bool:
-    """Whether an option of this annotation may stand without a value."""
+    """Return whether an option with this annotation may be given without a value."""
     return bool in kinds_of(annotation)
 
 
 def takes_next_word(annotation: Any, word: str) -> bool:
-    """Whether the word after a flag is its value: of one that can be true or false only, a truth value is."""
+    """Return whether the word after a flag is its value; for a pure boolean only True or False is."""
     return word in _TRUTH or any(kind not in (bool, type(None)) for kind in kinds_of(annotation))
 
 
@@ -121,7 +121,7 @@ def _contained(option: str, text: str, kinds: Sequence[Any]) -> Any:
                 return list(value)
     examples = {collections.abc.Mapping: "\"{'name': 'path'}\"", collections.abc.Sequence: _example(kinds)}
     expected = " or ".join(dict.fromkeys(examples[_container(kind)] for kind in kinds))  # type: ignore[index]
-    raise InputError(f"{option} is '{text}'; expected {expected} as Python writes it, texts in quotes")
+    raise InputError(f"{option} is '{text}'; expected {expected} in Python syntax, with strings in quotes")
 
 
 def _example(kinds: Sequence[Any]) -> str:

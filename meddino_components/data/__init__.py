@@ -1,4 +1,4 @@
-"""Volumes on a known grid: reading, intensity, data sets, plans; phantoms, stores, curation, crops; labelled images."""
+"""Read, check and prepare data: volumes, data sets, plans, slice stores, curation, crops and labelled images."""
 
 from .augmentation import KeepBackgroundd, RandBlurd, RandGammad, RandLowResolutiond, RandRotateScaled
 from .cases.amos import AMOS_LABELS

@@ -1,4 +1,4 @@
-"""Trained networks for other runtimes: ONNX, torch.export, TensorRT."""
+"""Export trained networks to other runtimes: ONNX, torch.export, TensorRT."""
 
 from .command import export
 from .exported_network import ExportedNetwork

@@ -1,4 +1,4 @@
-"""How near an exported network is to the one it was made from, on random slices.
+"""Compare an exported network with the original on random slices.
 
 Shapes: B slices, C channels, K outputs, H x W.
 """
@@ -17,14 +17,14 @@ Network = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """The comparison on one batch.
+    """Result of the comparison on one batch.
 
     Attributes:
-        shape: of the input.
-        max_abs_difference: of the logits.
-        max_abs_logit: of the original network, for comparison.
-        mean_dice: of the labels, averaged over the outputs that either network gives to any pixel.
-        n_labels: how many outputs those are; a trained network may see little in noise.
+        shape: shape of the input.
+        max_abs_difference: largest absolute difference of the logits.
+        max_abs_logit: largest absolute logit of the original network, for comparison.
+        mean_dice: Dice between the labels, averaged over the outputs that either network predicts for any pixel.
+        n_labels: number of those outputs; in noise, a trained network may predict few.
     """
 
     shape: tuple[int, ...]
@@ -35,7 +35,7 @@ class Agreement:
 
     @property
     def relative_difference(self) -> float:
-        """The largest difference over the largest logit; infinite where either is no finite number."""
+        """Return the largest difference divided by the largest logit; infinite if either is not finite."""
         relative = self.max_abs_difference / self.max_abs_logit if self.max_abs_logit else self.max_abs_difference
         return relative if relative < float("inf") else float("inf")
 
@@ -53,11 +53,11 @@ def compare(
     """Compare two networks on random slices of each shape.
 
     Args:
-        network: the original.
-        exported: what has to agree with it.
-        shapes: of the inputs, [B, C, H, W].
-        independent: outputs are regions that may overlap, each where its logit is positive; otherwise they are classes
-            that exclude each other.
+        network: original network.
+        exported: exported network to compare with it.
+        shapes: shapes of the inputs, [B, C, H, W].
+        independent: whether outputs are regions that may overlap, predicted where their logit is positive; otherwise
+            they are mutually exclusive classes.
     """
     results = []
     for seed, shape in enumerate(shapes):
@@ -79,7 +79,7 @@ def compare(
 
 
 def random_slices(shape: tuple[int, ...], seed: int) -> Tensor:
-    """Normal noise that is coarse for the most part, as organs are: of white noise a network makes little."""
+    """Draw normal noise that is mostly coarse, like organs: in white noise a network predicts little."""
     generator = torch.Generator().manual_seed(seed)
     batch, channels, height, width = shape
     coarse = torch.randn(batch, channels, max(height // 16, 2), max(width // 16, 2), generator=generator)
@@ -88,14 +88,14 @@ def random_slices(shape: tuple[int, ...], seed: int) -> Tensor:
 
 
 def _masks(logits: Tensor, independent: bool) -> Tensor:
-    """[B, K, H, W] bool: where each output is what the network sees."""
+    """Return where the network predicts each output, boolean [B, K, H, W]."""
     if independent or logits.shape[1] == 1:
         return logits > 0
     return torch.zeros_like(logits, dtype=torch.bool).scatter_(1, logits.argmax(dim=1, keepdim=True), True)
 
 
 def _dice(found: Tensor, expected: Tensor) -> Tensor:
-    """Dice of each output that either network gives to any pixel."""
+    """Return the Dice of each output that either network predicts for any pixel."""
     pixels = (found.sum((0, 2, 3)) + expected.sum((0, 2, 3))).double()
     both = (found & expected).sum((0, 2, 3)).double()
     return (2 * both / pixels)[pixels > 0]

@@ -1,8 +1,8 @@
-"""bf16 arithmetic of a program written out in fp32, for runtimes that have no bf16 kernels.
+"""Rewrite the bf16 arithmetic of a program in fp32, for runtimes without bf16 kernels.
 
-The published MedDINOv3 networks turn queries and keys in bf16. onnxruntime's CPU kernels do not compute in bf16, but
-convert to it. PyTorch computes each bf16 operation in fp32 and rounds the result, so the same numbers come from fp32
-operations with a conversion to bf16 and back after each.
+The published MedDINOv3 networks rotate queries and keys in bf16. onnxruntime's CPU kernels cannot compute in bf16, but
+can convert to it. PyTorch computes each bf16 operation in fp32 and rounds the result, so the same numbers come from
+fp32 operations with a conversion to bf16 and back after each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 from torch.fx import Node
 
 _aten = torch.ops.aten
-# what moves numbers and computes none: the result needs no rounding
+# operations that only move numbers: their results need no rounding
 _MOVES = {
     operator.getitem,
     _aten.cat.default,
@@ -31,19 +31,19 @@ _MOVES = {
 
 
 def without_bfloat16(program: ExportedProgram) -> ExportedProgram:
-    """The same program, in which bf16 occurs only as a conversion to it that is followed by one to fp32.
+    """Return the same program, with bf16 only as a conversion that is followed by one back to fp32.
 
     Args:
-        program: left as it is, but for tensors that both share.
+        program: exported program, which is not changed; both programs share tensors.
     """
-    program = program.run_decompositions({})  # without views and writes in place
+    program = program.run_decompositions({})  # removes views and in-place writes
     for tensors in (program.state_dict, program.constants):
         for name, tensor in tensors.items():
             if isinstance(tensor, Tensor) and tensor.dtype == torch.bfloat16:
                 tensors[name] = tensor.float()
     for node in list(program.graph.nodes):
         if node.target is _aten._assert_tensor_metadata.default:
-            program.graph.erase_node(node)  # holds the types that were
+            program.graph.erase_node(node)  # it checks the old types
         elif _is_bfloat16(node.meta.get("val")):
             _widen(node)
             if node.op == "call_function" and node.target not in _MOVES:
@@ -59,7 +59,7 @@ def _is_bfloat16(value: Any) -> bool:
 
 
 def _widen(node: Node) -> None:
-    """Let a node give fp32."""
+    """Make a node return fp32."""
     value = node.meta["val"]
     node.meta["val"] = (
         type(value)(item.float() for item in value) if isinstance(value, (tuple, list)) else value.float()
@@ -69,7 +69,7 @@ def _widen(node: Node) -> None:
 
 
 def _round(node: Node) -> None:
-    """Round what a node gives to bf16, and keep it as fp32."""
+    """Round a node's result to bf16, and keep it as fp32."""
     graph, value = node.graph, node.meta["val"]
     readers = list(node.users)
     with graph.inserting_after(node):

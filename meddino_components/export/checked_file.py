@@ -1,4 +1,4 @@
-"""Write an exported file, run it, and leave it only where it agrees with the network it was made from."""
+"""Write an exported file, run it, and keep it only if its logits match the original network's."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ def write_checked(
     tolerance: float,
     independent: bool = False,
 ) -> list[Agreement]:
-    """Export a network, run the file, and leave it, with ``<path>.json`` and ``.sha256`` beside it, if the two agree.
+    """Export a network, run the file, and keep it, with ``<path>.json`` and ``.sha256``, if both agree.
 
     Args:
-        network: on the CPU.
-        path: ends in .onnx or .pt2.
-        record: kept in the file, with the export part.
-        roi_size: the size in use; checked are this one and a smaller one with other sides, one and two slices of each.
-        tolerance: how far logits may be apart, as a share of the largest logit.
-        independent: as in `compare`.
+        network: network on the CPU.
+        path: path of the file, which ends in .onnx or .pt2.
+        record: record to store in the file, with its ``export`` entry.
+        roi_size: window size in use; the check uses this and a smaller size with another aspect ratio, with one and two
+            slices each.
+        tolerance: largest allowed difference of logits, as a share of the largest logit.
+        independent: whether outputs may overlap, see `compare`.
 
     Raises:
-        InputError: the two disagree, the file cannot be written, or one that may not be replaced is there. What was
-            there before is as it was.
+        InputError: the networks disagree, the file cannot be written, or it would replace one that may not be replaced.
+            An existing file stays unchanged.
     """
     shapes = _checked_shapes(network, roi_size)
     record_path = Path(f"{path}.json")
@@ -56,8 +57,8 @@ def write_checked(
             worst = max(checks, key=lambda check: check.relative_difference)
             if worst.relative_difference > tolerance:
                 raise InputError(
-                    f"{path}: not written, the exported network differs from the original. {worst}; allowed are "
-                    f"{tolerance:g} of the largest logit (--tolerance)"
+                    f"{path}: not written, as the exported network differs from the original. {worst}; expected at "
+                    f"most {tolerance:g} of the largest logit (--tolerance)"
                 )
             facts = {
                 "file": path.name,
@@ -76,7 +77,7 @@ def write_checked(
 
 
 def _checked_shapes(network: MedDinoSegmenter, roi_size: tuple[int, int]) -> list[tuple[int, ...]]:
-    """The window in use, and one of other sides and another aspect ratio."""
+    """Return shapes with the window in use, and with a smaller one of another aspect ratio."""
     patch_size = network.backbone.patch_size
     height, width = (max(2, side // patch_size) for side in roi_size)
     grids = [(height, width), (max(2, height // 2), max(3, 3 * width // 4))]

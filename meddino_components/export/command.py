@@ -1,4 +1,4 @@
-"""The command that takes a bundle's trained network to a file which runs without this project."""
+"""The command that exports a bundle's trained network to a file that runs without this project."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def export(
     """Write a bundle's trained network as ONNX or as a torch.export program.
 
     Args:
-        output: ends in .onnx or .pt2; what was checked is written beside it, to <output>.json, and its SHA-256 to
-            <output>.sha256.
-        bundle: name or folder of the bundle; the one that the weights name if left out.
-        model: weights; the bundle's models/model.pt if left out.
-        overlay_config: a second configuration, such as laptop, for weights without a record.
-        tolerance: how far logits may be apart, as a share of the largest logit; beyond it no file is left.
-        overrides: keys of the configuration, such as --context_slices 3 for weights without a record.
+        output: path of the file, which ends in .onnx or .pt2; the results of the check are written to <output>.json,
+            the SHA-256 to <output>.sha256.
+        bundle: name or folder of the bundle; omit to use the one named in the weights.
+        model: path of the weights; omit to use the bundle's models/model.pt.
+        overlay_config: second configuration, such as laptop, for weights without a record.
+        tolerance: largest allowed difference of logits, as a share of the largest logit; beyond it no file is written.
+        overrides: keys of the configuration to set, such as --context_slices 3 for weights without a record.
 
     Returns:
-        What was written and checked, a line each.
+        What was written and checked, one line each.
 
     Raises:
-        InputError: no such bundle or weights, a setting contradicts the weights' record, or the network is none of this
-            project's; no file is left then.
+        InputError: the bundle or the weights do not exist, a setting contradicts the weights' record, or the network is
+            not one of this project's. No file is written then.
     """
     path = Path(output)
     suffix_of(path)
@@ -59,8 +59,8 @@ def export(
         settings: ModelSettings = parser.get_parsed_content("model")
     if not isinstance(network, MedDinoSegmenter):
         raise InputError(
-            f"{settings.source}: is a {type(network).__name__}; exported are networks of this project: use the export "
-            "of the library that it is from"
+            f"{settings.source}: is a {type(network).__name__}, but only networks of this project can be exported: "
+            f"use the export of its own library"
         )
     labels = settings.label_names
     record = _record_of(settings, network, trained.sha256, parser.get("_meta_", {}).get("name"))
@@ -97,7 +97,7 @@ def export(
 
 
 def _record_of(settings: ModelSettings, network: nn.Module, sha256: str, bundle: str | None) -> WeightsRecord:
-    """The record of the weights; of those without one, what they were run with."""
+    """Return the record of the weights; for weights without one, a record of the settings used."""
     if settings.record is not None:
         return settings.record
     regions = settings.regions
@@ -122,7 +122,7 @@ def _record_of(settings: ModelSettings, network: nn.Module, sha256: str, bundle:
 
 
 def _configuration(bundle: Path, overlay_config: str | None, overrides: Mapping[str, Any]) -> ConfigParser:
-    """The inference configuration of a bundle, as `monai.bundle run` would see it."""
+    """Return the inference configuration of a bundle, as `monai.bundle run` would read it."""
     parser = ConfigParser()
     parser.read_config(config_files(bundle, "inference", *([overlay_config] if overlay_config else [])))
     if (metadata := bundle / "configs" / "metadata.json").is_file():

@@ -1,4 +1,4 @@
-"""An exported file in the place of the network it was made from."""
+"""Use an exported file in place of the original network."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .formats import read_exported
 
 
 class ExportedNetwork(nn.Module):
-    """Run a ``.onnx`` or ``.pt2`` file of `export` as a network of a bundle.
+    """Run a ``.onnx`` or ``.pt2`` file written by `export` as a bundle's network.
 
-    It computes in fp32 and, but for an onnxruntime that was built for other devices, on the CPU.
+    It computes in fp32 on the CPU, unless onnxruntime was built for other devices.
 
     Args:
-        source: the file.
-        sha256: of the file, stated by its user; needed for ``.pt2``, see `read_exported`.
+        source: path of the file.
+        sha256: SHA-256 of the file as its user states it; required for ``.pt2``, see `read_exported`.
 
     Shape: [B, C, H, W] -> [B, K, H, W] on the device of the input.
 
     Raises:
-        InputError: the file is missing, damaged, not the one that was stated, or needs a package that is not installed.
-        ValueError: an input that the network does not take, at the call.
+        InputError: the file is missing, damaged, has another SHA-256, or needs a package that is not installed.
+        ValueError: at the call, the network does not accept the input.
     """
 
     def __init__(self, *, source: str | os.PathLike[str], sha256: str | None = None) -> None:
@@ -41,7 +41,7 @@ class ExportedNetwork(nn.Module):
         channels, multiple = self._channels, self._multiple
         if x.ndim != 4 or x.shape[1] != channels or x.shape[2] % multiple or x.shape[3] % multiple:
             raise ValueError(
-                f"the exported network takes [B, {channels}, H, W] with H and W multiples of {multiple}, "
+                f"the exported network expects [B, {channels}, H, W] with H and W multiples of {multiple}, "
                 f"got {list(x.shape)}"
             )
         return self._run(x.to("cpu", torch.float32).contiguous()).to(x.device)

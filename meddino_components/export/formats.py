@@ -1,4 +1,4 @@
-"""The two files an exported network can be: a `torch.export` archive and ONNX, each with its record inside."""
+"""Write and read exported networks as `torch.export` archives or ONNX, each with its record inside."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from ..project import extra
 from .bfloat16 import without_bfloat16
 
 INPUT, OUTPUT = "image", "logits"
-# a protobuf message, which an ONNX file is, ends at 2 GiB; some room is for the graph
+# an ONNX file is a protobuf message, at most 2 GiB; leave some room for the graph
 _ONNX_LIMIT = 2**31 - 2**26
-# members of a .pt2 archive, below its first folder; compiled code (data/aotinductor) is none of them
+# members of a .pt2 archive, below its first folder; compiled code (data/aotinductor) is not allowed
 _PT2_MEMBER = re.compile(
     r"data/(?:weights|constants)/[\w.-]+|data/sample_inputs/model\.pt|models/model\.json|extra/[\w.-]+"
     r"|archive_format|archive_version|\.data/version|byteorder|\.data/serialization_id"
 )
-# packages that reading and writing need
+# packages needed for reading and writing
 _NEEDED = {".onnx": ("onnx", "onnxscript", "onnxruntime")}
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix of an exported file.
+    """Return the suffix of an exported file.
 
     Raises:
-        InputError: it is no exported file's, or its packages are not installed.
+        InputError: exported files do not have this suffix, or its packages are not installed.
     """
     if path.suffix not in EXPORTED_SUFFIXES:
-        raise InputError(f"{path}: exported networks are .onnx or .pt2 files: give such a name")
+        raise InputError(f"{path}: exported networks are .onnx or .pt2 files: give a name with one of these suffixes")
     if missing := [name for name in _NEEDED.get(path.suffix, ()) if find_spec(name) is None]:
         raise InputError(f"{path}: needs {', '.join(missing)}: {extra('export')}")
     return path.suffix
 
 
 def write_exported(program: ExportedProgram, path: Path, record: WeightsRecord) -> None:
-    """Write a program as the suffix says, with its record inside.
+    """Write a program in the format of the suffix, with its record inside.
 
     Raises:
-        InputError: the suffix, the packages or the network's size do not fit the format.
+        InputError: the suffix is unknown, packages are missing, or the network is too large for the format.
     """
     suffix = suffix_of(path)
     text = record.to_json()
@@ -69,20 +69,20 @@ def write_exported(program: ExportedProgram, path: Path, record: WeightsRecord) 
 def read_exported(
     path: Path, sha256: str | None = None
 ) -> tuple[Callable[[torch.Tensor], torch.Tensor], WeightsRecord]:
-    """An exported network as a function of a batch [B, C, H, W] of fp32 on the CPU, and its record.
+    """Read an exported network as a function of a batch [B, C, H, W] in fp32 on the CPU, and its record.
 
     Args:
-        path: of the file.
-        sha256: of the file, as whoever gave it states. A ``.pt2`` file is not read without, see `check_stated_sha256`;
-            an ONNX file is a graph of known operators and needs none.
+        path: path of the file.
+        sha256: SHA-256 of the file as its source states it. It is required for a ``.pt2`` file, see
+            `check_stated_sha256`; an ONNX file is a graph of known operators and needs none.
 
     Raises:
-        InputError: there is no such file, it is damaged, not the one that was stated, or not one that `write_exported`
-            wrote; or a ``.pt2`` file of which no SHA-256 is stated.
+        InputError: the file does not exist, is damaged, has another SHA-256, was not written by `write_exported`, or is
+            a ``.pt2`` without a stated SHA-256.
     """
     suffix = suffix_of(path)
     if not path.is_file():
-        raise InputError(f"{path} not found: export a network to it by `python -m meddino_components export`")
+        raise InputError(f"{path}: no such file; write it with `python -m meddino_components export`")
     check_stated_sha256(path, sha256)
     if suffix == ".pt2":
         check_pt2(path)
@@ -93,34 +93,36 @@ def read_exported(
         )
     try:
         run = _read_pt2(path) if suffix == ".pt2" else _read_onnx(path)
-    except Exception as error:  # each reader has errors of its own, of no common kind
+    except Exception as error:  # each reader raises its own kinds of errors
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: no network exported by this project, or a damaged one ({reason})") from error
+        raise InputError(f"{path}: not a network exported by this project, or damaged ({reason})") from error
     return run, record
 
 
 def check_pt2(path: Path) -> None:
-    """Look at the members of a ``.pt2`` archive without reading a pickle.
+    """Check the members of a ``.pt2`` archive without reading a pickle.
 
     Raises:
-        InputError: it is no archive of one network with a description as `write_exported` writes it.
+        InputError: the archive does not hold one network with a description as `write_exported` writes it.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name.partition("/")[2] for name in archive.namelist()]
     except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(f"{path}: no network exported by this project, or a damaged one ({error})") from error
+        raise InputError(f"{path}: not a network exported by this project, or damaged ({error})") from error
     if strange := [name for name in names if not _PT2_MEMBER.fullmatch(name)]:
-        raise InputError(f"{path}: holds {strange[0]!r}, which no network exported by this project does: do not use it")
+        raise InputError(
+            f"{path}: holds {strange[0]!r}, which no network exported by this project contains: do not use it"
+        )
     if missing := {"models/model.json", RECORD_MEMBER} - set(names):
-        raise InputError(f"{path}: no network exported by this project: it has no {min(missing)}")
+        raise InputError(f"{path}: not a network exported by this project: it has no {min(missing)}")
 
 
 def _read_pt2(path: Path) -> Callable[[torch.Tensor], torch.Tensor]:
     module = torch.export.load(path).module()
 
     def run(slices: torch.Tensor) -> torch.Tensor:
-        # the types of its tensors are part of the program
+        # the program fixes the types of its tensors
         with torch.no_grad(), torch.autocast(slices.device.type, enabled=False):
             return module(slices)
 

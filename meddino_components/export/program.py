@@ -1,4 +1,4 @@
-"""A segmentation network as one `torch.export` program for any number and size of slices."""
+"""Record a segmentation network as one `torch.export` program for any number and size of slices."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from torch.export import Dim, ExportedProgram
 
 from ..networks import MedDinoSegmenter
 
-# Traced on sizes that are none of 0 and 1, which would be taken for constants, and all different. Those of the checks
-# are others, so that a table baked for this size would be found.
+# Sizes for tracing: all different and larger than 1, as 0 and 1 would become constants. The checks use other sizes, to
+# detect a table that was fixed for these.
 _EXAMPLE_SLICES, _EXAMPLE_GRID = 2, (4, 6)
 
 
 def export_program(network: MedDinoSegmenter) -> ExportedProgram:
     """Record a network in evaluation mode on the CPU.
 
-    The slices, and the rows and columns of patches, are free: rotary tables and the decoder's order of pixels are
-    computed by the program from the size of its input.
+    The numbers of slices and of rows and columns of patches are free: the program computes rotary tables and the
+        decoder's
+    order of pixels from the size of its input.
 
     Args:
-        network: on the CPU; put into evaluation mode.
+        network: network on the CPU, which is set to evaluation mode.
 
     Returns:
-        a program that maps [B, C, H, W] to [B, K, H, W], H and W multiples of the patch size of at least two patches.
+        A program that maps [B, C, H, W] to [B, K, H, W], where H and W are multiples of the patch size and at least two
+        patches.
     """
     patch_size = network.backbone.patch_size
     sizes = {

@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, never over a user's file, one writer of a folder at a time."""
+"""Write files completely or not at all, never over a user's file, with one writer per folder at a time."""
 
 from .atomic import AtomicFiles
 from .hashing import flush, sha256_of

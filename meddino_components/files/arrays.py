@@ -1,6 +1,6 @@
-"""Arrays in .npy files that are mapped where they are asked for.
+"""Read arrays in .npy files through memory maps.
 
-A map holds a file descriptor for as long as it, or a view of it, lives, and processes commonly have 1024 of these.
+A map keeps a file descriptor open as long as it or a view of it exists; processes usually may have 1024 of them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _MOST_OPEN_MAPS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayFile:
-    """A .npy file and what its header says.
+    """A .npy file and the contents of its header.
 
     Attributes:
-        path: of the file.
-        version: inode and time, so that the map of a file that was replaced is not taken for its successor's.
-        shape: sizes of the array, none of them 0.
-        dtype: of its values.
-        offset: bytes before the first value.
+        path: path of the file.
+        version: inode and time, so that the map of a replaced file is not mistaken for that of the new one.
+        shape: shape of the array; no axis is 0.
+        dtype: type of its values.
+        offset: number of bytes before the first value.
     """
 
     path: str
@@ -37,11 +37,11 @@ class ArrayFile:
 
     @classmethod
     def of(cls, path: Path) -> ArrayFile:
-        """Read the header of a file that `numpy.save` wrote, of an array in C order.
+        """Read the header of a file that `numpy.save` wrote from an array in C order.
 
         Raises:
             OSError: the file is missing.
-            ValueError: it is no such file, or is truncated.
+            ValueError: the file is not of this kind, or is truncated.
         """
         try:
             array = np.load(path, mmap_mode="r")
@@ -57,7 +57,7 @@ class ArrayFile:
         )
 
     def mapped(self) -> NDArray[Any]:
-        """A view of the file, which cannot be written to; the same one for as long as it is in use.
+        """Return a read-only view of the file; the same one as long as it is in use.
 
         Raises:
             OSError: the file is gone.
@@ -66,16 +66,16 @@ class ArrayFile:
 
 
 def _open_maps() -> int:
-    """Maps that are kept for the next call: a quarter of the files that the process may open, the rest is others'."""
+    """Return how many maps to keep for later calls: a quarter of the files that the process may open."""
     try:
         import resource
-    except ImportError:  # Windows, which has no such limit
+    except ImportError:  # Windows has no such limit
         return _MOST_OPEN_MAPS
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST_OPEN_MAPS if allowed == resource.RLIM_INFINITY else min(_MOST_OPEN_MAPS, allowed // 4)
 
 
-# one map a file, however many views of it are held
+# one map per file, however many views of it exist
 _in_use: WeakValueDictionary[ArrayFile, np.memmap[Any, Any]] = WeakValueDictionary()
 
 

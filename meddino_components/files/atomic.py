@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all."""
+"""Write files so that they appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import TypeVar
 from .hashing import flush
 from .temporaries import temporary_beside
 
-Self = TypeVar("Self", bound="AtomicFiles")  # typing has it from Python 3.11 on
+Self = TypeVar("Self", bound="AtomicFiles")  # part of typing since Python 3.11
 
 
 class AtomicFiles:
-    """Write several files under temporary names beside their own and rename them at the end, in the order of asking.
+    """Write several files under temporary names in the same folder, then rename them in the order of `path` calls.
 
-    The data are on the disk before the first rename, and the renames when the block ends. On an error the temporary
-    files are removed and what existed is left as it was. After a kill they stay, hidden, until the next process that
-    writes to the folder. Any number of processes may write the same file: the last rename counts.
+    The data are on disk before the first rename, and the renames are on disk when the block ends. On an error,
+    temporary files are removed and existing files stay unchanged. If the process is killed, hidden temporary files
+    remain until another process writes to the folder. Several processes may write the same file: the last rename wins.
 
-    This class replaces what is there. For what a user asked for, and may have edited, there is `ResultFiles`.
+    This class replaces existing files. Use `ResultFiles` for results that a user requested and may have edited.
 
     Example:
         >>> with AtomicFiles() as files:
@@ -31,13 +31,14 @@ class AtomicFiles:
         self._renames: list[tuple[Path, Path]] = []
 
     def path(self, final: Path) -> Path:
-        """The temporary path to write in place of ``final``; the suffix, by which writers choose a format, stays."""
+        """Return the temporary path to write instead of ``final``; it keeps the suffix, by which writers choose a
+        format."""
         temporary = temporary_beside(final)
         self._renames.append((temporary, final))
         return temporary
 
     def written(self) -> dict[Path, Path]:
-        """The temporary paths of what was asked for so far, by final path."""
+        """Return the temporary paths handed out so far, by final path."""
         return {final: temporary for temporary, final in self._renames}
 
     def __enter__(self: Self) -> Self:

@@ -1,4 +1,4 @@
-"""The SHA-256 of a file, and waiting until it is on the disk."""
+"""Compute the SHA-256 of a file, and flush files to disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def flush(path: Path) -> None:
-    """Wait until a file's data, or a folder's entries, are on the disk."""
+    """Wait until a file's data, or a folder's entries, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

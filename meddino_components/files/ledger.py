@@ -1,6 +1,6 @@
-"""What this project wrote into a folder: the names and hashes of its files, in ``.meddino/files.json``.
+"""Record which files of a folder this project wrote: their names and hashes, in ``.meddino/files.json``.
 
-A file whose name is not in it is the user's; one whose hash is another was edited since.
+A file that is not listed belongs to the user; one with another hash was edited since it was written.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ State = Literal["absent", "ours", "edited", "foreign"]
 
 
 class Ledger:
-    """The record of one folder; files of folders below it have records of their own.
+    """The record of one folder; its subfolders have their own records.
 
     Attributes:
-        folder: whose files these are.
-        hashes: SHA-256s by name: of a file as it is, and of the one that is about to replace it; None for a file that
-            grows, such as a log.
+        folder: folder that contains the files.
+        hashes: SHA-256 hashes by name: that of the current file, and that of the file about to replace it; None for a
+            file that grows, such as a log.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,14 +45,14 @@ class Ledger:
         return self.folder / HIDDEN / "files.json"
 
     def state(self, name: str) -> State:
-        """Whose the file of this name is.
+        """Return who owns the file of this name, and whether it was edited.
 
         Raises:
             OSError: it cannot be read.
         """
         path = self.folder / name
         if path.is_symlink():
-            return "foreign"  # this project writes none
+            return "foreign"  # this project writes no links or folders here
         if not path.exists():
             return "absent"
         key = stable_name(name)
@@ -62,11 +62,11 @@ class Ledger:
         return "ours" if known is None or sha256_of(path) in known else "edited"
 
     def enter(self, name: str, hashes: list[str] | None) -> None:
-        """Note a file; `write` puts it on the disk."""
+        """Add a file to the record; `write` saves it to disk."""
         self.hashes[stable_name(name)] = hashes
 
     def write(self) -> None:
-        """Put the record on the disk, whole or not at all."""
+        """Save the record to disk, completely or not at all."""
         text = json.dumps({"version": _VERSION, "files": self.hashes}, indent=1)
         with AtomicFiles() as files:
             files.path(self.path).write_text(text + "\n", encoding="ascii")
@@ -80,20 +80,20 @@ class Ledger:
             return {}
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{self.path}: is damaged ({error}), so it is not known which files of {self.folder} may be replaced. "
-                "Give another output folder"
+                f"{self.path}: is damaged ({error}), so it is unknown which files of {self.folder} may be replaced. "
+                f"Give another output folder"
             ) from error
         if version != _VERSION:
-            raise InputError(f"{self.path}: has version {version}, this one reads {_VERSION}. Give another folder")
+            raise InputError(f"{self.path}: has version {version}, expected {_VERSION}. Give another output folder")
         return hashes
 
 
 @contextmanager
 def open_ledger(folder: Path) -> Iterator[Ledger]:
-    """The record of a folder, which no other process changes meanwhile.
+    """Open the record of a folder; no other process can change it during the block.
 
     Raises:
-        InputError: another process has had it for minutes.
+        InputError: another process has kept it open for minutes.
         OSError: the folder cannot be written to.
     """
     (folder / HIDDEN).mkdir(exist_ok=True)
@@ -103,6 +103,6 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
                 yield Ledger(folder)
         except Timeout as error:
             raise InputError(
-                f"{folder}: another process has been putting files there for {_WAIT_SECONDS:.0f} s. Wait for it, or "
+                f"{folder}: another process has been writing files there for {_WAIT_SECONDS:.0f} s. Wait for it, or "
                 "give another output folder"
             ) from error

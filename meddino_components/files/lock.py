@@ -1,8 +1,8 @@
-"""One writer of a folder at a time.
+"""Lock a folder so that only one process writes to it at a time.
 
-The lock is one of the operating system's on ``.meddino/lock``, which ends with the process that holds it; the file
-``holder.json`` beside it says who that is. Forked processes of a killed holder, such as the loaders of a training, may
-keep the lock for some seconds: they are waited for.
+The operating system holds the lock on ``.meddino/lock`` and releases it when its process ends; ``holder.json`` next to
+it names that process. Child processes of a killed holder, such as data loaders, may keep the lock for some seconds, so
+`take_lock` waits for them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from ..processes import rank_and_size
 from .ledger import HIDDEN
 from .temporaries import is_alive, remove_dead_temporaries, this_machine
 
-_WAIT_FOR_CHILDREN_SECONDS = 60.0  # torch's loaders look for their parent every 5 s
-_WAIT_FOR_NAME_SECONDS = 1.0  # between taking the lock and saying who took it
+_WAIT_FOR_CHILDREN_SECONDS = 60.0  # torch's loaders check every 5 s whether their parent is alive
+_WAIT_FOR_NAME_SECONDS = 1.0  # time between taking the lock and writing who holds it
 _LONGEST_COMMAND = 200  # characters that are shown
 
 
@@ -38,23 +38,23 @@ class _Held:
     count: int = 1
 
 
-# of this process, by folder: the parts of a command that write to one folder share its lock
+# locks of this process by folder: parts of a command that write to the same folder share its lock
 _held: dict[Path, _Held] = {}
 
 
 def take_lock(folder: Path) -> Path:
-    """Take a folder's lock, or count one more user of it in this process; `release_lock` gives it back.
+    """Take a folder's lock, or count one more user of it in this process; `release_lock` releases it.
 
-    Of several processes of a training the first alone takes it.
+    In a training with several processes, only the first one takes it.
 
     Args:
-        folder: there, and writable.
+        folder: existing, writable folder.
 
     Returns:
-        what to give to `release_lock`.
+        The value to pass to `release_lock`.
 
     Raises:
-        InputError: another process has it, which is named.
+        InputError: another process holds the lock; the message names it.
         OSError: the folder cannot be written to.
     """
     place = folder.resolve()
@@ -73,7 +73,7 @@ def take_lock(folder: Path) -> Path:
 
 
 def release_lock(place: Path) -> None:
-    """Give back what `take_lock` gave; in a forked process nothing, since the lock is its parent's."""
+    """Release a lock; does nothing in a forked process, as the lock belongs to its parent."""
     held = _held.get(place)
     if held is None or held.pid != os.getpid():
         return
@@ -86,7 +86,7 @@ def release_lock(place: Path) -> None:
 
 @contextmanager
 def held_lock(folder: Path) -> Iterator[None]:
-    """The lock of a folder for the time of the block, see `take_lock`."""
+    """Hold the lock of a folder during the block, see `take_lock`."""
     place = take_lock(folder)
     try:
         yield
@@ -108,7 +108,7 @@ def _acquire(lock: FileLock, place: Path, folder: Path) -> None:
                     time.sleep(0.1)
                     continue
                 raise InputError(
-                    f"{folder}: another process is writing to it. Wait for it, or give another folder"
+                    f"{folder}: another process is writing to it. Wait for it to end, or give another output folder"
                 ) from error
             died_here = holder["machine"] == this_machine() and not is_alive(holder["pid"])
             if died_here and waited < _WAIT_FOR_CHILDREN_SECONDS:
@@ -120,7 +120,7 @@ def _acquire(lock: FileLock, place: Path, folder: Path) -> None:
 def _describe(holder: dict[str, Any], died_here: bool) -> str:
     who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}: {holder['command']}"
     if died_here:
-        return f"processes that were started by {who} still write to it, though it has ended. End them"
+        return f"processes started by {who} still write to it, although it has ended. End them"
     return f"another process is writing to it ({who}). Wait for it"
 
 
@@ -138,5 +138,5 @@ def _holder(place: Path) -> dict[str, Any] | None:
     try:
         holder: dict[str, Any] = json.loads((place / HIDDEN / "holder.json").read_text(encoding="ascii"))
         return {**holder, "pid": int(holder["pid"]), "machine": str(holder["machine"])}
-    except (OSError, ValueError, KeyError, TypeError):  # not written yet, or half
+    except (OSError, ValueError, KeyError, TypeError):  # not written yet, or incomplete
         return None

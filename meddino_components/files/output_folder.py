@@ -1,4 +1,4 @@
-"""The folder that a run writes to."""
+"""Lock and check the folder that a run writes to."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ R = TypeVar("R")
 
 
 class OutputFolder:
-    """A folder with one writer at a time, in which nothing is replaced but unedited results of this project.
+    """A folder with one writer at a time, in which only unedited results of this project are replaced.
 
     Args:
-        path: of the folder; made when it is first needed.
-        overwrite: replace results that were edited since, too; None where the user has no such option.
+        path: path of the folder, created when it is first needed.
+        overwrite: whether to replace results that were edited since, too; None if the user has no such option.
     """
 
     def __init__(self, path: str | Path, *, overwrite: bool | None = None) -> None:
@@ -32,10 +32,10 @@ class OutputFolder:
 
     @contextmanager
     def held(self, names: Iterable[str] = ()) -> Iterator[OutputFolder]:
-        """Make the folder, take its lock for the time of the block, and check the names of what will be written.
+        """Create the folder, hold its lock during the block, and check the names of files that will be written.
 
         Raises:
-            InputError: the folder cannot be made or written to, another process writes to it, or see `check`.
+            InputError: the folder cannot be created or written to, another process writes to it, or see `check`.
         """
         self.probe()
         with held_lock(self.path):
@@ -43,15 +43,15 @@ class OutputFolder:
             yield self
 
     def take(self) -> Path:
-        """Take the lock without a block; `files.lock.release_lock` gives it back. Raises as `held`."""
+        """Take the lock without a block; `files.lock.release_lock` releases it. Raises like `held`."""
         self.probe()
         return take_lock(self.path)
 
     def probe(self) -> None:
-        """Make the folder and write a byte to it.
+        """Create the folder and write a byte to it.
 
         Raises:
-            InputError: that is not possible.
+            InputError: the folder cannot be created or written to.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -60,15 +60,15 @@ class OutputFolder:
             trial.unlink()
         except OSError as error:
             raise InputError(
-                f"{self.path}: cannot be made or written to ({error.strerror}). Give a writable folder"
+                f"{self.path}: cannot be created or written to ({error.strerror}). Give a writable folder"
             ) from error
 
     def check(self, names: Iterable[str]) -> None:
-        """Refuse names, which may lead to folders below, before anything is computed.
+        """Refuse names that cannot be written, before anything is computed; names may contain subfolders.
 
         Raises:
-            InputError: one is of a file that this project did not write, or of a result that was edited since and
-                ``overwrite`` is not true; one is too long; two are one file here.
+            InputError: a file of this name was not written by this project, or was edited since and ``overwrite`` is
+                not true; a name is too long; or two names are the same file on this file system.
         """
         paths = [self.path / name for name in names]
         check_results(paths, overwrite=self.overwrite)
@@ -77,18 +77,18 @@ class OutputFolder:
             for path in paths:
                 other = seen.setdefault(str(path).casefold(), path)
                 if other != path:
-                    raise InputError(f"{path} and {other.name} are one file on this file system: rename one")
+                    raise InputError(f"{path} and {other.name} are the same file on this file system: rename one")
 
     def files(self) -> ResultFiles:
-        """A block in which several files of this folder, and of those below, are written together."""
+        """Return a block in which several files of this folder and its subfolders are written together."""
         return ResultFiles(overwrite=self.overwrite)
 
 
 def writes_results(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A decorator of functions with a keyword ``output_dir``: its lock is held during the call.
+    """Decorate a function with a keyword ``output_dir`` so that it holds the folder's lock during the call.
 
     Args:
-        names: of files that the function will write there; they are checked before it begins.
+        names: names of files that the function will write there; they are checked before it starts.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -103,7 +103,7 @@ def writes_results(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def is_empty_folder(path: Path) -> bool:
-    """Whether a folder holds nothing but this project's record and lock."""
+    """Return whether a folder contains nothing but this project's record and lock."""
     return path.is_dir() and all(entry.name == HIDDEN for entry in path.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""Files that a user asked for: never written over one that is not this project's, or that was edited since."""
+"""Write results that a user requested, never over files from elsewhere or files that were edited since."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _SHOWN = 3
 
 
 class ResultFiles(AtomicFiles):
-    """`AtomicFiles` that replaces nothing but what this project wrote, and enters what it writes.
+    """`AtomicFiles` that replaces only files of this project, and records what it writes.
 
-    The record of a folder (`Ledger`) is written before the renames, with the hashes of the old and the new files, so
-    that a process killed at any moment leaves files that are known as this project's.
+    The record of a folder (`Ledger`) is written before the renames, with the hashes of the old and the new files. If
+    the process is killed at any moment, all its files are therefore recorded.
 
     Args:
         overwrite: replace results that were edited since, too; None where the user has no such option. A file that
             this project did not write is never replaced.
 
     Raises:
-        InputError: at the end of the block, for a file that may not be replaced; none is then.
+        InputError: a file may not be replaced; raised at the end of the block, and then no file is replaced.
     """
 
     def __init__(self, *, overwrite: bool | None = None) -> None:
@@ -36,7 +36,7 @@ class ResultFiles(AtomicFiles):
         self._removed: list[Path] = []
 
     def remove_first(self, path: Path) -> None:
-        """Remove a file, which is written anew in the same block, before anything is renamed."""
+        """Remove a file before anything is renamed; the same block writes it again."""
         self._removed.append(path)
 
     def _publish(self, renames: list[tuple[Path, Path]]) -> None:
@@ -44,13 +44,14 @@ class ResultFiles(AtomicFiles):
         for temporary, final in renames:
             folders[final.parent].append((temporary, final))
         with ExitStack() as stack:
-            # in one order, so that two processes do not wait for each other
+            # always in the same order, so that two processes never wait for each other
             ledgers = {folder: stack.enter_context(open_ledger(folder)) for folder in sorted(folders)}
             states = {final: ledgers[final.parent].state(final.name) for _, final in renames}
             _refuse(states, self.overwrite)
             for folder, ledger in ledgers.items():
                 for temporary, final in folders[folder]:
-                    # an edited file that is about to be replaced is not entered: after a kill it is still the user's
+                    # an edited file about to be replaced is not recorded: if the process is killed, it still belongs to
+                    # the user
                     kept = [sha256_of(final)] if states[final] == "ours" else []
                     ledger.enter(final.name, list(dict.fromkeys([sha256_of(temporary), *kept])))
                 ledger.write()
@@ -65,14 +66,14 @@ class ResultFiles(AtomicFiles):
 
 
 def check_results(paths: Iterable[Path], *, overwrite: bool | None = None) -> None:
-    """Refuse at the start what `ResultFiles` would refuse at the end.
+    """Refuse before the run what `ResultFiles` would refuse after it.
 
     Args:
-        paths: that will be written.
-        overwrite: as of `ResultFiles`.
+        paths: paths of files that will be written.
+        overwrite: whether to replace edited results, see `ResultFiles`.
 
     Raises:
-        InputError: a file of the user's is there, or a result that was edited; a name is too long.
+        InputError: a file of the user or an edited result exists there, or a name is too long.
     """
     ledgers: dict[Path, Ledger] = {}
     states: dict[Path, State] = {}
@@ -85,15 +86,15 @@ def check_results(paths: Iterable[Path], *, overwrite: bool | None = None) -> No
 
 
 def is_unchanged(path: Path) -> bool:
-    """Whether the file is there as this project wrote it, and whole."""
+    """Return whether the file exists and is exactly as this project wrote it."""
     return Ledger(path.parent).state(path.name) == "ours"
 
 
 def append_to(path: Path) -> None:
-    """Enter a file that grows, such as a log: from then on this project may append to it and shorten it.
+    """Record a file that grows, such as a log: from then on this project may append to it and truncate it.
 
     Raises:
-        InputError: a file of the user's is there.
+        InputError: a file of the user exists there.
     """
     with open_ledger(path.parent) as ledger:
         state = ledger.state(path.name)
@@ -104,7 +105,7 @@ def append_to(path: Path) -> None:
 
 
 def adopt(paths: Iterable[Path]) -> None:
-    """Enter files as they are: what the user said that this run goes on with may be replaced by it."""
+    """Record existing files as they are: a run that the user resumes may replace them."""
     for path in paths:
         if path.is_file() and not path.is_symlink() and not is_unchanged(path):
             with open_ledger(path.parent) as ledger:
@@ -117,14 +118,14 @@ def _refuse(states: dict[Path, State], overwrite: bool | None) -> None:
     if foreign:
         raise InputError(
             f"{_listed(foreign)}: not written by meddino, so never replaced. Give another output folder or name, or "
-            "move what is there"
+            f"move the existing file"
         )
     edited = [path for path, state in states.items() if state == "edited"]
     if edited and not overwrite:
         option = "" if overwrite is None else ", or set --overwrite to replace it"
         raise InputError(
             f"{_listed(edited)}: edited since meddino wrote it, so not replaced. Give another output folder or name, "
-            f"or move what is there{option}"
+            f"or move the existing file{option}"
         )
 
 
@@ -140,21 +141,21 @@ def _check_length(path: Path) -> None:
         most = 255
     if (found := len(os.fsencode(path.name))) > most:
         raise InputError(
-            f"{path}: the name has {found} bytes, the file system takes {most}. Rename the case or the file"
+            f"{path}: the name has {found} bytes, but the file system allows {most}. Rename the case or the file"
         )
 
 
 def _put_new(temporary: Path, final: Path) -> None:
-    """Rename where nothing was a moment ago; what came meanwhile is not replaced.
+    """Rename to a path that did not exist a moment ago; a file that appeared since is not replaced.
 
     Raises:
-        InputError: a file came.
+        InputError: a file has appeared there.
     """
     try:
         os.link(temporary, final)
     except FileExistsError as error:
         raise InputError(f"{final}: appeared while it was being written. Run again") from error
-    except OSError:  # a file system without hard links
+    except OSError:  # the file system has no hard links
         os.replace(temporary, final)
     else:
         temporary.unlink()

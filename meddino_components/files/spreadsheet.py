@@ -1,4 +1,4 @@
-"""Tables as CSV whose cells no spreadsheet takes for formulas."""
+"""Write CSV tables whose cells no spreadsheet evaluates as formulas."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import csv
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-# Excel, LibreOffice and Google Sheets evaluate a cell that begins so (OWASP, CSV injection)
+# Excel, LibreOffice and Google Sheets evaluate a cell that starts with one of these (OWASP, CSV injection)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _MARK = "'"
 
 
 def write_csv(file: TextIO, rows: Iterable[Sequence[Any]], *, lineterminator: str = "\n") -> None:
-    """Write rows with their texts made safe, see `safe_cell`."""
+    """Write rows with safe text in every cell, see `safe_cell`."""
     writer = csv.writer(file, lineterminator=lineterminator)
     writer.writerows([safe_cell(cell) for cell in row] for row in rows)
 
 
 def safe_cell(value: Any) -> Any:
-    """A cell as it is; a text that a spreadsheet would evaluate after an apostrophe.
+    """Return a cell unchanged, but put an apostrophe before text that a spreadsheet would evaluate.
 
     Example:
         >>> safe_cell("=1+1"), safe_cell("-0.5"), safe_cell(-0.5), safe_cell("liver")
@@ -30,7 +30,7 @@ def safe_cell(value: Any) -> Any:
 
 
 def plain_cell(text: str) -> str:
-    """What a text was before `safe_cell`."""
+    """Undo `safe_cell`."""
     return text[1:] if text.startswith(_MARK) and text.lstrip(_MARK).startswith(_FORMULA) else text
 
 

@@ -1,4 +1,4 @@
-"""Temporary files: a name that no other process chooses, and an end to those of processes that are gone."""
+"""Name temporary files uniquely, and remove those of processes that have ended."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from functools import cache
 from pathlib import Path
 
 _NAME = re.compile(r"\.meddino-([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.partial(\..{1,15})?", re.DOTALL)
-_LONGEST_SUFFIX = 16  # characters; what is longer is no kind of file
+_LONGEST_SUFFIX = 16  # characters; a longer one does not denote a file type
 
 
 def temporary_beside(final: Path) -> Path:
-    """A hidden name in the same folder that no other process chooses.
+    """Return a hidden name in the same folder that no other process chooses.
 
-    The suffix, by which writers choose a format, stays. The name is short whatever the final one is, so that this one
-    may be as long as the file system allows. Temporaries that dead processes left in the folder are removed at the
-    first call for it.
+    It keeps the suffix, by which writers choose a format. It is short, so that the final name may be as long as the
+    file system allows. The first call for a folder removes temporary files that dead processes left there.
     """
     _clear_once(final.parent, os.getpid())
     suffix = ".nii.gz" if final.name.endswith(".nii.gz") else final.suffix
@@ -36,7 +35,7 @@ def remove_dead_temporaries(folder: Path) -> None:
     try:
         with os.scandir(folder) as entries:
             found = [entry.name for entry in entries if entry.name.startswith(".meddino-")]
-    except OSError:  # not there yet, or not to be listed: whatever is written next says so
+    except OSError:  # missing or unreadable: the next write reports it
         return
     for name in found:
         parts = _NAME.fullmatch(name)
@@ -46,13 +45,13 @@ def remove_dead_temporaries(folder: Path) -> None:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            with suppress(OSError):  # of another user, in a folder that several share
+            with suppress(OSError):  # may belong to another user in a shared folder
                 path.unlink()
 
 
 def is_alive(pid: int) -> bool:
-    """Whether this machine has a process of this number."""
-    if os.name != "posix":  # elsewhere asking ends the process; it counts as alive
+    """Return whether a process with this number runs on this machine."""
+    if os.name != "posix":  # elsewhere this signal would end the process, so count it as alive
         return True
     try:
         os.kill(pid, 0)
@@ -65,7 +64,7 @@ def is_alive(pid: int) -> bool:
 
 @cache
 def this_machine() -> str:
-    """What tells the processes of this machine, or of this container on it, from those of others."""
+    """Return an identifier of this machine, or of this container on it."""
     try:
         namespace = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -75,5 +74,6 @@ def this_machine() -> str:
 
 @cache
 def _clear_once(folder: Path, pid: int) -> None:
-    """``pid`` is part of the key, since a forked process inherits what its parent remembered."""
+    """Clear a folder once per process: ``pid`` is part of the cache key, as a forked process inherits its parent's
+    cache."""
     remove_dead_temporaries(folder)

@@ -1,4 +1,4 @@
-"""Text that can always be written: names of files may hold bytes that no encoding knows."""
+"""Write text that may contain undecodable bytes, such as names of files."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from pathlib import Path
 
 
 def write_text(path: Path, text: str) -> None:
-    r"""Write UTF-8; what UTF-8 cannot hold becomes an escape such as ``\udcfc``.
+    r"""Write UTF-8; characters that UTF-8 cannot encode become escapes such as ``\udcfc``.
 
-    Such characters come from names of files that are not UTF-8. In a string of JSON the escape is read back as the
-    same name.
+    Such characters come from file names that are not UTF-8. In a JSON string, the escape is read back as the same name.
 
     Args:
-        path: the file, written over.
-        text: written with its line ends as they are.
+        path: path of the file, which is overwritten.
+        text: text to write; its line ends stay as they are.
     """
     path.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def printable(text: str) -> str:
-    """The text as this process's output can show it, with escapes in the place of what its encoding lacks."""
+    """Return text that this process can print, with escapes for characters that its encoding lacks."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def stable_name(name: str) -> str:
-    """A file's name in the same characters whatever the locale of the process that read it."""
+    """Return a file's name in the same characters, whatever the locale of the process that read it."""
     return os.fsencode(name).decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""One file with its SHA-256 beside it."""
+"""Write one file with its SHA-256 next to it."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .results import ResultFiles
 
 
 def write_atomically(path: Path, write: Callable[[Path], None], *, overwrite: bool | None = None) -> str:
-    """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path`` and write ``<path>.sha256``.
+    """Let ``write`` fill a temporary file next to ``path``, rename it to ``path`` and write ``<path>.sha256``.
 
-    The data are on the disk before the rename. The old ``.sha256`` goes first, so that a process killed at any moment
-    leaves the old file, or the new one, and never a SHA-256 that belongs to the other.
+    The data are on disk before the rename. The old ``.sha256`` is removed first, so a process killed at any moment
+    leaves either the old or the new file, and never a SHA-256 that belongs to the other.
 
     Args:
-        path: of the file; its folder is made where it is missing.
-        write: gets the temporary path.
-        overwrite: as of `ResultFiles`.
+        path: path of the file; its folder is created if missing.
+        write: function that writes the file at the temporary path it is given.
+        overwrite: whether to replace an edited file, see `ResultFiles`.
 
     Returns:
         The SHA-256 of the file.
 
     Raises:
-        InputError: the file cannot be written, or one that may not be replaced is there; what was there before is as it
-            was, and no temporary file is left.
+        InputError: the file cannot be written, or would replace one that may not be replaced. The existing file stays
+            unchanged, and no temporary file remains.
     """
     sidecar = Path(f"{path}.sha256")
     try:
@@ -44,7 +44,7 @@ def write_atomically(path: Path, write: Callable[[Path], None], *, overwrite: bo
     except (OSError, RuntimeError, SafetensorError) as error:  # torch reports a failed write as RuntimeError
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{path}: cannot be written ({reason}); check the folder, its permissions and the free space. "
-            "A file of this name that was there before is unchanged"
+            f"{path}: cannot be written ({reason}); check the folder, its permissions and the free space. An existing "
+            f"file of this name is unchanged"
         ) from error
     return digest

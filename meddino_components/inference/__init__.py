@@ -1,4 +1,4 @@
-"""Volume in, labels on the same grid out; writers and the engine that runs a folder of cases."""
+"""Segment volumes on their own grid: inferers, writers, and the engine that runs a folder of cases."""
 
 from .autocast import AutocastInferer, autocast_dtype, supports_bfloat16, supports_low_precision
 from .case_evaluator import CaseEvaluator

@@ -1,4 +1,4 @@
-"""Low precision where a device computes in it."""
+"""Compute in low precision on devices that support it."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def supports_bfloat16(device: torch.device | str) -> bool:
-    """True if the device multiplies bf16 matrices in hardware; emulation would be slower than fp32."""
+    """Return whether the device multiplies bf16 matrices in hardware; emulation would be slower than fp32."""
     if torch.device(device).type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return torch.device(device).type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def supports_low_precision(device: torch.device | str) -> bool:
-    """True if the device multiplies bf16 in hardware, or is a GPU that multiplies fp16 fast: V100, T4, RTX 20."""
+    """Return whether the device multiplies bf16 in hardware, or is a GPU with fast fp16: V100, T4, RTX 20."""
     if torch.device(device).type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):
         return True
     return supports_bfloat16(device)
 
 
 def autocast_dtype(device: torch.device | str, amp: bool | str) -> torch.dtype | None:
-    """The precision that autocast takes on a device; None leaves autocast out.
+    """Return the precision for autocast on a device; None disables autocast.
 
     Args:
-        device: a CPU or CUDA device.
-        amp: False; ``bf16``; ``fp16``; or True: bf16, but fp16 on a GPU without bf16.
+        device: CPU or CUDA device.
+        amp: precision to use: False, ``bf16``, ``fp16``, or True for bf16, but fp16 on a GPU without bf16.
 
     Raises:
-        InputError: another value.
+        InputError: the value is another one.
     """
     if amp is False or amp is True:
         without_bf16 = torch.device(device).type == "cuda" and not supports_bfloat16(device)
@@ -49,7 +49,7 @@ def autocast_dtype(device: torch.device | str, amp: bool | str) -> torch.dtype |
 class AutocastInferer(Inferer):
     """Run a network under autocast and return fp32 logits, or a list of them from a deeply supervised network.
 
-    MONAI's engines autocast on CUDA alone and with a gradient scaler, which bf16 does not need.
+    MONAI's engines autocast only on CUDA, and with a gradient scaler, which bf16 does not need.
 
     Args:
         amp: whether and how to compute in low precision, see `autocast_dtype`; otherwise in the inputs' precision.

@@ -1,4 +1,4 @@
-"""The engine that takes cases one by one from file to written prediction, whatever befalls one of them."""
+"""The engine that segments cases one by one, from file to written prediction, even if some of them fail."""
 
 from __future__ import annotations
 
@@ -37,34 +37,35 @@ _logger = logging.getLogger(__name__)
 class CaseEvaluator(Evaluator):
     """Run preprocessing, network and postprocessing case by case; a case that fails is recorded and the others go on.
 
-    A MONAI workflow: handlers, metrics and progress bars attach as to any other. During an iteration ``state.batch``
-    and ``state.output`` are lists with one dict (decollated, as handlers expect), empty after a failure; metrics see
-    the cases that succeeded. While a case is computed the next one's files are read. At the end a summary is printed
-    and written to ``summary.json`` and ``summary.csv``.
+    It is a MONAI workflow: handlers, metrics and progress bars attach as usual. During an iteration ``state.batch``
+    and ``state.output`` are lists with one dict (decollated, as handlers expect), empty after a failure; metrics cover
+    the cases that succeeded. While a case is computed, the files of the next one are read. At the end a summary is
+    printed and written to ``summary.json`` and ``summary.csv``.
 
-    One process at a time writes to ``output_dir``. Before the first case it is checked that no file of the user's would
-    be replaced.
+    Only one process at a time writes to ``output_dir``. Before the first case, the run makes sure that it would replace
+    no file of the user.
 
     In a bundle: ``"run": ["$@evaluator.run()", "$@evaluator.exit_if_failed()"]``.
 
     Args:
-        device: recorded in the state for handlers; the inferer computes where the network's parameters are.
-        dataset: ``data`` is a sequence of case dicts (``image``, ``case_id`` and what else the transforms read),
-            ``transform`` the preprocessing.
-        network: put into eval mode while a case runs.
-        inferer: (image [1, C, H, W, D], network) -> prediction [1, ...].
-        output_dir: for the summary and for probabilities; the writer's is the same.
+        device: device recorded in the state for handlers; the inferer computes on the device of the network's
+            parameters.
+        dataset: data set whose ``data`` is a sequence of case dicts (``image``, ``case_id`` and other items that
+            transforms read), and whose ``transform`` is the preprocessing.
+        network: network, which is set to evaluation mode while a case runs.
+        inferer: function (image [1, C, H, W, D], network) -> prediction [1, ...].
+        output_dir: folder for the summary and probabilities; the same as the writer's.
         postprocessing: transform of the dict with ``image``, ``pred``, ``case_id``, ``seconds``.
-        writer: gets what the postprocessing gave; apart from it, so that others, such as MONAI Label, can run the
+        writer: writer of the postprocessed case. It is separate so that others, such as MONAI Label, can run the
             postprocessing without writing. None writes no labels.
         val_handlers: handlers to attach.
         key_val_metric: metric by name, as in ``monai.engines.Evaluator``.
         additional_metrics: further metrics by name.
-        skip_existing: pass over cases that the writer's weights and settings have already given, see
+        skip_existing: whether to skip cases already written with the same weights and settings, see
             `WriteCased.is_complete`.
-        overwrite: replace results that were edited since, too.
-        probabilities: stream float16 class probabilities [K, X, Y, Z], on the source's grid, to ``<case_id>.npy``;
-            needs a ``VolumeInferer``.
+        overwrite: whether to replace results that were edited since, too.
+        probabilities: whether to stream float16 class probabilities [K, X, Y, Z] on the source's grid to
+            ``<case_id>.npy``; requires a ``VolumeInferer``.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class CaseEvaluator(Evaluator):
             raise ValueError("probabilities need a VolumeInferer")
         super().__init__(
             device=device,
-            # an iteration takes the number of a case: its voxels are read inside, where failures are caught
+            # an iteration gets the number of a case and reads its voxels itself, so that failures are caught
             val_data_loader=range(len(dataset)),
             postprocessing=Compose([step for step in (postprocessing, writer) if step is not None]),
             key_val_metric=key_val_metric,
@@ -113,13 +114,13 @@ class CaseEvaluator(Evaluator):
         """Run all cases, then print and write the summary (also when interrupted).
 
         Raises:
-            InputError: there is no case, two have one id, the output folder cannot be made or written to, another
-                process writes to it, or a file there may not be replaced.
-            Interrupted: a signal came; the case that it came in is given up, and the summary says how many are done.
+            InputError: there are no cases, two have the same id, the output folder cannot be created or written to,
+                another process writes to it, or a file there may not be replaced.
+            Interrupted: a signal arrived; the current case is abandoned, and the summary says how many are done.
         """
         cases: Sequence[Mapping[str, Any]] = self.dataset.data
         if not cases:
-            raise InputError("there is no case to run: the data list is empty")
+            raise InputError("there are no cases to run: the data list is empty")
         check_unique([_case_id(case) for case in cases], [str(case.get("image")) for case in cases])
         self.summary = RunSummary(n_cases=len(cases))
         with signals_noted() as self._signals, self.folder.held(SUMMARY_FILES):
@@ -132,7 +133,7 @@ class CaseEvaluator(Evaluator):
             finally:
                 if len(self.summary.cases) < len(cases):
                     self.summary.interrupted_by = self._signals.first
-                # nothing was done where a handler refused to begin
+                # if a handler refused to start, nothing was done
                 if self.summary.cases or self.summary.interrupted_by is not None:
                     self.summary.write(self.folder)
                     print(printable(self.summary.text()))
@@ -140,7 +141,7 @@ class CaseEvaluator(Evaluator):
             raise Interrupted(self.summary.interrupted_by)
 
     def _check_outputs(self, cases: Sequence[Mapping[str, Any]]) -> None:
-        """Note which cases are complete, and refuse files in the way of the others before anything is computed."""
+        """Find complete cases, and refuse files that others may not replace, before anything is computed."""
         names: list[str] = []
         inputs = {os.path.realpath(path): path for case in cases for path in input_files(case)}
         self._complete = set()
@@ -161,12 +162,12 @@ class CaseEvaluator(Evaluator):
         self.folder.check(names)
 
     def exit_if_failed(self) -> None:
-        """End the process with status 1 when any case failed."""
+        """End the process with status 1 if any case failed."""
         if self.summary.count("failed"):
             raise SystemExit(1)
 
     def _register_metrics(self, k_metric: dict[str, Any], add_metrics: dict[str, Any] | None = None) -> None:
-        """Let metrics pass over the iterations that have no output."""
+        """Let metrics skip iterations without output."""
         super()._register_metrics(k_metric, add_metrics)
         for metric in {**k_metric, **(add_metrics or {})}.values():
             self.remove_event_handler(metric.iteration_completed, Events.ITERATION_COMPLETED)
@@ -174,14 +175,14 @@ class CaseEvaluator(Evaluator):
             self.add_event_handler(succeeded, metric.iteration_completed)
 
     def _iteration(self, engine: Any, batchdata: int) -> list[dict[str, Any]]:
-        """Run the case of this number; whatever it raises ends up in the summary."""
+        """Run the case with this number; any error goes to the summary."""
         if self._signals.first is not None:
             engine.terminate(skip_completed=True)
             return []
         case = self.dataset.data[batchdata]
         case_id = _case_id(case)
         started = perf_counter()
-        engine.state.output = []  # the last case's volumes go before the next are read
+        engine.state.output = []  # free the last case's volumes before reading the next
         engine.state.batch = []
         if case_id in self._complete:
             self.summary.cases.append(CaseRecord(case_id, "skipped", 0.0))
@@ -230,12 +231,14 @@ class CaseEvaluator(Evaluator):
 
 def _case_id(case: Mapping[str, Any]) -> str:
     if "case_id" not in case:
-        raise InputError(f"case {case.get('image', '?')}: has no 'case_id', by which its outputs are named")
+        raise InputError(
+            f"case {case.get('image', '?')}: has no 'case_id' to name its outputs: add one to the data list"
+        )
     return str(case["case_id"])
 
 
 def _reason(error: BaseException) -> str:
-    """One line: the InputError among the causes, else the first cause. MONAI wraps what a transform raises."""
+    """Return one line: the InputError among the causes, else the first cause. MONAI wraps errors of transforms."""
     chain: list[BaseException] = [error]
     while (cause := chain[-1].__cause__) is not None:
         chain.append(cause)

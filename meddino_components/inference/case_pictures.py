@@ -21,15 +21,15 @@ _NAME = re.compile(r"[A-Za-z]\w{0,40}", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnCase:
-    """A case as a picture gets it. Rows, columns and slices (H, W, D) are those that the network saw.
+    """A case to be drawn. Rows, columns and slices (H, W, D) are those of the network's input.
 
     Attributes:
-        case_id: of the case.
-        images: [H, W, D] of each channel that is shown, by name, in the units of the preprocessed image.
-        labels: [H, W, D], 0 is the background.
+        case_id: id of the case.
+        images: channels to show by name, each [H, W, D] in the units of the preprocessed image.
+        labels: label map [H, W, D]; 0 is the background.
         label_names: names by label.
-        spacing_mm: of rows, columns and slices.
-        axcodes: where rows, columns and slices run to, such as PLS.
+        spacing_mm: spacing of rows, columns and slices in mm.
+        axcodes: directions of rows, columns and slices, such as PLS.
     """
 
     case_id: str
@@ -74,7 +74,7 @@ class CasePicture(Protocol):
     """A picture of each case.
 
     Attributes:
-        name: of the picture; the file is called ``<case_id>_<name>.png``.
+        name: name of the picture; the file is called ``<case_id>_<name>.png``.
     """
 
     name: str
@@ -85,10 +85,10 @@ class CasePicture(Protocol):
 
 
 def pictures_by_name(pictures: Sequence[CasePicture]) -> dict[str, CasePicture]:
-    """The pictures by name.
+    """Return the pictures by name.
 
     Raises:
-        InputError: a name recurs, or cannot be part of a file's name.
+        InputError: two have the same name, or a name cannot be part of a file's name.
     """
     found = {picture.name: picture for picture in pictures}
     wrong = [name for name in found if not _NAME.fullmatch(name)]

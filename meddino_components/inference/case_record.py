@@ -1,4 +1,4 @@
-"""What ``<case>.json`` says about the files beside it: their hashes, and what they were made from and with."""
+"""Describe a case's files in ``<case>.json``: their hashes, input, weights and settings."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..files import is_unchanged, sha256_of
 def provenance(
     written: Mapping[Path, Path], *, source: str | None, model_sha256: str | None, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The part of a case's JSON by which a later run knows whether the case is complete.
+    """Return the part of a case's JSON that lets a later run decide whether the case is complete.
 
     Args:
-        written: where the content of each file lies, by its final path.
-        source: `source_digest` of the case; None where it is not known.
-        model_sha256: of the weights.
-        settings: that decide the labels, or which files there are.
+        written: current path of each file, by its final path.
+        source: `source_digest` of the case; None if unknown.
+        model_sha256: SHA-256 of the weights.
+        settings: settings that affect the labels or the list of files.
 
     Returns:
-        "files", "source_digest", "model_sha256", "settings" and "settings_digest".
+        A dict with "files", "source_digest", "model_sha256", "settings" and "settings_digest".
     """
     return {
         "files": {final.name: sha256_of(temporary) for final, temporary in written.items()},
@@ -39,12 +39,12 @@ def provenance(
 def is_complete(
     report: Path, names: Iterable[str], *, source: str | None, model_sha256: str | None, settings: Mapping[str, Any]
 ) -> bool:
-    """Whether a case's files are whole, unedited, and what this run would write.
+    """Return whether a case's files are complete, unedited, and the same as this run would write.
 
     Args:
-        report: ``<case>.json``, which is written last.
-        names: of the other files that this run would write.
-        source: see `provenance`; this and the others are those of this run.
+        report: path of ``<case>.json``, which is written last.
+        names: names of the other files that this run would write.
+        source: `source_digest` of the case in this run; the other arguments are this run's, too, see `provenance`.
     """
     try:
         content = json.loads(report.read_text(encoding="utf-8"))
@@ -62,13 +62,13 @@ def is_complete(
             and all(sha256_of(report.with_name(name)) == digest for name, digest in hashes.items())
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False  # missing, torn, or another program's
+        return False  # missing, incomplete, or written by another program
 
 
 def source_digest(case: Mapping[str, Any]) -> str | None:
-    """Changes with the names, sizes and times of the files that a case is read from; says none of them.
+    """Hash the names, sizes and times of the files that a case is read from; the hash reveals none of them.
 
-    None for an image that is in memory: nothing tells two of them apart.
+    None for an image in memory, as nothing distinguishes two of them.
     """
     series = case.get("series_uid")
     if not (files := input_files({"image": case.get("image")})):
@@ -78,18 +78,18 @@ def source_digest(case: Mapping[str, Any]) -> str | None:
 
 
 def input_files(case: Mapping[str, Any]) -> list[str]:
-    """The files and folders that a case is read from; none for an image that is in memory."""
+    """Return the files and folders that a case is read from; none for an image in memory."""
     image = case.get("image")
     images = image.values() if isinstance(image, Mapping) else [image]
     return case_files(dict(case)) if all(isinstance(one, (str, Path)) for one in images) else []
 
 
 def settings_digest(settings: Mapping[str, Any]) -> str:
-    """A hash of settings, whatever the order of their names."""
+    """Hash settings, whatever the order of their names."""
     return hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode("ascii")).hexdigest()
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as JSON has them; what has no JSON by the text that says what it is."""
+    """Convert settings to JSON types; values without a JSON type become their text."""
     content: dict[str, Any] = json.loads(json.dumps(dict(settings), default=str))
     return content

@@ -1,4 +1,4 @@
-"""Scores of a few slices reduced to labels, before the next slices are computed.
+"""Convert the scores of a few slices to labels before the next slices are computed.
 
 Shapes: N slices, K classes or R regions, H rows, W columns.
 """
@@ -17,20 +17,20 @@ def write_labels(scores: Tensor, labels: Tensor) -> Tensor:
     """Write the best class of each pixel into ``labels``; ties go to the lower class, as in ``torch.argmax``.
 
     Args:
-        scores: [N, K, H, W], logits or probabilities of any floating type.
-        labels: [N, H, W] uint8 on the same device, overwritten.
+        scores: logits or probabilities [N, K, H, W] of any floating type.
+        labels: label map [N, H, W] uint8 on the same device, which is overwritten.
 
     Returns:
-        [N] bool on the device: whether every score that could win in the slice was a finite number. It is left on
-        the device so that a GPU need not be waited for at every batch.
+        A boolean [N]: whether every score that could win in the slice is finite. It stays on the device, so that
+        batches need not wait for a GPU.
     """
     channels_last = scores.stride(1) == 1
     if channels_last or scores.device.type != "cpu":
-        # a pixel's classes side by side: class by class, as below, each of them would read all of the memory
+        # a pixel's classes are adjacent in memory: going class by class, as below, would read all memory for each class
         best, index = scores.permute(0, 2, 3, 1).max(dim=-1)
         labels.copy_(index)
         return torch.isfinite(best).flatten(1).all(dim=1)
-    # torch's argmax over a middle dimension is slow on CPU and makes int64 (measured, one thread, 16 classes of
+    # torch's argmax over a middle dimension is slow on CPU and returns int64 (measured, one thread, 16 classes of
     # 4 x 512 x 512: 224 ms against 24 ms here)
     best = scores[:, 0].clone()
     labels.zero_()
@@ -38,24 +38,26 @@ def write_labels(scores: Tensor, labels: Tensor) -> Tensor:
     candidate = better.view(torch.uint8)  # the same bytes
     for k in range(1, scores.shape[1]):
         torch.gt(scores[:, k], best, out=better)
-        # k is above every earlier label, so a maximum puts it where it wins, without a branch a pixel
+        # k is larger than earlier labels, so a maximum writes it wherever it wins, without branching per pixel
         torch.maximum(labels, candidate.mul_(k), out=labels)
-        torch.maximum(best, scores[:, k], out=best)  # maximum keeps a NaN, where `>` would pass over it
+        torch.maximum(best, scores[:, k], out=best)  # maximum keeps a NaN, which `>` would ignore
     return torch.isfinite(best).flatten(1).all(dim=1)
 
 
 def write_regions(scores: Tensor, labels: Tensor, written: Sequence[int]) -> Tensor:
-    """Write for each pixel the label of the innermost region found there; a region is found where its score is above 0.
+    """Write for each pixel the label of the innermost region predicted there; a region is predicted if its score is
+    above 0.
 
-    A pixel of an inner region counts as one of those round it, whatever their scores: the labels cannot say otherwise.
+    A pixel of an inner region also counts for the regions around it, whatever their scores: labels cannot express
+        otherwise.
 
     Args:
-        scores: [N, R, H, W], logits (above 0: a probability above one half), the outermost region first.
-        labels: [N, H, W] uint8 on the same device, overwritten.
-        written: label of each region.
+        scores: logits [N, R, H, W] (above 0 means a probability above one half), the outermost region first.
+        labels: label map [N, H, W] uint8 on the same device, which is overwritten.
+        written: label to write for each region.
 
     Returns:
-        [N] bool on the device: whether every score in the slice was a finite number.
+        A boolean [N] on the device: whether every score in the slice is finite.
     """
     labels.zero_()
     for number, label in enumerate(written):
@@ -64,7 +66,8 @@ def write_regions(scores: Tensor, labels: Tensor, written: Sequence[int]) -> Ten
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that memory ran out, on a GPU or on the CPU (where torch raises a bare RuntimeError)."""
+    """Return whether an error means that memory ran out, on a GPU or on the CPU (where torch raises a bare
+    RuntimeError)."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error).lower()

@@ -1,6 +1,6 @@
-"""A label map as a DICOM Segmentation object on the grid of its series, written by highdicom.
+"""Write a label map as a DICOM Segmentation object on the grid of its series, with highdicom.
 
-X, Y, Z: columns, rows and slices of the series; F frames (one a slice), R rows, C columns.
+X, Y, Z: columns, rows and slices of the series; F frames (one per slice), R rows, C columns.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ..project import ADDRESS, extra
 from .segment_codes import Code, SegmentCode
 
 _NAME = "MedDINOv3"
-_SERIES_NUMBER_OFFSET = 1000  # of the new series, above that of the scan
+_SERIES_NUMBER_OFFSET = 1000  # added to the series number of the scan
 _GEOMETRY_TOLERANCE_MM = 1e-3
-_END_TOLERANCE = 0.01  # of the slice spacing
-# patient and study attributes that every object holds, be they empty; some de-identified files lack them
+_END_TOLERANCE = 0.01  # as a share of the slice spacing
+# patient and study attributes that every object must have, possibly empty; some de-identified files lack them
 _TYPE_2 = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"),
     *("StudyDate", "StudyTime", "StudyID", "AccessionNumber"),
@@ -35,7 +35,7 @@ _TYPE_2 = (
 
 
 def require_highdicom() -> Any:
-    """The package `highdicom`.
+    """Return the package `highdicom`.
 
     Raises:
         InputError: it is not installed.
@@ -60,24 +60,24 @@ def write_dicom_segmentation(
     """Write labels as a binary DICOM SEG.
 
     The object belongs to the patient and the study of the source and holds their names, ids and dates, as the standard
-    asks, so that only the user may read the file; messages and warnings of the libraries, which quote such values, are
-    kept back. Segment n is the n-th label, which has its segment also where nothing was found. Frames without a voxel
-    are left out. Positions are those of the source's files, to the digit; of a series that was resampled they are those
-    of the new grid, without references frame by frame. UIDs and times of two objects differ, nothing else does.
+    requires. Only the user may therefore read the file, and messages and warnings of the libraries, which quote such
+    values, are suppressed. Segment n is the n-th label, even if nothing was found for it. Empty frames are left out.
+    Positions are exactly those of the source's files; for a resampled series they are those of the new grid, and frames
+    do not reference source images. Two objects of the same labels differ only in UIDs and times.
 
     Args:
-        path: file to write.
-        labels: [X, Y, Z]; 0 is background.
-        affine: [4, 4], voxel indices to RAS mm.
-        source_files: of the series, in the order of Z.
+        path: path of the file to write.
+        labels: label map [X, Y, Z]; 0 is the background.
+        affine: affine [4, 4] from voxel indices to RAS mm.
+        source_files: files of the series, in the order of Z.
         label_names: names by label.
-        codes: of each label but the background, see `segment_codes`.
-        resampled: ``labels`` does not lie on the slices of the files.
-        model_sha256: of the weights, recorded as parameter of the algorithm.
+        codes: code of each label except the background, see `segment_codes`.
+        resampled: whether the grid of ``labels`` differs from the slices of the files.
+        model_sha256: SHA-256 of the weights, recorded as a parameter of the algorithm.
 
     Raises:
-        InputError: highdicom is not installed, a label has no code, the files do not lie on the grid of the labels, or
-            highdicom cannot make an object of this series.
+        InputError: highdicom is not installed, a label has no code, the files do not match the grid of the labels, or
+            highdicom cannot create an object for this series.
     """
     hd = require_highdicom()
     pydicom, _ = optional_import("pydicom")
@@ -104,13 +104,13 @@ def write_dicom_segmentation(
                 manufacturer_model_name=_NAME,
                 software_versions=__version__,
                 device_serial_number=(model_sha256 or "unknown")[:16],
-                specific_character_set="ISO_IR 192",  # what pydicom decoded is written anew
+                specific_character_set="ISO_IR 192",  # pydicom decoded the values; they are encoded again
                 content_label="SEGMENTATION",
                 content_description="Segmentation of organs or lesions",
                 series_description=f"{_NAME} segmentation",
                 omit_empty_frames=bool(frames.any()),
             )
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # of a patient: for the user alone, from the start
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # patient data: readable only by the user
             os.chmod(path, 0o600)
             segmentation.save_as(path)
         except InputError:
@@ -118,27 +118,27 @@ def write_dicom_segmentation(
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from None
         except Exception as error:
-            # what pydicom and highdicom say may quote a value of the patient's; a missing attribute is only a name
+            # messages of pydicom and highdicom may quote patient data; the name of a missing attribute is harmless
             reason = f": {error}" if isinstance(error, (AttributeError, KeyError)) else ""
             raise InputError(
-                f"{folder}: no DICOM SEG can be made of this series ({type(error).__name__}{reason}). Export it again "
-                "with complete headers, or set dicom_seg to False for NIfTI alone"
+                f"{folder}: cannot create a DICOM SEG for this series ({type(error).__name__}{reason}). Export it "
+                f"again with complete headers, or set dicom_seg to False to write only NIfTI"
             ) from None
 
 
 def _number_segments(frames: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.uint8]:
-    """Labels renumbered 1, 2, 3 without gaps, as DICOM wants its segments."""
+    """Renumber labels 1, 2, 3 without gaps, as DICOM requires for segments."""
     if list(labels) != list(range(1, len(labels) + 1)):
         table = np.full(256, 255, np.uint8)
         table[[0, *labels]] = range(len(labels) + 1)
         frames = table[frames]
     if frames.max(initial=0) > len(labels):
-        raise InputError(f"the prediction holds labels that have no code; expected 0 and {list(labels)}")
+        raise InputError(f"the prediction holds labels without a code; expected 0 and {list(labels)}")
     return frames
 
 
 def _complete(sources: Sequence[Any], *, spacing_mm: float) -> None:
-    """Add what highdicom takes from the headers and they may lack: empty, and the thickness as the spacing."""
+    """Add attributes that highdicom needs but headers may lack: empty, and the thickness equal to the spacing."""
     for source in sources:
         for keyword in _TYPE_2:
             if keyword not in source:
@@ -148,7 +148,7 @@ def _complete(sources: Sequence[Any], *, spacing_mm: float) -> None:
 
 
 def _check_geometry(sources: Sequence[Any], affine: NDArray[np.float64], shape: tuple[int, ...], folder: Path) -> None:
-    """Compare the files' own positions with the grid of the labels, which went through another reader."""
+    """Compare the files' own positions with the grid of the labels, which another reader computed."""
     lps = LPS_TO_RAS @ affine
     first = sources[0]
     axes = np.array(first.ImageOrientationPatient, dtype=float).reshape(2, 3)
@@ -158,19 +158,19 @@ def _check_geometry(sources: Sequence[Any], affine: NDArray[np.float64], shape: 
     expected = lps[:3, 3] + np.arange(len(sources))[:, None] * lps[:3, 2]
     off = np.linalg.norm(positions - expected, axis=1)
     off[0] += np.linalg.norm(corner @ steps - corner @ lps[:3, :2].T)
-    # the ends made the grid; between them a slice may lie as far off as reading the series lets it
+    # the end slices define the grid; slices between them may deviate as far as reading the series allows
     allowed = np.full(len(sources), UNEVEN_TOLERANCE)
     allowed[[0, -1]] = _END_TOLERANCE
     too_far = (off > _GEOMETRY_TOLERANCE_MM + allowed * float(np.linalg.norm(affine[:3, 2]))).any()
     if (len(sources), int(first.Columns), int(first.Rows)) != (shape[2], *shape[:2]) or too_far:
         raise InputError(
-            f"{folder}: the labels (shape {plain(shape)}) lie up to {off.max():.4f} mm beside the {len(sources)} files "
-            "of the series. Were they changed since they were read?"
+            f"{folder}: the labels (shape {plain(shape)}) lie up to {off.max():.4f} mm away from the {len(sources)} "
+            f"files of the series. Run again if the files have changed since they were read"
         )
 
 
 def _volume(hd: Any, frames: NDArray[np.uint8], affine: NDArray[np.float64], source: Any) -> Any:
-    """The labels with a grid of their own, indexed [F, R, C]."""
+    """Return the labels with their own grid, indexed [F, R, C]."""
     lps = LPS_TO_RAS @ affine
     return hd.Volume(
         array=frames,
@@ -212,7 +212,7 @@ def _description(
         anatomic_regions=None if code.region is None else [concept(code.region)],
         display_color=hd.color.CIELabColor.from_rgb(*(255 * part for part in colour)),
     )
-    if code.modifier is not None:  # highdicom has no argument for it
+    if code.modifier is not None:  # highdicom has no argument for a modifier
         kind = description.SegmentedPropertyTypeCodeSequence[0]
         kind.SegmentedPropertyTypeModifierCodeSequence = [concept(code.modifier)]
     return description

@@ -1,4 +1,4 @@
-"""What is likely to be anything at all, in the memory of two volumes whatever the number of classes."""
+"""Compute the probability of any foreground, in the memory of two volumes whatever the number of classes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from ..networks import MedDinoSegmenter
 
 
 def has_dropout(network: nn.Module) -> bool:
-    """Whether dropout is set before the decoder of a network of ours, as MONAI Label's epistemic scoring does."""
+    """Return whether one of our networks has dropout before its decoder, as MONAI Label's epistemic scoring sets."""
     return isinstance(network, MedDinoSegmenter) and network.dropout > 0
 
 
 class ForegroundShare:
-    """Stands for an array [K, H, W, D] of probabilities and keeps the sums of background and foreground of what is
-    written into it.
+    """Stand in for an array [K, H, W, D] of probabilities, but keep only the sums of background and foreground.
 
     Args:
-        shape: (H, W, D).
-        regions: the probabilities are of regions within each other, the first of which holds the others; otherwise of
-            classes, the first of which is the background.
+        shape: shape (H, W, D) of the volume.
+        regions: whether the probabilities belong to nested regions, the first of which contains the others; otherwise
+            to classes, the first of which is the background.
 
     Attributes:
-        array: [2, H, W, D] float16, background and foreground; background where nothing was written.
+        array: probabilities [2, H, W, D] float16 of background and foreground; background where nothing was written.
     """
 
     def __init__(self, *, shape: tuple[int, ...], regions: bool) -> None:
@@ -36,7 +35,7 @@ class ForegroundShare:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if not isinstance(key, tuple):
-            return  # one class as a whole, outside the body: as it is already
+            return  # sets one class outside the body, where the array already is background
         first = np.asarray(value)[0]
         foreground = first if self.regions else 1 - first
         self.array[1][key[1:]] = foreground

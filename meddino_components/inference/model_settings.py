@@ -1,7 +1,7 @@
-"""What a segmentation network needs, from the record of its weights.
+"""Determine the settings of a segmentation network from the record of its weights.
 
-Each setting is typed by the user or left out (None). The record decides where there is one: what is typed has to agree
-with it. Weights without a record, of the official code for instance, take what is typed and else what the bundle was
+The user types each setting or omits it (None). If there is a record, it decides, and typed settings must match it.
+Weights without a record, such as those of the official code, use typed settings, else those that the bundle was
 published with.
 """
 
@@ -40,29 +40,30 @@ _BACKGROUND = "background"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """What the network of a weight file needs.
+    """The settings of the network in a weight file.
 
     Attributes:
-        source: the weights, for messages.
-        record: theirs, if they have one.
-        architecture: by the record, see `checkpoints.build_network`; None: of the sizes in ``sizes``, or of others.
-        sizes: without a record: ``backbone``, ``random_start`` and ``interaction_indices``.
-        roi_size: (h, w) in pixels.
-        pixdim: (rows, columns) in mm, or None for the volume's own.
-        context_slices: 1 or 3.
-        fingerprint: intensities of the data set, or None for the table.
-        background: value outside the patient, if it is marked.
-        resampling: of slices to ``pixdim``, see `resize_slices`.
+        source: path of the weights, for messages.
+        record: record of the weights, if they have one.
+        architecture: network as the record describes it, see `checkpoints.build_network`; None if ``sizes`` describe
+            it, or it comes from another project.
+        sizes: ``backbone``, ``random_start`` and ``interaction_indices`` for weights without a record.
+        roi_size: window size (h, w) in pixels.
+        pixdim: in-plane spacing (rows, columns) in mm, or None for the volume's own.
+        context_slices: number of neighbouring slices as channels, 1 or 3.
+        fingerprint: intensity statistics of the data set, or None to use the intensity table.
+        background: value outside the patient, if marked.
+        resampling: interpolation of slices to ``pixdim``, see `resize_slices`.
         axcodes: orientation of the slices, see `slice_planes`.
-        labels: name by number of what is written, 0 is the background.
-        regions: None for classes that exclude each other.
-        channel_names: of the input.
-        segment_codes: for DICOM SEG, by the label's name.
-        dataset_layout: of the data set to be evaluated on; as typed, else that of the network's training.
-        modality: of the cases: as typed, else ``ct`` or ``mr`` where all cases of training were of one; else None.
-        fold: of the validation cases.
-        n_folds: of the split.
-        split: by which rule, as typed, else as in training.
+        labels: names by number of the labels written; 0 is the background.
+        regions: nested regions; None for mutually exclusive classes.
+        channel_names: names of the input channels.
+        segment_codes: codes for DICOM SEG, by the label's name.
+        dataset_layout: layout of the data set to evaluate on; as typed, else as in training.
+        modality: modality of the cases; as typed, else ``ct`` or ``mr`` if all training cases had it, else None.
+        fold: fold of the validation cases.
+        n_folds: number of folds of the split.
+        split: rule of the split; as typed, else as in training.
     """
 
     source: str
@@ -88,29 +89,30 @@ class ModelSettings:
 
     @property
     def record_id(self) -> str | None:
-        """By which results name the record."""
+        """Return the id by which results refer to the record."""
         return None if self.record is None else self.record.id
 
     @property
     def selection(self) -> dict[str, Any] | None:
-        """Which network of its training this is: ``kept`` ("best" or "last"), ``epoch``, and what it was best by."""
+        """Return which network of its training this is: ``kept`` ("best" or "last"), ``epoch``, and the metric it was
+        selected by."""
         return dict(self.record.metrics) or None if self.record is not None else None
 
     @property
     def label_names(self) -> list[str] | dict[int, str]:
-        """Of classes in their order, the background first; of regions by number, the background left out."""
+        """Return names of classes in order, the background first; or of regions by number, without the background."""
         if self.regions is None:
             return [name for _, name in sorted(self.labels.items())]
         return {label: name for label, name in self.labels.items() if label}
 
     @property
     def num_outputs(self) -> int:
-        """Channels of the network's output."""
+        """Return the number of output channels of the network."""
         return len(self.labels if self.regions is None else self.regions.names)
 
     @property
     def in_channels(self) -> int:
-        """Channels of the network's input."""
+        """Return the number of input channels of the network."""
         return len(self.channel_names) * self.context_slices
 
 
@@ -122,18 +124,18 @@ def model_settings(
     modality: str | None = None,
     bundle_root: str | os.PathLike[str] = ".",
 ) -> ModelSettings:
-    """Settle what the network of a weight file needs.
+    """Determine the settings of the network in a weight file.
 
     Args:
-        model_path: the weights; where there are none yet, what is typed and published counts.
-        typed: settings of the user by the configuration's keys, None where nothing was typed.
-        published: what the bundle was published with, for weights without a record.
-        modality: as typed.
-        bundle_root: the bundle's folder. Its own weights, in ``models``, have to agree with its ``metadata.json``.
+        model_path: path of the weights; if the file does not exist yet, typed and published settings apply.
+        typed: settings of the user by key of the configuration; None if not typed.
+        published: settings that the bundle was published with, for weights without a record.
+        modality: modality as typed.
+        bundle_root: folder of the bundle. Its own weights, in ``models``, must match its ``metadata.json``.
 
     Raises:
-        InputError: a typed setting contradicts the record (names both values), the record is of another kind of network
-            than the bundle runs, or is damaged.
+        InputError: a typed setting contradicts the record (the message names both values), or the record describes
+            another kind of network than the bundle runs, or is damaged.
     """
     record = record_of(model_path)
     chosen = {**published, **{key: value for key, value in typed.items() if value is not None}}
@@ -143,15 +145,15 @@ def model_settings(
     check_kind(record, source, published)
     if found := contradictions(record, typed, modality):
         raise InputError(
-            f"{source}: its record says otherwise than what is set: {'; '.join(found)}. Leave these out, the weights "
-            "know them; or give the weights that were made with them"
+            f"{source}: its record contradicts these settings: {'; '.join(found)}. Omit them, as the weights contain "
+            f"them; or give weights trained with them"
         )
     check_metadata(record, source, Path(bundle_root))
     return _by_record(record, source, typed, published, modality)
 
 
 def record_of(model_path: str | os.PathLike[str]) -> WeightsRecord | None:
-    """The record of weights in a file, a folder or on the hub; None where there is no such file yet, or no record."""
+    """Return the record of weights in a file, a folder or on the hub; None if there is no file yet, or no record."""
     text = os.fspath(model_path)
     if not text.startswith(HUB_PREFIX) and not Path(text).expanduser().exists():
         return None
@@ -162,23 +164,23 @@ def network_of_model(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Mod
     """Build the network of a weight file, with random weights.
 
     Args:
-        settings: of the file.
-        dropout: before the decoder, see `MedDinoSegmenter`.
+        settings: settings of the weight file.
+        dropout: dropout before the decoder, see `MedDinoSegmenter`.
 
     Raises:
-        InputError: no such network, or one of others that the record does not describe.
+        InputError: the network does not exist, or comes from another project and the record does not describe it.
     """
     if settings.architecture is not None:
         of_run = {"dropout": dropout} if encoder_part(settings.architecture) else {}
         return build_network(settings.architecture, source=settings.source, **of_run)
     if settings.record is not None:
         raise InputError(
-            f"{settings.source}: its network is none that a record can describe: give --network_def as it was trained"
+            f"{settings.source}: its record cannot describe its network: pass --network_def as in training"
         )
     sizes, channels = settings.sizes, settings.in_channels
     backbone = backbone_of(
         weights=settings.source,
-        # MONAI Label's server starts before there is a model
+        # MONAI Label's server starts before a model exists
         may_be_missing=True,
         name=sizes["backbone"],
         random_start=sizes["random_start"],
@@ -186,8 +188,7 @@ def network_of_model(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Mod
     )
     if any(side % backbone.patch_size for side in settings.roi_size):
         raise InputError(
-            f"roi_size is {settings.roi_size}; expected multiples of {backbone.patch_size}, the side of the encoder's "
-            "patches"
+            f"roi_size is {settings.roi_size}; expected multiples of {backbone.patch_size}, the encoder's patch size"
         )
     return MedDinoSegmenter(
         backbone=backbone,
@@ -276,4 +277,4 @@ def _regions(record: WeightsRecord, source: str) -> Regions | None:
             note=f"These are the labels of {source}",
         )
     except ValueError as error:
-        raise InputError(f"{source}: its record is wrong: {error}; take the file as it was written") from error
+        raise InputError(f"{source}: its record is not valid: {error}; use the original file") from error

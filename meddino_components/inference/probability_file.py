@@ -1,4 +1,4 @@
-"""Class probabilities streamed to a ``.npy`` on the input's own grid."""
+"""Stream class probabilities to a ``.npy`` file on the input's own grid."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..data.volumes.grids import as_on_grid
 
 
 class ProbabilityFile:
-    """An opener for ``VolumeInferer``: float16 [K, X, Y, Z] in the source's orientation, seen as [K, H, W, D].
+    """An opener for ``VolumeInferer``: float16 [K, X, Y, Z] in the source's orientation, viewed as [K, H, W, D].
 
-    The file is mapped into memory, so nothing is held; it is stored in Fortran order, in which the classes of a slice
-    lie together. Its room is reserved at once: a full disk is an error here, not a crash in the middle of a write.
+    The file is memory-mapped, so it takes no memory; it is stored in Fortran order, in which the classes of a slice are
+    adjacent. Its disk space is reserved at once: a full disk is an error here, not a crash in the middle of a write.
 
     Args:
-        path: where to write; the caller renames it when the case is complete.
-        image: the preprocessed image, which knows the source's grid.
+        path: path of the file; the caller renames it when the case is complete.
+        image: preprocessed image, which contains the source's grid.
     """
 
     def __init__(self, *, path: Path, image: MetaTensor) -> None:
@@ -29,7 +29,7 @@ class ProbabilityFile:
         self.image = image
 
     def __call__(self, n_classes: int) -> NDArray[Any]:
-        """Make the file for K classes and return the writable view [K, H, W, D]."""
+        """Create the file for K classes and return the writable view [K, H, W, D]."""
         meta = self.image.meta
         source_shape = tuple(int(n) for n in np.asarray(meta["spatial_shape"])[:3])
         stored = np.lib.format.open_memmap(

@@ -1,4 +1,4 @@
-"""Whether what a user typed, and what a bundle says, agrees with the record of weights; and the forms to compare."""
+"""Check that a user's settings and a bundle's metadata match the record of weights."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..slice_planes import AXIAL, PLANES_IN_WORDS, SLICE_PLANES
 
-# of plans that do not say it
+# for plans that do not state it
 DEFAULT_RESAMPLING = "bilinear"
 
 
 def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any]) -> None:
-    """Refuse what is no segmentation network of this kind of bundle, and what this version would run otherwise."""
+    """Refuse networks that this kind of bundle cannot run, or that this version would run differently."""
     needed = {"pixdim", "roi_size", "context_slices", "fingerprint", "background"}
     if not record.labels or not record.channels or needed - set(record.plan):
         raise InputError(
-            f"{source}: its record describes no segmentation network (it is of {record.bundle or 'an encoder'}), "
-            "expected one with plan, labels and channels: fine-tune it first (`--weights` of train.json)"
+            f"{source}: its record does not describe a segmentation network (it comes from "
+            f"{record.bundle or 'an encoder'}), expected one with plan, labels and channels: fine-tune it first "
+            f"(`--weights` of train.json)"
         )
     if record.regions is None and sorted(record.labels) != list(range(len(record.labels))):
         raise InputError(
-            f"{source}: its record has the classes {sorted(record.labels)}, expected 0 to {len(record.labels) - 1}, as "
-            "many as the network has outputs; take the file as it was written"
+            f"{source}: its record has the classes {sorted(record.labels)}, expected 0 to {len(record.labels) - 1}, "
+            f"one for each output of the network; use the original file"
         )
     several, found = len(published["channel_names"]) > 1, len(record.channels) > 1
     if several != found:
         raise InputError(
-            f"{source}: takes the channels {', '.join(record.channels)}, this bundle has "
-            f"{', '.join(published['channel_names'])}: use the bundle {record.bundle}, which it was made with"
+            f"{source}: expects the channels {', '.join(record.channels)}, but this bundle has "
+            f"{', '.join(published['channel_names'])}: use the bundle {record.bundle}, in which it was trained"
         )
     axcodes, version = record.plan.get("axcodes"), record.plan.get("intensity_version")
     for name, value, known, ours in (
@@ -46,16 +47,17 @@ def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any])
     ):
         if value is not None and value not in known:
             raise InputError(
-                f"{source}: was trained with {name} {value}, this version has {ours}: install the version of meddino "
+                f"{source}: was trained with {name} {value}, but this version has {ours}: install the version of "
+                f"meddino "
                 f"that wrote it ({record.software.get('meddino', 'unknown')})"
             )
 
 
 def contradictions(record: WeightsRecord, typed: Mapping[str, Any], modality: str | None) -> list[str]:
-    """Both values of each typed setting that is not the record's."""
+    """List both values of each typed setting that contradicts the record."""
     plan, architecture = record.plan, record.architecture or {}
     regions = record.regions
-    # key -> what the record has, and how both are brought to one form
+    # key -> value in the record, and the function that makes both values comparable
     rules: dict[str, tuple[Any, Callable[[Any], Any]]] = {
         "roi_size": (plan["roi_size"], sides_px),
         "pixdim": (plan["pixdim"], spacing_mm),
@@ -73,27 +75,27 @@ def contradictions(record: WeightsRecord, typed: Mapping[str, Any], modality: st
     for key, (recorded, form) in rules.items():
         value = typed.get(key)
         if value is not None and not _same(form(value), form(recorded)):
-            found.append(f"{key} is {_shown(recorded)} in the record, {_shown(value)} is set")
+            found.append(f"{key} is {_shown(recorded)} in the record, but set to {_shown(value)}")
     encoder = encoder_part(architecture)
     for key, value in (typed.get("random_start") or {}).items():
-        # at which LayerScale started, no trained weights say
+        # trained weights do not show the initial LayerScale
         if key != "layerscale_init" and not _same(value, encoder.get(key)):
             recorded = _shown(encoder.get(key))
-            found.append(f"random_start::{key} is {recorded} in the record, {_shown(value)} is set")
+            found.append(f"random_start::{key} is {recorded} in the record, but set to {_shown(value)}")
     convention = typed.get("label_convention")
     if convention is not None:
         given = brats_regions(convention)
         if regions is None or dict(given.label_names) != foreground(record) or _nested(given) != region_lists(regions):
-            stated = regions["convention"] if regions else "classes that exclude each other"
-            found.append(f"label_convention is {stated} in the record, {convention} is set")
+            stated = regions["convention"] if regions else "mutually exclusive classes"
+            found.append(f"label_convention is {stated} in the record, but set to {convention}")
     given_modality = str(modality).lower()
     if given_modality in MODALITIES and record.modality not in (None, given_modality):
-        found.append(f"modality is {record.modality} in the record, {modality} is set")
+        found.append(f"modality is {record.modality} in the record, but set to {modality}")
     return found
 
 
 def check_metadata(record: WeightsRecord, source: str, root: Path) -> None:
-    """MONAI Label takes labels from the bundle's metadata: a bundle's own weights have to be those it describes."""
+    """Check a bundle's own weights against its metadata, from which MONAI Label takes the labels."""
     metadata = root / "configs" / "metadata.json"
     path = Path(source)
     if not metadata.is_file() or not path.exists() or path.resolve().parent != (root / "models").resolve():
@@ -102,9 +104,9 @@ def check_metadata(record: WeightsRecord, source: str, root: Path) -> None:
     stated = {int(k): v for k, v in outputs.get("pred", {}).get("channel_def", {}).items() if int(k)}
     if stated and stated != foreground(record):
         raise InputError(
-            f"{source}: its record has the labels {_shown(foreground(record))}, {metadata} has {_shown(stated)}: make "
-            f"a bundle of these weights by `python -m meddino_components package {root} --model {source}`, or keep "
-            "them elsewhere and give --model_path"
+            f"{source}: its record has the labels {_shown(foreground(record))}, but {metadata} has {_shown(stated)}: "
+            f"package these weights with `python -m meddino_components package {root} --model {source}`, or store "
+            f"them elsewhere and pass --model_path"
         )
 
 
@@ -131,7 +133,7 @@ def spacing_mm(value: float | Sequence[float] | None) -> list[float] | None:
 
 
 def fingerprint_of(value: Mapping[str, float] | None) -> dict[str, float] | None:
-    # a configuration may hold a description beside the numbers
+    # a configuration may contain a description next to the numbers
     return None if value is None else {key: float(value[key]) for key in FINGERPRINT_KEYS if key in value}
 
 
@@ -141,7 +143,7 @@ def labels_of(value: Sequence[str] | Mapping[Any, str]) -> dict[int, str]:
 
 
 def _same(first: Any, second: Any) -> bool:
-    """Equal, numbers to the sixth digit."""
+    """Compare two values, numbers to six digits."""
     if isinstance(first, float) and isinstance(second, float):
         return math.isclose(first, second, rel_tol=1e-6, abs_tol=1e-9)
     if isinstance(first, Mapping) and isinstance(second, Mapping):
@@ -152,7 +154,7 @@ def _same(first: Any, second: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """A value as a user would type it, cut where it is long."""
+    """Return a value as a user would type it, shortened if it is long."""
     if isinstance(value, tuple):
         value = list(value)
     text = "null" if value is None else str(value)

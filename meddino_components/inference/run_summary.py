@@ -1,4 +1,4 @@
-"""What became of each case of a run, and of the runs before it in the same folder."""
+"""Summarise the cases of a run, and of earlier runs in the same folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..files import OutputFolder, write_csv, write_text
 from .summary_table import COLUMNS, rows_of_case
 
 SUMMARY_FILES = ("summary.json", "summary.csv")
-_MAX_ROWS = 50  # of a table that one still reads
+_MAX_ROWS = 50  # longest table that is still readable
 
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """One case: what became of it, how long it took, and why it failed (one line)."""
+    """One case: its status, how long it took, and why it failed (one line)."""
 
     case_id: str
     status: Literal["ok", "failed", "skipped"]
@@ -28,23 +28,23 @@ class CaseRecord:
 
 @dataclass
 class RunSummary:
-    """The records of a run of ``n_cases``, and their two files; fewer records where a signal ended it."""
+    """The records of a run of ``n_cases``, and their two files; fewer records if a signal ended the run."""
 
     cases: list[CaseRecord] = field(default_factory=list)
     n_cases: int = 0
     interrupted_by: signal.Signals | None = None
 
     def count(self, status: str) -> int:
-        """Number of cases of this status."""
+        """Return the number of cases with this status."""
         return sum(case.status == status for case in self.cases)
 
     def text(self) -> str:
-        """Lines to print: the numbers, then a table of the cases (of a long run, only of those that failed)."""
+        """Return lines to print: the numbers, then a table of the cases (for a long run, only those that failed)."""
         seconds = sum(case.seconds for case in self.cases)
         counts = ", ".join(f"{self.count(status)} {status}" for status in ("ok", "failed", "skipped"))
         lines = [f"{len(self.cases)} cases: {counts}; {seconds:.1f} s"]
         if self.interrupted_by is not None:
-            lines.insert(0, f"interrupted by {self.interrupted_by.name}, {self._progress}: go on by skip_existing")
+            lines.insert(0, f"interrupted by {self.interrupted_by.name}, {self._progress}: continue with skip_existing")
         shown = [case for case in self.cases if case.status == "failed" or len(self.cases) <= _MAX_ROWS]
         width = max((len(case.case_id) for case in shown), default=0)
         lines += [f"  {c.case_id:{width}}  {c.status:7}  {c.seconds:7.1f} s  {c.error}".rstrip() for c in shown]
@@ -57,8 +57,8 @@ class RunSummary:
     def write(self, folder: OutputFolder) -> None:
         """Write `SUMMARY_FILES`.
 
-        ``summary.json`` has this run's cases, and under ``earlier`` those of earlier runs that it did not touch;
-        ``summary.csv`` the organs of both, see `summary_table`.
+        ``summary.json`` contains this run's cases, and under ``earlier`` those of earlier runs that it did not touch;
+        ``summary.csv`` contains the organs of both, see `summary_table`.
         """
         own = [asdict(case) for case in self.cases]
         touched = {case.case_id for case in self.cases}
@@ -82,7 +82,7 @@ class RunSummary:
 
 
 def _recorded(path: Path) -> list[dict[str, Any]]:
-    """The cases of earlier runs, by the summary that the last one left; none where there is no such file."""
+    """Return the cases of earlier runs from the last summary; none if there is no such file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         cases = [*content.get("earlier", []), *content["cases"]]

@@ -1,4 +1,4 @@
-"""Standard codes of what is segmented: SNOMED CT where it has one, for the labels of AMOS22 and BraTS.
+"""Standard codes for the labels of AMOS22 and BraTS, from SNOMED CT if it has one.
 
 Categories and types are those of DICOM's context groups 7150 and 7168; left and right are modifiers of the organ.
 """
@@ -14,7 +14,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Code:
-    """A concept: value in a coding scheme, and its meaning in words."""
+    """A concept: its value in a coding scheme, and its meaning in words."""
 
     value: str
     scheme: str
@@ -23,7 +23,7 @@ class Code:
 
 @dataclass(frozen=True)
 class SegmentCode:
-    """What a segment is, of which category, where, and on which side."""
+    """The kind, category, location and side of a segment."""
 
     kind: Code
     category: Code
@@ -65,11 +65,11 @@ SEGMENT_CODES: dict[str, SegmentCode] = {
     "left adrenal gland": SegmentCode(_ADRENAL, ANATOMICAL_STRUCTURE, _LEFT),
     "duodenum": _organ("38848004", "Duodenum"),
     "bladder": _organ("89837001", "Bladder"),
-    # one label for two organs has no code of its own, and the patient's sex decides nothing about what was found
+    # a label for two organs has no code of its own, and the patient's sex does not tell which one was found
     "prostate/uterus": SegmentCode(
         Code("91772007", "SCT", "Organ"), ANATOMICAL_STRUCTURE, region=Code("816092008", "SCT", "Pelvis")
     ),
-    # BraTS, under the names its editions use
+    # BraTS, by the names that its editions use
     "necrosis": _NECROSIS,
     "necrotic core": _NECROSIS,
     "non-enhancing core": _lesion("C81175", "NCIt", "Non-Enhancing Lesion"),
@@ -83,12 +83,12 @@ SEGMENT_CODES: dict[str, SegmentCode] = {
 def codes_of(
     label_names: Mapping[int, str], own: Mapping[str, Mapping[str, Sequence[str]]] | None = None
 ) -> dict[int, SegmentCode]:
-    """The code of each label but the background.
+    """Return the code of each label except the background.
 
     Args:
         label_names: names by label; 0 is the background.
-        own: codes by name that come before those known here: ``{"tumour": {"kind": [value, scheme, meaning],
-            "category": [...], "modifier": [...], "region": [...]}}``, of which "kind" has to be there.
+        own: codes by name that take precedence over those known here: ``{"tumour": {"kind": [value, scheme, meaning],
+            "category": [...], "modifier": [...], "region": [...]}}``, of which only "kind" is required.
 
     Raises:
         InputError: a label has no code, or one of ``own`` cannot be read.
@@ -101,7 +101,7 @@ def codes_of(
         code = given.get(name) or SEGMENT_CODES.get(name.lower())
         if code is None:
             raise InputError(
-                f"label {label} '{name}' has no code for DICOM SEG. Give one by segment_codes, as in "
+                f"label {label} '{name}' has no code for DICOM SEG. Add one to segment_codes, as in "
                 f"{{'{name}': {{'kind': ['108369006', 'SCT', 'Neoplasm']}}}}"
             )
         codes[label] = code
@@ -114,6 +114,6 @@ def _parse(name: str, item: Any) -> SegmentCode:
         return SegmentCode(**{"category": ANATOMICAL_STRUCTURE, **codes})
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"segment_codes of '{name}' is {item!r:.200}; expected 'kind' and, if wanted, 'category', 'modifier' and "
+            f"segment_codes of '{name}' is {item!r:.200}; expected 'kind' and optionally 'category', 'modifier' and "
             "'region', each [value, scheme, meaning]"
         ) from error

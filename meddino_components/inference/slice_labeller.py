@@ -1,4 +1,4 @@
-"""Blocks of slices turned into labels, as many slices at a time as memory allows.
+"""Convert blocks of slices to labels, with as many slices at a time as memory allows.
 
 Shapes: N slices, C channels, K classes, H x W the output grid.
 """
@@ -20,31 +20,31 @@ from .class_scores import MAX_CLASSES, is_out_of_memory, write_labels, write_reg
 from .slice_scorer import SliceScorer
 
 Region = tuple[slice, slice, slice]
-# an array [K, H, W, D], or what can be written to like one
+# returns an array [K, H, W, D], or an object that is written to like one
 OpenProbabilities = Callable[[int], Any]
 
-_NATIVE_BYTES = 2**26  # of class scores on the labels' grid at a time: more is no faster
+_NATIVE_BYTES = 2**26  # class scores on the labels' grid at a time: more would not be faster
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
 class SliceLabeller:
-    """One pass over a volume: what is known of its classes and of the memory so far.
+    """One pass over a volume, which learns the number of classes and how many slices fit into memory.
 
     Args:
-        scorer: slices on the network's grid -> class scores.
-        size: (H, W) of the labels.
+        scorer: function from slices on the network's grid to class scores.
+        size: size (H, W) of the labels.
         network_size: rows and columns of the network's grid.
-        padding: [C], the value round slices that are smaller than a window.
-        max_batch: slices in flight at most.
-        score_bytes: bytes that their class scores may take; at least one slice always runs.
-        open_probabilities: called once with K; returns an array [K, H, W, D] of the volume for the softmax, or for the
+        padding: values [C] around slices that are smaller than a window.
+        max_batch: largest number of slices at a time.
+        score_bytes: largest number of bytes for their class scores; at least one slice always runs.
+        open_probabilities: function called once with K; returns an array [K, H, W, D] for the softmax, or for the
             sigmoid of each region.
-        region: where in the volume the slices lie.
-        whole: whether that is everywhere.
-        regions: what the scores are of, if not of classes that exclude each other.
-        resampling: of slices to the network's grid, see `resize_slices`.
+        region: part of the volume that contains the slices.
+        whole: whether that part is the whole volume.
+        regions: regions that the scores belong to; None for mutually exclusive classes.
+        resampling: interpolation of slices to the network's grid, see `resize_slices`.
     """
 
     scorer: SliceScorer
@@ -62,7 +62,7 @@ class SliceLabeller:
     probabilities: Any = None
 
     def label_block(self, block: Tensor, first_slice: int) -> Tensor:
-        """Labels [N, H, W] uint8 of the slices [N, C, H, W], the first of which is number ``first_slice``."""
+        """Return labels [N, H, W] uint8 for slices [N, C, H, W], the first of which has number ``first_slice``."""
         labels = torch.empty(block.shape[0], *self.size, dtype=torch.uint8, device=block.device)
         finite = torch.empty(block.shape[0], dtype=torch.bool, device=block.device)
         done = 0
@@ -73,18 +73,18 @@ class SliceLabeller:
         if not bool(finite.all()):
             number = first_slice + int((~finite).nonzero()[0])
             raise InputError(
-                f"slice {number}: the network's scores are not finite numbers. The image holds NaN or Inf after "
-                "normalisation, the weights are damaged, or the network needs amp=false"
+                f"slice {number}: the network's scores are not finite. The image has NaN or Inf after normalisation, "
+                f"the weights are damaged, or the network needs amp=false"
             )
         return labels
 
     def _batch_size(self) -> int:
         if self.n_classes is None:
-            return 1  # the first slice tells how many classes there are
+            return 1  # the first slice shows how many classes there are
         return max(1, min(self.max_batch, self.score_bytes // self.scorer.bytes_per_slice(self.n_classes)))
 
     def _fits(self, slices: Tensor, labels: Tensor, finite: Tensor, number: int) -> bool:
-        """Label one batch; where memory ran out, allow half as many slices and return False."""
+        """Label one batch; if memory runs out, halve the number of slices and return False."""
         try:
             self._label(slices, labels, finite, number)
             return True
@@ -93,12 +93,12 @@ class SliceLabeller:
                 raise
             if slices.shape[0] == 1:
                 raise InputError(
-                    f"slice {number}: out of memory with one slice in flight ({error}). Use a smaller roi_size, a "
+                    f"slice {number}: out of memory with a single slice ({error}). Use a smaller roi_size, a "
                     "larger pixdim, amp=true or a device with more memory"
                 ) from error
-            _logger.warning("out of memory with %d slices in flight, going on with fewer", slices.shape[0])
+            _logger.warning("out of memory with %d slices at a time, continuing with fewer", slices.shape[0])
             self.max_batch = slices.shape[0] // 2
-        if slices.device.type == "cuda":  # outside the handler, where the traceback no longer holds the tensors
+        if slices.device.type == "cuda":  # outside the handler, so that the traceback no longer keeps the tensors alive
             torch.cuda.empty_cache()
         return False
 
@@ -127,9 +127,13 @@ class SliceLabeller:
 
     def _know_classes(self, n_classes: int) -> None:
         if self.regions is not None and n_classes != len(self.regions.names):
-            raise InputError(f"the network gives {n_classes} scores a pixel; expected {', '.join(self.regions.names)}")
+            raise InputError(
+                f"the network returns {n_classes} scores per pixel; expected {', '.join(self.regions.names)}"
+            )
         if n_classes > MAX_CLASSES:
-            raise InputError(f"the network gives {n_classes} classes; labels are uint8, at most {MAX_CLASSES}")
+            raise InputError(
+                f"the network returns {n_classes} classes; expected at most {MAX_CLASSES}, as labels are uint8"
+            )
         self.n_classes = n_classes
         if self.open_probabilities is not None:
             self.probabilities = self.open_probabilities(n_classes)

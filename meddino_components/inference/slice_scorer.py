@@ -1,4 +1,4 @@
-"""Class scores of a batch of slices on the network's grid: sliding windows, blending and mirroring.
+"""Compute class scores of slices on the network's grid, with sliding windows, blending and mirroring.
 
 Shapes: N slices, C channels, K classes, H x W the slices' grid, h x w one window.
 """
@@ -18,18 +18,18 @@ from torch import Tensor
 class SliceScorer:
     """Score slices [N, C, H, W] with a network that sees windows [N, C, h, w].
 
-    The weights of overlapping windows are nnU-Net's and are divided by their sum once, here, so that the sum over
-    windows is the blended score and no count map is needed. A slice that one window covers costs no buffer at all.
+    The weights of overlapping windows are nnU-Net's. They are divided by their sum once, so that the sum over windows
+    is the blended score and no count map is needed. A slice that one window covers needs no buffer.
 
     Args:
-        network: [N, C, h, w] -> logits [N, K, h, w].
-        image_size: (H, W).
-        roi_size: (h, w); a smaller image is padded evenly on both sides.
-        overlap: share of a window that the next one covers, in [0, 1).
-        mode: "gaussian" or "constant" weights.
-        mirror_axes: in-plane axes (0 rows, 1 columns); logits are averaged over all combinations of mirrors, as in
-            nnU-Net, which averages logits rather than probabilities.
-        device: where the windows are computed.
+        network: function from [N, C, h, w] to logits [N, K, h, w].
+        image_size: size (H, W) of the slices.
+        roi_size: window size (h, w); a smaller image is padded evenly on both sides.
+        overlap: share of a window that overlaps with the next one, in [0, 1).
+        mode: kind of weights, "gaussian" or "constant".
+        mirror_axes: in-plane axes to mirror (0 rows, 1 columns); logits are averaged over all combinations of mirrors,
+            as in nnU-Net, which averages logits rather than probabilities.
+        device: device that computes the windows.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SliceScorer:
         return [importance / total[window] for window in self.windows]
 
     def bytes_per_slice(self, n_classes: int) -> int:
-        """Bytes of class scores that one slice in flight needs here: a window's, and the blended slice's."""
+        """Return the bytes of class scores per slice: those of a window and of the blended slice."""
         height, width = self.windows[0][0].stop, self.windows[0][1].stop
         pixels = height * width * (2 if len(self.mirrors) > 1 else 1)
         if self.weights is not None:
@@ -74,12 +74,12 @@ class SliceScorer:
         """Score a batch of slices.
 
         Args:
-            slices: [N, C, H, W].
-            padding: [C], the value round an image that is smaller than a window.
+            slices: slices [N, C, H, W].
+            padding: values [C] around an image that is smaller than a window.
 
         Returns:
-            logits [N, K, H, W]: a view without the padding, in the network's own type where one window suffices and
-            float32 otherwise, valid until the next call.
+            Logits [N, K, H, W]: a view without the padding, valid until the next call; in the network's own type if one
+            window suffices, else float32.
         """
         slices = self._pad(slices, padding)
         if self.weights is None:
@@ -97,13 +97,13 @@ class SliceScorer:
         return scores[:, :, top : top + height, left : left + width]
 
     def _cleared(self, scores: Tensor) -> Tensor:
-        """Zeros [N, K, H, W] in the layout of ``scores``, as adding across layouts is four times slower.
+        """Return zeros [N, K, H, W] in the layout of ``scores``, as adding across layouts is four times slower.
 
-        The same memory serves every batch: fresh pages cost as much as the blending.
+        All batches share this memory: allocating new pages would cost as much as the blending.
         """
         n, n_classes = scores.shape[:2]
         if self._buffer is None or self._buffer.shape[0] < n:
-            self._buffer = None  # the smaller one goes before the larger is made
+            self._buffer = None  # free the smaller buffer before allocating the larger
             layout = torch.channels_last if scores.stride(1) == 1 else torch.contiguous_format
             size = (n, n_classes, *self.padded_size)
             self._buffer = torch.empty(size, device=scores.device, dtype=torch.float32, memory_format=layout)
@@ -122,7 +122,7 @@ class SliceScorer:
         scores = self._checked(self.network(windows), windows)
         if len(self.mirrors) == 1:
             return scores
-        mean = scores.to(torch.float32, copy=True)  # a copy: the network may hand out its own buffer
+        mean = scores.to(torch.float32, copy=True)  # a copy, as the network may return its own buffer
         for axes in self.mirrors[1:]:
             mean += self.network(windows.flip(axes)).flip(axes)
         return mean.div_(len(self.mirrors))
@@ -132,22 +132,22 @@ class SliceScorer:
         expected = (windows.shape[0], *windows.shape[2:])
         if scores.ndim != 4 or (scores.shape[0], *scores.shape[2:]) != expected:
             raise ValueError(
-                f"the network turned windows {tuple(windows.shape)} into scores {tuple(scores.shape)}; expected one "
+                f"the network returned scores {tuple(scores.shape)} for windows {tuple(windows.shape)}; expected one "
                 f"score per class and pixel, [{expected[0]}, classes, {expected[1]}, {expected[2]}]"
             )
         return scores
 
 
 def gaussian_weights(size: tuple[int, int]) -> Tensor:
-    """nnU-Net's weights of a window: a standard deviation of an eighth of each side, centred on pixel side // 2.
+    """Return nnU-Net's window weights: a standard deviation of an eighth of each side, centred on pixel side // 2.
 
-    MONAI's `compute_importance_map` lies half a pixel beside it and ends at a thousandth: with windows half a window
-    apart that gives other labels on 0.7 % of the organs.
+    MONAI's `compute_importance_map` is shifted by half a pixel and clipped at a thousandth: with windows half a window
+    apart, this changes the labels of 0.7 % of the organs' voxels.
     """
     rows, columns = (
         gaussian_filter1d(np.eye(1, side, side // 2)[0], side / 8, mode="constant", cval=0) for side in size
     )
     weights = np.outer(rows, columns) / (rows.max() * columns.max())
-    # a pixel that only corners of windows cover still needs a weight
+    # pixels that only corners of windows cover still need a weight
     weights[weights == 0] = weights[weights > 0].min()
     return torch.from_numpy(weights).float()

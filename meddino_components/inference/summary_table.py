@@ -1,4 +1,4 @@
-"""``summary.csv``: what lies in a folder of results, a row for each organ of a case."""
+"""Make ``summary.csv``, which has one row per organ and case of a folder of results."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ AT_EDGE = "at_edge"
 
 
 def rows_of_case(folder: Path, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The rows of a case; one without an organ where nothing was written.
+    """Yield the rows of a case; one row without an organ if nothing was written.
 
-    A case that was skipped is ``ok``: its files are those of an earlier run, with these weights and settings.
+    A skipped case is ``ok``: its files come from an earlier run with the same weights and settings.
 
     Args:
-        folder: that holds ``<case>.json``.
-        record: ``case_id``, ``status``, ``seconds`` and ``error`` of the case.
+        folder: folder that contains ``<case>.json``.
+        record: record with ``case_id``, ``status``, ``seconds`` and ``error`` of the case.
     """
     failed = record["status"] == "failed"
     report = {} if failed else _report(folder / f"{record['case_id']}.json")

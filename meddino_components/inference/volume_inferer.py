@@ -1,6 +1,6 @@
-"""A volume in, labels on the same grid out, slice by slice in the memory of a few slices.
+"""Segment a volume on its own grid, slice by slice, in the memory of a few slices.
 
-Shapes: C channels, H rows, W columns, D slices of the volume; N slices in flight, K classes; h x w a window.
+Shapes: C channels, H rows, W columns, D slices of the volume; N slices at a time, K classes; h x w a window.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ from .foreground_share import ForegroundShare
 from .slice_labeller import OpenProbabilities, Region, SliceLabeller
 from .slice_scorer import SliceScorer
 
-_BLOCK = 32  # slices that are copied to the device, and their labels back, at a time
-_ALIGN = 32  # pixels within which edges of two grids nearly meet: to about a hundredth of a pixel
+_BLOCK = 32  # slices copied to the device, and labels copied back, at a time
+_ALIGN = 32  # within this many pixels, edges of two grids nearly coincide: to about a hundredth of a pixel
 
 
 class VolumeInferer(Inferer):
     """Segment a volume [1, C, H, W, D] slice by slice with a two-dimensional network.
 
-    Class scores are reduced to labels on the volume's own grid before the next slices are computed, so the memory
-    needed is that of a few slices and the label map, whatever the number of slices and of classes. Running out of
-    memory halves the number of slices in flight and goes on.
+    Class scores are converted to labels on the volume's own grid before the next slices are computed, so memory holds a
+    few slices and the label map, whatever the numbers of slices and classes. If memory runs out, half as many slices
+    are computed at a time.
 
     Args:
-        roi_size: (h, w), the window the network sees, in pixels of the resampled slice.
-        pixdim: in-plane spacing in mm at which the network runs, one number or (rows, columns); None is the volume's
+        roi_size: window size (h, w) of the network, in pixels of the resampled slice.
+        pixdim: in-plane spacing in mm at which the network runs, one number or (rows, columns); None means the volume's
             own.
-        overlap: share of a window that the next one covers, in [0, 1).
-        slice_batch_size: slices in flight at most; each window position runs for all of them at once.
-        mode: weights of overlapping windows, "gaussian" or "constant".
+        overlap: share of a window that overlaps with the next one, in [0, 1).
+        slice_batch_size: largest number of slices at a time; each window position runs for all of them at once.
+        mode: kind of weights for overlapping windows, "gaussian" or "constant".
         mirror_axes: in-plane axes (0 rows, 1 columns) to mirror; the logits of all combinations are averaged (as
-            nnU-Net does). Left and right organs become each other under a mirror of the columns of axial and coronal
-            slices.
-        context_slices: 1, or 3: the slices before and after are further channels, in the order before, itself, after;
-            the volume's end slices are their own neighbours.
-        crop_to_body: look only inside the box round the body; outside it labels are 0.
-        background: value of the image outside the patient, if the data set marks it; what is put round slices that are
-            smaller than a window follows from it, see `value_outside`.
-        resampling: of slices on their way to `pixdim`, as in training: "bilinear" or "cubic", see `resize_slices`.
-            Scores go the way back linearly.
-        regions: what the network's scores are of: regions within each other, each with a sigmoid. None: classes that
-            exclude each other.
-        amp: compute in low precision, see `autocast_dtype`.
-        foreground_share: return probabilities of background and foreground instead of labels: [1, 2, H, W, D] float32.
-        score_memory_mb: MiB that the class scores of the slices in flight may take; at least one slice always runs.
-        progress: show a bar over slices (needs tqdm).
+            nnU-Net does). Mirroring the columns of axial and coronal slices swaps left and right organs.
+        context_slices: number of slices as channels, 1 or 3; with 3, in the order previous, current, next. The volume's
+            end slices are their own neighbours.
+        crop_to_body: whether to segment only inside the box around the body; labels outside are 0.
+        background: value of the image outside the patient, if the data set marks it; it decides the padding of slices
+            smaller than a window, see `value_outside`.
+        resampling: interpolation of slices to `pixdim`, as in training: "bilinear" or "cubic", see `resize_slices`.
+            Scores are resampled back linearly.
+        regions: nested regions that the network's scores belong to, each with a sigmoid; None for mutually exclusive
+            classes.
+        amp: whether and how to compute in low precision, see `autocast_dtype`.
+        foreground_share: whether to return probabilities of background and foreground [1, 2, H, W, D] float32 instead
+            of labels.
+        score_memory_mb: largest memory in MiB for the class scores of slices at a time; at least one slice always runs.
+        progress: whether to show a progress bar over slices (needs tqdm).
     """
 
     def __init__(
@@ -122,17 +122,17 @@ class VolumeInferer(Inferer):
         """Segment one volume.
 
         Args:
-            inputs: [1, C, H, W, D], slices oriented as in training, intensities normalised, on any device. The spacing
-                is read from a MetaTensor's affine; a plain tensor runs at its own spacing.
-            network: windows [N, C * context_slices, h, w] -> logits [N, K, h, w]. Windows are computed on the device of
-                its parameters.
-            probabilities: called once with K; returns an array [K, H, W, D] into which the softmax is written.
+            inputs: volume [1, C, H, W, D] on any device, with slices oriented as in training and normalised
+                intensities. The spacing is read from a MetaTensor's affine; a plain tensor runs at its own spacing.
+            network: function from windows [N, C * context_slices, h, w] to logits [N, K, h, w]. It runs on the device
+                of its parameters.
+            probabilities: function called once with K; returns an array [K, H, W, D] into which the softmax is written.
 
         Returns:
-            [1, 1, H, W, D] uint8 labels on the CPU, with the metadata of ``inputs`` when it has any.
+            Labels [1, 1, H, W, D] uint8 on the CPU, with the metadata of ``inputs`` if it has any.
 
         Raises:
-            InputError: scores of a slice are not finite numbers, or not even one slice fits in memory.
+            InputError: scores of a slice are not finite, or not even one slice fits into memory.
         """
         if inputs.ndim != 5 or inputs.shape[0] != 1:
             raise ValueError(f"expected one volume [1, C, H, W, D], got {tuple(inputs.shape)}")
@@ -147,9 +147,9 @@ class VolumeInferer(Inferer):
             probabilities = lambda n_classes: share  # noqa: E731
         device = next((p.device for p in getattr(network, "parameters", list)()), volume.device)
         dtype = autocast_dtype(device, self.amp)
-        # One autocast context round the volume keeps the weights' copies in low precision. They are kept only without
-        # inference_mode and only for parameters that require gradients (tried: torch 2.13, otherwise each batch
-        # converts all weights anew).
+        # One autocast context around the volume caches the weights in low precision. torch 2.13 caches them only
+        # without inference_mode and only for parameters that require gradients; otherwise each batch converts all
+        # weights again.
         with (
             torch.no_grad(),
             _requiring_gradients(network, active=dtype is not None),
@@ -204,7 +204,7 @@ class VolumeInferer(Inferer):
             labels[start:stop, rows, columns].copy_(labeller.label_block(block, start))
 
     def _grids(self, volume: Tensor, spacing_mm: Sequence[float] | None) -> tuple[Region, tuple[int, int]]:
-        """Where in the volume to look, and the size of that part of a slice on the network's grid."""
+        """Return the part of the volume to segment, and the size of its slices on the network's grid."""
         height, width, depth = volume.shape[1:]
         whole = self._network_size((height, width), spacing_mm)
         if not self.crop_to_body:
@@ -227,7 +227,7 @@ class VolumeInferer(Inferer):
         return tqdm(starts, unit=f"{_BLOCK} slices")
 
     def _block(self, volume: Tensor, region: Region, start: int, stop: int, device: torch.device) -> Tensor:
-        """Slices start..stop as [N, C * context_slices, H, W] float32 on the device."""
+        """Return slices start..stop as [N, C * context_slices, H, W] float32 on the device."""
         rows, columns, _ = region
 
         def take(first: int, last: int) -> Tensor:
@@ -245,9 +245,10 @@ class VolumeInferer(Inferer):
 
 
 def _aligned(part: slice, n: int, n_network: int) -> tuple[slice, int]:
-    """Widen a part of an axis a little, to where pixel edges of the network's grid meet edges of the native one.
+    """Widen a part of an axis slightly, until its pixel edges on the network's grid coincide with edges of the native
+    grid.
 
-    So a cropped slice is resampled to the very pixels that the whole one is. Returns the part and its network pixels.
+    A cropped slice then has exactly the pixels of the whole resampled slice. Returns the part and its network pixels.
     """
     scale = n_network / n
 
@@ -261,12 +262,12 @@ def _aligned(part: slice, n: int, n_network: int) -> tuple[slice, int]:
 
 def _affine(inputs: MetaTensor) -> Tensor:
     affine: Tensor = inputs.affine
-    return affine[0] if affine.ndim == 3 else affine  # a loader's batch stacks them
+    return affine[0] if affine.ndim == 3 else affine  # a loader's batch stacks affines
 
 
 @contextmanager
 def _requiring_gradients(network: object, *, active: bool) -> Iterator[None]:
-    """Let autocast keep its copies of frozen parameters, too."""
+    """Let autocast also cache frozen parameters."""
     parameters: Iterable[torch.nn.Parameter] = getattr(network, "parameters", list)() if active else []
     frozen = [p for p in parameters if not p.requires_grad and p.is_floating_point()]
     try:

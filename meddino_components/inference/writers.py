@@ -1,4 +1,4 @@
-"""One case's prediction written beside its measurements: ``<case_id>.nii.gz``, ``.json``, ``.png``, ``.dcm``."""
+"""Write a case's prediction and measurements: ``<case_id>.nii.gz``, ``.json``, ``.png``, ``.dcm``."""
 
 from __future__ import annotations
 
@@ -37,39 +37,40 @@ _logger = logging.getLogger(__name__)
 
 
 class WriteCased(Transform):
-    """Write a case's labels on the input's own grid, the organs' volumes, and a sheet to look at.
+    """Write a case's labels on the input's own grid, the organs' volumes, and an overview image.
 
-    The label map has the shape and the bit-equal affine of the source file; of a NIfTI source the header is kept
-    (sform, qform, units) less the free text and extensions, which may name the patient. A prediction that is still in
-    the network's orientation is brought back here, one that was inverted before (``Invertd``) is left as it is. The
-    files appear together or, after an error, not at all. Only the DICOM SEG holds anything of the patient's.
+    The label map has the shape and the bit-equal affine of the source file. The header of a NIfTI source is kept
+    (sform, qform, units), except free text and extensions, which may name the patient. A prediction that is still in
+    the network's orientation is reoriented here; one that was inverted before (``Invertd``) stays as it is. The files
+    appear together or, after an error, not at all. Only the DICOM SEG contains patient data.
 
-    ``<case_id>.json`` is written last; it holds the SHA-256 of the other files, of the weights and of the settings.
-    Results of an earlier run are replaced, other files never (see `OutputFolder`).
+    ``<case_id>.json`` is written last; it contains the SHA-256 of the other files, the weights and the settings. It
+    replaces results of earlier runs, but never other files (see `OutputFolder`).
 
     Args:
-        output_dir: made when missing.
-        label_names: names by label, a sequence (background first) or a mapping (keys may be strings, as in JSON).
-        key: the prediction, [1, X, Y, Z] with its affine.
-        image_key: the preprocessed image, whose ``meta`` holds ``original_affine``, ``spatial_shape`` and
+        output_dir: output folder, created if missing.
+        label_names: names by label, as a sequence (background first) or a mapping (keys may be strings, as in JSON).
+        key: item with the prediction, [1, X, Y, Z] with its affine.
+        image_key: item with the preprocessed image, whose ``meta`` holds ``original_affine``, ``spatial_shape`` and
             ``filename_or_obj`` of the source.
-        overlay: write the PNG; without matplotlib a warning says that there is none.
+        overlay: whether to write the PNG; without matplotlib, a warning is logged instead.
         pictures: further pictures of each case, each written to ``<case_id>_<name>.png``, see `CasePicture`.
-        window: (low, high) grey window in the units of the preprocessed image; None is taken from the labelled voxels.
-        model_sha256: recorded in the JSON.
-        record_id: of the weights' record, the same.
-        settings: plain data that decides the labels, recorded in the JSON.
-        overwrite: replace results that were edited since, too.
-        regions: what the labels make up together; their volumes are written and drawn, too.
+        window: grey window (low, high) in the units of the preprocessed image; None derives it from the labelled
+            voxels.
+        model_sha256: SHA-256 of the weights, recorded in the JSON.
+        record_id: id of the weights' record, recorded in the JSON.
+        settings: settings that affect the labels as plain data, recorded in the JSON.
+        overwrite: whether to replace results that were edited since, too.
+        regions: regions that the labels form together; their volumes are written and drawn, too.
         channel_names: names of the image's channels, for the PNG.
-        shown_channels: those that are drawn; None draws the first.
+        shown_channels: names of channels to draw; None draws the first.
         background: value of the image outside the patient, drawn black.
-        dicom_seg: of a DICOM series, write a DICOM SEG, too (needs highdicom).
+        dicom_seg: whether to also write a DICOM SEG for a DICOM series (needs highdicom).
         segment_codes: codes for labels that `segment_codes` does not know, see `codes_of`.
 
     Raises:
-        InputError: the prediction does not lie on the source's voxels, the case's id cannot be a file's name, or
-            ``dicom_seg`` without highdicom or with a label that has no code.
+        InputError: the prediction is not on the source's grid, the case's id cannot be used as a file name, or
+            ``dicom_seg`` is set without highdicom or for a label without a code.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class WriteCased(Transform):
         self.image_key = image_key
         self.overlay = overlay and has_matplotlib()
         if overlay and not self.overlay:
-            _logger.warning("no pictures: matplotlib is not there; %s", extra("report"))
+            _logger.warning("no pictures: matplotlib is not installed; %s", extra("report"))
         self.window = None if window is None else (float(window[0]), float(window[1]))
         self.model_sha256, self.record_id = model_sha256, record_id
         self.settings = dict(settings or {})
@@ -109,22 +110,23 @@ class WriteCased(Transform):
         self.regions, self.background = regions, background
         self.channels = shown_numbers(channel_names, shown_channels)
         self.codes = None
-        if dicom_seg:  # here, not after the first case
+        if dicom_seg:  # fail here, not after the first case
             require_highdicom()
             self.codes = codes_of(self.label_names, segment_codes)
 
     def names(self, case: Mapping[str, Any]) -> list[str]:
-        """The files that the case, as it is listed, will get."""
+        """Return the names of the files that a listed case will get."""
         labels = label_path(self.output_dir, str(case["case_id"])).name
         image = case.get("image", "")
-        # of several sequences, the first is the one whose grid the outputs have
+        # outputs have the grid of the first sequence
         first = next(iter(image.values()), "") if isinstance(image, Mapping) else image
         suffixes = [".json"] + [".png"] * self.overlay + [f"_{name}.png" for name in self.pictures]
         suffixes += [SEGMENTATION_SUFFIX] * (self.codes is not None and Path(str(first)).is_dir())
         return [labels, *(f"{case['case_id']}{suffix}" for suffix in suffixes)]
 
     def is_complete(self, case: Mapping[str, Any], *more: str) -> bool:
-        """Whether an earlier run with these weights and settings wrote the case, and the files ``more``, as a whole."""
+        """Return whether an earlier run with these weights and settings wrote the whole case, including the files
+        ``more``."""
         report = self.output_dir / f"{case['case_id']}.json"
         return is_complete(
             report,
@@ -137,8 +139,8 @@ class WriteCased(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
         """Write the case and return it unchanged.
 
-        Read besides the keys: ``case_id`` and, when there, ``seconds``, ``source`` (`source_digest`) and ``files`` (an
-        open block, whose files are published with these).
+        It also reads ``case_id`` and, if present, ``seconds``, ``source`` (`source_digest`) and ``files`` (an open
+        block that publishes these files with its own).
         """
         image, prediction, case_id = data[self.image_key], data[self.key], str(data["case_id"])
         final = label_path(self.output_dir, case_id)
@@ -184,7 +186,7 @@ class WriteCased(Transform):
                 model_sha256=self.model_sha256,
                 settings=self.settings,
             )
-            # last: where it is, and the hashes in it are right, the case is complete
+            # written last: if it exists and its hashes match, the case is complete
             text = json.dumps(report, indent=2, ensure_ascii=False)
             write_text(files.path(final.with_name(f"{case_id}.json")), text + "\n")
         return data
@@ -219,7 +221,7 @@ def _affine(tensor: MetaTensor) -> NDArray[np.float64]:
 
 
 def _as_uint8(prediction: torch.Tensor) -> NDArray[np.uint8]:
-    """[X, Y, Z] of a prediction [1, X, Y, Z]."""
+    """Return [X, Y, Z] from a prediction [1, X, Y, Z]."""
     if prediction.ndim != 4 or prediction.shape[0] != 1:
-        raise InputError(f"expected labels [1, X, Y, Z], got {tuple(prediction.shape)}: reduce class scores to labels")
+        raise InputError(f"expected labels [1, X, Y, Z], got {tuple(prediction.shape)}: convert class scores to labels")
     return np.asarray(prediction.detach().cpu().to(torch.uint8))[0]

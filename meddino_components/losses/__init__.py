@@ -1,4 +1,4 @@
-"""Losses; global over processes where torch.distributed is initialised."""
+"""Losses, computed over all processes if torch.distributed is initialised."""
 
 from .dice_cross_entropy import DiceCrossEntropyLoss
 from .dino import DINOLoss

@@ -1,4 +1,4 @@
-"""Sums over the pixels of a batch and over all processes, of which losses are made."""
+"""Sum over the pixels of a batch and over all processes, for losses."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from .collectives import sum_of_all
 
 
 def sum_over_processes(sums: Tensor) -> Tensor:
-    """Sums of all processes where a loss is computed for training; its own where gradients are off.
+    """Add up the sums of all processes if gradients are on; return this process's own sums if they are off.
 
-    Gradients flow to every process's terms: averaged over processes as DDP does, they are those of one process with the
-    whole batch.
+    Gradients flow to the terms of every process: averaged over processes, as DDP does, they equal those of one process
+        with
+    the whole batch.
     """
     if rank_and_size()[1] == 1 or not torch.is_grad_enabled():
         return sums
@@ -21,5 +22,5 @@ def sum_over_processes(sums: Tensor) -> Tensor:
 
 
 def soft_dice(overlap: Tensor, predicted: Tensor, expected: Tensor, smooth: float) -> Tensor:
-    """Dice of each class from the sums of p y, p and y."""
+    """Return the Dice of each class from the sums of p y, p and y."""
     return (2 * overlap + smooth) / (predicted + expected + smooth)

@@ -1,7 +1,7 @@
-"""Sums and parts of all processes through which gradients flow.
+"""Sum and gather values of all processes with gradients.
 
-torch's own, in ``torch.distributed.nn.functional``, are deprecated from 2.13 on, and what shall replace them is private
-to torch. Averaged over processes, as DDP does, gradients are those of one process with the whole batch.
+torch's own functions in ``torch.distributed.nn.functional`` are deprecated since 2.13, and their replacements are
+private. Averaged over processes, as DDP does, gradients equal those of one process with the whole batch.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from torch import Tensor
 
 
 def sum_of_all(own: Tensor) -> Tensor:
-    """The sum of all processes' values; every process calls it, and its gradients are summed, too."""
+    """Return the sum of all processes' values. Every process must call it; gradients are summed, too."""
     total: Tensor = _Sum.apply(own)
     return total
 
 
 def parts_of_all(own: Tensor, group: dist.ProcessGroup | None = None) -> tuple[Tensor, ...]:
-    """Each process' values of one shape, in the order of ranks; its own get the gradients of every process.
+    """Gather values of equal shape from all processes, in the order of ranks; own values get the gradients of every
+    process.
 
     Args:
         own: values of this process.
-        group: the processes that take part; None is all of them.
+        group: processes that take part; None means all.
     """
     parts: tuple[Tensor, ...] = _Parts.apply(own, group)
     return parts

@@ -19,23 +19,25 @@ class DiceCrossEntropyLoss(nn.Module):
         L = \frac{1}{K-1} \sum_{k \ge 1} \left(1 - \frac{2 \sum p_k y_k + s}{\sum p_k + \sum y_k + s}\right)
             + \frac{-\sum_i w_{y_i} \log p_{i, y_i}}{\sum_i w_{y_i}}
 
-    The sums run over all pixels of the batch ("batch Dice") and, where torch.distributed is initialised, over all
-    processes. The value is then the same on every process and, averaged over processes as DDP does, so is the
-    gradient: two processes with batch B give what one gives with 2B.
+    The sums run over all pixels of the batch ("batch Dice") and, if torch.distributed is initialised, over all
+    processes. The value is then the same on every process, and so is the gradient once DDP has averaged it: two
+        processes with batch
+    B give the same as one with 2B.
 
     Args:
-        num_classes: K, the background included.
-        class_balance: exponent b of the cross-entropy's weights; a pixel of a class with n pixels in the batch weighs
-            n ** -b. 0 is the published recipe; towards 1 every class counts alike, which brings small organs forward
-            in short runs from random weights.
-        smooth: s of the formula.
+        num_classes: number of classes K, including the background.
+        class_balance: exponent b of the cross-entropy's weights; a pixel of a class with n pixels in the batch has
+            weight n ** -b. 0 is the published recipe; at 1 all classes count equally, which helps small organs in short
+            runs from random weights.
+        smooth: smoothing term s of the formula.
 
-    Shape: logits [B, K, ...], labels [B, 1, ...] with class numbers; a scalar is returned.
+    Shape: logits [B, K, ...], labels [B, 1, ...] with class numbers; returns a scalar.
 
     Raises:
-        ValueError: a label outside 0 to K - 1.
+        ValueError: a label is outside 0 to K - 1.
 
-    Reference: Isensee et al., nnU-Net, doi 10.1038/s41592-020-01008-z, whose 2D pipeline the MedDINOv3 fine-tuning is.
+    Reference: Isensee et al., nnU-Net, doi 10.1038/s41592-020-01008-z, whose 2D pipeline MedDINOv3 uses for
+        fine-tuning.
     """
 
     def __init__(self, *, num_classes: int, class_balance: float = 0.0, smooth: float = 1e-5) -> None:

@@ -1,4 +1,4 @@
-"""Self-distillation between crops of an image.
+"""The DINO loss: self-distillation between crops of an image.
 
 Shapes: S student crops, T teacher crops, B images, K prototypes.
 """
@@ -16,19 +16,20 @@ class DINOLoss(nn.Module):
     .. math::
         L = -\frac{1}{n} \sum_{s,t,b,k} p_{tbk} \log softmax(z_{sb} / \tau)_k
 
-    over all S T pairs, n = B S T; with ``ignore_diagonal`` pairs s = t are left out, n = B (S T - min(S, T)).
+    over all S T pairs, n = B S T; ``ignore_diagonal`` leaves out pairs s = t, so n = B (S T - min(S, T)).
 
-    A mean over samples: with batches of one size, the mean over processes of the value and, as DDP takes it, of the
-    gradient is that of one process with all samples. The teacher's probabilities are summed over its crops beforehand,
-    so that no tensor has an axis for S and one for T.
+    The loss is a mean over samples: with batches of equal size, its mean over processes equals the value for one
+        process
+    with all samples, and so does the gradient that DDP averages. The teacher's probabilities are first summed over its
+    crops, so no tensor has axes for both S and T.
 
     Args:
-        student_temp: tau.
+        student_temp: temperature tau of the student.
 
-    Shape: student_logits [S, B, K], teacher_probs [T, B, K], which get no gradient; a scalar is returned.
+    Shape: student_logits [S, B, K], teacher_probs [T, B, K], which get no gradient; returns a scalar.
 
     Raises:
-        ValueError: no pair of crops is left.
+        ValueError: there is no pair of crops.
 
     Reference: Caron et al., Emerging properties in self-supervised vision transformers, arXiv 2104.14294, equation 3.
     """

@@ -1,4 +1,4 @@
-"""Hold the similarities between patches at those of an earlier teacher.
+"""The Gram loss: keep similarities between patches close to those of an earlier teacher.
 
 Shapes: B images, P patches, D width, M tokens of a batch taken together.
 """
@@ -13,20 +13,21 @@ from torch import Tensor, nn
 class GramLoss(nn.Module):
     r"""Mean squared difference of two Gram matrices, :math:`L = mean((X_S X_S^T - X_T X_T^T)^2)`.
 
-    A mean over images, or over pairs of this process's tokens; with ``img_level`` its mean over processes is what one
-    process with all images gives.
+    The loss is a mean over images, or over pairs of this process's tokens; with ``img_level``, its mean over processes
+    equals the value for one process with all images.
 
     Args:
-        apply_norm: bring tokens to unit length first, so that similarities are cosines.
-        img_level: one matrix for each image; otherwise one for all tokens of the batch.
-        remove_neg: count negative similarities as 0, in both matrices.
-        remove_only_teacher_neg: count them as 0 in the teacher's matrix only.
+        apply_norm: whether to scale tokens to unit length first, so that similarities are cosines.
+        img_level: whether to use one matrix per image; otherwise one for all tokens of the batch.
+        remove_neg: whether to set negative similarities to 0 in both matrices.
+        remove_only_teacher_neg: whether to set them to 0 in the teacher's matrix only.
 
-    Shape: student and teacher [B, P, D], or [M, D] where ``img_level`` is False; the teacher gets no gradient. A scalar
-    is returned.
+    Shape: student and teacher [B, P, D], or [M, D] if ``img_level`` is False; the teacher gets no gradient. Returns a
+        scalar.
 
     Raises:
-        ValueError: both ways to treat negative similarities, shapes that differ, or ``img_level`` without images.
+        ValueError: both options for negative similarities are set, shapes differ, or ``img_level`` is set for a token
+            matrix.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104, equation 3; golden values of the official code.
     """
@@ -48,7 +49,7 @@ class GramLoss(nn.Module):
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         if student.shape != teacher.shape or (self.img_level and student.ndim != 3):
             raise ValueError(
-                f"student {list(student.shape)} and teacher {list(teacher.shape)} must have one shape, "
+                f"student {list(student.shape)} and teacher {list(teacher.shape)} must have the same shape, "
                 f"{'[B, P, D]' if self.img_level else '[B, P, D] or [M, D]'}"
             )
         # autocast would multiply in low precision

@@ -1,4 +1,4 @@
-"""Self-distillation of masked patches.
+"""The iBOT loss: self-distillation of masked patches.
 
 Shapes: M masked patches, K prototypes.
 """
@@ -17,17 +17,18 @@ class IBOTPatchLoss(nn.Module):
         L = -\frac{1}{n} \sum_m w_m \sum_k p_{mk} \log softmax(z_m / \tau)_k
 
     With :math:`w_m` = 1 / (masked patches of its image), this is the mean over an image's masked patches, then the mean
-    over n images, those without masks counted too.
+    over n images, including images without masks.
 
-    The value is this process's own share. With as many images on each, its mean over processes and, as DDP takes it,
-    that of the gradient is what one process with all images gives, however unevenly masks fall; a process without any
-    returns 0 and gradients of 0.
+    The value covers only this process. If all processes have equally many images, its mean over processes equals the
+    value
+    for one process with all images, and so does the gradient that DDP averages, however unevenly masks are distributed.
+    A process without masks returns 0 and gradients of 0.
 
     Args:
-        student_temp: tau.
+        student_temp: temperature tau of the student.
 
     Shape: student_logits and teacher_probs [M, K], masks_weight [M]; only the logits get a gradient. ``n_images``
-    counts all global crops of this process. A scalar is returned.
+    counts all global crops of this process. Returns a scalar.
 
     Reference: Zhou et al., iBOT, arXiv 2111.07832, equation 2; golden values of the official DINOv3 code.
     """

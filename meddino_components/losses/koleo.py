@@ -1,6 +1,6 @@
-"""Spread the images of a batch evenly over the sphere.
+"""The KoLeo loss: spread the images of a batch evenly over the sphere.
 
-Shapes: B images of this process, R processes that look for neighbours together, D width, k neighbours.
+Shapes: B images of this process, R processes that search for neighbours together, D width, k neighbours.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ class KoLeoLoss(nn.Module):
         L = -\frac{1}{B k} \sum_i \sum_{j \in N_k(i)} \log(\lVert x_i - x_j \rVert + \epsilon)
 
     with x of unit length and the k nearest neighbours of :math:`x_i` by cosine, among the images of all processes. The
-    value is the mean over this process's images; its mean over processes and, as DDP takes it, that of the gradient is
-    what one process with all images gives. Images of other processes get their gradient through the gathering.
+    value is the mean over this process's images; its mean over processes equals the value for one process with all
+    images, and so does the gradient that DDP averages. Gathering passes gradients to images of other processes.
 
     Args:
-        topk: neighbours k.
-        ranks_per_group: look for neighbours among the images of groups of so many consecutive processes, 1 being this
-            process alone; None means all.
+        topk: number of neighbours k.
+        ranks_per_group: number of consecutive processes that search for neighbours together; 1 means each process
+            alone, None all.
 
-    Shape: x [B, D], with the same B on every process; a scalar is returned.
+    Shape: x [B, D], with the same B on every process; returns a scalar.
 
     Raises:
-        ValueError: no more images than neighbours, or groups that do not divide the processes.
+        ValueError: there are too few images for the neighbours, or the processes do not divide into the groups.
 
     Reference: Sablayrolles et al., Spreading vectors for similarity search, arXiv 1806.03198, equation 3.
     """
@@ -45,14 +45,14 @@ class KoLeoLoss(nn.Module):
         self._group: dist.ProcessGroup | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        # autocast would look for neighbours in low precision
+        # autocast would search for neighbours in low precision
         with torch.autocast(x.device.type, enabled=False):
             x = F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1, eps=_EPS)
             candidates, first_own = self._candidates(x)
             if len(candidates) <= self.topk:
                 raise ValueError(
                     f"{self.topk} nearest neighbours need at least {self.topk + 1} images, got {len(candidates)}: "
-                    "raise the batch size or leave the KoLeo loss out"
+                    "increase the batch size or omit the KoLeo loss"
                 )
             neighbours = candidates[self._nearest(x, candidates, first_own)]
             distances = F.pairwise_distance(x[:, None], neighbours, eps=_EPS)
@@ -60,13 +60,13 @@ class KoLeoLoss(nn.Module):
 
     @torch.no_grad()
     def _nearest(self, x: Tensor, candidates: Tensor, first_own: int) -> Tensor:
-        """Numbers of each image's neighbours among the candidates, [B, k]."""
+        """Return the indices of each image's neighbours among the candidates, [B, k]."""
         cosines = x @ candidates.T
         cosines[:, first_own : first_own + len(x)].fill_diagonal_(-torch.inf)
         return cosines.topk(self.topk).indices
 
     def _candidates(self, x: Tensor) -> tuple[Tensor, int]:
-        """All images among which to look, [R B, D], and the number of this process's first."""
+        """Return all images to search, [R B, D], and the index of this process's first image."""
         rank, n_ranks = rank_and_size()
         size = self.ranks_per_group or n_ranks
         if n_ranks % size:

@@ -1,9 +1,8 @@
-"""Sums over pixels of which losses of segmentations are made, exact, in bounded memory and the same in every run.
+"""Sum over pixels for segmentation losses: exactly, reproducibly and in bounded memory.
 
-What is unusual: pixels are summed in double precision, a piece at a time, since a sum in fp32 that takes one pixel
-after the other is off by 2 % for a class on a third of eight slices of 896 x 896 pixels. Nothing is added into classes
-by index on a GPU, where the order of such additions differs from run to run. Of the forward pass nothing but the logits
-is kept; the backward pass computes the probabilities again.
+Pixels are summed piece by piece in double precision: a sequential sum in fp32 is off by 2 % for a class on a third of
+eight slices of 896 x 896 pixels. On a GPU nothing is added into classes by index, as the order of such additions varies
+from run to run. The forward pass keeps only the logits; the backward pass computes the probabilities again.
 
 Shapes: N pixels, K classes, R regions.
 """
@@ -19,33 +18,33 @@ from torch.autograd.function import once_differentiable
 
 from .row_slices import row_slices
 
-# elements of a piece that stays in a core's cache; a GPU takes the pieces of `row_slices`
+# elements of a piece that fits into a core's cache; on a GPU, `row_slices` decides
 _CPU_PIECE = 2**17
 
 
 def softmax_sums(logits: Tensor, labels: Tensor) -> Tensor:
-    """The sums of p y, of p and of -log p y for each class, with p its softmax and y 1 on its pixels, else 0.
+    """Return the sums of p y, p and -log p y for each class, with p its softmax and y 1 on its pixels, else 0.
 
     Args:
-        logits: [N, K]; the gradient flows to them, once.
-        labels: [N], 0 to K - 1.
+        logits: logits [N, K]; the gradient flows to them, once.
+        labels: class numbers [N], 0 to K - 1.
 
     Returns:
-        [3, K] in fp64.
+        Sums [3, K] in fp64.
     """
     sums: Tensor = _SoftmaxSums.apply(logits, labels)
     return sums
 
 
 def sigmoid_sums(logits: Tensor, inside: Tensor) -> Tensor:
-    """The sums of p y, of p, of -log p y and of -log(1 - p) (1 - y) for each region, with p its sigmoid.
+    """Return the sums of p y, p, -log p y and -log(1 - p) (1 - y) for each region, with p its sigmoid.
 
     Args:
-        logits: [N, R]; the gradient flows to them, once.
-        inside: y, boolean [N, R].
+        logits: logits [N, R]; the gradient flows to them, once.
+        inside: y of the formula, boolean [N, R].
 
     Returns:
-        [4, R] in fp64.
+        Sums [4, R] in fp64.
     """
     sums: Tensor = _SigmoidSums.apply(logits, inside)
     return sums
@@ -72,7 +71,7 @@ class _SoftmaxSums(torch.autograd.Function):
         for rows in _pieces(logits):
             label, probs = labels[rows, None], _wide(logits[rows]).softmax(-1)
             of_overlap, of_size, of_error = grad_sums.to(probs.dtype)
-            # a pixel's label is drawn up by this, and all classes down by their probabilities
+            # this raises the logit of a pixel's label, and lowers all logits in proportion to their probabilities
             pull = of_overlap[label] * probs.gather(1, label) - of_error[label]
             piece = (of_size - (probs @ of_size)[:, None] - pull).mul_(probs)
             gradient[rows] = piece.scatter_(1, label, piece.gather(1, label) + pull)
@@ -104,7 +103,7 @@ class _SigmoidSums(torch.autograd.Function):
             probs = _wide(logits[rows]).sigmoid()
             within = inside[rows].to(probs.dtype)
             of_overlap, of_size, of_error, of_error_outside = grad_sums.to(probs.dtype)
-            # dp = p (1 - p); of -log p it is p - 1, of -log(1 - p) it is p
+            # dp = p (1 - p); the derivative of -log p is p - 1, that of -log(1 - p) is p
             from_dice = (1 - probs).mul_(of_size + of_overlap * within)
             from_error = of_error_outside + (of_error - of_error_outside) * within
             gradient[rows] = from_dice.add_(from_error).mul_(probs).sub_(of_error * within)
@@ -129,8 +128,8 @@ def _sum(values: Tensor) -> Tensor:
 
 
 def _sum_by_class(values: Tensor, labels: Tensor, n_classes: int) -> Tensor:
-    """Values [n] summed by their labels [n], [K]."""
+    """Sum values [n] by their labels [n]; returns [K]."""
     if _on_cpu(values):
         return torch.bincount(labels, values.double(), n_classes)
-    # a GPU would add into the classes in any order
+    # on a GPU, index_add would add in any order
     return _sum(values[:, None] * (labels[:, None] == torch.arange(n_classes, device=labels.device)))

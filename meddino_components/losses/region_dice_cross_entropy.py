@@ -1,4 +1,4 @@
-"""Soft Dice over the whole batch plus weighted binary cross-entropy, for regions that overlap, over all processes.
+"""Soft Dice over the whole batch plus weighted binary cross-entropy, for overlapping regions, over all processes.
 
 Shapes: B batch, R regions, ... spatial axes.
 """
@@ -23,21 +23,21 @@ class RegionDiceCrossEntropyLoss(nn.Module):
               \left(y_{ri} \log p_{ri} + (1 - y_{ri}) \log (1 - p_{ri})\right)}{\sum_i w_{ri}}
 
     with p the sigmoid of the logits. The sums run over the batch and over all processes, as in
-    `DiceCrossEntropyLoss`: two processes with batch B give what one gives with 2B. On one process it is MONAI's
-    `DiceLoss` with ``sigmoid=True, batch=True`` plus torch's `BCEWithLogitsLoss`; MONAI's `DiceCELoss` takes a softmax
-    for the cross-entropy of several channels.
+    `DiceCrossEntropyLoss`: two processes with batch B give the same as one with 2B. On one process it equals MONAI's
+    `DiceLoss` with ``sigmoid=True, batch=True`` plus torch's `BCEWithLogitsLoss`; MONAI's `DiceCELoss` would use a
+    softmax for the cross-entropy of several channels.
 
     Args:
         regions: labels of each region; a label may belong to several.
-        class_balance: exponent b of the weights w: of n pixels of a batch within a region (or outside it) each weighs
-            n ** -b, as in `DiceCrossEntropyLoss`. 0 is the plain mean; towards 1 both sides count alike, without which
-            a short run from random weights may never leave the state in which it finds nothing.
-        smooth: s of the formula.
+        class_balance: exponent b of the weights w: if a batch has n pixels inside a region (or outside it), each has
+            weight n ** -b, as in `DiceCrossEntropyLoss`. 0 is the plain mean; at 1 both sides count equally, without
+            which a short run from random weights may never predict any foreground.
+        smooth: smoothing term s of the formula.
 
-    Shape: logits [B, R, ...], labels [B, 1, ...] with label numbers; a scalar is returned.
+    Shape: logits [B, R, ...], labels [B, 1, ...] with label numbers; returns a scalar.
 
     Raises:
-        ValueError: a label, other than 0, that no region holds; another number of logits than of regions.
+        ValueError: a label other than 0 belongs to no region, or the number of logits differs from that of regions.
 
     Reference: Isensee et al., nnU-Net for brain tumor segmentation, arXiv 2011.00848, section 2.3 (regions).
     """

@@ -1,4 +1,4 @@
-"""Teacher probabilities that use all prototypes alike, over all processes.
+"""Sinkhorn-Knopp: teacher probabilities that use all prototypes equally, over all processes.
 
 Shapes: N samples (or tokens) of this process, K prototypes.
 """
@@ -15,26 +15,26 @@ from .row_slices import row_slices
 
 @torch.no_grad()
 def sinkhorn_knopp(logits: Tensor, teacher_temp: float, n_iterations: int = 3) -> Tensor:
-    r"""Balanced assignment of samples to prototypes.
+    r"""Assign samples to prototypes in a balanced way.
 
     From :math:`Q = \exp(z / \tau)`, each iteration divides every prototype by its total over the samples of all
-    processes, then every sample by its total over the prototypes. A factor common to a prototype falls out of the first
-    division, so each prototype's greatest value is subtracted from :math:`z / \tau` beforehand: nothing overflows, no
-    prototype vanishes, and the result is that of the plain formula.
+    processes, then every sample by its total over the prototypes. The first division cancels any factor common to a
+    prototype, so each prototype's largest value is first subtracted from :math:`z / \tau`: nothing overflows, no
+    prototype vanishes, and the result equals that of the plain formula.
 
-    Computed in fp32 (fp64 for fp64 logits), in place in the matrix that is returned. Processes may hold different
-    numbers of samples, none included; all of them must call.
+    It is computed in fp32 (fp64 for fp64 logits), in place in the returned matrix. Processes may hold different numbers
+    of samples, even none, but all must call this function.
 
     Args:
-        logits: [N, K].
+        logits: scores of the prototypes [N, K].
         teacher_temp: temperature tau.
-        n_iterations: at least 1.
+        n_iterations: number of iterations, at least 1.
 
     Returns:
         Probabilities [N, K]; every row sums to 1. They carry no gradient.
 
     Raises:
-        ValueError: fewer than one iteration.
+        ValueError: there is fewer than one iteration.
 
     Reference: Caron et al., Unsupervised learning of visual features by contrasting cluster assignments,
     arXiv 2006.09882, section 3.1; Cuturi, Sinkhorn distances, arXiv 1306.0895.

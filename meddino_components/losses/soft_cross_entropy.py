@@ -1,7 +1,7 @@
-"""Cross-entropy against probabilities, for tens of thousands of prototypes.
+"""Compute the cross-entropy against probabilities for tens of thousands of prototypes.
 
-What is unusual: the gradient is computed piece by piece together with the value and is all that is kept for the
-backward pass; neither the logits, the targets nor the log-probabilities stay in memory on its account.
+The gradient is computed piece by piece together with the value, and only the gradient is kept for the backward pass;
+logits, targets and log-probabilities need not stay in memory for it.
 
 Shapes: S student crops, T teacher crops, B samples, K prototypes.
 """
@@ -28,14 +28,14 @@ def soft_cross_entropy(
     r"""Weighted sum of cross-entropies,
     :math:`-\sum_{s,b} w_b \sum_k (q_{bk} - e_{sbk}) \log softmax(z_{sb} / \tau)_k`.
 
-    Computed in fp32 (fp64 for fp64 logits). The gradient flows to the logits only, and once.
+    It is computed in fp32 (fp64 for fp64 logits). The gradient flows only to the logits, and only once.
 
     Args:
-        student_logits: z, [S, B, K].
-        targets: q, [B, K]; rows need not sum to 1.
-        student_temp: tau.
-        weights: w, [B]; 1 where not given.
-        excluded: e, [T, B, K], taken off the targets of the first T crops of the student.
+        student_logits: scores z of the student, [S, B, K].
+        targets: target probabilities q, [B, K]; rows need not sum to 1.
+        student_temp: temperature tau of the student.
+        weights: weight w of each sample, [B]; 1 if omitted.
+        excluded: probabilities e, [T, B, K], subtracted from the targets of the student's first T crops.
 
     Returns:
         A scalar.
@@ -68,7 +68,7 @@ class _SoftCrossEntropy(torch.autograd.Function):
                 cross_entropy = -(target * log_probs).sum(-1)
                 loss += (cross_entropy if weights is None else cross_entropy * weights[rows]).sum()
                 if gradient is not None:
-                    # softmax times the target's mass, less the target
+                    # softmax times the target's sum, minus the target
                     piece = log_probs.exp_().mul_(target.sum(-1, keepdim=True)).sub_(target).div_(student_temp)
                     gradient[crop, rows] = piece if weights is None else piece.mul_(weights[rows, None])
         if gradient is not None:

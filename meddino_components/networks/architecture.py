@@ -1,4 +1,4 @@
-"""Which arguments of a backbone describe the network that weights belong to, and which belong to the run."""
+"""Separate a backbone's arguments into those that describe the network and those that belong to the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from .vision_transformer import DinoVisionTransformer
 
-# of a run: what is dropped, augmented or computed again in training
+# arguments of a run: what training drops, augments or recomputes
 RUN_ARGUMENTS = (
     "drop_path_rate",
     "drop_path_rounding",
@@ -19,6 +19,6 @@ RUN_ARGUMENTS = (
 _ALL: dict[str, Any] = {
     name: parameter.default for name, parameter in inspect.signature(DinoVisionTransformer).parameters.items()
 }
-# of the weights: two networks that differ in one of these give other features
+# arguments of the network: changing one of these changes the features
 ARCHITECTURE_DEFAULTS = {name: default for name, default in _ALL.items() if name not in RUN_ARGUMENTS}
 ARCHITECTURE_ARGUMENTS = tuple(ARCHITECTURE_DEFAULTS)

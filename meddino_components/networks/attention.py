@@ -1,7 +1,7 @@
 """Self-attention with rotary positions, and the transformer block around it.
 
-A block works on a list of token batches of different length (global and local crops): linear layers and norms see
-all tokens in one matrix product, attention runs crop size by crop size.
+A block processes a list of token batches of different lengths (global and local crops): linear layers and norms handle
+all tokens in one matrix product, attention runs separately for each crop size.
 
 Shapes: B batch, N tokens (CLS, storage tokens, patches), D width, h heads, d = D / h.
 """
@@ -18,15 +18,16 @@ from .layers import LayerScale, make_ffn, make_norm
 from .rope import rotate
 from .tracing import is_traced
 
-# (sin, cos), each [N, d], the identity for tokens without a position
+# (sin, cos), each [N, d]; the identity rotation for tokens without a position
 Rope = tuple[Tensor, Tensor]
 
 
 class MaskedKeyBiasLinear(nn.Linear):
-    """The q, k, v projection whose key bias is held at zero.
+    """The q, k, v projection with its key bias fixed at zero.
 
-    Without positions a key bias adds the same number to all logits of a query, which softmax ignores; with rotary ones
-    it would favour some distances. ``bias_mask`` is 1 for q and v, 0 for k, and part of the public checkpoints.
+    Without positions a key bias adds the same number to all logits of a query, which softmax ignores; with rotary
+    positions it would favour some distances. ``bias_mask`` is 1 for q and v, 0 for k, and part of the public
+    checkpoints.
     """
 
     bias_mask: Tensor
@@ -63,9 +64,9 @@ class SelfAttention(nn.Module):
         """Attend within each batch of a flat token matrix.
 
         Args:
-            x: all tokens, [sum of B * N, D].
-            shapes: (B, N) of each batch, in the order of the rows.
-            ropes: sine and cosine for each batch.
+            x: tokens of all batches, [sum of B * N, D].
+            shapes: pair (B, N) for each batch, in the order of the rows.
+            ropes: rotary sine and cosine for each batch.
         """
         rows = [batch * length for batch, length in shapes]
         attended = [
@@ -84,28 +85,28 @@ class SelfAttention(nn.Module):
 class Block(nn.Module):
     """Pre-norm transformer block with LayerScale and stochastic depth.
 
-    Stochastic depth keeps a random subset of the batch for each branch, so that dropped samples cost nothing. Of B
-    samples (1 - rate) B are kept on average at any B; where that is no whole number, it is rounded at random, and what
-    is kept is scaled by 1 / (1 - rate).
+    Stochastic depth keeps a random subset of the batch for each branch, so that dropped samples cost nothing. On
+    average (1 - rate) B of B samples are kept, for any B; if this is not a whole number, it is rounded randomly.
+    Outputs of kept samples are scaled by 1 / (1 - rate).
 
     Args:
         dim: width D.
-        num_heads: attention heads h.
+        num_heads: number of attention heads h.
         ffn_ratio: hidden width of the feed-forward network over D.
         qkv_bias: whether this linear layer has a bias; likewise ``proj_bias`` and ``ffn_bias``.
-        drop_path_rate: share of the samples that a branch is left out for in training, below 1.
-        drop_path_rounding: ``random`` as above; ``down`` is the official rule for parity with it: the number that is
-            kept is rounded down, at least 1, and scaled by B over that number. With it a batch of 1 drops nothing, and
-            a batch of 2 half at any rate up to 1/2.
-        layerscale_init: initial LayerScale; None leaves it out.
-        norm_layer: see `make_norm`.
-        ffn_layer: see `make_ffn`.
-        mask_k_bias: hold the key bias at zero.
+        drop_path_rate: share of samples for which training skips a branch, below 1.
+        drop_path_rounding: ``random`` as above; ``down`` is the official rule, for parity: the number of kept samples
+            is rounded down, but at least 1, and outputs are scaled by B over that number. A batch of 1 then drops
+            nothing, and a batch of 2 drops half at any rate up to 1/2.
+        layerscale_init: initial LayerScale; None omits LayerScale.
+        norm_layer: kind of norm, see `make_norm`.
+        ffn_layer: kind of feed-forward network, see `make_ffn`.
+        mask_k_bias: whether to fix the key bias at zero.
 
-    The sum x + branch has the precision of x, whatever that of the branch and whether samples are dropped.
+    The sum x + branch has the precision of x, regardless of the branch's precision and of dropped samples.
 
     Raises:
-        ValueError: a rate outside 0 to 1, or another rounding.
+        ValueError: the rate is outside 0 to 1, or the rounding is unknown.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104; Oquab et al., DINOv2, arXiv 2304.07193, section 5.
     """
@@ -161,7 +162,8 @@ class Block(nn.Module):
         ]
 
     def _draw_kept(self, x: Tensor) -> tuple[Tensor | None, float | Tensor]:
-        """Numbers of the samples that a branch is computed for (None: all), and the factor of what it gives them."""
+        """Return the indices of samples for which a branch is computed (None for all), and the factor for its
+        output."""
         batch, rate = x.shape[0], self.drop_path_rate
         if not self.training or rate == 0:
             return None, 1.0
@@ -169,13 +171,13 @@ class Block(nn.Module):
         if self.drop_path_rounding == "down":
             n_kept = max(int(batch * (1 - rate)), 1)
             return order[:n_kept], batch / n_kept
-        # drawn on the host, which then need not wait for a GPU
+        # drawn on the CPU, so that it need not wait for a GPU
         drawn = batch * (1 - rate) + torch.rand(())
         if is_traced():
-            # no size may depend on what is drawn: all are computed, and those that are dropped count 0
+            # sizes may not depend on random numbers here: compute all samples, and multiply dropped ones by 0
             return None, ((order < drawn.floor().to(x.device)) / (1 - rate)).to(x.dtype)[:, None, None]
         n_kept = int(drawn)
-        # where none is kept one is computed and counts 0: every parameter gets its gradient, as DDP expects
+        # if none is kept, compute one and multiply it by 0: every parameter then gets a gradient, as DDP expects
         return order[: max(n_kept, 1)], (1 / (1 - rate) if n_kept else 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Match the image's channels to the backbone's."""
+"""Match the number of image channels to the backbone's."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from torch import Tensor, nn
 
 
 class ChannelStem(nn.Module):
-    """Repeat one grey channel for a backbone that expects several; pass equal channel counts through.
+    """Repeat one grey channel for a backbone that expects several; leave images with the right number unchanged.
 
     Shape: [B, in_channels, H, W] -> [B, out_channels, H, W].
 
     Raises:
-        ValueError: channel counts that neither are equal nor start from one. Such networks adapt the patch embedding
-            instead (`meddino_components.checkpoints.adapt_patch_embedding`), with ``in_chans`` of the backbone set.
+        ValueError: the numbers of channels differ, and the image has more than one. Set ``in_chans`` of the backbone
+            instead, which adapts the patch embedding (`meddino_components.checkpoints.adapt_patch_embedding`).
     """
 
     def __init__(self, *, in_channels: int, out_channels: int) -> None:
         super().__init__()
         if in_channels not in (1, out_channels):
             raise ValueError(
-                f"{in_channels} image channels cannot feed a backbone with in_chans={out_channels}: "
+                f"{in_channels} image channels do not fit a backbone with in_chans={out_channels}: "
                 f"build the backbone with in_chans={in_channels}"
             )
         self.in_channels, self.out_channels = in_channels, out_channels

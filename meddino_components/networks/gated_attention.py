@@ -1,4 +1,4 @@
-"""Attention over the instances of a bag: which slices or tiles decide, and what they say together.
+"""Classify bags of slices or tiles by gated attention, which also shows the instances that decide.
 
 Shapes: B bags, n instances of the longest bag, D width of an instance, H hidden width, A width of the attention,
 K outputs.
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 
 
 class GatedAttention(nn.Module):
-    """A classifier of bags: instances are projected, weighed by gated attention, summed up and classified linearly.
+    """A classifier of bags: instances are projected, weighted by gated attention, summed and classified linearly.
 
     h = relu(P x);  a = softmax over the bag of w (tanh(V h) * sigmoid(U h));  logits = C (sum of a h) + c
 
-    MONAI's `MILModel` has tanh without the gate, and knows no mask: its bags are all of one length.
+    MONAI's `MILModel` has tanh without the gate, and no mask: all its bags must have the same length.
 
     Args:
-        in_dim: D.
-        n_outputs: K.
-        hidden_dim: H.
-        attention_dim: A.
+        in_dim: width D of an instance.
+        n_outputs: number of outputs K.
+        hidden_dim: hidden width H.
+        attention_dim: width A of the attention.
 
-    Shape: instances [B, n, D] and mask [B, n] (true: an instance; false: filled up) to logits [B, K] and attention
-    [B, n], which sums to 1 over a bag and is 0 where there is none. Every bag needs an instance.
+    Shape: instances [B, n, D] and mask [B, n] (true for an instance, false for padding) to logits [B, K] and attention
+    [B, n], which sums to 1 over a bag and is 0 for padding. Every bag needs at least one instance.
 
     Reference: Ilse, Tomczak and Welling, Attention-based Deep Multiple Instance Learning, ICML 2018
     (arXiv 1802.04712), equations 7 and 9.
@@ -35,7 +35,7 @@ class GatedAttention(nn.Module):
         self.projection = nn.Linear(in_dim, hidden_dim)
         self.content = nn.Linear(hidden_dim, attention_dim)
         self.gate = nn.Linear(hidden_dim, attention_dim)
-        # without bias, which the softmax would take away again
+        # no bias, as the softmax would cancel it
         self.weight = nn.Linear(attention_dim, 1, bias=False)
         self.classifier = nn.Linear(hidden_dim, n_outputs)
 

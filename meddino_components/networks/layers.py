@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# RMSNorm and the two LayerNorms of the published configurations, by their names there
+# eps of RMSNorm and the two LayerNorms, by their names in the published configurations
 _NORM_EPS = {"layernorm": 1e-6, "layernormbf16": 1e-5, "rmsnorm": 1e-5}
 
-# multiple to which a SwiGLU's hidden width is rounded up, by the names in the published configurations
+# multiple to which a SwiGLU's hidden width is rounded up, by its name in the published configurations
 _SWIGLU_ALIGNMENT = {"swiglu": 8, "swiglu32": 32, "swiglu64": 64, "swiglu128": 128}
 
 
 def make_norm(name: str, dim: int) -> nn.Module:
-    """Normalisation over the last axis: ``layernorm`` (eps 1e-6), ``layernormbf16`` (1e-5) or ``rmsnorm`` (1e-5)."""
+    """Return a norm over the last axis: ``layernorm`` (eps 1e-6), ``layernormbf16`` (1e-5) or ``rmsnorm`` (1e-5)."""
     if name not in _NORM_EPS:
         raise ValueError(f"norm_layer must be one of {sorted(_NORM_EPS)}, got {name!r}")
     if name == "rmsnorm":
@@ -39,7 +39,7 @@ class LayerScale(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Linear, GELU (erf), linear."""
+    """Feed-forward network: linear layer, GELU (erf), linear layer."""
 
     def __init__(self, *, dim: int, hidden_dim: int, bias: bool = True) -> None:
         super().__init__()
@@ -53,8 +53,8 @@ class Mlp(nn.Module):
 class SwiGlu(nn.Module):
     """Gated feed-forward network: ``w3(silu(w1 x) * w2 x)``.
 
-    The hidden width is two thirds of ``hidden_dim``, so that the parameter count is that of an MLP, rounded up to a
-    multiple of ``align_to``.
+    The hidden width is two thirds of ``hidden_dim``, to match the parameter count of an MLP, rounded up to a multiple
+    of ``align_to``.
 
     Reference: Shazeer, GLU variants improve transformer, arXiv 2002.05202.
     """
@@ -71,7 +71,7 @@ class SwiGlu(nn.Module):
 
 
 def make_ffn(name: str, *, dim: int, hidden_dim: int, bias: bool = True) -> nn.Module:
-    """The feed-forward network of a block: ``mlp``, or ``swiglu`` with its alignment (``swiglu64``)."""
+    """Return the feed-forward network of a block: ``mlp``, or ``swiglu`` with its alignment (``swiglu64``)."""
     if name == "mlp":
         return Mlp(dim=dim, hidden_dim=hidden_dim, bias=bias)
     if name in _SWIGLU_ALIGNMENT:
@@ -80,7 +80,8 @@ def make_ffn(name: str, *, dim: int, hidden_dim: int, bias: bool = True) -> nn.M
 
 
 class PatchEmbedding(nn.Module):
-    """Patches to tokens: [B, C, H, W] -> [B, H / p, W / p, D]; a remainder at the far edge is dropped."""
+    """Turn patches into tokens: [B, C, H, W] -> [B, H / p, W / p, D]; incomplete patches at the far edges are
+    dropped."""
 
     def __init__(self, *, in_chans: int, embed_dim: int, patch_size: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Decoders of frozen feature maps: what a segmentation needs on top of an encoder that is not trained.
+"""Decoders of frozen feature maps, which segment images with an encoder that is not trained.
 
-Shapes: B batch, L levels (blocks of the encoder, the last one last), C width of the encoder, D slices (1 for a
+Shapes: B batch, L levels (blocks of the encoder, in order), C width of the encoder, D slices (1 for a
 picture), h x w patches, p patch size, K classes.
 """
 
@@ -19,13 +19,13 @@ DecoderName = Literal["linear", "conv_2d", "conv_3d"]
 
 
 class LinearMapDecoder(nn.Module):
-    """A class for each patch from its own vector alone, interpolated between patches: the linear probe of maps.
+    """The linear probe of maps: classify each patch from its own vector, and interpolate between patches.
 
     Args:
-        in_channels: C.
-        num_levels: L; the last level is used.
-        num_classes: K.
-        patch_size: p.
+        in_channels: width C of the encoder.
+        num_levels: number of levels L; only the last one is used.
+        num_classes: number of classes K.
+        patch_size: patch size p in pixels.
 
     Shape: maps [B, L, C, D, h, w] to logits [B, K, D, h * p, w * p].
     """
@@ -35,7 +35,7 @@ class LinearMapDecoder(nn.Module):
     def __init__(self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int) -> None:
         super().__init__()
         self.patch_size, self.num_levels = patch_size, num_levels
-        # maps come as they are: the first layer of every decoder brings channels to one scale
+        # maps are not normalised: the first layer of every decoder brings channels to the same scale
         self.layers = nn.Sequential(nn.BatchNorm3d(in_channels), nn.Conv3d(in_channels, num_classes, 1))
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -43,14 +43,15 @@ class LinearMapDecoder(nn.Module):
 
 
 class ConvMapDecoder(nn.Module):
-    """A shallow convolutional decoder of single slices: two 3 x 3 convolutions, each before the plane is doubled.
+    """A shallow convolutional decoder of single slices: two 3 x 3 convolutions, each followed by doubling the
+    resolution.
 
     Args:
-        in_channels: C.
-        num_levels: L; the last level is used.
-        num_classes: K.
-        patch_size: p.
-        width: channels after the first convolution.
+        in_channels: width C of the encoder.
+        num_levels: number of levels L; only the last one is used.
+        num_classes: number of classes K.
+        patch_size: patch size p in pixels.
+        width: number of channels after the first convolution.
 
     Shape: maps [B, L, C, D, h, w] to logits [B, K, D, h * p, w * p].
 
@@ -77,28 +78,27 @@ class ConvMapDecoder(nn.Module):
 
 
 class PseudoVolumeDecoder(nn.Module):
-    """A light 3D decoder of slice maps stacked to a volume, with skips from earlier levels of the encoder.
+    """A light 3D decoder of slice maps stacked into a volume, with skips from earlier levels of the encoder.
 
-    The deepest level starts it; after each doubling of the plane a skip is added that is made of the next earlier
-    level: each vector becomes the pixels that its patch has at that resolution. Slices are never merged; convolutions
-    look across them where the maps are coarse (3 x 3 x 3) and stay within the plane where they are fine (1 x 3 x 3).
-    Logits of all resolutions are added up: the coarse ones, of many channels, learn in few steps what the fine ones
-    correct.
+    It starts from the deepest level. After each doubling of the in-plane resolution it adds a skip from the next
+    earlier level, in which each vector expands to the pixels of its patch at that resolution. Slices are never merged;
+    convolutions span slices on coarse maps (3 x 3 x 3) and stay within the plane on fine ones (1 x 3 x 3). Logits of
+    all resolutions are added: the coarse ones have many channels and learn quickly, the fine ones correct them.
 
     Args:
-        in_channels: C.
-        num_levels: L; with fewer levels than doublings the first one serves the rest.
-        num_classes: K.
-        patch_size: p; what is left of it after the doublings is interpolated.
-        width: channels where the maps are coarsest, halved with each doubling, at least 8.
+        in_channels: width C of the encoder.
+        num_levels: number of levels L; if there are fewer levels than doublings, the first one is used for the rest.
+        num_classes: number of classes K.
+        patch_size: patch size p in pixels; a factor that remains after the doublings is interpolated.
+        width: number of channels on the coarsest maps, halved with each doubling, at least 8.
 
     Shape: maps [B, L, C, D, h, w] to logits [B, K, D, h * p, w * p].
 
     Attributes:
-        halo_slices: neighbours on either side that a slice's logits depend on.
+        halo_slices: number of neighbouring slices on either side that affect a slice's logits.
 
     Reference: arXiv 2509.06467, 3D segmentation: stacked maps, a light 3D convolutional decoder with skips; its layers
-    were not published. Logits added up: Long et al., Fully convolutional networks, arXiv 1411.4038.
+    were not published. Added logits: Long et al., Fully convolutional networks, arXiv 1411.4038.
     """
 
     def __init__(
@@ -146,17 +146,17 @@ _DECODERS: dict[DecoderName, type[MapDecoder]] = {
 
 
 def levels_read(name: DecoderName, num_levels: int) -> int:
-    """How many of an encoder's levels, counted from the last one, a decoder needs."""
+    """Return how many of an encoder's levels a decoder needs, counted from the last one."""
     return num_levels if name == "conv_3d" else 1
 
 
 def map_decoder(
     name: DecoderName, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int
 ) -> MapDecoder:
-    """A decoder by its name in configurations and tables.
+    """Build a decoder by its name in configurations and tables.
 
     Raises:
-        ValueError: another name.
+        ValueError: the name is unknown.
     """
     if name not in _DECODERS:
         raise ValueError(f"decoder is {name!r}; expected one of {', '.join(_DECODERS)}")
@@ -170,7 +170,7 @@ class _PlaneConvolution(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        # planes as a batch of pictures: torch has slow convolutions alone for one volume with thin kernels
+        # treat planes as a batch of pictures: torch is slow for thin kernels on one volume
         self.layers = nn.Sequential(
             nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels), nn.GELU()
         )
@@ -183,7 +183,7 @@ class _VolumeConvolution(nn.Sequential):
     """3 x 3 x 3 convolution of [B, C, D, h, w]."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
-        # batch statistics, not those of the instance: a block of slices then gives what the whole volume gives
+        # batch norm, not instance norm: a block of slices then gives the same result as the whole volume
         super().__init__(
             nn.Conv3d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm3d(out_channels), nn.GELU()
         )

@@ -1,15 +1,15 @@
-"""Feature map at 1/16 resolution to class logits at full resolution.
+"""Decode a feature map at 1/16 resolution into class logits at full resolution.
 
-Four times: transposed convolution (kernel 2, stride 2), layer norm over channels, GELU. None of these looks beyond
-its own pixel, so a patch's pixels depend on its token alone. The decoder therefore runs as four matrix products on a
-[pixels, channels] matrix whose rows are kept in quad-tree order - each row becomes the four rows of its sub-pixels -
-and puts the pixels into image order once, at the end, when only the classes are left as channels.
+Four stages: transposed convolution (kernel 2, stride 2), layer norm over channels, GELU. None of these uses
+neighbouring pixels, so a patch's pixels depend only on its token. The decoder therefore runs as four matrix products on
+a [pixels, channels] matrix. Its rows are in quad-tree order - each row becomes the four rows of its sub-pixels - and
+are brought into image order only at the end, when there are just K channels.
 
-With ``activation_checkpointing`` the tokens run through all stages in groups, and the backward pass computes a group
-again instead of keeping what all of them gave: the last stage alone makes 64 times as many values as the first gets.
+With ``activation_checkpointing``, tokens run through all stages in groups, and the backward pass recomputes each group
+instead of storing all activations: the last stage alone has 64 times as many values as the first stage's input.
 
-Without gradients on a CPU the later stages, which have small weights and many rows, run in chunks of rows that stay in
-the cache: their norms and activations then cost little beside the matrix products.
+Without gradients on a CPU, the later stages, which have small weights and many rows, run in chunks of rows that fit
+into the cache: their norms and activations then cost little compared with the matrix products.
 
 Shapes: B batch, C channels, h x w patch grid, K classes.
 """
@@ -23,18 +23,19 @@ from torch.utils.checkpoint import checkpoint
 
 from .tracing import is_traced
 
-# stages before this one have weights larger than a core's cache: splitting their rows would read them many times
+# earlier stages have weights larger than a core's cache: splitting their rows would reload them many times
 _FIRST_CHUNKED_STAGE = 2
 # measured with ViT-B and ViT-tiny widths: 512 to 1024 rows are best, 256 and 4096 are a third slower
 _ROWS_PER_CHUNK = 1024
-# tokens of a group: what the backward pass of ViT-B keeps of it is about half a gigabyte
+# tokens of a group, for which the backward pass of ViT-B stores about half a gigabyte
 _TOKENS_PER_GROUP = 256
 
 
 class PatchExpansion(nn.Module):
     """One stage: each row of a [n, in_channels] matrix becomes four rows of [4 n, out_channels].
 
-    ``up`` holds the parameters in the layout of the public checkpoints; its convolution is done as a matrix product.
+    ``up`` holds the parameters in the layout of the public checkpoints; its convolution is computed as a matrix
+    product.
     """
 
     def __init__(self, *, in_channels: int, out_channels: int) -> None:
@@ -56,10 +57,11 @@ class PatchDecoder(nn.Module):
     """Decode each patch token to the class logits of its 16 x 16 pixels.
 
     Args:
-        in_channels: channels of the feature map; halved at each stage (3072 to 192 for ViT-B with four levels).
-        num_classes: output channels K.
-        n_stages: doublings of the resolution; the patch size is 2 ** n_stages.
-        activation_checkpointing: compute the stages again in the backward pass, a group of tokens at a time.
+        in_channels: number of channels of the feature map; halved at each stage (3072 to 192 for ViT-B with four
+            levels).
+        num_classes: number of output channels K.
+        n_stages: number of doublings of the resolution; the patch size is 2 ** n_stages.
+        activation_checkpointing: whether to recompute the stages in the backward pass, one group of tokens at a time.
 
     Shape: [B, C, h, w] -> [B, K, 2 ** n_stages * h, 2 ** n_stages * w].
 
@@ -111,8 +113,9 @@ class PatchDecoder(nn.Module):
 
 
 def quad_tree_to_image(rows: Tensor, batch: int, height: int, width: int, n_stages: int) -> Tensor:
-    """Rows in quad-tree order [B * h * w * 4 ** s, K] to a channels-last image [B, K, h * 2 ** s, w * 2 ** s]."""
-    # the order of the rows is found once on their numbers, so that whole rows of K classes are moved, not single values
+    """Turn rows in quad-tree order [B * h * w * 4 ** s, K] into a channels-last image [B, K, h * 2 ** s, w * 2 **
+    s]."""
+    # compute the order on row numbers first, so that whole rows of K classes are moved, not single values
     tree = torch.arange(height * width * 4**n_stages, device=rows.device).view(height, width, *(2, 2) * n_stages)
     # axes of the tree: 0 and 1 patch row and column, then (row, column) of each stage
     order = tree.permute(*range(0, 2 + 2 * n_stages, 2), *range(1, 2 + 2 * n_stages, 2)).flatten()

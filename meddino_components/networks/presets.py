@@ -7,7 +7,7 @@ from typing import Any
 from .architecture import ARCHITECTURE_ARGUMENTS, ARCHITECTURE_DEFAULTS
 from .vision_transformer import DinoVisionTransformer
 
-# what all published models share: DINOv3, arXiv 2508.10104, table 2, and the public configurations
+# arguments that all published models share: DINOv3, arXiv 2508.10104, table 2, and the public configurations
 _COMMON: dict[str, Any] = {
     "layerscale_init": 1e-5,
     "norm_layer": "layernormbf16",
@@ -17,9 +17,9 @@ _COMMON: dict[str, Any] = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # ours, for tests, demonstrations and machines without a GPU; not published models
+    # sizes of this project for tests, demos and machines without a GPU; not published models
     "vit_tiny": {"embed_dim": 192, "depth": 12, "num_heads": 3},
-    # learns as much in a step as the one before, for two thirds of its time
+    # learns as much per step as vit_tiny in two thirds of the time
     "vit_mini": {"embed_dim": 192, "depth": 8, "num_heads": 3},
     "vit_small": {"embed_dim": 384, "depth": 12, "num_heads": 6},
     "vit_small_plus": {"embed_dim": 384, "depth": 12, "num_heads": 6, "ffn_ratio": 6, "ffn_layer": "swiglu"},
@@ -43,12 +43,12 @@ def vit_backbone(name: str, **overrides: Any) -> DinoVisionTransformer:
     """Build a backbone of a published size with random weights.
 
     Args:
-        name: a key of `PRESETS`.
-        overrides: any argument of `DinoVisionTransformer`.
+        name: key of `PRESETS`.
+        overrides: arguments of `DinoVisionTransformer` to change.
 
     Raises:
-        ValueError: unknown name.
-        TypeError: an override that `DinoVisionTransformer` does not take.
+        ValueError: the name is unknown.
+        TypeError: `DinoVisionTransformer` does not accept an override.
     """
     if name not in PRESETS:
         raise ValueError(f"unknown backbone {name!r}; known: {', '.join(PRESETS)}")
@@ -56,13 +56,13 @@ def vit_backbone(name: str, **overrides: Any) -> DinoVisionTransformer:
 
 
 def complete_architecture(preset: str | None, **arguments: Any) -> dict[str, Any]:
-    """Every argument that describes an encoder: of a preset, or of the published models in common, with ``arguments``.
+    """Return all arguments that describe an encoder: those of a preset or common to the published models, with changes.
 
     Raises:
-        KeyError: there is no such preset.
-        TypeError: an argument that does not describe an encoder.
+        KeyError: the preset does not exist.
+        TypeError: an argument does not describe an encoder.
     """
     if unknown := sorted(set(arguments) - set(ARCHITECTURE_ARGUMENTS)):
-        raise TypeError(f"no argument that describes an encoder: {', '.join(unknown)}")
+        raise TypeError(f"not an argument that describes an encoder: {', '.join(unknown)}")
     stated = {**_COMMON, **(PRESETS[preset] if preset else {}), **arguments}
     return {name: stated.get(name, ARCHITECTURE_DEFAULTS[name]) for name in ARCHITECTURE_ARGUMENTS}

@@ -1,4 +1,4 @@
-"""The projection head of self-distillation: tokens to scores of prototypes.
+"""The projection head of self-distillation, which maps tokens to scores of prototypes.
 
 Shapes: N tokens, D width of the backbone, K prototypes.
 """
@@ -14,22 +14,23 @@ from torch import Tensor, nn
 class DINOHead(nn.Module):
     """MLP to a narrow unit-length vector, then one linear layer whose rows are the prototypes.
 
-    The prototypes are a plain linear layer without bias; DINOv3 does not normalise their weight as DINO did. State-dict
-    keys are those of the public checkpoints (``mlp.0.weight``, ..., ``last_layer.weight``; ``mlp.weight`` where the
-    MLP is one layer).
+    The prototypes are a plain linear layer without bias; unlike DINO, DINOv3 does not normalise their weight.
+    State-dict keys are those of the public checkpoints (``mlp.0.weight``, ..., ``last_layer.weight``; ``mlp.weight``
+    where the MLP is one layer).
 
     Args:
-        in_dim: width D.
-        out_dim: prototypes K.
-        nlayers: linear layers of the MLP, with GELU between them.
+        in_dim: width D of the tokens.
+        out_dim: number of prototypes K.
+        nlayers: number of linear layers in the MLP, with GELU between them.
         hidden_dim: width of the MLP.
         bottleneck_dim: width of the unit-length vector.
         mlp_bias: whether the MLP's layers have a bias.
-        prototype_std: spread of the prototypes' initial values. The published 0.02 makes all scores nearly equal at
-            first, which long runs get over; 1 / sqrt(bottleneck_dim) gives prototypes of unit length, as DINO's were.
+        prototype_std: standard deviation of the prototypes' initial values. The published 0.02 makes all scores nearly
+            equal at first, which only long runs overcome; 1 / sqrt(bottleneck_dim) gives prototypes of unit length, as
+            in DINO.
 
     Raises:
-        ValueError: fewer than one layer.
+        ValueError: there is no layer.
 
     Reference: Caron et al., Emerging properties in self-supervised vision transformers, arXiv 2104.14294, appendix C;
     golden values of the official DINOv3 code.
@@ -60,22 +61,22 @@ class DINOHead(nn.Module):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Truncated normal (std 0.02, or ``prototype_std``) for weights, zero for biases."""
+        """Draw weights from a truncated normal (std 0.02, or ``prototype_std``), and set biases to zero."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 std = self.prototype_std if module is self.last_layer else 0.02
-                # the bounds scale with the spread, so that a large one is not cut off
+                # the bounds scale with std, so that a large std is not cut off
                 nn.init.trunc_normal_(module.weight, std=std, a=-100 * std, b=100 * std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor, no_last_layer: bool = False, only_last_layer: bool = False) -> Tensor:
-        """Scores of the prototypes.
+        """Return the scores of the prototypes.
 
         Args:
             x: tokens [..., D]; with ``only_last_layer`` vectors [..., bottleneck_dim].
-            no_last_layer: return the unit-length vectors [..., bottleneck_dim].
-            only_last_layer: take such vectors instead of tokens, as they are.
+            no_last_layer: whether to return the unit-length vectors [..., bottleneck_dim].
+            only_last_layer: whether ``x`` holds such vectors instead of tokens.
 
         Returns:
             Scores [..., K], or unit-length vectors.

@@ -1,4 +1,4 @@
-"""Axial rotary position embedding of patch tokens.
+"""The axial rotary position embedding of patch tokens.
 
 Shapes: H, W patch grid; P = H * W patches; R storage tokens; d width of one attention head.
 """
@@ -28,18 +28,18 @@ class RopePositionEmbedding(nn.Module):
 
     Args:
         embed_dim: width of the transformer; ``embed_dim / num_heads`` must be a multiple of 4.
-        num_heads: attention heads.
+        num_heads: number of attention heads.
         base: base of the geometric series of periods; exclusive with ``min_period`` and ``max_period``.
         min_period: smallest period, in units of the normalised coordinates.
         max_period: largest period.
-        normalize_coords: divide rows by H and columns by W (``separate``), or both by min / max (H, W).
-        shift_coords: training only: add an offset drawn from U(-s, s) per axis.
-        jitter_coords: training only: multiply each axis by exp(U(-log j, log j)).
-        rescale_coords: training only: multiply both axes by one exp(U(-log r, log r)).
-        dtype: precision of coordinates, angles and of the rotation itself (``fp32``, ``bf16``, ``fp64``).
+        normalize_coords: how to normalise: rows by H and columns by W (``separate``), or both by min or max of (H, W).
+        shift_coords: bound s; in training, add an offset drawn from U(-s, s) per axis.
+        jitter_coords: bound j; in training, multiply each axis by exp(U(-log j, log j)).
+        rescale_coords: bound r; in training, multiply both axes by one exp(U(-log r, log r)).
+        dtype: precision of coordinates, angles and the rotation itself (``fp32``, ``bf16``, ``fp64``).
 
     Raises:
-        ValueError: neither or both ways of giving the periods; a width that does not divide.
+        ValueError: the periods are given in neither or both ways, or the width cannot be divided.
 
     Reference:
         Su et al., RoFormer, arXiv 2104.09864; Simeoni et al., DINOv3, arXiv 2508.10104, section 3.2.
@@ -74,18 +74,18 @@ class RopePositionEmbedding(nn.Module):
         self.normalize_coords = normalize_coords
         self.shift_coords, self.jitter_coords, self.rescale_coords = shift_coords, jitter_coords, rescale_coords
         self.dtype = _DTYPES[dtype]
-        # persistent, because the public checkpoints carry it
+        # persistent, because the public checkpoints contain it
         self.register_buffer("periods", self.compute_periods())
 
     @property
     def augments(self) -> bool:
-        """True if a call draws random coordinates, so that calls must not be shared between blocks."""
+        """Return whether a call draws random coordinates, so that blocks must not share one call."""
         return self.training and any(
             value is not None for value in (self.shift_coords, self.jitter_coords, self.rescale_coords)
         )
 
     def compute_periods(self, device: torch.device | None = None) -> Tensor:
-        """The periods [d / 4] in the module's own precision, recomputed from its arguments."""
+        """Recompute the periods [d / 4] from the module's arguments, in its own precision."""
         n_periods = self.head_dim // 4
         if self.base is not None:
             exponents = 2 * torch.arange(n_periods, device=device, dtype=self.dtype) / (self.head_dim // 2)
@@ -107,16 +107,16 @@ class RopePositionEmbedding(nn.Module):
         """Return (sin, cos), each [P, d], for a grid of ``height`` x ``width`` patches."""
         coords = self._augment(self._coordinates(height, width))
         angles = 2 * math.pi * coords[:, :, None] / self.periods.to(coords.dtype)  # [P, 2, d / 4]
-        angles = angles.flatten(1).tile(2)  # both halves of a head turn by the same angles
+        angles = angles.flatten(1).tile(2)  # both halves of a head are rotated by the same angles
         return torch.sin(angles), torch.cos(angles)
 
     def _coordinates(self, height: int, width: int) -> Tensor:
-        """Patch centres in [-1, 1], [P, 2]."""
+        """Return the patch centres in [-1, 1], [P, 2]."""
         if self.normalize_coords == "separate":
             norm_h, norm_w = height, width
         else:
             norm_h = norm_w = min(height, width) if self.normalize_coords == "min" else max(height, width)
-        # a network cast to double computes its angles in double, too
+        # a network cast to double also computes its angles in double
         dtype = torch.float64 if self.periods.dtype == torch.float64 else self.dtype
         rows = torch.arange(0.5, height, device=self.periods.device, dtype=dtype) / norm_h
         columns = torch.arange(0.5, width, device=self.periods.device, dtype=dtype) / norm_w
@@ -130,7 +130,7 @@ class RopePositionEmbedding(nn.Module):
         return (coords + shift) * jitter * rescale
 
     def _draw_augmentation(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Shift [2], jitter [2] and rescale [1], neutral where not asked for."""
+        """Draw shift [2], jitter [2] and rescale [1]; neutral values if not requested."""
         shift, jitter, rescale = like.new_zeros(2), like.new_ones(2), like.new_ones(1)
         if self.shift_coords is not None:
             shift.uniform_(-self.shift_coords, self.shift_coords)
@@ -149,9 +149,9 @@ def pad_rope_for_prefix(sin: Tensor, cos: Tensor, n_prefix: int) -> tuple[Tensor
 
 
 def without_autocast(like: Tensor) -> AbstractContextManager[Any]:
-    """Angles in the precision that was chosen for them: autocast to fp16 refuses to put bf16 tensors together."""
+    """Keep angles in their own precision: autocast to fp16 cannot concatenate bf16 tensors."""
     device = like.device.type
-    # "meta" knows no autocast
+    # "meta" has no autocast
     if device != "meta" and torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16:
         return torch.autocast(device, enabled=False)
     return nullcontext()
@@ -160,8 +160,8 @@ def without_autocast(like: Tensor) -> AbstractContextManager[Any]:
 def rotate(x: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     """Rotate the channel pairs (i, i + d / 2) of x [..., d] by the angles behind ``sin`` and ``cos``.
 
-    Computed in the precision of ``sin``, whatever that of ``x``: the published networks differ in it. A rotation's
-    gradient is the rotation back, so nothing but the angles is kept for the backward pass.
+    It is computed in the precision of ``sin``, whatever that of ``x``: published networks differ in it. A rotation's
+    gradient is the inverse rotation, so only the angles are kept for the backward pass.
     """
     if torch.is_grad_enabled() and x.requires_grad:
         return _Rotation.apply(x, sin, cos)
@@ -173,7 +173,7 @@ def _rotated(x: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     wide = x.to(sin.dtype)
     first, second = wide.split(half, dim=-1)
     if is_traced():
-        # the same numbers; writing into halves, as below, becomes scatters in an exported graph
+        # same numbers as below, but writing into halves would become scatter operations in an exported graph
         sin, cos = sin[..., :half], cos[..., :half]
         with without_autocast(x):
             return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)

@@ -15,23 +15,23 @@ from .vision_transformer import DinoVisionTransformer
 
 
 class MedDinoSegmenter(nn.Module):
-    """Slice in, class logits of every pixel out.
+    """Segment slices: return the class logits of every pixel.
 
     Args:
-        backbone: the encoder; its patch size must be a power of 2. The decoder recomputes activations where it does.
-            Another module than a DINOv3 needs ``in_chans``, ``embed_dim``, ``depth``, ``patch_size``,
+        backbone: encoder; its patch size must be a power of 2. If it recomputes activations, so does the decoder. A
+            module other than a DINOv3 needs ``in_chans``, ``embed_dim``, ``depth``, ``patch_size``,
             ``activation_checkpointing`` and ``get_intermediate_layers(images, n, reshape=True)``.
-        num_classes: output channels K, the background included where there is one.
-        in_channels: image channels; 1 is repeated to the backbone's.
-        interaction_indices: blocks whose tokens are decoded; None takes the last of each quarter of the encoder, the
-            last block alone is the single-scale variant.
-        dropout: share of the decoder's inputs set to 0 in training mode; MONAI Label's epistemic scoring sets it.
+        num_classes: number of output channels K, including the background if there is one.
+        in_channels: number of image channels; a single one is repeated for the backbone.
+        interaction_indices: blocks whose tokens are decoded; None uses the last block of each quarter of the encoder.
+            The last block alone is the single-scale variant.
+        dropout: share of the decoder's inputs set to 0 in training mode; used by MONAI Label's epistemic scoring.
 
     Shape: [B, in_channels, H, W] -> [B, K, H, W], H and W multiples of the patch size.
 
     Raises:
-        InputError: the backbone has not all of these blocks, or its patch size is no power of 2.
-        ValueError: an input size that is no multiple of the patch size, at the call.
+        InputError: the backbone lacks one of these blocks, or its patch size is not a power of 2.
+        ValueError: at the call, the input size is not a multiple of the patch size.
 
     Reference: MedDINOv3, arXiv 2509.02379, section 3.1.
     """
@@ -56,14 +56,14 @@ class MedDinoSegmenter(nn.Module):
         blocks = self.aggregator.interaction_indices
         if not 0 <= blocks[0] <= blocks[-1] < backbone.depth:
             raise InputError(
-                f"interaction_indices is {blocks}, and the backbone has the blocks 0 to {backbone.depth - 1}: leave "
-                f"it out, which takes {even_levels(backbone.depth)}, or give others"
+                f"interaction_indices is {blocks}, but the backbone has blocks 0 to {backbone.depth - 1}: omit it, "
+                f"which uses {even_levels(backbone.depth)}, or give others"
             )
         n_stages = backbone.patch_size.bit_length() - 1
         if 2**n_stages != backbone.patch_size:
             raise InputError(
                 f"the decoder doubles the resolution, so patch_size {backbone.patch_size} must be a power of 2: "
-                "bring the encoder to another by import_weights with --patch_size 16"
+                f"convert the encoder with import_weights --patch_size 16"
             )
         self.decoder = PatchDecoder(
             in_channels=backbone.embed_dim * len(self.aggregator.interaction_indices),

@@ -1,4 +1,4 @@
-"""Patch tokens of several blocks as one feature map."""
+"""Combine the patch tokens of several blocks into one feature map."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from .vision_transformer import DinoVisionTransformer
 
 
 def even_levels(depth: int) -> list[int]:
-    """The last blocks of the four quarters of an encoder: of twelve blocks 2, 5, 8 and 11, as published."""
+    """Return the last block of each quarter of an encoder: 2, 5, 8 and 11 for twelve blocks, as published."""
     return sorted({max(depth * quarter // 4 - 1, 0) for quarter in (1, 2, 3, 4)})
 
 
 class MultiScaleTokenAggregator(nn.Module):
-    """Concatenate the patch tokens after chosen blocks along the channels.
+    """Concatenate the patch tokens of chosen blocks along the channels.
 
     Each level passes through the backbone's final norm; CLS and storage tokens are dropped. One block index gives
     the single-scale variant.
 
     Args:
-        interaction_indices: blocks to read, answered in block order.
+        interaction_indices: blocks to read; the result is in block order.
 
     Shape: images [B, C, H, W] -> [B, L * D, H / p, W / p] for L indices, in channels-last memory.
 
     Raises:
-        ValueError: no blocks or repeated ones; at the call, blocks that the backbone lacks.
+        ValueError: the list is empty or has repeated blocks; at the call, the backbone lacks a block.
 
     Reference: MedDINOv3, arXiv 2509.02379, section 3.1 (multi-scale token aggregation).
     """

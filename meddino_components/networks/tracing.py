@@ -1,4 +1,4 @@
-"""Whether a network is being recorded rather than run."""
+"""Detect whether a network is being recorded rather than run."""
 
 from __future__ import annotations
 
@@ -6,5 +6,6 @@ import torch
 
 
 def is_traced() -> bool:
-    """True while `torch.export`, `torch.compile` or `torch.jit.trace` records: no loop may depend on a size then."""
+    """Return whether `torch.export`, `torch.compile` or `torch.jit.trace` is recording: loops may then not depend on
+    sizes."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]

@@ -1,8 +1,9 @@
 """The DINOv3 vision transformer.
 
-What is unusual: no learnt position embedding (rotary angles from the patch grid, so any input size works), storage
-tokens (also called registers) beside the CLS token, a forward over a list of crops of different size, norms that can
-differ for CLS and patch tokens and for local crops. State-dict keys are those of the public DINOv3 checkpoints.
+It differs from a plain ViT: it has no learnt position embedding (rotary angles come from the patch grid, so any input
+size works), it has storage tokens (also called registers) next to the CLS token, its forward pass takes a list of crops
+of different sizes, and its norms can differ for CLS and patch tokens and for local crops. State-dict keys are those of
+the public DINOv3 checkpoints.
 
 Shapes: B batch, C channels, p patch size, P = (H / p) * (W / p) patches, R storage tokens, D width,
 N = 1 + R + P tokens in the order CLS, storage, patches.
@@ -29,35 +30,37 @@ class DinoVisionTransformer(nn.Module):
 
     Args:
         patch_size: side of a patch, in pixels.
-        in_chans: input channels.
+        in_chans: number of input channels.
         embed_dim: width D.
         depth: number of blocks.
-        num_heads: attention heads.
+        num_heads: number of attention heads.
         ffn_ratio: hidden width of the feed-forward network over D.
-        pos_embed_rope_base: base of the rotary periods; None with the two periods below.
+        pos_embed_rope_base: base of the rotary periods; None if the two periods below are given.
         pos_embed_rope_min_period: smallest rotary period.
         pos_embed_rope_max_period: largest rotary period.
-        pos_embed_rope_normalize_coords: ``separate``, ``min`` or ``max``.
-        pos_embed_rope_shift_coords: training augmentation of the coordinates, see `RopePositionEmbedding`.
-        pos_embed_rope_jitter_coords: the same.
-        pos_embed_rope_rescale_coords: the same.
+        pos_embed_rope_normalize_coords: normalisation of coordinates: ``separate``, ``min`` or ``max``.
+        pos_embed_rope_shift_coords: shift of coordinates in training, see `RopePositionEmbedding`.
+        pos_embed_rope_jitter_coords: jitter of coordinates in training, see `RopePositionEmbedding`.
+        pos_embed_rope_rescale_coords: rescaling of coordinates in training, see `RopePositionEmbedding`.
         pos_embed_rope_dtype: precision of the rotation; ``fp32`` as in the public DINOv3 models, ``bf16`` as in the
             published MedDINOv3 runs.
         qkv_bias, ffn_bias, proj_bias: whether these linear layers have a bias.
-        drop_path_rate: stochastic depth, the same in all blocks.
+        drop_path_rate: rate of stochastic depth, the same in all blocks.
         drop_path_rounding: ``random`` keeps the rate at any batch size; ``down`` is the official rule, see `Block`.
-        layerscale_init: initial LayerScale; None leaves LayerScale out.
-        norm_layer: ``layernorm``, ``layernormbf16`` or ``rmsnorm``.
-        ffn_layer: ``mlp``, ``swiglu``, ``swiglu32``, ``swiglu64`` or ``swiglu128``.
-        n_storage_tokens: storage tokens R.
-        mask_k_bias: hold the key bias at zero.
-        untie_cls_and_patch_norms: a final norm of its own for CLS and storage tokens.
-        untie_global_and_local_cls_norm: in training, a final norm of its own for the CLS and storage tokens of the
-            second entry of a list (the local crops).
-        activation_checkpointing: recompute a block's activations in the backward pass instead of keeping them.
+        layerscale_init: initial LayerScale; None omits LayerScale.
+        norm_layer: kind of norm: ``layernorm``, ``layernormbf16`` or ``rmsnorm``.
+        ffn_layer: kind of feed-forward network: ``mlp``, ``swiglu``, ``swiglu32``, ``swiglu64`` or ``swiglu128``.
+        n_storage_tokens: number of storage tokens R.
+        mask_k_bias: whether to fix the key bias at zero.
+        untie_cls_and_patch_norms: whether CLS and storage tokens have their own final norm.
+        untie_global_and_local_cls_norm: whether, in training, the CLS and storage tokens of the second entry of a list
+            (the local crops) have their own final norm.
+        activation_checkpointing: whether to recompute a block's activations in the backward pass instead of storing
+            them.
 
-    The tokens that pass from block to block have one precision, in training and out of it: under bf16 autocast bf16, as
-    in the published training; under fp16 autocast fp32, since outlier tokens can leave the range of fp16.
+    Tokens between blocks have the same precision in training and inference: bf16 under bf16 autocast, as in the
+        published
+    training, but fp32 under fp16 autocast, since outlier tokens can exceed the range of fp16.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104, section 3.2; golden values of the official code.
     """
@@ -95,7 +98,7 @@ class DinoVisionTransformer(nn.Module):
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__()
-        # what it was built with: weights are written with it, since several of these are in no tensor
+        # stored with the weights, as no tensor shows several of these
         self.arguments: dict[str, Any] = given
         self.patch_size, self.in_chans, self.embed_dim, self.depth = patch_size, in_chans, embed_dim, depth
         self.n_storage_tokens = n_storage_tokens
@@ -146,11 +149,12 @@ class DinoVisionTransformer(nn.Module):
 
     @property
     def n_prefix_tokens(self) -> int:
-        """CLS and storage tokens, which come before the patches."""
+        """Return the number of CLS and storage tokens, which precede the patches."""
         return 1 + self.n_storage_tokens
 
     def init_weights(self) -> None:
-        """Truncated normal (std 0.02) for linear layers, normal (0.02) for tokens, zero for biases and mask token."""
+        """Draw linear layers from a truncated normal (std 0.02), tokens from a normal (0.02); set biases and mask token
+        to 0."""
         nn.init.normal_(self.cls_token, std=0.02)
         if self.n_storage_tokens:
             nn.init.normal_(self.storage_tokens, std=0.02)
@@ -162,7 +166,7 @@ class DinoVisionTransformer(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The CLS token after the final norm: [B, C, H, W] -> [B, D]."""
+        """Return the CLS token after the final norm: [B, C, H, W] -> [B, D]."""
         cls_token = self.forward_features(x)["x_norm_clstoken"]
         assert cls_token is not None
         return cls_token
@@ -176,15 +180,15 @@ class DinoVisionTransformer(nn.Module):
     def forward_features(
         self, x: Tensor | list[Tensor], masks: Tensor | list[Tensor | None] | None = None
     ) -> Features | list[Features]:
-        """Tokens of a batch, or of a list of batches of different size in one pass.
+        """Return the tokens of a batch, or of a list of batches of different sizes, in one pass.
 
         Args:
-            x: images [B, C, H, W], or a list of them.
-            masks: boolean [B, P], true where the patch token is replaced by the mask token; with a list of images,
+            x: images [B, C, H, W], or a list of such batches.
+            masks: boolean [B, P], true where the mask token replaces the patch token; with a list of images,
                 a list with None for unmasked entries.
 
         Returns:
-            a dict (a list of dicts for a list) with ``x_norm_clstoken`` [B, D], ``x_storage_tokens`` [B, R, D],
+            A dict (a list of dicts for a list) with ``x_norm_clstoken`` [B, D], ``x_storage_tokens`` [B, R, D],
             ``x_norm_patchtokens`` [B, P, D], all after the final norm, ``x_prenorm`` [B, N, D] and ``masks``.
         """
         if isinstance(x, Tensor):
@@ -202,22 +206,22 @@ class DinoVisionTransformer(nn.Module):
         return_extra_tokens: bool = False,
         norm: bool = True,
     ) -> tuple[Any, ...]:
-        """Patch tokens after chosen blocks, in block order.
+        """Return the patch tokens of chosen blocks, in block order.
 
         Args:
-            x: images [B, C, H, W]; a remainder of H and W over the patch size is dropped.
-            n: the last n blocks, or the indices of blocks.
-            reshape: give maps [B, D, H / p, W / p] instead of [B, P, D].
-            return_class_token: add the CLS token [B, D] to each entry.
-            return_extra_tokens: add the storage tokens [B, R, D] to each entry.
-            norm: apply the final norm.
+            x: images [B, C, H, W]; incomplete patches at the far edges are dropped.
+            n: number of last blocks to read, or indices of blocks.
+            reshape: whether to return maps [B, D, H / p, W / p] instead of [B, P, D].
+            return_class_token: whether to add the CLS token [B, D] to each entry.
+            return_extra_tokens: whether to add the storage tokens [B, R, D] to each entry.
+            norm: whether to apply the final norm.
 
         Returns:
-            a tuple over blocks of the patch tokens, or of tuples (patches, CLS, storage) as asked for.
+            A tuple over blocks of patch tokens, or of tuples (patches, CLS, storage) as requested.
         """
         wanted = set(range(self.depth - n, self.depth) if isinstance(n, int) else n)
         if not wanted <= set(range(self.depth)):
-            raise ValueError(f"blocks {sorted(wanted)} asked for, but the network has blocks 0 to {self.depth - 1}")
+            raise ValueError(f"blocks {sorted(wanted)} requested, but the network has blocks 0 to {self.depth - 1}")
         tokens, grid = self._embed(x, None)
         x_list, outputs = [tokens], []
         ropes = self._ropes([grid])
@@ -262,7 +266,7 @@ class DinoVisionTransformer(nn.Module):
         return block(x_list, ropes)
 
     def _embed(self, image: Tensor, mask: Tensor | None) -> tuple[Tensor, tuple[int, int]]:
-        """Tokens [B, N, D] before the first block, and the patch grid."""
+        """Return the tokens [B, N, D] before the first block, and the patch grid."""
         if image.ndim != 4 or image.shape[1] != self.in_chans:
             raise ValueError(f"expected images [B, {self.in_chans}, H, W], got {list(image.shape)}")
         patches = self.patch_embed(image)
@@ -272,7 +276,7 @@ class DinoVisionTransformer(nn.Module):
         patches = patches.flatten(1, 2)
         cls_token: Tensor = self.cls_token
         if mask is None:
-            # keeps mask_token in the graph, as DDP expects of every parameter
+            # keeps mask_token in the graph, as DDP expects for every parameter
             cls_token = cls_token + 0 * self.mask_token
         else:
             patches = torch.where(mask.unsqueeze(-1), self.mask_token.to(patches.dtype), patches)
@@ -281,7 +285,7 @@ class DinoVisionTransformer(nn.Module):
         return torch.cat((*expanded, patches), dim=1), grid
 
     def _ropes(self, grids: list[tuple[int, int]]) -> list[Rope] | None:
-        """Rotary tables for all blocks, or None when each block has to draw its own."""
+        """Return rotary tables for all blocks, or None if each block must draw its own."""
         return None if self.rope_embed.augments else self._draw_ropes(grids)
 
     def _draw_ropes(self, grids: list[tuple[int, int]]) -> list[Rope]:
@@ -293,7 +297,7 @@ class DinoVisionTransformer(nn.Module):
         return tokens[:, : self.n_prefix_tokens], tokens[:, self.n_prefix_tokens :]
 
     def _final_norm(self, tokens: Tensor, local: bool = False) -> tuple[Tensor, Tensor]:
-        """Normalised (CLS and storage tokens [B, 1 + R, D], patch tokens [B, P, D])."""
+        """Return normalised CLS and storage tokens [B, 1 + R, D] and patch tokens [B, P, D]."""
         prefix, patches = self._split(tokens)
         if local and self.untie_global_and_local_cls_norm and self.training:
             return self.local_cls_norm(prefix), self.norm(patches)

@@ -1,4 +1,4 @@
-"""A network on its device: whole, in DDP, shared out by FSDP2, or run in pieces."""
+"""Place a network on its device: whole, in DDP, sharded by FSDP2, or with batches in pieces."""
 
 from .devices import on_device, unwrap
 from .sharding import shard

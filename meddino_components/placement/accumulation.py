@@ -1,13 +1,13 @@
-"""A batch that does not fit into memory at once, in pieces, with the gradient of the whole.
+"""Run a batch that does not fit into memory in pieces, with the gradient of the whole batch.
 
-The usual accumulation adds up the gradients of the pieces' own losses. That is another loss than the one of the batch
-wherever samples share a sum: batch Dice divides sums over all pixels of the batch, class weights count them, and the
-mean of four Dice values of two slices each is not that of eight slices. So the logits of all pieces come first, without
-what their backward pass would need, and the loss is taken of all of them at once. In the backward pass each piece is
-computed again, with the random numbers that it had, and gives its part of the gradient. That is
-`torch.utils.checkpoint` with a whole network for a block. A trainer, the loss, clipping, schedules and DDP see one step
-with one large batch, and any loss will do. What one piece needs stays in memory, and the logits of the batch. The price
-is a second forward pass: a third more work.
+The usual accumulation adds the gradients of the pieces' own losses. This differs from the loss of the batch if samples
+share a sum: batch Dice divides sums over all pixels of the batch, class weights count its pixels, and the mean of four
+Dice values of two slices each is not the Dice of eight slices. Here the logits of all pieces are computed first,
+without storing activations, and the loss is computed on all of them at once. The backward pass computes each piece
+again, with the same random numbers, for its part of the gradient. This is `torch.utils.checkpoint` with the whole
+network as a block. Trainer, loss, clipping, schedules and DDP see one step with one large batch, and any loss works.
+Memory holds the activations of one piece and the logits of the batch. The price is a second forward pass: a third more
+work.
 
 Reference: Chen et al., Training deep nets with sublinear memory cost, arXiv 1604.06174; Gao et al., Scaling deep
 contrastive learning batch size under memory limited setup (gradient cache), arXiv 2101.06983.
@@ -23,14 +23,14 @@ from torch.utils.checkpoint import checkpoint
 
 
 class InPieces(nn.Module):
-    """A network that runs over each batch of training piece by piece; otherwise it is called as it is.
+    """A network that processes each training batch piece by piece; in evaluation mode it is called directly.
 
     Args:
-        module: the network, under the name that a DDP wrapper gives it. Layers that see a whole batch, such as batch
-            norm, see a piece, and twice.
-        n_pieces: pieces of a batch.
+        module: network to run; the attribute has the same name as in a DDP wrapper. Layers that depend on the batch,
+            such as batch norm, see each piece, and see it twice.
+        n_pieces: number of pieces per batch.
 
-    Shape: images [B, ...] to what the network gives, [B, ...] or a list of such (deep supervision).
+    Shape: images [B, ...] to the network's output, [B, ...] or a list of such (deep supervision).
     """
 
     def __init__(self, module: nn.Module, *, n_pieces: int) -> None:

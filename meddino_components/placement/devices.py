@@ -1,4 +1,4 @@
-"""Put a network where it is trained."""
+"""Move a network to the device where it is trained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..errors import InputError
 from .accumulation import InPieces
 
-# newer versions of torch warn of the older name
+# newer versions of torch warn about the older name
 _NAMES = inspect.signature(DistributedDataParallel).parameters
 _NO_BROADCAST: dict[str, Any] = {
     "forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers": False
@@ -26,20 +26,21 @@ def on_device(
     accumulation_steps: int = 1,
     compile: bool = False,
 ) -> nn.Module:
-    """Move a network to its device, and prepare it for how it is trained.
+    """Move a network to its device, and prepare it for training.
 
-    DDP leaves buffers alone: ours are constants, and a broadcast of them in every step would be waited for. A network
-    with running statistics in buffers, such as batch norm's, would keep those of each process.
+    DDP does not synchronise buffers: ours are constants, and broadcasting them would delay every step. In a network
+        with
+    running statistics in buffers, such as batch norm, each process keeps its own.
 
     Args:
-        network: the network, its weights loaded.
-        device: a CPU or CUDA device.
-        distributed: wrap it in DDP; torch.distributed must be initialised.
-        accumulation_steps: pieces in which each batch of training is computed (`InPieces`).
-        compile: by `torch.compile`, in place, so that names in its state stay as they are.
+        network: network with loaded weights.
+        device: CPU or CUDA device.
+        distributed: whether to wrap it in DDP; torch.distributed must be initialised.
+        accumulation_steps: number of pieces in which each training batch is computed (`InPieces`).
+        compile: whether to apply `torch.compile`, in place so that names in the state dict stay the same.
 
     Raises:
-        InputError: fewer steps than 1.
+        InputError: there are fewer than 1 accumulation steps.
     """
     if accumulation_steps < 1:
         raise InputError(f"accumulation_steps is {accumulation_steps}; expected at least 1")
@@ -55,7 +56,7 @@ def on_device(
 
 
 def unwrap(item: Any) -> Any:
-    """The module inside of what `on_device` put round it: what is written does not depend on how it was trained."""
+    """Return the module inside the wrappers of `on_device`: saved files then do not depend on how it was trained."""
     while isinstance(item, DistributedDataParallel | InPieces):
         item = item.module
     return item

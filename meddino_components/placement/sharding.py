@@ -1,6 +1,6 @@
-"""FSDP2: parameters, gradients and optimiser state shared out among processes.
+"""Shard parameters, gradients and optimiser state over processes by FSDP2.
 
-For ViT-L and up, where student, teacher and optimiser no longer fit on one GPU beside the activations.
+This is for ViT-L and larger, where student, teacher, optimiser and activations no longer fit on one GPU.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ def shard(network: nn.Module, device: torch.device, amp: bool = False) -> nn.Mod
     """Shard each transformer block and the rest of a network over all processes.
 
     Args:
-        network: any module with backbones in it (`StudentTeacher`, a segmenter), its weights loaded.
-        device: of this process.
-        amp: gather parameters in bfloat16; gradients are still reduced in float32.
+        network: any module that contains backbones (`StudentTeacher`, a segmenter), with loaded weights.
+        device: device of this process.
+        amp: whether to gather parameters in bfloat16; gradients are still reduced in float32.
     """
     network = network.to(device)
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
     policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16 if amp else None, reduce_dtype=torch.float32)
     for name, module in network.named_modules():
-        # DINOv3's backbones name their stack so
+        # name of the stack in DINOv3 backbones
         if isinstance(module, nn.ModuleList) and name.endswith("blocks"):
             for block in module:
                 fully_shard(block, mesh=mesh, mp_policy=policy)
@@ -48,14 +48,14 @@ def shard(network: nn.Module, device: torch.device, amp: bool = False) -> nn.Mod
 
 
 def is_sharded(network: nn.Module) -> bool:
-    """Whether this process holds a part of the parameters only."""
+    """Return whether this process holds only a part of the parameters."""
     return any(isinstance(parameter, DTensor) for parameter in network.parameters())
 
 
 def whole_state(item: Any, network: nn.Module) -> Any:
-    """The state of a network, its optimiser, or anything with ``state_dict``, as one process would have it.
+    """Return the state of a network, its optimiser, or anything with ``state_dict``, as a single process would have it.
 
-    Collective for what is sharded: all processes call it, the first gets the tensors.
+    If the network is sharded, all processes must call this; the first one gets the tensors.
     """
     if isinstance(item, nn.Module) and is_sharded(item):
         return get_model_state_dict(item, options=_WHOLE)
@@ -65,7 +65,7 @@ def whole_state(item: Any, network: nn.Module) -> Any:
 
 
 def load_whole_state(item: Any, state: Any, network: nn.Module) -> None:
-    """Put back what `whole_state` gave."""
+    """Load a state that `whole_state` returned."""
     if isinstance(item, nn.Module) and is_sharded(item):
         set_model_state_dict(item, state, options=StateDictOptions(full_state_dict=True))
     elif isinstance(item, Optimizer) and is_sharded(network):

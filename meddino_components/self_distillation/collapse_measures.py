@@ -1,7 +1,6 @@
-"""How rich the features and assignments of a batch are, over all processes.
+"""Measure how diverse the features and assignments of a batch are, over all processes.
 
-Every function is called by all processes alike, and gives all of them the same number; NaN where there is no row, or
-where values are not finite.
+All processes must call each function, and all get the same number; NaN if there are no rows or values are not finite.
 
 Shapes: N rows of this process, D width, K prototypes, G global crops, B images.
 """
@@ -21,14 +20,14 @@ from ..processes import reduce_over_processes
 
 @dataclass(frozen=True)
 class PrototypeUse:
-    """Which prototypes the rows choose, and how surely.
+    """Which prototypes the rows choose, and with what certainty.
 
     Attributes:
         rows: number of rows of all processes.
-        used: prototypes that are the greatest of some row.
-        perplexity: exp of the entropy of how often each is; ``used`` if all of these are chosen equally often.
-        entropy: mean over rows of the entropy of a row's probabilities, in nats; 0 is one-hot, log K uniform.
-        entropy_of_mean: entropy of the mean over rows; 0 where all choose the same one.
+        used: number of prototypes that have the highest score in some row.
+        perplexity: exp of the entropy of how often each is chosen; ``used`` if these are chosen equally often.
+        entropy: mean over rows of the entropy of a row's probabilities, in nats; 0 for one-hot, log K for uniform.
+        entropy_of_mean: entropy of the mean over rows; 0 if all rows choose the same prototype.
     """
 
     rows: int
@@ -39,19 +38,20 @@ class PrototypeUse:
 
     @property
     def information(self) -> float:
-        """What the assignment tells of the row, in nats: 0 where all rows have the same, at most log min(N, K)."""
+        """Return how much the assignment tells about the row, in nats: 0 if all rows have the same, at most log min(N,
+        K)."""
         return self.entropy_of_mean - self.entropy
 
 
 def effective_rank(rows: Tensor) -> float:
     r"""exp of the entropy of the singular values, divided by their sum.
 
-    1 where all rows are multiples of one vector, min(N, D) where all directions are used alike. The mean is not
-    subtracted: rows that are all equal but for noise have rank 1. From the moments [D, D] in fp64, summed over
-    processes, so that singular values are good to 1e-8 of the greatest.
+    It is 1 if all rows are multiples of one vector, and min(N, D) if all directions are used equally. The mean is not
+    subtracted: rows that differ only by noise have rank 1. It is computed from the moments [D, D] in fp64, summed over
+    processes, so singular values are accurate to 1e-8 of the largest.
 
     Args:
-        rows: [N, D].
+        rows: features [N, D].
 
     Reference: Roy and Vetterli, The effective rank, EUSIPCO 2007; Garrido et al., RankMe, arXiv 2210.02885.
     """
@@ -64,21 +64,21 @@ def effective_rank(rows: Tensor) -> float:
 
 
 def prototype_use(logits: Tensor, *, temperature: float, max_rows: int = 2048) -> PrototypeUse:
-    """Choices and entropies of softmax(logits / temperature).
+    """Return choices and entropies of softmax(logits / temperature).
 
-    Not of the Sinkhorn-Knopp assignment that the losses use: that one has every prototype used alike by construction,
-    so its mean would look healthy whatever the network does.
+    The losses use the Sinkhorn-Knopp assignment instead. By construction it uses all prototypes equally, so its mean
+    would look healthy whatever the network does.
 
     Args:
-        logits: [N, K].
-        temperature: of the teacher.
-        max_rows: entropies are those of at most so many rows of each process, evenly spaced.
+        logits: scores of the prototypes [N, K].
+        temperature: temperature of the teacher.
+        max_rows: largest number of rows per process, evenly spaced, for the entropies.
     """
     logits = logits.detach()
     n_prototypes = logits.shape[1]
     chosen = reduce_over_processes(torch.bincount(logits.argmax(1), minlength=n_prototypes).double())
     sample = evenly(logits, max_rows)
-    # the last two entries: sum of entropies and number of rows
+    # the last two entries hold the sum of entropies and the number of rows
     sums = torch.zeros(n_prototypes + 2, dtype=torch.float64, device=logits.device)
     for piece in row_slices(*sample.shape):
         log_probs = (sample[piece].float() / temperature).log_softmax(1)
@@ -100,28 +100,30 @@ def prototype_use(logits: Tensor, *, temperature: float, max_rows: int = 2048) -
 
 
 def agreement(student: Tensor, teacher: Tensor) -> float:
-    """Share of images whose crop has the same prototype in the student as another global crop in the teacher.
+    """Return the share of images whose crop has the same prototype in the student as another global crop in the
+    teacher.
 
     Args:
-        student: logits [G, B, K].
-        teacher: logits [G, B, K].
+        student: logits of the student [G, B, K].
+        teacher: logits of the teacher [G, B, K].
     """
     return _over_pairs((student.detach().argmax(-1)[:, None] == teacher.detach().argmax(-1)[None]).double())
 
 
 def cosine_agreement(student: Tensor, teacher: Tensor) -> float:
-    """Mean cosine of the student's vector of a crop and the teacher's of another one of the image, both [G, B, D]."""
+    """Return the mean cosine of the student's vector for a crop and the teacher's for another crop, both [G, B, D]."""
     a, b = (F.normalize(x.detach().float(), dim=-1) for x in (student, teacher))
     return _over_pairs(torch.einsum("gbd,hbd->ghb", a, b).double())
 
 
 def evenly(rows: Tensor, at_most: int) -> Tensor:
-    """Every n-th row, so that no more than ``at_most`` remain; a view."""
+    """Return every n-th row as a view, so that no more than ``at_most`` remain."""
     return rows[:: max(1, math.ceil(len(rows) / at_most))]
 
 
 def _over_pairs(values: Tensor) -> float:
-    """Mean of [G, G, B] over images and pairs of different crops; of equal ones where there is one crop only."""
+    """Return the mean of [G, G, B] over images and pairs of different crops, or the crop itself if there is only
+    one."""
     n_crops = len(values)
     if n_crops > 1:
         values = values[~torch.eye(n_crops, dtype=torch.bool, device=values.device)]

@@ -1,4 +1,4 @@
-"""Watch for collapse: features or assignments that no longer tell images apart."""
+"""Watch for collapse, in which features or assignments become the same for all images."""
 
 from __future__ import annotations
 
@@ -24,32 +24,33 @@ _KINDS = {"cls": "images", "patch": "patches"}
 class CollapseMonitor:
     """Handler of `SelfDistillationTrainer`: measures of collapse as metrics, and warnings.
 
-    Metrics, over all processes, of the iterations at which they are measured only (they are taken away when the next
-    begins, so that no line of a log repeats an old value):
+    These metrics cover all processes. They exist only in the iterations at which they are measured, so that no line of
+    a log repeats an old value:
 
     - ``monitor/cls_effective_rank`` of the teacher's CLS tokens, ``monitor/patch_effective_rank`` of the student's
-      patch tokens (a step does not keep the teacher's, which follow);
-    - ``monitor/<kind>_prototypes_used`` as a share of those that could be, min(rows, prototypes), and
-      ``monitor/<kind>_prototype_perplexity``, of the teacher's choices; <kind> is ``cls`` or ``patch`` (masked ones);
+      patch tokens (a step does not keep the teacher's, which follow the student's);
+    - ``monitor/<kind>_prototypes_used`` as a share of the possible number, min(rows, prototypes), and
+      ``monitor/<kind>_prototype_perplexity``, of the teacher's choices; <kind> is ``cls`` or ``patch`` (masked
+      patches);
     - ``monitor/<kind>_entropy`` and ``monitor/<kind>_entropy_of_mean`` of the teacher's softmax, in nats, see
       `prototype_use`;
     - ``monitor/agreement``, ``monitor/cosine_agreement`` of student and teacher on different global crops of an image.
 
-    A warning says what is seen and what to do once a measure has been beyond its bound ``patience`` times running; it
-    comes again only after the measure was well in between. A network with random weights looks collapsed, too: the
-    first ``warn_after`` iterations give no warning.
+    Once a measure is beyond its bound ``patience`` times in a row, a warning says what was measured and what to do. It
+    is repeated only after the measure has recovered in between. A network with random weights looks collapsed, too, so
+    the first ``warn_after`` iterations give no warning.
 
     Args:
-        interval: iterations between measurements.
-        warn_after: iterations without warnings.
-        patience: measurements running before a warning.
-        min_rank_share: bound of the effective rank, as a share of min(rows, width); never below a rank of 1.2.
-        min_used: bound of the share of prototypes used; a single one is always too few.
-        min_information: bound of entropy of mean - entropy, in nats.
-        max_rows: rows of each process that enter effective rank and entropies.
+        interval: number of iterations between measurements.
+        warn_after: number of iterations without warnings.
+        patience: number of consecutive measurements beyond the bound before a warning.
+        min_rank_share: lower bound of the effective rank, as a share of min(rows, width); at least a rank of 1.2.
+        min_used: lower bound of the share of prototypes used; a single one is always too few.
+        min_information: lower bound of entropy of mean - entropy, in nats.
+        max_rows: largest number of rows per process for effective rank and entropies.
 
     Raises:
-        ValueError: an interval or patience below 1.
+        ValueError: interval or patience is below 1.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class CollapseMonitor:
 
     @torch.no_grad()
     def __call__(self, engine: Engine) -> None:
-        # not ignite's every=n, which counts what it saw: a resumed run measures at the iterations of a whole one
+        # not ignite's every=n, which counts calls: a resumed run must measure at the same iterations as an
+        # uninterrupted one
         if engine.state.iteration % self.interval:
             return
         outputs: SelfDistillationOutputs = engine.state.outputs
@@ -99,7 +101,7 @@ class CollapseMonitor:
             troubles |= dict(self._use_troubles(kind, use, logits.shape[1]))
         metrics["agreement"] = agreement(outputs.student_global_logits, outputs.teacher_cls_logits)
         metrics["cosine_agreement"] = cosine_agreement(outputs.student_cls, outputs.teacher_cls)
-        # without masked patches there is nothing to say about them
+        # without masked patches, their measures are NaN
         engine.state.metrics |= {_PREFIX + name: value for name, value in metrics.items() if math.isfinite(value)}
         if engine.state.iteration > self.warn_after:
             self._warn(engine.state.iteration, troubles)
@@ -109,8 +111,8 @@ class CollapseMonitor:
             return {}
         return {
             f"{kind} rank": f"the {kind} features have an effective rank of {rank:.2f} (at most {possible}): all "
-            f"{_KINDS[kind]} look alike to the network. Lower the learning rate or lengthen its warm-up, raise the "
-            "KoLeo weight, and look at the crops: they may show nothing but air"
+            f"{_KINDS[kind]} look the same to the network. Lower the learning rate or lengthen its warm-up, increase "
+            f"the KoLeo weight, and check the crops: they may show only air"
         }
 
     def _use_troubles(self, kind: str, use: PrototypeUse, n_prototypes: int) -> Iterator[tuple[str, str]]:
@@ -120,16 +122,16 @@ class CollapseMonitor:
         if use.used == 1 or use.used < self.min_used * possible:
             yield (
                 f"{kind} prototypes",
-                f"{use.rows} {_KINDS[kind]} choose {use.used} of {n_prototypes} prototypes: the head has collapsed "
-                "onto few of them. Lower the learning rate, or keep the last layer frozen for longer",
+                f"{use.rows} {_KINDS[kind]} choose {use.used} of {n_prototypes} prototypes: the head has collapsed to "
+                f"a few of them. Lower the learning rate, or freeze the last layer for longer",
             )
         if use.information < self.min_information:
             same = "the same prototype" if use.entropy < 0.5 * math.log(n_prototypes) else "all prototypes alike"
             yield (
                 f"{kind} entropy",
                 f"the teacher gives all {_KINDS[kind]} {same} (entropy {use.entropy:.2f} of at most "
-                f"{math.log(n_prototypes):.2f} nats, that of their mean {use.entropy_of_mean:.2f}): its targets teach "
-                "nothing. "
+                f"{math.log(n_prototypes):.2f} nats, that of their mean {use.entropy_of_mean:.2f}): its targets carry "
+                f"no information. "
                 + ("Raise" if same.startswith("the") else "Lower")
                 + " the teacher's temperature, and lower the learning rate",
             )

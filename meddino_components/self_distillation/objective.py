@@ -1,4 +1,4 @@
-"""The self-distillation loss: which terms, with which weights and scales.
+"""The self-distillation loss: its terms, their weights and scales.
 
 Shapes: B images, G global crops, L local crops, P patches of a global crop, D width, M masked patches,
 K prototypes of a head.
@@ -24,15 +24,15 @@ class MoreLoss(Protocol):
     """A loss that is added to the objective; it has no trainable parameters.
 
     Attributes:
-        name: of the loss, under which ``<name>_loss`` is logged.
-        weight: its factor in the sum.
+        name: name of the loss, which is logged as ``<name>_loss``.
+        weight: factor of the loss in the sum.
     """
 
     name: str
     weight: float
 
     def __call__(self, outputs: SelfDistillationOutputs, batch: Mapping[str, Any]) -> Tensor:
-        """A scalar: the mean over this process's images, which is then averaged over processes."""
+        """Return a scalar: the mean over this process's images, which is then averaged over processes."""
         ...
 
 
@@ -45,24 +45,23 @@ class SelfDistillationObjective:
         w_{dino} \left( \frac{n_l}{n_g + n_l} w_{local} L_{local} + \frac{n_g}{n_g + n_l} L_{global} \right)
         + w_{koleo} G L_{koleo} + w_{ibot} L_{ibot} + w_{gram} L_{gram}
 
-    KoLeo is averaged over the global crops, each over its images, and then counts G times: that is how the published
-    weight of 0.1 is meant.
+    KoLeo is averaged over images and global crops, and then counts G times, as the published weight of 0.1 assumes.
 
     Args:
-        dino_weight: :math:`w_{dino}`.
-        koleo_weight: :math:`w_{koleo}`; 0 leaves the term out, so that an image needs no other beside it.
-        ibot_weight: :math:`w_{ibot}`.
-        global_ignore_diagonal: leave out the pairs of a global crop with itself.
-        koleo_loss: called on the CLS tokens of one global crop, [B, D].
-        gram_loss: None without a gram teacher.
-        gram_tokens: patches the Gram loss sees: ``all``, or by the student's mask ``masked`` or ``unmasked`` (then
-            ``gram_loss`` must not be image-level, since images hold different numbers of them).
-        log_gram_by_mask: also give the Gram loss of masked and of unmasked patches, without gradient.
+        dino_weight: weight :math:`w_{dino}`.
+        koleo_weight: weight :math:`w_{koleo}`; 0 omits the term, so that a batch may hold a single image.
+        ibot_weight: weight :math:`w_{ibot}`.
+        global_ignore_diagonal: whether to leave out pairs of a global crop with itself.
+        koleo_loss: loss of the CLS tokens of one global crop, [B, D].
+        gram_loss: loss between student and gram teacher; None without a gram teacher.
+        gram_tokens: patches in the Gram loss: ``all``, or those that the student's mask makes ``masked`` or
+            ``unmasked`` (then ``gram_loss`` must not be image-level, since images have different numbers of them).
+        log_gram_by_mask: whether to also return the Gram loss of masked and of unmasked patches, without gradient.
         more_losses: further losses, each added with its own weight.
 
     Raises:
-        ValueError: ``gram_tokens`` unknown or not possible with ``gram_loss``.
-        InputError: two of ``more_losses`` have the same name, or one has the name of a loss that is always there.
+        ValueError: ``gram_tokens`` is unknown or does not work with ``gram_loss``.
+        InputError: two of ``more_losses`` have the same name, or one has the name of a built-in loss.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104, equations 1 to 3; golden values of the official code.
     """
@@ -114,11 +113,11 @@ class SelfDistillationObjective:
         local_weight: float = 1.0,
         gram_weight: float = 0.0,
     ) -> dict[str, Tensor]:
-        """All terms.
+        """Compute all terms.
 
         Args:
-            outputs: of `StudentTeacher`.
-            batch: ``masks`` [G * B, P] and ``masks_weight`` [M].
+            outputs: outputs of `StudentTeacher`.
+            batch: batch with ``masks`` [G * B, P] and ``masks_weight`` [M].
             teacher_temp: temperature of the teacher's Sinkhorn-Knopp assignment.
             local_weight: weight of the local crops' DINO loss at this iteration.
             gram_weight: weight of the Gram loss at this iteration.
@@ -150,7 +149,7 @@ class SelfDistillationObjective:
             loss = loss + self.koleo_weight * n_global * terms["koleo_loss"]
         if self.gram_loss is not None:
             if outputs.gram_patches is None:
-                raise ValueError("there is a gram_loss, but the network has no gram teacher")
+                raise ValueError("a gram_loss is given, but the network has no gram teacher")
             terms |= self._gram_terms(self.gram_loss, outputs.student_patches, outputs.gram_patches, batch["masks"])
             loss = loss + gram_weight * terms["gram_loss"]
         for name, more in self.more_losses.items():
@@ -159,7 +158,7 @@ class SelfDistillationObjective:
         return {"loss": loss, **terms}
 
     def _assign(self, logits: Tensor, teacher_temp: float) -> Tensor:
-        """Sinkhorn-Knopp over all rows together, in the logits' shape."""
+        """Apply Sinkhorn-Knopp to all rows together; the result has the logits' shape."""
         return sinkhorn_knopp(logits.reshape(-1, logits.shape[-1]), teacher_temp).view(logits.shape)
 
     def _gram_terms(self, gram_loss: GramLoss, student: Tensor, teacher: Tensor, masks: Tensor) -> dict[str, Tensor]:

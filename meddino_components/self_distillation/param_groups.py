@@ -1,4 +1,4 @@
-"""Parameter groups of self-distillation, by depth, without weight decay of norms and biases."""
+"""Group parameters for self-distillation by depth, without weight decay for norms and biases."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def parameter_groups(
     patch_embed_lr_mult: float = 1.0,
     dino_head_wd_multiplier: float = 1.0,
 ) -> list[dict[str, Any]]:
-    """Groups for a torch optimiser, with the factors by which a scheduler multiplies its values.
+    """Return groups for a torch optimiser, with the factors by which a scheduler multiplies its values.
 
-    With n transformer blocks, block i learns with ``lr_decay_rate ** (n - i)`` of the learning rate, patch embedding
-    and tokens with ``lr_decay_rate ** (n + 1)``, all else, the final norms and heads, with all of it. Norms, biases and
-    LayerScale have no weight decay; CLS, storage and mask tokens do have it.
+    With n transformer blocks, block i has ``lr_decay_rate ** (n - i)`` times the learning rate, patch embedding and
+    tokens ``lr_decay_rate ** (n + 1)`` times; final norms and heads have the full rate. Norms, biases and
+    LayerScale have no weight decay; CLS, storage and mask tokens have it.
 
     The official training calls this for each part (backbone, DINO head, iBOT head) on its own.
-    ``dino_head_wd_multiplier`` goes by names that contain ``dino_head``, which a head's own do not: there it changes
-    nothing, and it takes effect only for a module that holds the head under that name.
+    ``dino_head_wd_multiplier`` applies to names that contain ``dino_head``. Names inside a head do not, so it only
+    takes effect for a module that holds the head under that name.
 
     Args:
-        module: a backbone, a head, or a module that holds them. Parameters without gradient are left out.
-        lr_decay_rate: factor from one block to the one before it.
+        module: backbone, head, or a module that contains them. Parameters without gradient are left out.
+        lr_decay_rate: factor from one block to the previous one.
         patch_embed_lr_mult: further factor for the patch embedding.
-        dino_head_wd_multiplier: factor of the weight decay of the DINO head.
+        dino_head_wd_multiplier: factor for the weight decay of the DINO head.
 
     Returns:
         Dicts of ``params``, ``lr_multiplier``, ``wd_multiplier`` and ``is_last_layer`` (the prototypes of a head, whose
-        learning rate has a schedule of its own), one for each combination that occurs.
+        learning rate has its own schedule), one for each combination that occurs.
 
     Reference: golden values of the official DINOv3 code.
     """
@@ -63,12 +63,13 @@ def parameter_groups(
 def self_distillation_groups(
     network: nn.Module, *, lr_decay_rate: float = 1.0, patch_embed_lr_mult: float = 1.0
 ) -> list[dict[str, Any]]:
-    """`parameter_groups` of the student's backbone and heads, each part on its own as the official training does.
+    """Return `parameter_groups` of the student's backbone and heads, separately for each part as in the official
+    training.
 
     Args:
-        network: `StudentTeacher`, or that in DDP.
-        lr_decay_rate: see `parameter_groups`.
-        patch_embed_lr_mult: the same.
+        network: `StudentTeacher`, possibly wrapped in DDP.
+        lr_decay_rate: factor from one block to the previous one, see `parameter_groups`.
+        patch_embed_lr_mult: further factor for the patch embedding, see `parameter_groups`.
     """
     return [
         group
@@ -78,7 +79,7 @@ def self_distillation_groups(
 
 
 def _layer(name: str, n_blocks: int) -> int:
-    """0 for the input, i + 1 for block i, n + 1 for what follows the blocks."""
+    """Return 0 for the input, i + 1 for block i, n + 1 for layers after the blocks."""
     block = _BLOCK.search(name)
     if block:
         return int(block[1]) + 1

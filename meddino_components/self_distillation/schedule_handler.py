@@ -1,4 +1,4 @@
-"""Set what the schedules say at the start of each iteration."""
+"""Apply the schedules at the start of each iteration."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from .schedules import Schedule, Schedules
 
 
 class ScheduleHandler:
-    """Handler: rates and decay of the optimiser's groups, temperature, momentum and loss weights of an iteration.
+    """Handler that sets learning rates, weight decay, temperature, momentum and loss weights of each iteration.
 
-    Groups carry the factors of `parameter_groups`. Values are a function of the iteration alone, so that a resumed run
-    needs no state of them. ``engine.state.objective_settings`` goes to the objective, ``engine.state.ema_momentum`` to
-    `TeacherUpdate`; all are in ``engine.state.metrics``.
+    Groups have the factors of `parameter_groups`. Values depend only on the iteration, so a resumed run needs no stored
+    state. ``engine.state.objective_settings`` goes to the objective, ``engine.state.ema_momentum`` to `TeacherUpdate`;
+    all are in ``engine.state.metrics``.
 
     Args:
-        optimizer: made from `parameter_groups`.
-        schedules: rates, weight decay, momentum, temperature.
-        local_weight: weight of the local crops' DINO loss; None is 1 throughout.
-        gram_weight: weight of the Gram loss; None is 0 throughout.
+        optimizer: optimiser built from `parameter_groups`.
+        schedules: schedules of rates, weight decay, momentum and temperature.
+        local_weight: schedule for the weight of the local crops' DINO loss; None means 1 throughout.
+        gram_weight: schedule for the weight of the Gram loss; None means 0 throughout.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Values that change in the course of a run: warm-up, then half a cosine.
+"""Schedules for values that change during a run: warm-up, then half a cosine.
 
-Two recipes are in use and differ at the edges. The recipe of stages (`warmup_cosine_schedule`) leaves the peak out of
-the warm-up and reaches the end exactly. The older one (`cosine_schedule`) has the peak twice, at the end of the warm-up
-and at the start of the cosine, and reaches the end only past the last iteration.
+Two recipes are in use and differ at the edges. The recipe of the stages (`warmup_cosine_schedule`) excludes the peak
+from the warm-up and reaches the end value exactly. The older one (`cosine_schedule`) has the peak twice, at the end of
+the warm-up and at the start of the cosine, and reaches the end value only after the last iteration.
 
 Reference: golden values of the official DINOv3 code.
 """
@@ -22,11 +22,11 @@ ScalingRule = Literal["none", "linear_wrt_256", "sqrt_wrt_1024"]
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """One value an iteration, counted from 0; past the last one the final value holds.
+    """One value per iteration, counted from 0; after the last one the final value applies.
 
     Args:
-        values: [iterations], fp64.
-        final: the value from then on.
+        values: values of the iterations, [iterations] in fp64.
+        final: value after the last iteration.
     """
 
     values: NDArray[np.float64]
@@ -41,12 +41,12 @@ class Schedule:
         return float(self.values[iteration]) if iteration < len(self) else self.final
 
     def frozen_until(self, iteration: int) -> Schedule:
-        """The same schedule with 0 before this iteration."""
+        """Return the same schedule with 0 before this iteration."""
         return Schedule(np.where(np.arange(len(self)) < iteration, 0.0, self.values), self.final)
 
 
 def constant_schedule(*, value: float) -> Schedule:
-    """One value throughout."""
+    """Return a schedule with the same value throughout."""
     return Schedule(np.empty(0), float(value))
 
 
@@ -59,25 +59,26 @@ def warmup_cosine_schedule(
     warmup_iterations: int = 0,
     cosine_iterations: int | None = None,
 ) -> Schedule:
-    """Linear from ``start`` up to but without ``peak``, half a cosine from ``peak`` to ``end``, then ``end``.
+    """Rise linearly from ``start`` to just below ``peak``, fall by half a cosine from ``peak`` to ``end``, then stay at
+    ``end``.
 
     Args:
-        start: first value; unused without warm-up.
+        start: first value; not used without warm-up.
         peak: value after the warm-up.
-        end: value at the last iteration of the cosine and after it.
-        total_iterations: length.
-        warmup_iterations: of the linear part.
-        cosine_iterations: of the cosine; by default all that are left.
+        end: value at the last iteration of the cosine and afterwards.
+        total_iterations: number of iterations of the whole schedule.
+        warmup_iterations: number of iterations of the linear part.
+        cosine_iterations: number of iterations of the cosine; by default all that remain.
 
     Raises:
-        InputError: the parts are longer than the whole.
+        InputError: the parts together are longer than the schedule.
     """
     left = total_iterations - warmup_iterations
     cosine_iterations = left if cosine_iterations is None else cosine_iterations
     if not 0 <= cosine_iterations <= left:
         raise InputError(
-            f"{warmup_iterations} iterations of warm-up and {cosine_iterations} of cosine do not fit "
-            f"{total_iterations} in total: lower the warm-up, or train longer"
+            f"{warmup_iterations} warm-up and {cosine_iterations} cosine iterations exceed {total_iterations} in "
+            f"total: shorten the warm-up, or train longer"
         )
     warmup = np.linspace(start, peak, warmup_iterations, endpoint=False)
     cosine = _half_cosine(peak, end, np.linspace(0, 1, cosine_iterations))
@@ -95,26 +96,27 @@ def cosine_schedule(
     frozen_iterations: int = 0,
     truncate_extra: float = 0.0,
 ) -> Schedule:
-    """0 while frozen, linear from ``start`` to ``peak``, half a cosine from ``peak`` towards ``end``.
+    """Stay at 0 while frozen, rise linearly from ``start`` to ``peak``, fall by half a cosine from ``peak`` towards
+    ``end``.
 
     Args:
         peak: value after the warm-up.
-        end: value past the last iteration.
-        total_iterations: length.
+        end: value after the last iteration.
+        total_iterations: number of iterations of the whole schedule.
         start: first value of the warm-up.
-        warmup_iterations: of the linear part.
-        frozen_iterations: of the zeros, which come first.
-        truncate_extra: take the first part of a cosine longer by this share, stretched so that it still falls from
-            ``peak`` to ``end``, which it then reaches at the last iteration. The value is then still falling there.
+        warmup_iterations: number of iterations of the linear part.
+        frozen_iterations: number of iterations at 0, which come first.
+        truncate_extra: share by which the cosine is longer than the schedule, which uses only its first part, stretched
+            so that it falls from ``peak`` to ``end``. It reaches ``end`` at the last iteration, while still falling.
 
     Raises:
-        InputError: the parts are longer than the whole.
+        InputError: the parts together are longer than the schedule.
     """
     left = total_iterations - warmup_iterations - frozen_iterations
     if left < 0:
         raise InputError(
-            f"{frozen_iterations} frozen iterations and {warmup_iterations} of warm-up do not fit "
-            f"{total_iterations} in total: lower them, or train longer"
+            f"{frozen_iterations} frozen and {warmup_iterations} warm-up iterations exceed {total_iterations} in "
+            f"total: shorten them, or train longer"
         )
     if truncate_extra == 0:
         cosine = _half_cosine(peak, end, np.arange(left) / max(1, left))
@@ -130,9 +132,9 @@ def _half_cosine(first: float, last: float, progress: NDArray[np.float64]) -> ND
 
 
 def scaled_lr(lr: float, *, global_batch_size: int, rule: ScalingRule) -> float:
-    """The learning rate for a batch over all processes: ``linear_wrt_256``, ``sqrt_wrt_1024`` or ``none``.
+    """Scale the learning rate to the batch over all processes by ``linear_wrt_256``, ``sqrt_wrt_1024`` or ``none``.
 
-    ``sqrt_wrt_1024`` is 4 sqrt(batch / 1024), with the official factor of 4.
+    ``sqrt_wrt_1024`` multiplies by 4 sqrt(batch / 1024), with the official factor of 4.
     """
     if rule == "linear_wrt_256":
         return lr * global_batch_size / 256
@@ -145,12 +147,12 @@ def scaled_lr(lr: float, *, global_batch_size: int, rule: ScalingRule) -> float:
 
 @dataclass(frozen=True)
 class Schedules:
-    """All that changes in the course of self-distillation.
+    """All schedules of self-distillation.
 
     Args:
-        lr: learning rate, before the multipliers of parameter groups.
-        last_layer_lr: that of the heads' last layers, which are frozen at first.
-        weight_decay: before the multipliers of parameter groups.
+        lr: schedule of the learning rate, before the multipliers of parameter groups.
+        last_layer_lr: learning rate of the heads' last layers, which are frozen at first.
+        weight_decay: weight decay, before the multipliers of parameter groups.
         ema_momentum: share of the old teacher in the new one.
         teacher_temp: temperature of the teacher's probabilities.
     """
@@ -178,19 +180,19 @@ def cosine_schedules(
     warmup_teacher_temp_epochs: int = 30,
     freeze_last_layer_epochs: int = 1,
 ) -> Schedules:
-    """The schedules of DINOv3's ``optim`` and ``teacher`` settings, under the names they have there.
+    """Build the schedules of DINOv3's ``optim`` and ``teacher`` settings, with the same names.
 
     Args:
-        epoch_length: iterations an epoch.
-        epochs: length of the run.
-        lr: peak, already scaled to the batch.
-        min_lr, weight_decay_end, final_momentum_teacher: values past the last iteration.
-        warmup_epochs: of the learning rate, from 0.
-        weight_decay, momentum_teacher: first values.
-        warmup_teacher_temp: first temperature.
+        epoch_length: number of iterations per epoch.
+        epochs: number of epochs of the run.
+        lr: peak learning rate, already scaled to the batch.
+        min_lr, weight_decay_end, final_momentum_teacher: values after the last iteration.
+        warmup_epochs: number of warm-up epochs of the learning rate, from 0.
+        weight_decay, momentum_teacher: values at the start.
+        warmup_teacher_temp: temperature at the start.
         teacher_temp: temperature after its warm-up.
-        warmup_teacher_temp_epochs: of the temperature.
-        freeze_last_layer_epochs: during which the last layers' learning rate is 0.
+        warmup_teacher_temp_epochs: number of warm-up epochs of the temperature.
+        freeze_last_layer_epochs: number of epochs in which the last layers' learning rate is 0.
     """
     total = epochs * epoch_length
     rate = cosine_schedule(peak=lr, end=min_lr, total_iterations=total, warmup_iterations=warmup_epochs * epoch_length)
@@ -233,15 +235,15 @@ def warmup_cosine_schedules(
     global_batch_size: int,
     scaling_rule: ScalingRule,
 ) -> Schedules:
-    """The schedules of DINOv3's ``schedules`` settings.
+    """Build the schedules of DINOv3's ``schedules`` settings.
 
     Args:
-        epoch_length: iterations an epoch.
-        epochs: length of the run.
-        lr, weight_decay, momentum, teacher_temp: one schedule each.
-        freeze_last_layer_epochs: during which the last layers' learning rate is 0.
-        global_batch_size: images a step, over all processes.
-        scaling_rule: scales the whole schedule of the learning rate, see `scaled_lr`.
+        epoch_length: number of iterations per epoch.
+        epochs: number of epochs of the run.
+        lr, weight_decay, momentum, teacher_temp: settings of one schedule each.
+        freeze_last_layer_epochs: number of epochs in which the last layers' learning rate is 0.
+        global_batch_size: number of images per step, over all processes.
+        scaling_rule: rule that scales the learning rate's whole schedule, see `scaled_lr`.
     """
 
     def schedule(settings: WarmupCosine, **scaled: Any) -> Schedule:

@@ -1,4 +1,4 @@
-"""What a stage of pretraining leaves to the next, and whether the next can begin from it."""
+"""Pass networks from one stage of pretraining to the next, and check that they fit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _CONFIGURATIONS = {1: "train.json", 2: "stage2_gram.json", 3: "stage3_highres.js
 
 
 def stage_manifest(network: StudentTeacher, stage: int) -> dict[str, Any]:
-    """What has to fit from one stage to the next, as plain data for a checkpoint or the metadata of weights."""
+    """Return the settings that consecutive stages must share, as plain data for a checkpoint or the metadata of
+    weights."""
     backbone = network.student.backbone
     return {
         "stage": stage,
@@ -31,44 +32,45 @@ def stage_manifest(network: StudentTeacher, stage: int) -> dict[str, Any]:
 def start_from_stage(
     network: StudentTeacher, checkpoint: str | Path | None, stage: int, gram_weights: str | Path | None = None
 ) -> StudentTeacher:
-    """Load student and teacher, with their heads, from the checkpoint of an earlier stage.
+    """Load student and teacher, with their heads, from an earlier stage's checkpoint.
 
     Args:
-        network: of the stage that begins.
-        checkpoint: ``checkpoint.pt`` of the earlier stage.
+        network: network of the stage that starts.
+        checkpoint: path of the earlier stage's ``checkpoint.pt``.
         stage: number of the earlier stage.
-        gram_weights: weights of the frozen gram teacher, a path or hf://owner/name; ``checkpoint`` takes the teacher of
-            the earlier stage's checkpoint.
+        gram_weights: weights of the frozen gram teacher, as a path or hf://owner/name; ``checkpoint`` uses the teacher
+            in the earlier stage's checkpoint.
 
     Returns:
         The network.
 
     Raises:
-        InputError: no such checkpoint, a damaged one, one of another stage, or of a network that differs in width,
-            depth, patch size, tokens or prototypes, or no weights for a frozen gram teacher; the message says what to
+        InputError: the checkpoint is missing, damaged, from another stage, or holds a network with another width,
+            depth, patch size, tokens or prototypes; or a frozen gram teacher has no weights. The message says what to
             run.
     """
     config = _CONFIGURATIONS[stage]
     how = (
-        f"run stage {stage} with `python -m monai.bundle run training --config_file configs/{config}` and give its "
-        "output_dir/checkpoint.pt by `--previous_checkpoint`"
+        f"run stage {stage} with `python -m monai.bundle run training --config_file configs/{config}` and pass its "
+        f"output_dir/checkpoint.pt as `--previous_checkpoint`"
     )
     if checkpoint is None:
-        raise InputError(f"stage {stage + 1} starts from a checkpoint of stage {stage}, and none is given: {how}")
+        raise InputError(f"stage {stage + 1} starts from a checkpoint of stage {stage}, but none is given: {how}")
     if not Path(checkpoint).is_file():
-        raise InputError(f"{checkpoint}: no such file, but stage {stage + 1} starts from a checkpoint of it: {how}")
+        raise InputError(f"{checkpoint}: no such file, but stage {stage + 1} starts from this checkpoint: {how}")
     verified_sha256(Path(checkpoint))
     payload = read_payload(checkpoint)
     found = payload.get("manifest") if isinstance(payload, Mapping) else None
     if not found:
-        raise InputError(f"{checkpoint}: is no checkpoint of pretraining (it has no stage in it): {how}")
+        raise InputError(f"{checkpoint}: is not a checkpoint of pretraining (it contains no stage): {how}")
     expected = stage_manifest(network, stage)
     if found["stage"] != stage:
-        raise InputError(f"{checkpoint}: is of stage {found['stage']}, expected stage {stage}: {how}")
+        raise InputError(f"{checkpoint}: comes from stage {found['stage']}, expected stage {stage}: {how}")
     if different := [name for name in expected if found.get(name) != expected[name]]:
         facts = ", ".join(f"{name} {found.get(name)} (this stage: {expected[name]})" for name in different)
         raise InputError(
-            f"{checkpoint}: its network differs from this stage's: {facts}. Set both stages alike, or {how}"
+            f"{checkpoint}: its network differs from this stage's: {facts}. Use the same settings for both stages, or "
+            f"{how}"
         )
     for part in ("student", "teacher"):
         prefix = f"{part}."
@@ -83,9 +85,9 @@ def _load_gram_teacher(network: StudentTeacher, weights: str | Path | None) -> N
         return
     if weights is None:
         raise InputError(
-            "gram anchoring needs the teacher of an early iteration, and none is given: stage 1 exports it every "
-            "export_interval iterations; give output_dir/teachers/teacher_0020000.safetensors by `--gram_weights`, or "
-            "`--gram_weights checkpoint` for the teacher this stage begins with"
+            "gram anchoring needs the teacher of an early iteration, but none is given: stage 1 exports it every "
+            "export_interval iterations; pass output_dir/teachers/teacher_0020000.safetensors as `--gram_weights`, or "
+            "`--gram_weights checkpoint` for the teacher that this stage starts with"
         )
     if weights == "checkpoint":
         network.refresh_gram_teacher()

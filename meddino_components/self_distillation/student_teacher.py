@@ -1,6 +1,6 @@
-"""Student, EMA teacher and gram teacher of self-distillation as one module.
+"""The student, EMA teacher and gram teacher of self-distillation in one module.
 
-One forward gives everything the losses need: DDP and FSDP2 want one call of one module an iteration.
+One forward pass returns everything the losses need, as DDP and FSDP2 expect one call of one module per iteration.
 
 Shapes: B images, G global crops, L local crops, P patches of a global crop, D width, M masked patches,
 K prototypes of a head. Crops of a batch are crop-major: [crop 0 of all images, crop 1 of all images, ...].
@@ -23,18 +23,18 @@ from ..networks.vision_transformer import Features
 
 @dataclass(frozen=True)
 class SelfDistillationOutputs:
-    """What one forward gives; logits come before temperature and softmax.
+    """Result of one forward pass; logits are before temperature and softmax.
 
     Attributes:
         student_global_logits: CLS logits of the global crops, [G, B, K].
         student_local_logits: CLS logits of the local crops, [L, B, K].
-        student_patch_logits: of the masked patches, [M, K].
+        student_patch_logits: logits of the masked patches, [M, K].
         student_cls: CLS tokens of the global crops after the final norm, [G, B, D].
         student_patches: patch tokens of the global crops after the final norm, [G * B, P, D].
-        teacher_cls_logits: [G, B, K].
-        teacher_patch_logits: of the patches that are masked for the student, [M, K].
-        teacher_cls: CLS tokens, [G, B, D].
-        gram_patches: patch tokens that the Gram loss anchors to, [G * B, P, D]; None without gram teacher.
+        teacher_cls_logits: CLS logits of the global crops, [G, B, K].
+        teacher_patch_logits: logits of the patches that are masked for the student, [M, K].
+        teacher_cls: CLS tokens of the global crops, [G, B, D].
+        gram_patches: patch tokens that the Gram loss anchors to, [G * B, P, D]; None without a gram teacher.
     """
 
     student_global_logits: Tensor
@@ -59,20 +59,20 @@ class SelfDistillationNetwork(nn.Module):
 class StudentTeacher(nn.Module):
     """The student, its exponential moving average, and the frozen backbone that anchors dense features.
 
-    The teachers start as copies of the student, see no gradient and stay in evaluation mode: no DropPath, no
+    The teachers start as copies of the student, get no gradient and stay in evaluation mode: no DropPath, no
     augmentation of rotary coordinates.
 
     Args:
-        backbone: the student's backbone, pretrained weights loaded.
+        backbone: student's backbone, with pretrained weights loaded if any.
         dino_head: head for CLS tokens.
         ibot_head: head for patch tokens.
-        gram_teacher: ``none``; ``frozen``: a backbone of its own, see `GramTeacherRefresh` and
-            ``load_gram_teacher``; ``ema``: the EMA teacher itself.
+        gram_teacher: kind of gram teacher: ``none``; ``frozen``, its own backbone, see `GramTeacherRefresh` and
+            ``load_gram_teacher``; or ``ema``, the EMA teacher itself.
         gram_resize: interpolation that brings the gram teacher's feature maps to the student's grid.
-        gram_antialias: filter before it reduces.
+        gram_antialias: whether to filter before reducing maps.
 
     Raises:
-        ValueError: an unknown ``gram_teacher``.
+        ValueError: ``gram_teacher`` is unknown.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104, sections 3.2 and 4; golden values of the official code.
     """
@@ -105,12 +105,12 @@ class StudentTeacher(nn.Module):
         return self
 
     def forward(self, batch: Mapping[str, Any]) -> SelfDistillationOutputs:
-        """One pass of student and teachers.
+        """Run student and teachers.
 
         Args:
-            batch: as `collate_crops` gives it: ``global_crops`` [G * B, C, H, W], ``local_crops`` [L * B, C, h, w],
+            batch: batch from `collate_crops`: ``global_crops`` [G * B, C, H, W], ``local_crops`` [L * B, C, h, w],
                 ``masks`` [G * B, P], ``mask_indices`` [M], ``n_global_crops``, and ``gram_teacher_crops`` if the gram
-                teacher sees crops of its own.
+                teacher has its own crops.
         """
         crops, n_global = self._images(batch["global_crops"]), int(batch["n_global_crops"])
         with torch.no_grad():
@@ -143,16 +143,16 @@ class StudentTeacher(nn.Module):
         )
 
     def update_teacher(self, momentum: float) -> None:
-        """teacher = momentum * teacher + (1 - momentum) * student, over parameters; buffers are the same in both."""
+        """Set parameters to momentum * teacher + (1 - momentum) * student; buffers are the same in both."""
         with torch.no_grad():
             torch._foreach_lerp_(list(self.teacher.parameters()), list(self.student.parameters()), 1 - momentum)
 
     def refresh_gram_teacher(self) -> None:
-        """Take the EMA teacher's present weights for the gram teacher."""
+        """Copy the EMA teacher's current weights to the gram teacher."""
         self.gram_teacher["backbone"].load_state_dict(self.teacher.backbone.state_dict())
 
     def _images(self, crops: Tensor) -> Tensor:
-        """Grey crops as the backbone's channels; loaders and copies to the GPU carry one."""
+        """Expand grey crops to the backbone's channels; loaders and copies to the GPU use one channel."""
         return crops.expand(-1, self.student.backbone.in_chans, -1, -1) if crops.shape[1] == 1 else crops
 
     def _gram_patches(self, batch: Mapping[str, Any], teacher_patches: Tensor) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""The EMA teacher's backbone as weights that other bundles load by path."""
+"""Export the EMA teacher's backbone as weights that other bundles load by path."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ logger = logging.getLogger(__name__)
 
 
 class TeacherExport:
-    """Handler: write the teacher's backbone as safetensors, at an interval and at the end of the run.
+    """Handler that writes the teacher's backbone as safetensors, at an interval and at the end of the run.
 
-    ``<folder>/teacher_<iteration>.safetensors`` are kept, for the gram teacher of the next stage and for comparing;
-    ``path`` is the newest. The file's record and metadata hold the manifest and the iteration.
+    Files ``<folder>/teacher_<iteration>.safetensors`` are kept for the gram teacher of the next stage and for
+    comparisons; ``path`` is the newest one. Record and metadata of a file hold the manifest and the iteration.
 
     Args:
-        network: `StudentTeacher`, or that in DDP or sharded.
-        path: of the newest, ends in ``.safetensors``.
-        folder: for those kept.
-        interval: iterations between those kept.
-        manifest: see `stage_manifest`.
+        network: `StudentTeacher`, possibly wrapped in DDP or sharded.
+        path: path of the newest teacher, which ends in ``.safetensors``.
+        folder: folder for teachers that are kept.
+        interval: number of iterations between teachers that are kept.
+        manifest: description of the stage, see `stage_manifest`.
 
     Raises:
-        InputError: ``path`` cannot be written, before the first step.
+        InputError: ``path`` cannot be written; raised before the first step.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Let the teachers follow the student."""
+"""Handlers that update the teachers from the student."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ logger = logging.getLogger(__name__)
 
 
 class TeacherUpdate:
-    """Handler: after each step the EMA teacher takes its share of the student.
+    """Handler that updates the EMA teacher after each step.
 
-    ignite's `EMAHandler` keeps a copy of its own and means 1 - momentum by momentum.
+    ignite's `EMAHandler` keeps its own copy, and its momentum is 1 minus ours.
 
     Args:
-        network: `StudentTeacher`, or that in DDP.
+        network: `StudentTeacher`, possibly wrapped in DDP.
     """
 
     def __init__(self, *, network: nn.Module) -> None:
@@ -34,13 +34,13 @@ class TeacherUpdate:
 
 
 class GramTeacherRefresh:
-    """Handler: the gram teacher becomes the EMA teacher as it is at chosen iterations.
+    """Handler that copies the EMA teacher to the gram teacher at chosen iterations.
 
     Args:
-        network: `StudentTeacher` with a frozen gram teacher, or that in DDP.
-        first: iteration after which it is taken first, counted from 1.
-        interval: iterations to the next; None takes it once.
-        times: how often at most; None sets no limit.
+        network: `StudentTeacher` with a frozen gram teacher, possibly wrapped in DDP.
+        first: iteration after which it is first copied, counted from 1.
+        interval: number of iterations to the next copy; None copies once.
+        times: largest number of copies; None sets no limit.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class GramTeacherRefresh:
         engine.add_event_handler(IterationEvents.MODEL_COMPLETED, self)
 
     def is_due(self, iteration: int) -> bool:
-        """Whether the gram teacher is taken after this iteration; a function of it alone, as resuming needs."""
+        """Return whether to copy after this iteration; depends only on the iteration, as resuming requires."""
         behind = iteration - self.first
         if behind < 0 or (behind and self.interval is None):
             return False
@@ -65,4 +65,4 @@ class GramTeacherRefresh:
     def __call__(self, engine: Engine) -> None:
         if self.is_due(engine.state.iteration):
             self.network.refresh_gram_teacher()
-            logger.info("gram teacher taken from the EMA teacher after iteration %d", engine.state.iteration)
+            logger.info("gram teacher copied from the EMA teacher after iteration %d", engine.state.iteration)

@@ -1,4 +1,4 @@
-"""The order of an iteration of self-distillation, in MONAI's dialect."""
+"""The trainer of self-distillation, a MONAI trainer with its own iteration."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from .objective import SelfDistillationObjective
 
 
 class SelfDistillationTrainer(Trainer):
-    """Forward of student and teachers, loss, backward, step; the events between are MONAI's.
+    """Run student and teachers, loss, backward pass and step; MONAI's events are fired in between.
 
-    What changes from iteration to iteration - rates, temperature, momentum, weights - is set by `Schedules` at the
-    start of each; gradients are clipped at BACKWARD_COMPLETED, the teacher follows at MODEL_COMPLETED. The output of an
-    iteration is the mapping of all loss terms, as numbers over all processes; ``engine.state.outputs`` holds what the
-    network gave until the iteration's end, for monitors.
+    At the start of each iteration, `Schedules` set rates, temperature, momentum and weights; gradients are clipped at
+    BACKWARD_COMPLETED, the teacher is updated at MODEL_COMPLETED. The output of an iteration maps loss terms to
+    numbers, averaged over all processes; until the iteration ends, ``engine.state.outputs`` holds the network's outputs
+    for monitors.
 
     Args:
-        device: a CPU or CUDA device.
-        max_epochs: epochs of the run; they only set how often handlers of epochs run.
-        train_data_loader: batches of `collate_crops`.
-        network: `StudentTeacher`, or that in DDP.
-        optimizer: of the student's parameters.
-        objective: loss terms of an iteration.
-        epoch_length: iterations an epoch; needed for loaders without end.
-        train_handlers: in the order in which they run.
-        amp: autocast to bfloat16, see `check_bfloat16`.
-        non_blocking: copy batches to the GPU while it computes.
+        device: CPU or CUDA device.
+        max_epochs: number of epochs of the run; they only decide how often epoch handlers run.
+        train_data_loader: loader of batches from `collate_crops`.
+        network: `StudentTeacher`, possibly wrapped in DDP.
+        optimizer: optimiser of the student's parameters.
+        objective: objective that computes the loss terms of an iteration.
+        epoch_length: number of iterations per epoch; required for endless loaders.
+        train_handlers: handlers in the order in which they run.
+        amp: whether to autocast to bfloat16, see `check_bfloat16`.
+        non_blocking: whether to copy batches to the GPU while it computes.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104, section 3; golden values of the official code.
     """
@@ -67,7 +67,7 @@ class SelfDistillationTrainer(Trainer):
             non_blocking=non_blocking,
             prepare_batch=_to_device,
             handlers=train_handlers,
-            # a CUDA GradScaler would come with MONAI's own switch; bfloat16 needs none
+            # MONAI's own amp option would add a CUDA GradScaler, which bfloat16 does not need
             amp=False,
             decollate=False,
         )
@@ -83,7 +83,8 @@ class SelfDistillationTrainer(Trainer):
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
         terms["loss"].backward()
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
-        # clipping has just waited for the device: fetched here, the terms cost no further wait, nor do logs and bars
+        # clipping has just waited for the device: fetching the terms here costs no further wait, neither do logs and
+        # bars
         values = _mean_over_processes(terms)
         self.optimizer.step()
         engine.state.outputs = outputs
@@ -93,7 +94,7 @@ class SelfDistillationTrainer(Trainer):
 
 
 def _mean_over_processes(terms: Mapping[str, Tensor]) -> dict[str, float]:
-    """What one process with all images would have: each process knows its own images' part."""
+    """Average terms over processes, as each process only has the terms of its own images."""
     values = torch.stack([term.detach().float() for term in terms.values()]) / rank_and_size()[1]
     return dict(zip(terms, reduce_over_processes(values).tolist(), strict=True))
 
@@ -105,6 +106,6 @@ def _to_device(
         name: value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
         for name, value in batch.items()
     }
-    # slices and plans: the crops are cut here
+    # slices and plans, from which the crops are cut here
     unrendered = moved.pop("unrendered", None)
     return moved if unrendered is None else {**moved, **render_batch(unrendered, device)}

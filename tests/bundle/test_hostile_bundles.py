@@ -146,10 +146,10 @@ def test_weights_that_run_code_are_refused(here):
     refused(
         lambda: unpack(archive, here / "out"),
         "hostile.zip",
-        "models/model.pt: refused, because it holds Python objects",
+        "models/model.pt: refused, as it holds Python objects",
     )
     assert not list((here / "out").iterdir())
-    refused(lambda: package(AMOS, here / "dist", model=here / "model.pt"), "model.pt: refused, because it holds Python")
+    refused(lambda: package(AMOS, here / "dist", model=here / "model.pt"), "model.pt: refused, as it holds Python")
     assert not (here / "dist").exists()
 
 

@@ -109,7 +109,7 @@ def test_import_weights_keeps_what_no_tensor_shows(tmp_path, capsys):
     network = vit_backbone("vit_mini", depth=1)
     torch.save(network.state_dict(), tmp_path / "a.pt")
     assert command("import_weights", tmp_path / "a.pt", tmp_path / "a.safetensors") == 0
-    assert "assumed, since neither the file nor the registry says it: norm_layer" in capsys.readouterr().out
+    assert "assumed, as neither the file nor the registry states it: norm_layer" in capsys.readouterr().out
     assert read_record(tmp_path / "a.safetensors").architecture["norm_layer"] == "layernormbf16"
     assert command("import_weights", "meddinov3", tmp_path / "b.safetensors") == 2
-    assert "meddinov3: no such file, and no known encoder: did you mean meddinov3-b" in capsys.readouterr().err
+    assert "meddinov3: no such file or known encoder: did you mean meddinov3-b" in capsys.readouterr().err

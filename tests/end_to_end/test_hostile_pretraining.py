@@ -31,7 +31,7 @@ def test_a_batch_of_one_and_a_store_smaller_than_a_batch(pretraining_overrides, 
 def test_a_batch_of_one_has_no_neighbours(pretraining_overrides):
     with pytest.raises(RuntimeError, match="Failed to") as error:
         pretrain(["train"], {**pretraining_overrides, "batch_size": 1})
-    assert "raise the batch size or leave the KoLeo loss out" in str(cause(error.value))
+    assert "increase the batch size or omit the KoLeo loss" in str(cause(error.value))
 
 
 STAGE_3_CROPS = {
@@ -47,11 +47,11 @@ STAGE_3_CROPS = {
     [
         ("train", {"max_epoch": 3}, "no key 'max_epoch': did you mean 'epochs'?"),
         ("stage2_gram", {"gram_wieght": 2.0}, "no key 'gram_wieght': did you mean 'gram_weight'?"),
-        ("stage2_gram", {}, "no such file, but stage 2 starts from a checkpoint of it: run stage 1"),
+        ("stage2_gram", {}, "no such file, but stage 2 starts from this checkpoint: run stage 1"),
         (
             "stage3_highres",
             STAGE_3_CROPS,
-            "no such file, but stage 3 starts from a checkpoint of it: run stage 2",
+            "no such file, but stage 3 starts from this checkpoint: run stage 2",
         ),
         ("train", {"store": "nowhere"}, "nowhere"),
         ("train", {"weights": "lost.pth"}, "lost.pth"),

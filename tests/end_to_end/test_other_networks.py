@@ -70,7 +70,9 @@ def test_segmented_by_the_record_or_by_what_is_typed(of_others, phantoms, tmp_pa
     typed = {"dataset_dir": str(scan), "model_path": str(model), "modality": "ct"}
     run_here(["inference"], {**typed, "network_def": network, "output_dir": str(tmp_path / "typed")})
     if not described:
-        with pytest.raises(InputError, match="none that a record can describe: give --network_def as it was trained"):
+        with pytest.raises(
+            InputError, match="its record cannot describe its network: pass --network_def as in training"
+        ):
             segment(scan, tmp_path / "alone", model=model, modality="ct")
         return
     assert segment(scan, tmp_path / "alone", model=model, modality="ct")["ok"] == 1

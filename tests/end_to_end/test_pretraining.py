@@ -80,7 +80,7 @@ def test_the_three_stages_run_in_a_row(pretraining_overrides, tmp_path):
         check=False,
     )
     assert refused.returncode != 0
-    assert "is of stage 1, expected stage 2: run stage 2" in refused.stderr
+    assert "comes from stage 1, expected stage 2: run stage 2" in refused.stderr
 
 
 @pytest.mark.slow

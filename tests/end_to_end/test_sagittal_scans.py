@@ -91,7 +91,7 @@ def test_other_slices_are_refused_with_both_values(data, trained, tmp_path, axco
     with pytest.raises(Exception) as error:
         run_here(["inference"], {**settings, "model_path": str(trained), "axcodes": axcodes})
     said = str(input_error(error.value))
-    assert f"axcodes is IPL in the record, {axcodes.upper()} is set" in said
+    assert f"axcodes is IPL in the record, but set to {axcodes.upper()}" in said
     assert "\n" not in said
     assert not (tmp_path / "out").exists()
 

@@ -98,11 +98,11 @@ def test_other_settings_are_refused_before_anything_is_written(trained, scan, tm
     said = error_of(
         ["inference"], {**settings, "modality": "ct", "pixdim": [2.0, 2.0], "fingerprint": {**FINGERPRINT, "std": 1}}
     )
-    assert "pixdim is [5.0, 5.0] in the record, [2.0, 2.0] is set; fingerprint is" in said
+    assert "pixdim is [5.0, 5.0] in the record, but set to [2.0, 2.0]; fingerprint is" in said
     said = error_of(["inference", "laptop"], {**settings, "modality": "ct"})
-    assert "roi_size is [64, 64] in the record, [128, 128] is set" in said
-    assert "backbone is 64 wide, 12 blocks in the record, vit_mini is set" in said
-    assert "modality is ct in the record, mr is set" in error_of(["inference"], {**settings, "modality": "mr"})
+    assert "roi_size is [64, 64] in the record, but set to [128, 128]" in said
+    assert "backbone is 64 wide, 12 blocks in the record, but set to vit_mini" in said
+    assert "modality is ct in the record, but set to mr" in error_of(["inference"], {**settings, "modality": "mr"})
     assert command("segment", scan, tmp_path / "out", "--model", trained, "--bundle", BRATS) == 2
     assert not (tmp_path / "out").exists()
 
@@ -135,7 +135,7 @@ def test_an_exported_file_knows_as_much(trained, scan, tmp_path, suffix):
     settings = {"dataset_dir": str(scan), "output_dir": str(tmp_path / "out"), "model_path": str(exported)}
     settings |= {**stated, "modality": "ct", "pixdim": [0.488, 0.488]}
     said = error_of(["inference", "inference_exported"], settings)
-    assert "pixdim is [5.0, 5.0] in the record, [0.488, 0.488] is set" in said
+    assert "pixdim is [5.0, 5.0] in the record, but set to [0.488, 0.488]" in said
 
 
 def test_names_that_contradict_the_data_set_are_refused_with_both(trained, data, phantoms, tmp_path):

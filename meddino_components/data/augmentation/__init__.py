@@ -1,4 +1,4 @@
-"""Random transforms of training slices that MONAI lacks: nnU-Net's default for two dimensions is made of them."""
+"""Random transforms of training slices that MONAI lacks, as in nnU-Net's 2D default."""
 
 from .background import KeepBackgroundd
 from .channelwise import RandBlurd, RandGammad, RandLowResolutiond

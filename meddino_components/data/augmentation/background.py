@@ -1,4 +1,4 @@
-"""Intensities change inside the patient alone, where a data set marks what lies outside."""
+"""Change intensities only inside the patient, if a data set marks the background."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from monai.utils import convert_to_tensor, ensure_tuple
 
 
 class KeepBackgroundd(Compose):
-    """Transforms in a row, after which pixels that were background in all channels have its value again.
+    """Apply transforms in a row, then restore the value of pixels that were background in all channels.
 
     Args:
-        keys: images [C, H, W] that are looked after.
-        background: value outside the patient; None: not marked, and nothing is looked after.
-        transforms: of intensities, which leave pixels where they are.
+        keys: items with images [C, H, W] whose background is restored.
+        background: value outside the patient; None if it is not marked, and then nothing is restored.
+        transforms: transforms of intensities, which do not move pixels.
 
     Reference:
         Isensee et al., nnU-Net, Nature Methods 2021: the mask of normalisation is applied again after augmentation.

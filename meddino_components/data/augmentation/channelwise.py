@@ -1,4 +1,4 @@
-"""Random changes of intensities, drawn for each channel by itself, as nnU-Net does.
+"""Change intensities randomly, drawn for each channel separately as in nnU-Net.
 
 MONAI's transforms of the same names draw once for all channels. Shapes: C channels, H x W pixels.
 """
@@ -19,15 +19,15 @@ _SMALLEST_RANGE = 1e-7
 
 
 class RandChannelwised(MapTransform, RandomizableTransform):
-    """What such changes have in common: with a probability a slice is changed, and then each channel with another.
+    """Base of these transforms: a slice is changed with one probability, and then each of its channels with another.
 
     Args:
-        keys: images [C, H, W], float.
+        keys: items with float images [C, H, W].
         prob: share of slices that are changed.
         channel_probability: share of the channels of such a slice that are changed.
 
     Attributes:
-        drawn: parameters by channel of the last call; those that are left out stay as they are.
+        drawn: parameters by channel in the last call; other channels are unchanged.
     """
 
     def __init__(self, keys: KeysCollection, *, prob: float, channel_probability: float = 1.0) -> None:
@@ -37,7 +37,7 @@ class RandChannelwised(MapTransform, RandomizableTransform):
         self.drawn: dict[int, tuple[float, ...]] = {}
 
     def randomize(self, data: Tensor) -> None:
-        """Draw which channels are changed, and by what."""
+        """Draw which channels to change, and their parameters."""
         RandomizableTransform.randomize(self, None)
         self.drawn = {}
         if self._do_transform:
@@ -57,20 +57,20 @@ class RandChannelwised(MapTransform, RandomizableTransform):
         return item
 
     def draw(self) -> tuple[float, ...]:
-        """Parameters of one channel."""
+        """Draw the parameters of one channel."""
         raise NotImplementedError
 
     def change(self, pixels: Tensor, *parameters: float) -> Tensor:
-        """One channel [H, W] changed by its parameters, in other memory or in place."""
+        """Return one channel [H, W] changed by its parameters, in new memory or in place."""
         raise NotImplementedError
 
 
 class RandBlurd(RandChannelwised):
-    """Smooth by a Gaussian, along each axis by its own.
+    """Smooth with a Gaussian, with a separate width along each axis.
 
     Args:
-        keys, prob, channel_probability: see `RandChannelwised`.
-        sigma_px: (lowest, highest) standard deviation.
+        keys, prob, channel_probability: items and probabilities, see `RandChannelwised`.
+        sigma_px: lowest and highest standard deviation in pixels.
     """
 
     def __init__(
@@ -85,18 +85,18 @@ class RandBlurd(RandChannelwised):
     def change(self, pixels: Tensor, *parameters: float) -> Tensor:
         rows, columns = (_gaussian(sigma) for sigma in parameters)
         (above, left) = (len(kernel) // 2 for kernel in (rows, columns))
-        # of slices of fewer pixels than the kernel reaches, edges are repeated instead of mirrored
+        # for slices smaller than the kernel's reach, repeat edges instead of mirroring
         mode = "reflect" if min(pixels.shape) > max(above, left) else "replicate"
         padded = pad(pixels[None, None], (left, left, above, above), mode=mode)
         return conv2d(conv2d(padded, rows[None, None, :, None]), columns[None, None, None])[0, 0]
 
 
 class RandLowResolutiond(RandChannelwised):
-    """Take every so many pixels and interpolate linearly between them.
+    """Subsample pixels and interpolate linearly between them.
 
     Args:
-        keys, prob, channel_probability: see `RandChannelwised`.
-        zoom: (lowest, highest) share of the pixels that are kept along each axis.
+        keys, prob, channel_probability: items and probabilities, see `RandChannelwised`.
+        zoom: lowest and highest share of pixels that are kept along each axis.
     """
 
     def __init__(
@@ -115,14 +115,14 @@ class RandLowResolutiond(RandChannelwised):
 
 
 class RandGammad(RandChannelwised):
-    """Raise intensities, between the lowest and the highest of the channel, to a power; mean and deviation stay.
+    """Raise intensities, scaled to the channel's range, to a power; mean and standard deviation stay.
 
     Half of the powers are drawn below 1, half above.
 
     Args:
-        keys, prob, channel_probability: see `RandChannelwised`.
-        gamma: (lowest, highest) power, round 1.
-        invert: of the negative, so that it is dark intensities that a power above 1 spreads.
+        keys, prob, channel_probability: items and probabilities, see `RandChannelwised`.
+        gamma: lowest and highest power, around 1.
+        invert: whether to apply it to the negative image, so that a power above 1 spreads dark intensities.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class RandGammad(RandChannelwised):
 
 
 def _gaussian(sigma: float) -> Tensor:
-    """Weights out to three standard deviations, as many as nnU-Net's: the odd number next to 6 sigma + 1/2."""
+    """Return as many weights as nnU-Net, up to three standard deviations: the odd number next to 6 sigma + 1/2."""
     reach = max(1, round(3 * sigma - 0.25))
     weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
     return weights / weights.sum()

@@ -1,6 +1,6 @@
-"""Rotation and scaling of a slice and its labels, in one interpolation.
+"""Rotate and scale a slice and its labels in one interpolation.
 
-Shapes: C channels, H x W what is given, h x w the window that is kept.
+Shapes: C channels, H x W input size, h x w window size.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from ..volumes.marked_background import value_outside
 
 
 class RandRotateScaled(MapTransform, RandomizableTransform):
-    """Turn and scale a slice about its centre, each with a probability of its own, and keep the window in the middle.
+    """Rotate and scale a slice about its centre, each with its own probability, and crop the window in the middle.
 
-    Both are drawn apart, as in nnU-Net: of 100 slices at its defaults 16 are turned alone, 16 scaled alone, 4 both. A
-    slice that is neither is cropped, with no interpolation at all.
+    Both are drawn independently, as in nnU-Net: with its defaults, of 100 slices 16 are only rotated, 16 only scaled,
+    and 4 both. All other slices are cropped without interpolation.
 
     Args:
-        roi_size: (h, w).
-        rotation: slices are turned by an angle within plus and minus this, in radians.
-        rotation_probability: share of slices that are turned.
-        scale: (lowest, highest) factor by which the window covers more, the same for both axes: above 1 objects become
-            smaller.
+        roi_size: window size (h, w).
+        rotation: largest angle of rotation in either direction, in radians.
+        rotation_probability: share of slices that are rotated.
+        scale: lowest and highest factor by which the window covers more, the same for both axes: above 1, objects
+            become smaller.
         scale_probability: share of slices that are scaled.
-        background: of the image, see `value_outside`; what comes in from beyond the given slice has it, with label 0.
-        keys: the image [C, H, W], interpolated linearly, and the label [1, H, W], of which each number is interpolated
-            by itself and the largest share wins.
+        background: background value of the image, see `value_outside`; pixels from beyond the slice get it, and label
+            0.
+        keys: items with the image [C, H, W], interpolated linearly, and the label [1, H, W]: each of its numbers is
+            interpolated separately, and the largest share wins.
 
     Reference:
         Isensee et al., nnU-Net, Nature Methods 2021, supplementary note 4.
@@ -60,7 +61,7 @@ class RandRotateScaled(MapTransform, RandomizableTransform):
         self.angle, self.factor = 0.0, 1.0
 
     def randomize(self, data: Any = None) -> None:
-        """Draw angle and factor, 0 and 1 where nothing happens."""
+        """Draw angle and factor; 0 and 1 if unchanged."""
         turned, scaled = self.R.random_sample(2) < (self.rotation_probability, self.scale_probability)
         self.angle = float(self.R.uniform(-self.rotation, self.rotation)) if turned else 0.0
         self.factor = float(self.R.uniform(*self.scale)) if scaled else 1.0
@@ -74,7 +75,7 @@ class RandRotateScaled(MapTransform, RandomizableTransform):
             item[self.label_key] = _middle(label, self.roi_size, 0)
             return item
         grid = self._grid(image.shape[1:])
-        # grid_sample knows no other value outside than 0
+        # grid_sample can only pad with 0
         shifted = image - self.outside if self.outside else image
         sampled = grid_sample(shifted[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
         item[self.image_key] = sampled + self.outside if self.outside else sampled
@@ -82,7 +83,7 @@ class RandRotateScaled(MapTransform, RandomizableTransform):
         return item
 
     def _grid(self, size: Sequence[int]) -> Tensor:
-        """[h, w, 2]: where each pixel comes from, (x, y) with -1 and 1 at the outer edges of the given slice."""
+        """Return the source (x, y) of each pixel, [h, w, 2], with -1 and 1 at the outer edges of the slice."""
         (height, width), (rows, columns) = size, self.roi_size
         cos, sin = math.cos(self.angle) * self.factor, math.sin(self.angle) * self.factor
         theta = torch.tensor(
@@ -95,20 +96,20 @@ class RandRotateScaled(MapTransform, RandomizableTransform):
 
 
 def sample_labels(labels: Tensor, grid: Tensor) -> Tensor:
-    """Labels at the places of a grid: each number is interpolated linearly by itself, and the largest share wins.
+    """Sample labels on a grid: each number is interpolated linearly by itself, and the largest share wins.
 
-    Only four pixels have a share in a place, so the cost does not depend on how many numbers there are; places whose
-    four pixels agree need no shares at all. Of equal shares the pixel wins that is above and left.
+    Only four pixels contribute to a point, so the cost does not depend on how many labels there are; points whose four
+    pixels agree need no interpolation. If shares are equal, the upper left pixel wins.
 
     Args:
-        labels: [H, W].
-        grid: [h, w, 2] as of `grid_sample` with `align_corners=False`.
+        labels: label map [H, W].
+        grid: points [h, w, 2] as in `grid_sample` with `align_corners=False`.
 
     Returns:
-        [h, w] in the type of ``labels``; 0 outside.
+        Labels [h, w] in the type of ``labels``; 0 outside.
     """
     height, width = labels.shape
-    # one pixel of 0 before the first, two after the last
+    # one pixel of 0 before the first pixel, two after the last
     around = pad(labels[None], (1, 2, 1, 2))[0]
     differs = torch.zeros_like(around, dtype=torch.bool)
     corners = around[:-1, :-1]
@@ -129,7 +130,7 @@ def sample_labels(labels: Tensor, grid: Tensor) -> Tensor:
 
 
 def _middle(pixels: Tensor, size: tuple[int, int], outside: float) -> Tensor:
-    """The window [C, h, w] in the middle of [C, H, W], surrounded by a value where that is smaller."""
+    """Return the window [C, h, w] in the middle of [C, H, W], padded with a value if the slice is smaller."""
     starts = [(have - want) // 2 for have, want in zip(pixels.shape[1:], size, strict=True)]
     edges = [
         n for start, have, want in zip(starts[::-1], pixels.shape[:0:-1], size[::-1], strict=True)

@@ -1,1 +1,1 @@
-"""Slices of preprocessed volumes for fine-tuning, cached on disk, in global batches."""
+"""Provide slices of preprocessed volumes for fine-tuning, cached on disk, in global batches."""

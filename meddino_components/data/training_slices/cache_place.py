@@ -1,4 +1,4 @@
-"""Where preprocessed volumes are kept, and whether they fit there."""
+"""Choose the folder for preprocessed volumes, and check that they fit on its disk."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ..volumes.resampling import ResampleInPlaned, in_plane_spacing
 CACHE_VARIABLE = "MEDDINO_CACHE"
 _BYTES_OF_A_LABEL = 1
 _BYTES_OF_AN_INTENSITY = 2
-# what the file system needs beside the volumes, and what an estimate may be wrong by
+# allowance for the file system and for errors of the estimate
 _SPARE = 1.05
 
 
 def default_cache_dir() -> str:
-    """The folder that all runs of a user share: ``volumes`` in ``$MEDDINO_CACHE``, or else in ``~/.cache/meddino``.
+    """Return the folder that all runs of a user share: ``volumes`` in ``$MEDDINO_CACHE``, else in ``~/.cache/meddino``.
 
-    ``$XDG_CACHE_HOME`` stands in the place of ``~/.cache`` where it is set.
+    If ``$XDG_CACHE_HOME`` is set, it replaces ``~/.cache``.
     """
     caches = os.environ.get(CACHE_VARIABLE)
     if not caches:
@@ -35,16 +35,16 @@ def default_cache_dir() -> str:
 
 
 def cached_bytes(cases: Sequence[Mapping[str, Any]], transforms: Sequence[Any]) -> int | None:
-    """About how many bytes the preprocessed cases will take, by the headers of their images.
+    """Estimate how many bytes the preprocessed cases will take, from the headers of their images.
 
     Args:
-        cases: with ``image``, a path or paths by sequence.
-        transforms: the preprocessing; the pixel spacing is that of its `ResampleInPlaned`, slices lie as its
-            `Orientationd` puts them.
+        cases: cases with ``image``, a path or paths by sequence.
+        transforms: preprocessing; its `ResampleInPlaned` sets the pixel spacing, its `Orientationd` the direction of
+            slices.
 
     Returns:
-        None where no header can be read without reading voxels. Cases of which that is so, such as DICOM series, count
-        as much as the others do on average.
+        The estimate; None if no header can be read without reading voxels. Such cases, for example DICOM series, count
+        as much as the average of the others.
     """
     pixdim = next((step.pixdim for step in transforms if isinstance(step, ResampleInPlaned)), None)
     oriented = (step.ornt_transform.axcodes for step in transforms if isinstance(step, Orientationd))
@@ -54,22 +54,22 @@ def cached_bytes(cases: Sequence[Mapping[str, Any]], transforms: Sequence[Any]) 
 
 
 def check_space(folder: Path, needed: int | None, n_cases: int) -> None:
-    """Refuse to begin what the disk cannot hold.
+    """Refuse to start if the disk cannot hold the volumes.
 
     Raises:
-        InputError: fewer bytes are free than are needed.
+        InputError: there is not enough free space.
     """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if needed is not None and needed * _SPARE > free:
         raise InputError(
-            f"{folder}: preprocessed volumes of {n_cases} cases need about {gigabytes(needed)}, and "
-            f"{gigabytes(free)} are free. Make room, or give another folder by cache_dir or {CACHE_VARIABLE}"
+            f"{folder}: preprocessed volumes of {n_cases} cases need about {gigabytes(needed)}, but only "
+            f"{gigabytes(free)} are free. Free some space, or set another folder with cache_dir or {CACHE_VARIABLE}"
         )
 
 
 def gigabytes(n_bytes: int) -> str:
-    """A size as it is shown to a user."""
+    """Format a size for the user."""
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"
 
 
@@ -78,7 +78,7 @@ def _bytes_of_case(case: Mapping[str, Any], pixdim: tuple[float, float] | None, 
     paths = list(image.values()) if isinstance(image, Mapping) else [image]
     try:
         header = read_header(paths[0])
-    except (InputError, OSError):  # a folder of DICOM files, or what the preprocessing will name
+    except (InputError, OSError):  # a folder of DICOM files, or an error that the preprocessing will report
         return None
     pixels = float(np.prod(header.shape))
     if pixdim is not None:

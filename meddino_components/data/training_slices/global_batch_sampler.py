@@ -1,4 +1,4 @@
-"""Which samples each process sees, as a pure function of the iteration."""
+"""Assign samples to processes as a pure function of the iteration."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ...processes import rank_and_size
 
 
 class GlobalBatchSampler(Sampler[list[int]]):
-    """Numbers the samples of a run: iteration i takes i * G to (i + 1) * G - 1 for a global batch of G.
+    """Number the samples of a run: iteration i uses samples i * G to (i + 1) * G - 1 for a global batch of G.
 
-    Process r of n takes its contiguous share of each global batch, so that n processes with batch B see the samples
-    that one process sees with n * B. The stream is unbounded and starts anywhere, which makes resuming exact.
+    Process r of n gets its contiguous share of each global batch, so n processes with batch B see the same samples as
+    one process with n * B. The stream is unbounded and can start anywhere, which makes resuming exact.
 
     Args:
-        batch_size: samples a process and forward pass.
-        accumulation_steps: forward passes an iteration; the batch that a loader makes has the samples of all of them.
+        batch_size: number of samples per process and forward pass.
+        accumulation_steps: number of forward passes per iteration; a loader's batch has the samples of all of them.
     """
 
     def __init__(self, *, batch_size: int, accumulation_steps: int = 1) -> None:

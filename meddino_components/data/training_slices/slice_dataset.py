@@ -1,4 +1,4 @@
-"""Training slices drawn from cached volumes, a pure function of (seed, sample index)."""
+"""Draw training slices from cached volumes, as a pure function of seed and sample index."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from .volume_cache import CachedCase, VolumeCache
 class SliceDataset(Dataset[dict[str, Tensor]]):
     """Random slices with foreground oversampling, then augmentation.
 
-    Sample i depends on ``seed`` and i alone: it does not matter which process or worker draws it, what was drawn
-    before, or how often training was resumed.
+    Sample i depends only on ``seed`` and i: it does not matter which process or worker draws it, what was drawn before,
+        or
+    how often training was resumed.
 
     Args:
-        data: cases, see `VolumeCache`.
+        data: list of cases, see `VolumeCache`.
         preprocessing: deterministic transforms of whole volumes, see `VolumeCache`.
         transform: random transforms of a slice, with ``image`` [C, h, w] and ``label`` [1, h, w]; they bring the slice
             to ``roi_size``.
@@ -34,16 +35,16 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         cache_dir: folder for the preprocessed volumes.
         seed: seed of all samples.
         foreground_fraction: share of samples centred near a voxel of a class drawn evenly among those of the case.
-        margin: the slice handed to ``transform`` is this much larger than ``roi_size``, so that rotation and zoom
-            bring few empty corners in; nnU-Net's by default.
-        context_slices: 1, or 3 to give the slices before and after as channels ("2.5D").
-        background: value of the image outside the patient, if the data set marks it; what is put round slices that are
-            smaller than a window follows from it, see `value_outside`.
-        num_classes: see `VolumeCache`.
-        num_workers: processes that fill the cache.
+        margin: factor by which the slice passed to ``transform`` is larger than ``roi_size``, so that rotation and zoom
+            leave few empty corners; nnU-Net's by default.
+        context_slices: number of slices as channels, 1 or 3 (previous, current and next slice, "2.5D").
+        background: value of the image outside the patient, if the data set marks it; it decides the padding of slices
+            smaller than a window, see `value_outside`.
+        num_classes: number of classes, see `VolumeCache`.
+        num_workers: number of processes that fill the cache.
 
     Raises:
-        InputError: no cases.
+        InputError: there are no cases.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.outside = value_outside(background)
 
     def __len__(self) -> int:
-        """One pass over the cases; indices beyond it are as good, the sampler is unbounded."""
+        """Return the number of cases; larger indices are valid, too, as the sampler is unbounded."""
         return len(self.data)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
@@ -91,11 +92,11 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         image, label = self._read(case, slice_index, centre)
         self.transform.set_random_state(seed=int(rng.integers(2**31)))
         sample = self.transform({"image": image, "label": label})
-        # plain tensors: the affine of a slice has no reader in training
+        # plain tensors: training does not use the affine of a slice
         return {key: convert_to_tensor(sample[key], track_meta=False).float() for key in ("image", "label")}
 
     def _draw_place(self, case: CachedCase, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
-        """Slice number and the patch's centre (row, column)."""
+        """Draw a slice number and the patch's centre (row, column)."""
         voxel = case.draw_foreground(rng) if rng.random() < self.foreground_fraction else None
         if voxel is not None:
             slice_index, row, column = (int(index) for index in voxel)
@@ -107,10 +108,10 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         return int(rng.integers(n_slices)), (row, column)
 
     def _read(self, case: CachedCase, slice_index: int, centre: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Image [C, h, w] float32 and label [1, h, w] uint8: the network's window at the centre, with its margin.
+        """Read image [C, h, w] float32 and label [1, h, w] uint8: the network's window at the centre, with its margin.
 
-        The window lies inside the slice where it fits, as sliding windows do at inference: training sees organs at
-        the same places of a window.
+        The window stays inside the slice if it fits, as sliding windows do at inference, so that training shows organs
+        at the same positions in a window.
         """
         image, label = case.image, case.label
         reach = self.context_slices // 2
@@ -121,7 +122,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
             start = min(max(middle - size // 2, 0), side - size) if side > size else -((size - side) // 2)
             first, last = start - margin, start + size + margin
             window.append(slice(max(first, 0), min(last, side)))
-            # torch pads the last axis first
+            # torch.nn.functional.pad starts with the last axis
             edges = [max(-first, 0), max(last - side, 0), *edges]
         rows, columns = window
         pixels = torch.from_numpy(np.concatenate([image[k, :, rows, columns] for k in neighbours])).float()

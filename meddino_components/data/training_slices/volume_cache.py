@@ -1,8 +1,8 @@
-"""Preprocessed volumes on disk, readable slice by slice.
+"""Cache preprocessed volumes on disk, readable slice by slice.
 
-MONAI's `PersistentDataset` reads a whole volume for each item; training on slices needs one slice of one volume at a
-time. Each case becomes a folder of memory-mapped arrays, keyed by the case's files and the preprocessing, so that
-folds, runs and users share it.
+MONAI's `PersistentDataset` reads a whole volume for each item, but training on slices needs one slice of one volume at
+a time. Each case becomes a folder of memory-mapped arrays, keyed by the case's files and the preprocessing, so that
+folds, runs and users can share it.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from ..volumes.intensity_table import INTENSITY_TABLE
 from ..volumes.stamps import file_stamp
 from .cache_place import cached_bytes, check_space, gigabytes
 
-# bump when the layout of the folder changes
+# increase when the layout of the folder changes
 _LAYOUT = 1
-# bump when reading, orienting, normalising or resampling gives other voxels with the same settings
+# increase when reading, orienting, normalising or resampling gives other voxels for the same settings
 PREPROCESSING_VERSION = 1
-# of a case, what is no part of its identity beside its files
+# items of a case that are not part of its identity, except through its files
 _NOT_READ = ("image", "label", "case_id", "fold")
 
 _logger = logging.getLogger(__name__)
@@ -58,12 +58,12 @@ class CachedCase:
         return np.load(self.folder / "label.npy", mmap_mode="r")
 
     def highest_class(self) -> int:
-        """The highest number in the label map."""
+        """Return the highest number in the label map."""
         with np.load(self.folder / "foreground.npz") as arrays:
             return max(map(int, arrays.files), default=0)
 
     def draw_foreground(self, rng: np.random.Generator) -> NDArray[np.int32] | None:
-        """A voxel (slice, row, column) of a class drawn evenly among those that occur; None without any."""
+        """Draw a voxel (slice, row, column) of a class drawn evenly among those present; None if there is none."""
         with np.load(self.folder / "foreground.npz") as arrays:
             if not arrays.files:
                 return None
@@ -72,26 +72,24 @@ class CachedCase:
 
 
 class VolumeCache(Dataset[CachedCase]):
-    """Run the preprocessing of each case once and keep its result on disk.
+    """Run the preprocessing of each case once and store its result on disk.
 
-    An entry is named by a hash of the case's files with their sizes and times (see `file_stamp`), of what the case
-    states, of the settings of the preprocessing and of the versions of its code. So an entry is never stale, and any
-    number of folds, runs, processes and users may fill and read one folder at a time. Entries that nothing names any
-    more stay until the folder is removed. Of several processes the first lists what is missing, and each makes its
-    share.
+    An entry is named by a hash of the case's files with their sizes and times (see `file_stamp`), the other items of
+    the case, the settings of the preprocessing and the versions of its code. An entry is therefore never stale, and any
+    number of folds, runs, processes and users may fill and read a folder at the same time. Unused entries stay until
+    the folder is removed. With several processes, the first one lists missing entries, and each computes its share.
 
     Args:
-        data: cases with ``image`` and ``label`` paths.
+        data: list of cases with ``image`` and ``label`` paths.
         preprocessing: deterministic transforms to ``image`` [C, H, W, D] and ``label`` [1, H, W, D].
-        cache_dir: folder of the cache, made when something is missing in it. What it writes is readable by whom the
-            umask lets read.
-        num_classes: classes that the labels may hold, the background included; None does not check.
+        cache_dir: folder of the cache, created when an entry is missing. The umask decides who may read its files.
+        num_classes: number of classes that labels may contain, including the background; None to skip the check.
         num_workers: processes that fill the cache.
-        max_voxels_per_class: sample kept of each class for foreground oversampling.
+        max_voxels_per_class: largest number of voxels stored per class for foreground oversampling.
 
     Raises:
-        InputError: a label beyond ``num_classes``; the volumes do not fit on the disk, or the folder cannot be written
-            to; from the preprocessing, for a case that cannot be used. One process' error is raised in all.
+        InputError: a label exceeds ``num_classes``, the volumes do not fit on the disk, the folder cannot be written
+            to, or the preprocessing cannot use a case. An error in one process is raised in all.
     """
 
     def __init__(
@@ -132,13 +130,14 @@ class VolumeCache(Dataset[CachedCase]):
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
     def _fill(self, num_workers: int) -> None:
-        # one list: a process that looked later would see fewer missing, and take other cases as its share
+        # share one list: a process that looks later would find fewer missing entries, and compute its share of other
+        # cases
         self._keys, missing = first_process_decides(self._keys_and_missing)
         rank, n_ranks = rank_and_size()
         on_all_processes(lambda: self._make(missing[rank::n_ranks], num_workers))
 
     def _keys_and_missing(self) -> tuple[list[str], list[int]]:
-        """Names of the entries, and the numbers of the cases that have none, one for cases that are the same."""
+        """Return the names of entries, and the numbers of cases without one; identical cases count once."""
         keys = [self._key(case) for case in self.data]
         first = {key: number for number, key in reversed(list(enumerate(keys)))}
         missing = sorted(number for key, number in first.items() if not (self.cache_dir / key).is_dir())
@@ -154,7 +153,7 @@ class VolumeCache(Dataset[CachedCase]):
     def _make(self, numbers: Sequence[int], num_workers: int) -> None:
         if not numbers:
             return
-        # a generator of its own: whether the cache is filled must not decide the weights that are drawn next
+        # its own generator: filling the cache must not change the random weights drawn later
         loader = DataLoader(
             self, sampler=numbers, batch_size=None, num_workers=num_workers, generator=torch.Generator()
         )
@@ -163,7 +162,7 @@ class VolumeCache(Dataset[CachedCase]):
             pass
 
     def _check_classes(self) -> None:
-        """Another run, of a network with more classes, may have filled the cache."""
+        """Check labels of existing entries, as a run with more classes may have filled the cache."""
         if self.num_classes is None:
             return
         for number, case in enumerate(self.data):
@@ -180,7 +179,7 @@ class VolumeCache(Dataset[CachedCase]):
         try:
             item = self.preprocessing(dict(case))
         except Exception as error:
-            # MONAI wraps what a transform raises, and a worker process hands on the outermost alone
+            # MONAI wraps errors of transforms, and a worker process only passes on the outermost one
             if (found := input_error(error)) is not None:
                 raise InputError(str(found)) from error
             raise
@@ -199,7 +198,7 @@ class VolumeCache(Dataset[CachedCase]):
             try:
                 temporary.rename(folder)
             except OSError:
-                if not folder.is_dir():  # otherwise another process was first, with the same content
+                if not folder.is_dir():  # otherwise another process has written the same content first
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -10,9 +10,9 @@ from meddino_components.export import export
 
 def test_what_contradicts_the_weights_is_an_input_error(tmp_path, model):
     (tmp_path / "scan.nii.gz").touch()
-    with pytest.raises(InputError, match="its record says otherwise than what is set"):
+    with pytest.raises(InputError, match="its record contradicts these settings"):
         segment(tmp_path / "scan.nii.gz", tmp_path / "out", modality="ct", model=model, overlay_config="laptop")
-    with pytest.raises(InputError, match="its record says otherwise than what is set"):
+    with pytest.raises(InputError, match="its record contradicts these settings"):
         export(str(tmp_path / "model.onnx"), model=str(model), overlay_config="laptop")
 
 

@@ -48,20 +48,20 @@ def test_one_of_monais_networks():
     assert described["_target_"] == "monai.networks.nets.BasicUNet"
     assert isinstance(build_network(described, source="model.pt"), BasicUNet)
     assert describe_monai_network({"_target_": "package.Other"}) is None
-    with pytest.raises(TypeError, match="BasicUNet does not say how it was built"):
+    with pytest.raises(TypeError, match="BasicUNet does not record the arguments it was built from"):
         describe_network(BasicUNet(spatial_dims=2, features=(4, 4, 4, 4, 4, 4)))
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"_target_": "os.system"}, "its record names the network 'os.system'; built are MedDinoSegmenter"),
+        ({"_target_": "os.system"}, "its record names the network 'os.system', expected one of MedDinoSegmenter"),
         ({"_target_": "monai.networks.nets.HuggingFace"}, "its record names the network"),
         ({"_target_": "monai.networks.nets.TorchVisionFCModel"}, "its record names the network"),
-        ({"num_classes": 10**9}, "1000000000 is larger than any network's number"),
-        ({"colour": "red"}, "no MedDinoSegmenter can be built as its record says"),
+        ({"num_classes": 10**9}, "1000000000 is larger than any argument of a network"),
+        ({"colour": "red"}, "cannot build the MedDinoSegmenter that its record describes"),
         ({"backbone": {"_target_": "os.system"}}, "its backbone is of another class"),
-        ({"backbone": 3}, "no MedDinoSegmenter can be built"),
+        ({"backbone": 3}, "cannot build the MedDinoSegmenter"),
     ],
 )
 def test_nothing_else_is_built(changes, said):
@@ -71,7 +71,10 @@ def test_nothing_else_is_built(changes, said):
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"norm_eps": 1e-5}, "the norm's eps is 1e-05, here 1e-06"), ({"drop_path_rate": 0.1}, "belongs to a run")],
+    [
+        ({"norm_eps": 1e-5}, "the norm's eps is 1e-05, but this version builds 1e-06"),
+        ({"drop_path_rate": 0.1}, "belongs to a run"),
+    ],
 )
 def test_a_backbone_that_would_compute_otherwise_is_refused(changes, said):
     described = describe_network(segmenter())

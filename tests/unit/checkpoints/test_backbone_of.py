@@ -56,7 +56,7 @@ def test_random_weights_need_a_name_and_have_settings_of_their_own():
         assert backbone_of(weights="random", name="flexict-2d-b").patch_size == 8
     with pytest.raises(InputError, match=r"unknown backbone 'vit_mni'; known: vit_tiny"):
         backbone_of(weights="random", name="vit_mni")
-    with pytest.raises(InputError, match="random_start has no depht"):
+    with pytest.raises(InputError, match="random_start does not accept depht"):
         backbone_of(weights="random", name="vit_mini", random_start={"depht": 1})
 
 
@@ -101,8 +101,8 @@ def test_a_name_of_another_network_is_refused_with_both(tmp_path, name, said):
     ("stated", "said"),
     [
         ({"embed_dim": 10**9}, "its record says embed_dim 1000000000, its tensors 192"),
-        ({"_target_": "os.system", "command": "true"}, "states an architecture that is none of a backbone"),
-        ({"norm_layer": "batchnorm"}, "no backbone of these settings: norm_layer must be one of"),
+        ({"_target_": "os.system", "command": "true"}, "states an architecture that is not a backbone's"),
+        ({"norm_layer": "batchnorm"}, "cannot build a backbone with these settings: norm_layer must be one of"),
     ],
 )
 def test_a_record_is_data_from_outside(tmp_path, stated, said):

@@ -83,7 +83,7 @@ def test_what_nothing_says_is_assumed_and_said(tmp_path, tiny_segmenter):
     torch.save(network.state_dict(), tmp_path / "bare.pt")
     facts = encoder_facts(tmp_path / "bare.pt")
     assert facts.assumed == ("norm_layer", "pos_embed_rope_normalize_coords")
-    assert "assumed, since neither the file nor the registry says it: norm_layer layernormbf16" in str(
+    assert "assumed, as neither the file nor the registry states it: norm_layer layernormbf16" in str(
         load_backbone_weights(backbone_of(weights=tmp_path / "bare.pt"), tmp_path / "bare.pt")
     )
     # a network with a decoder is one of fine-tuning, whose recipe has the other eps
@@ -113,7 +113,7 @@ def test_no_record_is_no_error(tmp_path):
         save_file(vit_backbone("vit_mini", depth=1).state_dict(), path, metadata)
         assert encoder_facts(path).architecture["depth"] == 1
         path.unlink()
-    for text, said in (("{", "its record is no JSON"), ("{}", "its record has no format version")):
+    for text, said in (("{", "its record is not JSON"), ("{}", "its record has no format version")):
         save_file(vit_backbone("vit_mini", depth=1).state_dict(), path, {"meddino": text})
         with pytest.raises(InputError, match=said):
             encoder_facts(path)

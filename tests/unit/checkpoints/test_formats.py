@@ -118,7 +118,7 @@ def test_lone_student_is_said():
 
 def test_what_is_left_aside_is_said():
     notes = find_network({"teacher": STATE, "gram_teacher": STATE}, source="file").notes
-    assert notes == ["left aside in the file: gram_teacher"]
+    assert notes == ["not loaded from the file: gram_teacher"]
 
 
 @pytest.mark.parametrize(

@@ -97,11 +97,13 @@ def test_other_channels(tmp_path, tiny_vit, in_chans):
 def test_another_patch_size_is_taken_on_request_alone(tmp_path, tiny_vit):
     original, network = tiny_vit(seed=1, patch_size=8), tiny_vit(seed=2)
     write_weights(original.state_dict(), tmp_path / "model.pt")
-    with pytest.raises(InputError, match=r"patches are 8 px, the network's 16: .* import_weights with --patch_size 16"):
+    with pytest.raises(
+        InputError, match=r"patches are 8 px wide, the network's 16 px: .* import_weights --patch_size 16"
+    ):
         load_backbone_weights(network, tmp_path / "model.pt")
     network = backbone_of(weights=tmp_path / "model.pt", patch_size=16)
     report = load_backbone_weights(network, tmp_path / "model.pt", resample_patches=True)
-    assert "patch embedding resampled from 8 to 16 px: an image 2 times as large has the tokens" in str(report)
+    assert "patch embedding resampled from 8 to 16 px: an image 2 times as large gives the tokens" in str(report)
     # of one value in each patch, the tokens are the same
     flat = torch.randn(1, 3, 2, 3, generator=torch.Generator().manual_seed(0))
     images = [flat.repeat_interleave(side, 2).repeat_interleave(side, 3) for side in (8, 16)]
@@ -115,8 +117,8 @@ def test_the_report_says_which_commit_was_taken(tmp_path, tiny_vit, monkeypatch)
     torch.save(network.state_dict(), path)
     monkeypatch.setattr("meddino_components.checkpoints.importer.resolve", lambda source: path)
     report = load_backbone_weights(network, "hf://acme/bundle")
-    assert f"taken from hf://acme/bundle@{commit}/model.pt: name this address" in str(report)
-    assert "taken from" not in str(load_backbone_weights(network, f"hf://acme/bundle@{commit}/model.pt"))
+    assert f"downloaded from hf://acme/bundle@{commit}/model.pt: give this address" in str(report)
+    assert "downloaded from" not in str(load_backbone_weights(network, f"hf://acme/bundle@{commit}/model.pt"))
 
 
 def beside_projectors(state):
@@ -133,9 +135,9 @@ def of_slices_and_volumes(state):
 @pytest.mark.parametrize(
     ("layout", "said"),
     [
-        (beside_projectors, "left aside in the file: projectors"),
-        (lambda state: {"model": beside_projectors(with_prefix(state, ""))}, "left aside in the file: projectors"),
-        (of_slices_and_volumes, "for volumes, left aside in the file: patch_embed_3D"),
+        (beside_projectors, "not loaded from the file: projectors"),
+        (lambda state: {"model": beside_projectors(with_prefix(state, ""))}, "not loaded from the file: projectors"),
+        (of_slices_and_volumes, "not loaded, as they are for volumes: patch_embed_3D"),
         (lambda state: {"teacher": with_prefix(of_slices_and_volumes(state), "backbone.")}, "patch_embed_3D"),
     ],
 )
@@ -233,7 +235,7 @@ def test_read(tmp_path, tiny_vit):
     weights = read_backbone_weights(path)
     assert weights.tensors.keys() == tiny_vit().state_dict().keys()
     assert weights.format == "dinov3 names under 'teacher.backbone'"
-    assert weights.notes == ("left aside in the file: dino_head, ibot_head",)
+    assert weights.notes == ("not loaded from the file: dino_head, ibot_head",)
 
 
 def as_official_segmenter(state):
@@ -263,7 +265,7 @@ def test_segmenter(tmp_path, tiny_segmenter, tiny_vit, layout):
     assert_close(network(IMAGES[:, :1]), original(IMAGES[:, :1]), rtol=0, atol=0)
     assert report.n_tensors == len(original.state_dict()) - 3
     backbone = tiny_vit(seed=3)
-    assert "left aside in the file" in str(load_backbone_weights(backbone, path))
+    assert "not loaded from the file" in str(load_backbone_weights(backbone, path))
     check_same(backbone, original.backbone)
 
 

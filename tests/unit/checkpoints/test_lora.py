@@ -96,21 +96,21 @@ def two_adapters(state):
 
 HOW = r"merge it into the network \(peft: model\.merge_and_unload\(\)\)"
 REFUSED = {
-    "no alpha": (as_peft, None, rf"adapters of 2 layers \(rank 2\), and no adapter_config\.json beside it .*{HOW}"),
+    "no alpha": (as_peft, None, rf"adapters of 2 layers \(rank 2\), but no adapter_config\.json next to it .*{HOW}"),
     "loralib": (
         lambda state: state | {f"blocks.0.attn.qkv.lora_{part}": torch.zeros(2, 32) for part in "AB"},
         None,
         "adapters of 1 layers",
     ),
-    "another rank": (as_peft, {**CONFIG, "r": 4}, "no adapter_config.json beside it says lora_alpha and that rank"),
+    "another rank": (as_peft, {**CONFIG, "r": 4}, "no adapter_config.json next to it gives lora_alpha and that rank"),
     "the adapter alone": (adapter_alone, CONFIG, f"an? LoRA adapter of 2 layers without the network.*{HOW}"),
-    "two adapters": (two_adapters, CONFIG, f"several LoRA adapters: {HOW}"),
-    "a part is lost": (cut, CONFIG, "blocks.1.attn.qkv: its LoRA matrices are not those of its weight"),
-    "DoRA": (as_peft, {**CONFIG, "use_dora": True}, "sets use_dora, which is not merged here"),
+    "two adapters": (two_adapters, CONFIG, f"several LoRA adapters: choose one and {HOW}"),
+    "a part is lost": (cut, CONFIG, "blocks.1.attn.qkv: its LoRA matrices do not match its weight"),
+    "DoRA": (as_peft, {**CONFIG, "use_dora": True}, "sets use_dora, which cannot be merged here"),
     "another kind": (
         lambda state: as_peft(state) | {"x.lora_magnitude_vector.default.weight": torch.zeros(1)},
         CONFIG,
-        "holds x.lora_magnitude_vector.default.weight, a kind of adapter that is not read",
+        "holds x.lora_magnitude_vector.default.weight, an unsupported kind of adapter",
     ),
 }
 

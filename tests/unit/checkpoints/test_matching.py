@@ -46,7 +46,7 @@ def test_one_hint_for_each_difference(tiny_vit, file_has, network_has, hint):
     """It leads to the network that fits, not to a setting that no user can reach."""
     tensors, target = tiny_vit(**file_has).state_dict(), tiny_vit(**network_has).state_dict()
     hints = backbone_hints(compare(tensors, target), tensors, target)
-    assert hints == [f"the file is of a network {hint}: build the network from the weights (backbone_of)"]
+    assert hints == [f"the file belongs to a network {hint}: build the network from the weights (backbone_of)"]
 
 
 def test_another_preset_is_named():

@@ -62,9 +62,9 @@ def saved(content, **options):
     [
         (b"", "empty"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-        (b"<!DOCTYPE html><html></html>", "no PyTorch checkpoint"),
+        (b"<!DOCTYPE html><html></html>", "neither a PyTorch checkpoint"),
         (b"hello world, this is a text\n", "copy or download it again"),
-        (bytes(range(7, 250)), "no PyTorch checkpoint"),
+        (bytes(range(7, 250)), "neither a PyTorch checkpoint"),
         (saved({"a": torch.zeros(1000)})[:1500], "copy or download it again"),
         (saved({"a": torch.zeros(1000)}, _use_new_zipfile_serialization=False)[:900], "copy or download it again"),
     ],

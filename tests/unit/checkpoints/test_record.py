@@ -37,13 +37,13 @@ def test_comes_back_as_it_was_with_the_same_id():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[]", "has no format version"),
         (changed(format_version=2), "has format version 2, expected 1: install the version of meddino that wrote"),
-        (changed(colour="red"), "holds 'colour', which no record has"),
+        (changed(colour="red"), "holds 'colour', which is not a field of a record"),
         (changed(labels={"256": "x"}), "expected names by number, 0 to 255"),
-        (changed(labels={"liver": 1}), "record is wrong"),
-        (changed(labels=["liver"]), "record is wrong"),
+        (changed(labels={"liver": 1}), "record is not valid"),
+        (changed(labels=["liver"]), "record is not valid"),
         (changed(plan={"pixdim": [0, 1]}), r"pixdim is \[0, 1\], expected two positive numbers \(mm\) or null"),
         (changed(plan={"pixdim": "1"}), "pixdim is '1'"),
         (changed(plan={"roi_size": [10**9, 64]}), "expected two numbers of pixels up to 65536"),
@@ -55,7 +55,7 @@ def test_comes_back_as_it_was_with_the_same_id():
         (changed(architecture={"depth": 3}), "expected a mapping with _target_"),
         (
             changed(regions={"convention": "x", "names": ["a"], "members": [[1], [2]], "written": [1]}),
-            "as many of each",
+            "equally many names",
         ),
         (changed(channels=[1]), "channels is"),
         (changed(parents=["x"]), "parents is"),
@@ -75,7 +75,7 @@ def test_a_record_nested_beyond_reason_is_refused():
         deep = {"a": deep}
     with pytest.raises(InputError, match="data is"):
         WeightsRecord.from_json(changed(data=deep), source="model.pt")
-    with pytest.raises(InputError, match="is no JSON"):
+    with pytest.raises(InputError, match="is not JSON"):
         WeightsRecord.from_json("[" * 100_000, source="model.pt")
 
 

@@ -59,7 +59,7 @@ def test_exported_formats_keep_it(tmp_path):
     onnx.save_model(model, tmp_path / "model.onnx")
     assert read_record(tmp_path / "model.onnx") == RECORD
     (tmp_path / "damaged.onnx").write_bytes(b"\xff" * 50)
-    with pytest.raises(InputError, match=r"damaged\.onnx: is no ONNX model"):
+    with pytest.raises(InputError, match=r"damaged\.onnx: is not an ONNX model"):
         read_record(tmp_path / "damaged.onnx")
 
 

@@ -70,7 +70,7 @@ def test_normalisation_is_that_of_the_encoder():
     assert intensity_of(weights="mine.pt", stated="picture") == "picture"
     with pytest.raises(InputError, match="expected 'scan' or 'picture'"):
         intensity_of(weights="mine.pt", stated="photo")
-    with pytest.raises(InputError, match="needs a normalisation of images that is not there"):
+    with pytest.raises(InputError, match="needs an image normalisation that is not supported"):
         intensity_of(weights="flexict-2d-b")
 
 
@@ -79,11 +79,13 @@ def test_another_revision_may_hold_other_weights():
 
 
 def test_unknown_names_are_answered_with_near_ones():
-    with pytest.raises(InputError, match=r"^meddino-b: no such file, and no known encoder: did you mean meddinov3-b"):
+    with pytest.raises(InputError, match=r"^meddino-b: no such file or known encoder: did you mean meddinov3-b"):
         resolve("meddino-b")
-    with pytest.raises(InputError, match=r"^lost\.pt: no such file; weights are given as a path"):
+    with pytest.raises(InputError, match=r"^lost\.pt: no such file; give weights as a path"):
         resolve("lost.pt")
-    with pytest.raises(InputError, match=r"dinov3-7b: these weights are not read yet .the hub holds it in several"):
+    with pytest.raises(
+        InputError, match=r"dinov3-7b: these weights are not supported yet .the hub holds it in several"
+    ):
         resolve("dinov3-7b")
 
 

@@ -196,5 +196,5 @@ def test_sha256(tmp_path):
     assert verified_sha256(path) == digest
     for other in (f"{'0' * 64}  weights.pt\n", ""):
         sidecar.write_text(other)
-        with pytest.raises(InputError, match="beside it says"):
+        with pytest.raises(InputError, match="next to it says"):
             verified_sha256(path)

@@ -47,7 +47,7 @@ def test_files_that_state_none(tmp_path):
 )
 def test_what_is_none_of_a_backbone(tmp_path, architecture):
     path = write(tmp_path / "a.pt", architecture)
-    with pytest.raises(InputError, match=r"a\.pt: states an architecture that is none of a backbone: ") as refused:
+    with pytest.raises(InputError, match=r"a\.pt: states an architecture that is not a backbone's: ") as refused:
         read_stated_architecture(path)
     assert len(str(refused.value)) <= 400
     assert "\n" not in str(refused.value)

@@ -70,8 +70,11 @@ class Part(torch.Tensor):
     [
         ({"_fsdp_wrapped_module._flat_param": torch.zeros(3)}, r"flat parameters of FSDP .*full_state_dict=True"),
         ({"blocks.0._fsdp_wrapped_module.flat_param_0": torch.zeros(3)}, "flat parameters of FSDP"),
-        ({"cls_token": torch.zeros(3).as_subclass(Part)}, "cls_token is a Part, not read: save whole tensors"),
-        ({"module.a": torch.zeros(1), "a": torch.zeros(1)}, "two tensors that are both a without wrappers"),
+        (
+            {"cls_token": torch.zeros(3).as_subclass(Part)},
+            "cls_token is a Part, which is not supported: save whole tensors",
+        ),
+        ({"module.a": torch.zeros(1), "a": torch.zeros(1)}, "two tensors named a once wrappers are removed"),
     ],
 )
 def test_parts_of_tensors_and_two_networks_are_refused(tensors, message):

@@ -58,7 +58,7 @@ def test_any_number_of_words_and_any_option():
         (["a", "b", "-t", "x"], "copy has no option -t"),
         (["a"], "copy needs TARGET: copy SOURCE TARGET"),
         ([], "copy needs SOURCE and TARGET"),
-        (["a", "b", "1", "True", "c", "d"], "'d' is one word too many"),
+        (["a", "b", "1", "True", "c", "d"], "unexpected word 'd'"),
         (["a", "b", "--name"], "--name has no value: write --name=VALUE"),
         (["a", "b", "--name", "--skip_existing"], "--name has no value"),
         (["a", "b", "--name", "-x"], "--name has no value"),

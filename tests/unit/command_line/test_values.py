@@ -76,7 +76,7 @@ def test_values(text, annotation, value):
         ("nan", float, "expected a number"),
         ("maybe", bool, "expected True or False"),
         ("voxl", Literal["voxel", "mm"], "expected voxel, mm: did you mean voxel?"),
-        ("['a', 3]", str | Sequence[str], "expected \"['a', 'b']\" as Python writes it, texts in quotes"),
+        ("['a', 3]", str | Sequence[str], "expected \"['a', 'b']\" in Python syntax, with strings in quotes"),
         ("[a, b]", str | Sequence[str], "expected \"['a', 'b']\""),
         ("{A: /x}", str | Mapping[str, str], "expected \"{'name': 'path'}\""),
         ("['1']", int | Sequence[int], 'expected "[1, 2]"'),

@@ -44,7 +44,9 @@ def test_one_that_disagrees_is_not_left(network, tmp_path):
     with ResultFiles() as files:
         files.path(path).write_text("what was there before")
     other = type(network)(backbone=network.backbone, num_classes=3, in_channels=4, interaction_indices=[0]).eval()
-    with pytest.raises(InputError, match=r"not written, the exported network differs .* allowed are 0\.01 of the"):
+    with pytest.raises(
+        InputError, match=r"not written, as the exported network differs .* expected at most 0\.01 of the"
+    ):
         write_checked(other, path, RECORD, roi_size=(64, 64), tolerance=0.01)
     assert visible(tmp_path) == ["model.pt2"]
     assert path.read_text(encoding="utf-8") == "what was there before"

@@ -109,7 +109,9 @@ def test_a_network_of_others_is_sent_to_its_library(exported, weights, tmp_path)
     record = replace(read_record(weights), architecture=describe_monai_network(definition))
     path = tmp_path / "unet.pt"
     write_weights(BasicUNet(spatial_dims=2, in_channels=1, out_channels=16).state_dict(), path, record=record)
-    with pytest.raises(InputError, match=r"unet\.pt: is a BasicUNet; exported are networks of this project"):
+    with pytest.raises(
+        InputError, match=r"unet\.pt: is a BasicUNet, but only networks of this project can be exported"
+    ):
         exported(bundle=str(AMOS), model=str(path))
     assert not (tmp_path / "model.pt2").exists()
 

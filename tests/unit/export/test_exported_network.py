@@ -92,7 +92,7 @@ def test_refused_with_another_hash(evil, here, stated):
 
 
 def test_the_hash_of_the_file_as_it_was_does_not_open_a_changed_one(exported, evil, here):
-    refused(here, lambda: read_exported(evil, sha256_of(exported)), "is stated: it is damaged or another file")
+    refused(here, lambda: read_exported(evil, sha256_of(exported)), "was given: the file is damaged or not")
 
 
 def test_the_command_line_says_it_in_one_line(evil, here, capsys):
@@ -131,7 +131,7 @@ def test_under_another_name_it_is_no_network(evil, here):
     refused(here, lambda: read_payload(here / "model.pt"), "cannot be read")
     refused(here, lambda: read_payload(here / "model.safetensors"), "cannot be read")
     pytest.importorskip("onnxruntime")
-    refused(here, lambda: read_exported(here / "model.onnx"), "is no ONNX model")
+    refused(here, lambda: read_exported(here / "model.onnx"), "is not an ONNX model")
 
 
 def test_a_script_is_no_weights(here):

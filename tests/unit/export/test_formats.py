@@ -26,13 +26,13 @@ def test_a_missing_package_is_named_with_the_extra(tmp_path, monkeypatch):
 
 def test_a_missing_and_a_damaged_file(tmp_path):
     path = tmp_path / "model.pt2"
-    with pytest.raises(InputError, match="not found: export a network to it"):
+    with pytest.raises(InputError, match="no such file; write it with"):
         read_exported(path)
     path.write_bytes(b"no archive")
-    with pytest.raises(InputError, match="or a damaged one"):
+    with pytest.raises(InputError, match="or damaged"):
         read_exported(path, sha256_of(path))
     path.write_bytes(b"PK no archive")
-    with pytest.raises(InputError, match="or a damaged one"):
+    with pytest.raises(InputError, match="or damaged"):
         read_exported(path, sha256_of(path))
 
 

@@ -12,7 +12,7 @@ ARGS = {"precision": "bf16", "dynamic_batchsize": [1, 4, 4]}
 
 
 def test_refused_without_cuda():
-    with pytest.raises(InputError, match="TensorRT needs a CUDA device, got cpu: leave out the inference_trt"):
+    with pytest.raises(InputError, match="TensorRT needs a CUDA device, got cpu: omit the inference_trt"):
         compile_with_tensorrt(network=torch.nn.Identity(), device=torch.device("cpu"), path="model.pt", args=ARGS)
 
 
@@ -60,5 +60,5 @@ def test_an_engine_that_came_with_the_weights_is_not_taken(handed_on, tmp_path):
 def test_a_cache_that_others_can_write_to_is_refused(handed_on, tmp_path):
     (tmp_path / "cache" / "meddino" / "tensorrt").mkdir(parents=True)
     (tmp_path / "cache" / "meddino" / "tensorrt").chmod(0o777)
-    with pytest.raises(InputError, match="others can write there"):
+    with pytest.raises(InputError, match="other users can write there"):
         handed_on()

@@ -76,7 +76,7 @@ def test_random_weights_are_said_and_of_their_seed():
     ("settings", "said"),
     [
         ({"weights": "lost.pt"}, "lost.pt: no such file"),
-        ({"backbone": "vit_huge"}, "no backbone of these settings: unknown backbone 'vit_huge'"),
+        ({"backbone": "vit_huge"}, "unknown backbone 'vit_huge'"),
         ({"backbone": "vit_large", "weights": "{mini}"}, "192 wide, 8 blocks.* vit_large .1024 wide, 24 blocks"),
         ({"intensity": "photo"}, "expected 'scan' or 'picture'"),
     ],

@@ -80,7 +80,7 @@ def test_a_folder_without_a_record_has_nothing_of_ours(tmp_path):
         ("[]", "is damaged"),
         ('{"version": 1}', "is damaged"),
         ('{"version": 1, "files": 3}', "is damaged"),
-        ('{"version": 2, "files": {}}', "has version 2, this one reads 1. Give another folder"),
+        ('{"version": 2, "files": {}}', "has version 2, expected 1. Give another output folder"),
     ],
 )
 def test_a_record_that_says_nothing_certain_is_refused(folder, content, said):
@@ -95,7 +95,7 @@ def test_a_record_that_another_process_keeps_is_refused_after_a_while(folder, mo
     monkeypatch.setattr(ledger, "_WAIT_SECONDS", 0.01)
     with (
         FileLock(folder / ".meddino" / "files.lock"),
-        pytest.raises(InputError, match="another process has been putting files there for"),
+        pytest.raises(InputError, match="another process has been writing files there for"),
         open_ledger(folder),
     ):
         pass

@@ -86,7 +86,9 @@ def test_a_holder_that_has_not_said_who_it_is(tmp_path, monkeypatch, written):
         (tmp_path / ".meddino" / "holder.json").write_text(written)
     with (
         FileLock(tmp_path / ".meddino" / "lock"),
-        pytest.raises(InputError, match=r"another process is writing to it\. Wait for it, or give another folder"),
+        pytest.raises(
+            InputError, match=r"another process is writing to it\. Wait for it to end, or give another output folder"
+        ),
         held_lock(tmp_path),
     ):
         pass
@@ -95,7 +97,7 @@ def test_a_holder_that_has_not_said_who_it_is(tmp_path, monkeypatch, written):
 @pytest.mark.parametrize(
     ("machine", "said"),
     [
-        (None, "processes that were started by process {pid} on there, since noon: meddino x still write to it"),
+        (None, "processes started by process {pid} on there, since noon: meddino x still write to it"),
         (
             "another",
             r"another process is writing to it \(process {pid} on there, since noon: meddino x\)\. Wait for it",

@@ -42,11 +42,11 @@ def test_names_are_checked_under_the_lock(tmp_path):
 def test_a_folder_that_cannot_be_made_or_written_to(tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(InputError, match="cannot be made or written to"),
+        pytest.raises(InputError, match="cannot be created or written to"),
         OutputFolder(tmp_path / "file" / "out").held(),
     ):
         pass
-    with pytest.raises(InputError, match="cannot be made or written to"), OutputFolder("/proc/out").held():
+    with pytest.raises(InputError, match="cannot be created or written to"), OutputFolder("/proc/out").held():
         pass
 
 
@@ -62,5 +62,5 @@ def test_names_that_one_file_system_does_not_tell_apart(tmp_path, monkeypatch):
     folder = OutputFolder(tmp_path)
     folder.check(["a.json", "A.json"])
     monkeypatch.setattr("meddino_components.files.output_folder._ignores_case", lambda folder: True)
-    with pytest.raises(InputError, match="are one file"):
+    with pytest.raises(InputError, match="are the same file"):
         folder.check(["a.json", "A.json"])

@@ -186,7 +186,7 @@ def test_logs_grow_and_weights_are_adopted(tmp_path):
 
 
 def test_names_that_are_too_long_are_refused_before_anything_is_computed(tmp_path):
-    with pytest.raises(InputError, match="the name has 259 bytes, the file system takes 255"):
+    with pytest.raises(InputError, match="the name has 259 bytes, but the file system allows 255"):
         check_results([tmp_path / ("ü" * 127 + ".nii.gz")[1:], tmp_path / ("x" * 253 + ".nii.gz")])
 
 

@@ -72,9 +72,9 @@ def test_regions_come_from_the_record_and_another_year_is_refused(weights):
     assert found.label_names == dict(regions.label_names)
     assert (found.num_outputs, found.channel_names) == (3, ["t1", "flair"])
     assert settings(path, published, label_convention="brats2024").regions == found.regions
-    with pytest.raises(InputError, match="label_convention is brats2023 in the record, brats2021 is set"):
+    with pytest.raises(InputError, match="label_convention is brats2023 in the record, but set to brats2021"):
         settings(path, published, label_convention="brats2021")
-    with pytest.raises(InputError, match=r"takes the channels t1, flair, this bundle has image: use the bundle"):
+    with pytest.raises(InputError, match=r"expects the channels t1, flair, but this bundle has image: use the bundle"):
         settings(path)
 
 
@@ -94,14 +94,14 @@ def test_slices_lie_as_in_training(weights, record, axcodes):
     path = weights(plan={**record.plan, "axcodes": axcodes})
     assert settings(path).axcodes == settings(path, axcodes=axcodes).axcodes == axcodes
     other = "IPL" if axcodes == "PLS" else "PLS"
-    with pytest.raises(InputError, match=f"axcodes is {axcodes} in the record, {other} is set"):
+    with pytest.raises(InputError, match=f"axcodes is {axcodes} in the record, but set to {other}"):
         settings(path, axcodes=other)
 
 
 def test_a_record_that_does_not_say_how_slices_lie_means_axial_ones(weights, record):
     path = weights(plan={key: value for key, value in record.plan.items() if key != "axcodes"})
     assert settings(path, published={**PUBLISHED, "axcodes": "ILP"}).axcodes == "PLS"
-    with pytest.raises(InputError, match="axcodes is PLS in the record, IPL is set"):
+    with pytest.raises(InputError, match="axcodes is PLS in the record, but set to IPL"):
         settings(path, axcodes="IPL")
 
 

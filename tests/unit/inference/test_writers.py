@@ -73,7 +73,7 @@ def test_report_holds_volumes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("case_id", ["../a", "", ".hidden", "a/b", "a:b"])
 def test_case_ids_that_are_no_file_names(tmp_path: Path, case_id: str) -> None:
     image = MetaTensor(torch.zeros(1, 2, 2, 2), meta={"original_affine": np.eye(4), "spatial_shape": (2, 2, 2)})
-    with pytest.raises(InputError, match="cannot be a file's name"):
+    with pytest.raises(InputError, match="cannot be used as a file name"):
         WriteCased(output_dir=tmp_path, label_names=["b"])({"image": image, "pred": image, "case_id": case_id})
 
 
@@ -121,5 +121,5 @@ def test_without_matplotlib_there_are_no_pictures_and_that_is_said_at_the_start(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     writer = WriteCased(output_dir=tmp_path, label_names=["background", "organ"])
-    assert "no pictures: matplotlib is not there; install the extra 'report'" in caplog.text
+    assert "no pictures: matplotlib is not installed; install the extra 'report'" in caplog.text
     assert writer.names({"case_id": "a", "image": "a.nii.gz"}) == ["a.nii.gz", "a.json"]

@@ -56,7 +56,9 @@ def test_autocast_does_not_lower_the_precision():
 def test_refusals():
     with pytest.raises(ValueError, match="exclude each other"):
         GramLoss(remove_neg=True, remove_only_teacher_neg=True)
-    with pytest.raises(ValueError, match=r"student \[2, 2\] and teacher \[2, 2\] must have one shape, \[B, P, D\]$"):
+    with pytest.raises(
+        ValueError, match=r"student \[2, 2\] and teacher \[2, 2\] must have the same shape, \[B, P, D\]$"
+    ):
         GramLoss()(RIGHT, OPPOSITE)
     with pytest.raises(ValueError, match=r"or \[M, D\]"):
         GramLoss(img_level=False)(RIGHT, OPPOSITE[:1])

@@ -63,7 +63,7 @@ def test_a_list_of_logits_reaches_a_loss_that_takes_one():
 
 @pytest.mark.parametrize("regions", [None, REGIONS])
 def test_a_balance_that_the_loss_knows_nothing_of_is_refused(regions):
-    with pytest.raises(InputError, match=r"class_balance is 0\.5, but DiceLoss knows none: set --class_balance 0"):
+    with pytest.raises(InputError, match=r"class_balance is 0\.5, but DiceLoss does not use it: set --class_balance 0"):
         segmentation_loss(DiceLoss(), regions=regions, class_balance=0.5)
 
 

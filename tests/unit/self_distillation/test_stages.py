@@ -38,7 +38,7 @@ def test_the_gram_teacher_comes_from_weights_or_from_the_teacher(tmp_path, named
 def test_no_gram_weights_says_which_stage_makes_them(tmp_path):
     path = save(tmp_path / "c.pt", tiny_student_teacher(), 1)
     with pytest.raises(
-        InputError, match=r"stage 1 exports it .* output_dir/teachers/teacher_0020000\.safetensors by `--gram_weights`"
+        InputError, match=r"stage 1 exports it .* output_dir/teachers/teacher_0020000\.safetensors as `--gram_weights`"
     ):
         start_from_stage(tiny_student_teacher(gram_teacher="frozen"), path, 1)
 
@@ -46,7 +46,7 @@ def test_no_gram_weights_says_which_stage_makes_them(tmp_path):
 def test_a_checkpoint_of_another_stage_is_refused(tmp_path):
     path = save(tmp_path / "c.pt", tiny_student_teacher(), 1)
     with pytest.raises(
-        InputError, match=r"c\.pt: is of stage 1, expected stage 2: run stage 2 with .*stage2_gram\.json"
+        InputError, match=r"c\.pt: comes from stage 1, expected stage 2: run stage 2 with .*stage2_gram\.json"
     ):
         start_from_stage(tiny_student_teacher(), path, 2)
 
@@ -69,7 +69,7 @@ def test_no_checkpoint_says_what_to_run(path, said):
 
 def test_a_checkpoint_of_fine_tuning_is_refused(tmp_path):
     torch.save({"network": {}}, tmp_path / "c.pt")
-    with pytest.raises(InputError, match=r"c\.pt: is no checkpoint of pretraining"):
+    with pytest.raises(InputError, match=r"c\.pt: is not a checkpoint of pretraining"):
         start_from_stage(tiny_student_teacher(), tmp_path / "c.pt", 1)
 
 
@@ -103,7 +103,7 @@ LAST = "student.dino_head.last_layer.weight"
         (cut_short, "cannot be read as safetensors or as a PyTorch checkpoint"),
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: torch.save({"network": Harmful()}, path), "code"),
-        (lambda path: path.with_name("c.pt.sha256").write_text("0" * 64), "c.pt.sha256 beside it says 0000"),
+        (lambda path: path.with_name("c.pt.sha256").write_text("0" * 64), "c.pt.sha256 next to it says 0000"),
         (change(LAST), "missing from the file: dino_head.last_layer.weight"),
         (change("student.stranger", lambda _: torch.ones(1)), "unexpected: stranger"),
         (change(LAST, lambda weight: weight * torch.nan), "with NaN or infinite values: dino_head.last_layer.weight"),

@@ -52,5 +52,5 @@ def test_between_its_iterations_the_gram_teacher_stays_behind(caplog):
     refresh = GramTeacherRefresh(network=network, first=1, interval=5)
     with caplog.at_level("INFO"):
         run(network, iterations=2, handlers=[refresh], changed={"lr": constant_schedule(value=1e-3)})
-    assert "gram teacher taken from the EMA teacher after iteration 1" in caplog.text
+    assert "gram teacher copied from the EMA teacher after iteration 1" in caplog.text
     assert not torch.equal(network.gram_teacher["backbone"].cls_token, network.teacher.backbone.cls_token)

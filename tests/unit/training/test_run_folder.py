@@ -42,7 +42,7 @@ def test_weights_of_an_earlier_run_may_be_replaced(tmp_path: Path) -> None:
 
 def test_a_path_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("")
-    with pytest.raises(InputError, match="models: cannot be made or written to"):
+    with pytest.raises(InputError, match="models: cannot be created or written to"):
         opened(tmp_path)
 
 

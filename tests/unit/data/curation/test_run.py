@@ -194,7 +194,7 @@ def test_outputs_that_cannot_be(scans, tmp_path):
         curate(scans, tmp_path / "mine", modality="ct", **QUIET)
     with pytest.raises(InputError, match="exists and is not a slice store"):
         curate(scans, scans / "p0" / "imaging.nii.gz", modality="ct", **QUIET)
-    with pytest.raises(InputError, match="cannot be made or written to"):
+    with pytest.raises(InputError, match="cannot be created or written to"):
         curate(scans, scans / "p0" / "imaging.nii.gz" / "out", modality="ct", **QUIET)
     assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "x"
 
