@@ -25,10 +25,10 @@ def label_path(output_dir: str | Path, case_id: str) -> Path:
     """Where a case's label map is written.
 
     Raises:
-        InputError: the case's id cannot be a file's name.
+        InputError: the case's id cannot be used as a file name.
     """
     if not case_id or case_id.startswith(".") or set(case_id) & set('/\\\0:"<>|?*'):
-        raise InputError(f"case_id {case_id!r} cannot be a file's name: give each case a plain, unique one")
+        raise InputError(f"case_id {case_id!r} cannot be used as a file name: give each case a plain, unique id")
     return Path(output_dir) / f"{case_id}{LABEL_SUFFIX}"
 
 
