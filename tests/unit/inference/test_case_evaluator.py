@@ -254,5 +254,5 @@ def test_names_up_to_the_limit_of_the_file_system(tmp_path: Path) -> None:
     scan = save(tmp_path / "in" / f"{'x' * 248}.nii.gz")
     assert run(scan, tmp_path / "out", writer={"overlay": True}).summary.count("ok") == 1
     cases = [{"image": str(scan), "case_id": "x" * 249, "modality": "ct"}]
-    with pytest.raises(InputError, match="the name has 256 bytes, the file system takes 255"):
+    with pytest.raises(InputError, match="the name has 256 bytes, but the file system allows 255"):
         evaluator(cases, tmp_path / "out", network=Unwanted()).run()

@@ -28,7 +28,7 @@ def test_a_source_on_another_grid_lends_no_header(tmp_path: Path) -> None:
 
 def test_a_label_map_is_called_by_its_case(tmp_path: Path) -> None:
     assert label_path(str(tmp_path), "a.b c") == tmp_path / "a.b c.nii.gz"
-    with pytest.raises(InputError, match="cannot be a file's name: give each case a plain, unique one"):
+    with pytest.raises(InputError, match="cannot be used as a file name: give each case a plain, unique id"):
         label_path(tmp_path, "a\\b")
 
 

@@ -22,31 +22,31 @@ def test_what_is_typed_may_repeat_it(weights):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"pixdim": [2.5, 2.1]}, r"pixdim is \[2.5, 2.0\] in the record, \[2.5, 2.1\] is set"),
-        ({"pixdim": 2.5}, r"pixdim is \[2.5, 2.0\] in the record, 2.5 is set"),
-        ({"roi_size": [96, 64]}, r"roi_size is \[64, 96\] in the record, \[96, 64\] is set"),
-        ({"fingerprint": {**FINGERPRINT, "std": 71}}, "fingerprint is .*70.0.* in the record, .*71.* is set"),
-        ({"background": 0.0}, "background is null in the record, 0.0 is set"),
-        ({"resampling": "cubic"}, "resampling is bilinear in the record, cubic is set"),
-        ({"axcodes": "IPL"}, "axcodes is PLS in the record, IPL is set"),
-        ({"backbone": "vit_base"}, "backbone is vit_mini in the record, vit_base is set"),
-        ({"random_start": {"qkv_bias": True}}, "random_start::qkv_bias is False in the record, True is set"),
+        ({"pixdim": [2.5, 2.1]}, r"pixdim is \[2.5, 2.0\] in the record, but set to \[2.5, 2.1\]"),
+        ({"pixdim": 2.5}, r"pixdim is \[2.5, 2.0\] in the record, but set to 2.5"),
+        ({"roi_size": [96, 64]}, r"roi_size is \[64, 96\] in the record, but set to \[96, 64\]"),
+        ({"fingerprint": {**FINGERPRINT, "std": 71}}, "fingerprint is .*70.0.* in the record, but set to .*71.*"),
+        ({"background": 0.0}, "background is null in the record, but set to 0.0"),
+        ({"resampling": "cubic"}, "resampling is bilinear in the record, but set to cubic"),
+        ({"axcodes": "IPL"}, "axcodes is PLS in the record, but set to IPL"),
+        ({"backbone": "vit_base"}, "backbone is vit_mini in the record, but set to vit_base"),
+        ({"random_start": {"qkv_bias": True}}, "random_start::qkv_bias is False in the record, but set to True"),
         (
             {"random_start": {"qkv_bias": False, "pos_embed_rope_dtype": "bf16"}},
-            "random_start::pos_embed_rope_dtype is fp32 in the record, bf16 is set",
+            "random_start::pos_embed_rope_dtype is fp32 in the record, but set to bf16",
         ),
-        ({"interaction_indices": [2]}, r"interaction_indices is \[1, 7\] in the record, \[2\] is set"),
-        ({"context_slices": 3}, "context_slices is 1 in the record, 3 is set"),
-        ({"label_names": ["background", "spleen"]}, "label_names is .*kidney.* in the record, .*spleen.* is set"),
-        ({"channel_names": ["t1"]}, "channel_names is .*image.* in the record, .*t1.* is set"),
-        ({"modality": "mr"}, "modality is ct in the record, mr is set"),
+        ({"interaction_indices": [2]}, r"interaction_indices is \[1, 7\] in the record, but set to \[2\]"),
+        ({"context_slices": 3}, "context_slices is 1 in the record, but set to 3"),
+        ({"label_names": ["background", "spleen"]}, "label_names is .*kidney.* in the record, but set to .*spleen.*"),
+        ({"channel_names": ["t1"]}, "channel_names is .*image.* in the record, but set to .*t1.*"),
+        ({"modality": "mr"}, "modality is ct in the record, but set to mr"),
     ],
 )
 def test_a_contradiction_is_refused_with_both_values(weights, typed, said):
     with pytest.raises(InputError, match=said) as error:
         settings(weights(), **typed)
     assert "\n" not in str(error.value)
-    assert "Leave these out" in str(error.value)
+    assert "Omit them" in str(error.value)
 
 
 def test_all_contradictions_are_named_at_once(weights):
@@ -57,8 +57,8 @@ def test_all_contradictions_are_named_at_once(weights):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"labels": {}}, "its record describes no segmentation network"),
-        ({"plan": {"pixdim": [1, 1]}}, "its record describes no segmentation network"),
+        ({"labels": {}}, "its record does not describe a segmentation network"),
+        ({"plan": {"pixdim": [1, 1]}}, "its record does not describe a segmentation network"),
     ],
 )
 def test_an_encoder_is_no_segmentation_network(weights, changes, said):
@@ -69,8 +69,12 @@ def test_an_encoder_is_no_segmentation_network(weights, changes, said):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("axcodes", "RAS", r"was trained with orientation RAS, this version has PLS \(axial\), ILP \(coronal\) or IPL"),
-        ("intensity_version", 2, "was trained with intensity table 2, this version has 1"),
+        (
+            "axcodes",
+            "RAS",
+            r"trained with orientation RAS, but this version has PLS \(axial\), ILP \(coronal\) or IPL",
+        ),
+        ("intensity_version", 2, "was trained with intensity table 2, but this version has 1"),
     ],
 )
 def test_what_this_version_computes_otherwise_is_refused(weights, record, key, value, said):
@@ -86,7 +90,7 @@ def test_a_bundles_own_weights_have_to_be_those_that_its_metadata_describes(netw
     (tmp_path / "configs" / "metadata.json").write_text(json.dumps(metadata))
     write_weights(network.state_dict(), tmp_path / "models" / "model.pt", record=record)
     with pytest.raises(
-        InputError, match=r"the labels \{1: 'kidney'\}, .*metadata.json has \{1: 'spleen'\}: make a bun"
+        InputError, match=r"the labels \{1: 'kidney'\}, .*metadata.json has \{1: 'spleen'\}: package these weights"
     ):
         settings(tmp_path / "models" / "model.pt", root=tmp_path)
     outputs["pred"]["channel_def"]["1"] = "kidney"

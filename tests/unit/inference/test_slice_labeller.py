@@ -24,7 +24,7 @@ def test_out_of_memory_halves_the_batch(message: str) -> None:
 
 
 def test_out_of_memory_with_one_slice_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(InputError, match=r"slice 0: out of memory with one slice.*smaller roi_size"):
+    with pytest.raises(InputError, match=r"slice 0: out of memory with a single slice.*smaller roi_size"):
         VolumeInferer(roi_size=(16, 16))(labels_volume(16, 16, 3), ShortOfMemory(most=0))
 
 
@@ -87,5 +87,5 @@ def test_a_network_of_other_outputs_is_refused() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x[:, :2]
 
-    with pytest.raises(InputError, match="gives 2 scores a pixel; expected whole tumour, tumour core, enhancing"):
+    with pytest.raises(InputError, match="returns 2 scores per pixel; expected whole tumour, tumour core, enhancing"):
         VolumeInferer(roi_size=(8, 8), regions=REGIONS)(torch.zeros(1, 4, 8, 8, 1), Two())
