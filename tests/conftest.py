@@ -5,12 +5,18 @@ import tempfile
 
 import pytest
 from tiny_settings import TINY
+from torch.utils.data import _utils
 
 from meddino_components.phantoms import write_phantoms
 
 # the home of who runs the tests is no place for their volumes; processes that tests start inherit this
 _CACHES = tempfile.TemporaryDirectory(prefix="meddino_caches_")
 os.environ["MEDDINO_CACHE"] = _CACHES.name
+
+# seconds, where torch has 5: a loader that an error ended waits as long for its workers, in whatever test the garbage
+# collector finds it
+for _module in (_utils, _utils.worker):
+    _module.MP_STATUS_CHECK_INTERVAL = 0.5
 
 
 @pytest.fixture(scope="session")

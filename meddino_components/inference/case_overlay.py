@@ -1,4 +1,4 @@
-"""The overlay of a case: its labels on the scan, beside the volumes of organs and regions."""
+"""Draw the overlay of a case: its labels on the scan, with the volumes of organs and regions."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def _in_region_colours(
     organs: Mapping[int, tuple[str, float]],
     volumes: Mapping[str, Mapping[str, Any]],
 ) -> tuple[NDArray[np.uint8], dict[int, tuple[str, float]], list[tuple[Sequence[int], str, float]]]:
-    """Labels, tissues and regions numbered by `region_labels`, so that each year's sheets look alike."""
+    """Number labels, tissues and regions by `region_labels`, so that sheets look the same for every year."""
     numbers = region_labels(len(regions.names))
     drawn = np.array((0, *numbers), np.uint8)[regions.innermost(labels)]
     tissues = {number: organs[label] for number, label in zip(numbers, regions.written, strict=True)}
     entries = [(numbers[k:], name, float(volumes[name]["volume_ml"])) for k, name in enumerate(regions.names)]
-    # the innermost region is its tissue
+    # the innermost region is the same as its tissue
     return drawn, tissues, [entry for entry in entries if len(entry[0]) > 1]

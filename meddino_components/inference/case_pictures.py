@@ -1,4 +1,4 @@
-"""What pictures of a segmented case show, and the pictures that a configuration adds to the overlay."""
+"""Describe what pictures of a segmented case show, and the pictures that a configuration adds to the overlay."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def drawn_case(
     label_names: Mapping[int, str],
     channels: Mapping[str, int],
 ) -> DrawnCase:
-    """A case as a picture needs it: labels brought to the slices that the network saw.
+    """Return the case for drawing, with labels on the slices of the network's input.
 
     Args:
         image: preprocessed image [C, H, W, D].
@@ -99,10 +99,10 @@ def pictures_by_name(pictures: Sequence[CasePicture]) -> dict[str, CasePicture]:
 
 
 def shown_numbers(channel_names: Sequence[str], shown: Sequence[str] | None) -> dict[str, int]:
-    """Channels to draw, by name; the first where none is named.
+    """Return the channels to draw by name; the first one if none is named.
 
     Raises:
-        InputError: there is no such channel.
+        InputError: a channel does not exist.
     """
     numbers = {str(name): number for number, name in enumerate(channel_names)}
     chosen = [str(name) for name in (shown or list(numbers)[:1])]

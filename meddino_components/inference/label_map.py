@@ -1,4 +1,4 @@
-"""A case's label map as NIfTI: its name, and the header that it has from its source."""
+"""Name a case's label map, and give it the NIfTI header of its source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..data.volumes.grids import same_grid
 from ..errors import InputError
 
-# of a NIfTI header, all that a label map on the same grid shares with its source
+# fields of a NIfTI header that a label map on the same grid shares with its source
 _GRID_FIELDS = (
     *("dim_info", "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
     *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
@@ -22,7 +22,7 @@ LABEL_SUFFIX = ".nii.gz"
 
 
 def label_path(output_dir: str | Path, case_id: str) -> Path:
-    """Where a case's label map is written.
+    """Return the path of a case's label map.
 
     Raises:
         InputError: the case's id cannot be used as a file name.
@@ -33,9 +33,9 @@ def label_path(output_dir: str | Path, case_id: str) -> Path:
 
 
 def nifti_like_source(labels: NDArray[np.uint8], affine: NDArray[np.float64], source: Path | None) -> Any:
-    """A NIfTI-1 image of the labels with the source's own header where the source is a NIfTI on this grid.
+    """Return a NIfTI-1 image of the labels, with the source's own header if the source is a NIfTI on this grid.
 
-    Nothing else of the source's header is kept: its text fields and extensions may name the patient.
+    The source's text fields and extensions are not kept, as they may name the patient.
     """
     stored = _source_header(source, affine)
     if stored is None:
@@ -47,7 +47,7 @@ def nifti_like_source(labels: NDArray[np.uint8], affine: NDArray[np.float64], so
     for field in _GRID_FIELDS:
         header[field] = stored[field]
     header.set_data_shape(labels.shape)
-    return nib.Nifti1Image(labels, None, header)  # affine None: sform and qform stay as they are, to the bit
+    return nib.Nifti1Image(labels, None, header)  # with affine None, sform and qform stay bit-equal
 
 
 def _source_header(source: Path | None, affine: NDArray[np.float64]) -> Any:

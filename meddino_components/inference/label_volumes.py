@@ -1,4 +1,4 @@
-"""How large the organs and regions of a label map are, and which of them the scan cuts off."""
+"""Measure the organs and regions of a label map, and find those that the scan cuts off."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..data.volumes.regions import Regions
 
 
 def count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """[256] voxels of each label, counted a slab at a time: bincount of a whole volume would make it int64."""
+    """Count the voxels of each label, [256], slab by slab: bincount of a whole volume would convert it to int64."""
     counts = np.zeros(256, dtype=np.int64)
     for slab in np.moveaxis(labels, int(np.argmax(labels.strides)), 0):
         counts += np.bincount(slab.ravel(), minlength=256)
@@ -21,12 +21,12 @@ def count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
 def organ_volumes(
     counts: NDArray[np.int64], affine: NDArray[np.float64], label_names: Mapping[int, str]
 ) -> dict[str, dict[str, float]]:
-    """Label, voxels and millilitres of each organ by its name, in the order of the labels.
+    """Return label, voxels and millilitres of each organ by its name, in the order of the labels.
 
     Args:
         counts: [256] voxels of each label, see `count_labels`.
         affine: affine matrix [4, 4] of the label map, in mm.
-        label_names: names by label; a label that is found but has no name is called ``label_<number>``.
+        label_names: names by label; a label without a name is called ``label_<number>``.
     """
     names = dict(label_names)
     names.update({int(k): f"label_{k}" for k in np.flatnonzero(counts) if int(k) not in names})
@@ -40,7 +40,7 @@ def organ_volumes(
 def region_volumes(
     counts: NDArray[np.int64], affine: NDArray[np.float64], regions: Regions
 ) -> dict[str, dict[str, list[int] | float]]:
-    """Labels, voxels and millilitres of each region by its name; see `organ_volumes`."""
+    """Return labels, voxels and millilitres of each region by its name; see `organ_volumes`."""
     voxels = [int(counts[list(labels)].sum()) for labels in regions.members]
     return {
         name: {"labels": list(labels), "voxels": n, "volume_ml": _millilitres(n, affine)}
@@ -51,9 +51,9 @@ def region_volumes(
 def names_at_edge(
     labels: NDArray[np.uint8], label_names: Mapping[int, str], regions: Regions | None = None
 ) -> list[str]:
-    """Names of the organs and regions that reach the first or last voxel along an axis.
+    """Return the names of organs and regions that reach the first or last voxel along an axis.
 
-    The scan may end inside of them, so that their volume is that of a part.
+    The scan ends there, so their volumes may be incomplete.
     """
     faces = (labels[(slice(None),) * axis + (end,)] for axis in range(3) for end in (0, -1))
     found = {int(label) for face in faces for label in np.unique(face)} - {0}

@@ -69,7 +69,11 @@ def test_an_encoder_is_no_segmentation_network(weights, changes, said):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("axcodes", "RAS", r"was trained with orientation RAS, but this version has PLS \(axial\), ILP \(coronal\) or IPL"),
+        (
+            "axcodes",
+            "RAS",
+            r"trained with orientation RAS, but this version has PLS \(axial\), ILP \(coronal\) or IPL",
+        ),
         ("intensity_version", 2, "was trained with intensity table 2, but this version has 1"),
     ],
 )
@@ -86,7 +90,7 @@ def test_a_bundles_own_weights_have_to_be_those_that_its_metadata_describes(netw
     (tmp_path / "configs" / "metadata.json").write_text(json.dumps(metadata))
     write_weights(network.state_dict(), tmp_path / "models" / "model.pt", record=record)
     with pytest.raises(
-        InputError, match=r"the labels \{1: 'kidney'\}, but .*metadata.json has \{1: 'spleen'\}: package these weights with"
+        InputError, match=r"the labels \{1: 'kidney'\}, .*metadata.json has \{1: 'spleen'\}: package these weights"
     ):
         settings(tmp_path / "models" / "model.pt", root=tmp_path)
     outputs["pred"]["channel_def"]["1"] = "kidney"
