@@ -1,6 +1,6 @@
-"""Cases of several MRI sequences, one file or DICOM folder each: found by the names of the files.
+"""Group MRI sequences, one file or DICOM folder each, into cases by their names.
 
-The order of files never matters: a name says which sequence it is.
+The order of files never matters: the name of a file identifies its sequence.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .listing import check_unique, image_paths
 from .patients import stated_patient
 
 LABEL = "seg"
-# how the files of BraTS's years, of the Decathlon and of common tools name the sequences
+# names of sequences in files of BraTS by year, of the Decathlon and of common tools
 ALIASES: dict[str, tuple[str, ...]] = {
     "t1": ("t1", "t1n", "t1w"),
     "t1ce": ("t1ce", "t1c", "t1gd"),
@@ -38,10 +38,10 @@ JsonSection = Literal["training", "validation", "test"]
 
 
 def sequence_of(path: str | Path) -> tuple[str, str | None]:
-    """What a file or DICOM folder shows, by its name: (the case's part of the name, sequence or "seg" or None).
+    """Split a name into the case's part and the sequence, which may be "seg" or None.
 
-    The last word of the name decides; if that names no sequence, a single word that does (``id_t1c_bet``). Words are
-    parted by anything but letters and digits; case does not matter.
+    The last word of the name decides; if it names no sequence, the only word that does (``id_t1c_bet``). Words are
+    separated by anything but letters and digits; case is ignored.
 
     Example:
         >>> sequence_of("BraTS-GLI-00001-000-t1c.nii.gz")
@@ -65,47 +65,47 @@ def list_sequence_cases(
     sequences: Sequence[str] = SEQUENCES,
     exclude: str | Path | None = None,
 ) -> list[Case]:
-    """Case dicts for inference; label maps among the files are passed over.
+    """Return case dicts for inference; label maps among the files are skipped.
 
     Args:
-        source: a folder, searched with all folders below, with the files (or DICOM folders) of a case side by side; a
-            list of them in any order; or a ``.json`` data list (see `read_sequence_datalist`), of which every case is
-            taken.
-        sequences: those that a case must have.
-        exclude: a folder passed over, for predictions that are written below ``source``.
+        source: folder, searched with its subfolders, in which files (or DICOM folders) of a case are next to each
+            other; a list of them in any order; or a ``.json`` data list (see `read_sequence_datalist`), of which all
+            cases are used.
+        sequences: names of the sequences that a case must have.
+        exclude: folder to skip, for predictions that are written below ``source``.
 
     Returns:
-        ``{"image": {sequence: path}, "case_id": id, "modality": "mr"}``, sorted by id. A case with a sequence missing
-        or there twice has an item ``problem`` that says so, which `LoadSequencesd` raises: the other cases go on.
+        ``{"image": {sequence: path}, "case_id": id, "modality": "mr"}``, sorted by id. If a sequence of a case is
+        missing or duplicated, an item ``problem`` says so, which `LoadSequencesd` raises: the other cases continue.
 
     Raises:
-        InputError: nothing there, or a file of a list whose name says no sequence.
+        InputError: nothing is found, or the name of a listed file identifies no sequence.
     """
     if isinstance(source, (str, Path)) and Path(source).suffix == ".json":
         cases = read_sequence_datalist(source, None, sequences=sequences)
     else:
         paths, base = image_paths(source, exclude)
         cases = group_sequences(paths, base, sequences=sequences, named=not isinstance(source, (str, Path)))
-    # files that are a label alone are no case
+    # a label without sequences is not a case
     return [{key: value for key, value in case.items() if key != "label"} for case in cases if case["image"]]
 
 
 def group_sequences(
     paths: Sequence[Path], base: Path, *, sequences: Sequence[str] = SEQUENCES, named: bool = False
 ) -> list[Case]:
-    """Cases of the files that lie in one folder and share a name but for the word of the sequence.
+    """Group files in the same folder whose names differ only in the word for the sequence.
 
-    A case's id is what its files' names share; the folder's name where that is nothing; with the folders below
-    ``base`` before it where ids recur. Cases that are not complete have an item ``problem``, see `list_sequence_cases`.
+    A case's id is the common part of its file names, or the folder's name if they share nothing; if ids would be the
+    same, the folders below ``base`` precede them. Incomplete cases have an item ``problem``, see `list_sequence_cases`.
 
     Args:
-        paths: the files.
-        base: folder that holds them all.
-        sequences: those that a case must have.
-        named: the user named each file, so that none is passed over.
+        paths: paths of the files.
+        base: folder that contains them all.
+        sequences: names of the sequences that a case must have.
+        named: whether the user named each file, so that none may be skipped.
 
     Raises:
-        InputError: no file's name says a sequence; or a file's does not though ``named``.
+        InputError: no file name identifies a sequence, or, if ``named``, one does not.
     """
     groups: dict[tuple[Path, str], dict[str, list[Path]]] = {}
     others: dict[Path, list[str]] = {}
@@ -116,9 +116,9 @@ def group_sequences(
             continue
         others.setdefault(path.parent, []).append(path.name)
         if named or len(paths) == 1:
-            raise InputError(f"{path}: the name says no sequence, or several; {_NAMING}. Rename the file")
+            raise InputError(f"{path}: the name identifies no sequence, or several; {_NAMING}. Rename the file")
     if not groups:
-        raise InputError(f"{base}: no file's name says a sequence; {_NAMING}. Rename the files")
+        raise InputError(f"{base}: no file name identifies a sequence; {_NAMING}. Rename the files")
     ids = [name or folder.name for folder, name in groups]
     count = Counter(i.casefold() for i in ids)
     cases = []
@@ -134,14 +134,16 @@ def group_sequences(
 def read_sequence_datalist(
     path: str | Path, section: JsonSection | None, *, sequences: Sequence[str] = SEQUENCES, labelled: bool = False
 ) -> list[Case]:
-    """Cases of one list of a JSON file, as MONAI's data lists: ``{"training": [{"image": ..., "label": path}]}``.
+    """Read the cases of one list in a JSON file like MONAI's data lists: ``{"training": [{"image": ..., "label":
+    path}]}``.
 
-    ``image`` is a list of files in any order, told apart by their names, or a mapping from sequence to file. Paths are
-    relative to the file. ``case_id``, ``fold`` and ``patient`` (or ``patient_id``) are optional. None as section takes
-    every list. Cases that are not complete have an item ``problem``, see `list_sequence_cases`.
+    ``image`` is a list of files in any order, identified by their names, or a mapping from sequence to file. Paths are
+    relative to the file. ``case_id``, ``fold`` and ``patient`` (or ``patient_id``) are optional. None as section reads
+    every list. Incomplete cases have an item ``problem``, see `list_sequence_cases`.
 
     Raises:
-        InputError: no such file or list, an entry of another form or (``labelled``) without label, ids that recur.
+        InputError: the file or list does not exist, an entry has another format or (if ``labelled``) no label, or ids
+            occur twice.
     """
     file = Path(path).expanduser().absolute()
     try:
@@ -154,10 +156,10 @@ def read_sequence_datalist(
     names = [section] if section else [name for name in ("training", "validation", "test") if name in lists]
     entries = [entry for name in names for entry in lists.get(name, [])]
     if not entries:
-        raise InputError(f"{file}: holds no list {section or 'training, validation or test'} with entries")
+        raise InputError(f"{file}: contains no list {section or 'training, validation or test'} with entries")
     cases = [_entry(entry, file, sequences) for entry in entries]
     if unlabelled := [case["case_id"] for case in cases if labelled and "label" not in case]:
-        raise InputError(f"{file}: case {unlabelled[0]} has no label. Add it, or take the case out of the list")
+        raise InputError(f"{file}: case {unlabelled[0]} has no label. Add one, or remove the case from the list")
     check_unique([case["case_id"] for case in cases], [str(file)] * len(cases))
     return cases
 
@@ -172,7 +174,7 @@ def _entry(entry: Any, file: Path, sequences: Sequence[str]) -> Case:
         for path in images:
             sequence = sequence_of(file.parent / path)[1]
             if sequence is None:
-                raise InputError(f"{file}: {path}: the name says no sequence; {_NAMING}, or give a mapping")
+                raise InputError(f"{file}: {path}: the name identifies no sequence; {_NAMING}, or give a mapping")
             found.setdefault(sequence, []).append(file.parent / path)
     if not found:
         raise InputError(
@@ -190,7 +192,7 @@ def require_complete(cases: Iterable[Mapping[Any, Any]]) -> None:
     """Raise the first case's ``problem``.
 
     Raises:
-        InputError: a sequence is missing or there twice.
+        InputError: a sequence is missing or duplicated.
     """
     for case in cases:
         if "problem" in case:
@@ -200,7 +202,7 @@ def require_complete(cases: Iterable[Mapping[Any, Any]]) -> None:
 def _case(
     case_id: str, found: Mapping[str, list[Path]], where: str, sequences: Sequence[str], others: Sequence[str] = ()
 ) -> Case:
-    """The case, with a ``problem`` unless each sequence is there, once, in a file of its own."""
+    """Return the case, with a ``problem`` unless each sequence has exactly one file of its own."""
     images = {name: str(found[name][0]) for name in sequences if name in found}
     case: Case = {"image": images, "case_id": case_id, "modality": "mr"}
     if LABEL in found:
@@ -211,18 +213,18 @@ def _case(
     if same:
         which = " and ".join(name for name, path in images.items() if path == same[0])
         case["problem"] = (
-            f"case {case_id} {where}: {same[0]} is given for {which}; expected a file of its own for each "
-            "sequence. Correct the data list"
+            f"case {case_id} {where}: {same[0]} is given for {which}; expected a separate file for each sequence. "
+            f"Correct the data list"
         )
     elif twice:
         paths = found[twice[0]]
         case["problem"] = (
-            f"case {case_id} {where}: {twice[0]} is there {len(paths)} times ({', '.join(p.name for p in paths)}); "
-            "expected one file a sequence. Remove or rename all but one"
+            f"case {case_id} {where}: {twice[0]} was found {len(paths)} times ({', '.join(p.name for p in paths)}); "
+            "expected one file per sequence. Remove or rename all but one"
         )
     elif missing:
         there = ", ".join(paths[0].name for paths in found.values())
-        beside = f" (and {', '.join(others[:5])}, whose name says no sequence)" if others else ""
+        beside = f" (and {', '.join(others[:5])}, whose names identify no sequence)" if others else ""
         case["problem"] = (
             f"case {case_id} {where}: {' and '.join(missing)} missing; found {there}{beside}; expected "
             f"{', '.join(sequences)}. Add or rename the file: {_NAMING}"
@@ -231,20 +233,20 @@ def _case(
 
 
 def sequences_beside(path: str | Path, *, sequences: Sequence[str] = SEQUENCES) -> Case:
-    """The case that a file belongs to: its name says one sequence, those of its neighbours the others.
+    """Return the case that a file belongs to: its name identifies one sequence, those of its neighbours the others.
 
-    So MONAI Label, whose image is one file, and a viewer, which shows one sequence, get on with several.
+    This lets MONAI Label, whose image is one file, and viewers, which show one sequence, work with several.
 
     Returns:
-        ``{"image": {sequence: path}, "case_id": id, "modality": "mr"}``, with a ``problem`` where it is not complete.
+        ``{"image": {sequence: path}, "case_id": id, "modality": "mr"}``, with a ``problem`` if it is incomplete.
 
     Raises:
-        InputError: the file's name says no sequence.
+        InputError: the file's name identifies no sequence.
     """
     file = Path(path).expanduser()
     name, sequence = sequence_of(file)
     if sequence is None:
-        raise InputError(f"{file}: the name says no sequence, or several; {_NAMING}. Rename the file")
+        raise InputError(f"{file}: the name identifies no sequence, or several; {_NAMING}. Rename the file")
     found: dict[str, list[Path]] = {}
     for other in sorted(file.parent.iterdir()) if file.parent.is_dir() else []:
         if is_image(other) and not is_left_over(other):

@@ -1,4 +1,4 @@
-"""One versioned table of intensity normalisation, for pretraining, fine-tuning and inference alike."""
+"""Normalise intensities by one versioned table, shared by pretraining, fine-tuning and inference."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Modality = Literal["ct", "mr"]
 MODALITIES: tuple[Modality, ...] = ("ct", "mr")
 
 # CT: the statistics of the data that MedDINOv3 was pretrained on, in HU.
-# MR has no units: percentiles and moments are taken from each volume (see `mr_statistics`); where what lies outside the
-# patient is marked, as in skull-stripped brains, from each channel inside (see `marked_mr_statistics`).
+# MR has no units: percentiles and moments come from each volume (see `mr_statistics`). If the background is marked, as
+# in skull-stripped brains, they come from each channel inside the patient (see `marked_mr_statistics`).
 INTENSITY_TABLE: dict[str, Any] = {
     "version": 1,
     "ct": {"clip": (-1000.0, 1000.0), "mean": 65.1084213, "std": 178.0166321},
@@ -29,15 +29,15 @@ INTENSITY_TABLE: dict[str, Any] = {
 FINGERPRINT_KEYS = ("percentile_00_5", "percentile_99_5", "mean", "std")
 
 _CT_AIR_BELOW_HU = -200.0
-_FEWEST_FOR_SHARES = 1000  # voxels, of which shares mean something
+_FEWEST_FOR_SHARES = 1000  # smallest number of voxels for meaningful shares
 _CT_DENSE_SHARE = 0.05
 _CT_SOFT_SHARE = 0.025
 _CT_BELOW_AIR_SHARE = 0.05
 _MR_NEVER_BELOW = -500.0
-_LEAST_OUTSIDE = 0.01  # of a volume; round a brain it is half and more
-_MARKED_SHARE = 0.2  # of a volume with one value, for that to be the outside
-_FEW_SAMPLES = 200_000  # are enough for shares and for the most frequent value
-_MAX_SAMPLES = 4_000_000  # percentiles of more voxels cost memory and change nothing
+_LEAST_OUTSIDE = 0.01  # share of a volume; around a brain it is half or more
+_MARKED_SHARE = 0.2  # smallest share of voxels with the same value that counts as background
+_FEW_SAMPLES = 200_000  # enough for shares and for the most frequent value
+_MAX_SAMPLES = 4_000_000  # percentiles of more voxels cost memory without changing the result
 
 
 class NormalizeIntensityByModalityd(MapTransform):
@@ -45,24 +45,24 @@ class NormalizeIntensityByModalityd(MapTransform):
 
     CT: clip to a fixed window in HU, subtract a fixed mean, divide by a fixed standard deviation; from
     `INTENSITY_TABLE`, or from `fingerprint` (nnU-Net's per-data-set statistics, as written by `plan`).
-    MR: per volume, see `mr_statistics`; `fingerprint` has no effect on it. With `background`, each channel by its own
-    voxels inside the patient, see `marked_mr_statistics`; outside the value stays.
+    MR: per volume, see `mr_statistics`; `fingerprint` has no effect on it. With `background`, each channel is
+        normalised by its own voxels inside the patient, see `marked_mr_statistics`; outside,
+    values stay unchanged.
 
     Float32 volumes are changed in place (a volume can take most of the memory), others are converted first.
 
     Args:
-        keys: image items, tensors of any shape; `MetaTensor` stays `MetaTensor`.
-        modality: "ct" or "mr"; None takes the case's item "modality". Never guessed.
-        fingerprint: {"percentile_00_5", "percentile_99_5", "mean", "std"} in HU.
-        check_modality: refuse intensities that contradict the modality.
-        background: MR: the value that marks voxels outside the patient, in every channel (0 after skull-stripping);
-            stated by the data set's layer. None: not marked. Another value that marks them is found, see
-            `inside_patient`.
-        allow_missing_keys: skip keys that the case lacks.
+        keys: items with images, tensors of any shape; `MetaTensor` stays `MetaTensor`.
+        modality: "ct" or "mr"; None uses the case's item "modality". It is never inferred.
+        fingerprint: statistics {"percentile_00_5", "percentile_99_5", "mean", "std"} in HU.
+        check_modality: whether to refuse intensities that contradict the modality.
+        background: for MR, the value of voxels outside the patient in every channel (0 after skull-stripping), as the
+            data set's layer states; None if not marked. If another value marks them, it is found, see `inside_patient`.
+        allow_missing_keys: whether to skip keys that the case lacks.
 
     Raises:
-        InputError: modality unknown or contradictory, an incomplete fingerprint, intensities that cannot be of that
-            modality, or a volume without contrast.
+        InputError: the modality is unknown or contradictory, the fingerprint is incomplete, the intensities do not
+            match the modality, or a volume has no contrast.
 
     Reference:
         Isensee et al., nnU-Net, Nature Methods 2021, CTNormalization.
@@ -124,39 +124,39 @@ class NormalizeIntensityByModalityd(MapTransform):
             voxels[:, ~inside] = self.background
             return volume
         low, high, mean, std = clip_and_moments(voxels, modality, name, self.fingerprint)
-        voxels.clamp_(low, high).sub_(mean).div_(std)  # the same memory as `volume`
+        voxels.clamp_(low, high).sub_(mean).div_(std)  # shares memory with `volume`
         return volume
 
 
 def stated_fingerprint(fingerprint: Mapping[str, float] | None) -> Mapping[str, float]:
-    """The fingerprint of a configuration that cannot do without one.
+    """Return the fingerprint of a configuration that requires one.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no fingerprint.
     """
     if fingerprint is None:
         raise InputError(
-            "fingerprint is null, and this configuration normalises by the data set's statistics. Derive them by "
-            "`python -m meddino_components plan DATASET_DIR LAYOUT --output plan.json`, and give plan.json as the last "
-            "--config_file"
+            "fingerprint is null, but this configuration normalises by the data set's statistics. Compute them with "
+            "`python -m meddino_components plan DATASET_DIR LAYOUT --output plan.json`, and pass plan.json as the "
+            "last --config_file"
         )
     return fingerprint
 
 
 def value_outside(background: float | None) -> float:
-    """What a normalised image holds beyond its edges: round slices smaller than a window, and after a rotation.
+    """Return the padding value of normalised images, for slices smaller than a window and after rotations.
 
-    The one value of training and inference: ``background`` where a data set marks what lies outside the patient, else
-    0, the mean of what the image was normalised by, as in nnU-Net.
+    Training and inference share it: ``background`` if a data set marks the background, else 0, the mean of normalised
+    intensities, as in nnU-Net.
     """
     return 0.0 if background is None else float(background)
 
 
 def parse_modality(value: object, what: str) -> Modality:
-    """ "ct" or "mr" from a string in either case.
+    """Parse "ct" or "mr" from a string in upper or lower case.
 
     Raises:
-        InputError: anything else.
+        InputError: the value is neither.
     """
     for modality in MODALITIES:
         if isinstance(value, str) and value.lower() == modality:
@@ -165,13 +165,13 @@ def parse_modality(value: object, what: str) -> Modality:
 
 
 def check_intensities(voxels: torch.Tensor, modality: Modality, name: str) -> None:
-    """Refuse intensities that contradict the modality. Padding (-2000, -3024) and metal (30,000 HU) are no objection.
+    """Refuse intensities that contradict the modality. Padding (-2000, -3024) and metal (30,000 HU) are allowed.
 
     Raises:
-        InputError: CT without a voxel below -200 HU (no air: MR, or CT numbers without their rescale intercept), or
-            whose soft tissue lies about 1000 HU too high or too low; MR with a voxel at or below -500.
+        InputError: CT has no voxel below -200 HU (no air: it is MR, or lacks the rescale intercept), or its soft tissue
+            is about 1000 HU too high or too low; or MR has a voxel at or below -500.
     """
-    array = voxels.detach().cpu().numpy()  # torch would copy a reoriented volume to find its minimum
+    array = voxels.detach().cpu().numpy()  # torch would copy a reoriented volume to compute its minimum
     low, high = float(array.min()), float(array.max())
     way_out = "If the modality is right, set `check_modality: false`."
     if modality == "mr" and low <= _MR_NEVER_BELOW:
@@ -196,11 +196,11 @@ def check_intensities(voxels: torch.Tensor, modality: Modality, name: str) -> No
 
 
 def shifted_ct(hu: np.ndarray[Any, np.dtype[np.float64]]) -> str | None:
-    """What is found where the soft tissue of a CT does not lie where it has to; None where it does.
+    """Describe a CT whose soft tissue has implausible values; None if it is plausible.
 
-    Scans hold 7 % or more of their voxels between -200 and 300 HU and at most 2 % between 800 and 1300 HU, fewer than
-    between 300 and 800 HU or about as many; 250 scans from head to legs were looked at. A rescale intercept that is
-    applied twice or not at all moves them by 1000 or 1024, and an inverted scale brings air to where bone is.
+    In 250 scans from head to legs, at least 7 % of voxels were between -200 and 300 HU and at most 2 % between 800 and
+    1300 HU, which is fewer than or about as many as between 300 and 800 HU. A rescale intercept that is applied twice
+    or not at all shifts values by 1000 or 1024, and an inverted scale moves air to the values of bone.
     """
 
     def share(lowest: float, highest: float) -> float:
@@ -225,16 +225,16 @@ def shifted_ct(hu: np.ndarray[Any, np.dtype[np.float64]]) -> str | None:
 def clip_and_moments(
     voxels: torch.Tensor, modality: Modality, name: str, fingerprint: Mapping[str, float] | None = None
 ) -> tuple[float, float, float, float]:
-    """Lower and upper clip, mean and standard deviation by which a volume is normalised; see `mr_statistics` for MR.
+    """Return lower and upper clip, mean and standard deviation to normalise a volume; see `mr_statistics` for MR.
 
     Args:
-        voxels: the whole volume, in its own units.
-        modality: by which rule.
-        name: for messages.
-        fingerprint: a data set's statistics of CT in place of the table's.
+        voxels: whole volume in its own units.
+        modality: modality that decides the rule.
+        name: name of the volume, for messages.
+        fingerprint: CT statistics of a data set, instead of the table's.
 
     Raises:
-        InputError: an MR volume without contrast.
+        InputError: an MR volume has no contrast.
     """
     if modality == "mr":
         return mr_statistics(voxels, name)
@@ -246,12 +246,12 @@ def clip_and_moments(
 
 
 def mr_statistics(voxels: torch.Tensor, name: str) -> tuple[float, float, float, float]:
-    """Lower and upper clip, mean and standard deviation for a robust z-score of one MR volume.
+    """Return lower and upper clip, mean and standard deviation for a robust z-score of one MR volume.
 
-    Foreground is what is brighter than the mean of the volume. The upper clip is the 99.5 percentile of the
-    foreground; the lower one the 0.5 percentile of the whole volume, so that dark tissue stays apart from the rest.
+    The foreground is brighter than the mean of the volume. The upper clip is the 99.5 percentile of the
+    foreground; the lower one the 0.5 percentile of the whole volume, so that dark tissue remains distinguishable.
     Mean and standard deviation are those of the foreground after clipping. Volumes of more than 4 million voxels are
-    sampled evenly, without chance.
+    sampled at even intervals.
 
     Raises:
         InputError: the volume or its foreground has no contrast.
@@ -260,25 +260,26 @@ def mr_statistics(voxels: torch.Tensor, name: str) -> tuple[float, float, float,
     sample = _even_sample(voxels.detach().cpu().numpy())
     foreground = sample[sample > sample.mean()]
     if foreground.size == 0:
-        raise InputError(f"{name}: all voxels have one value; expected a scan.")
+        raise InputError(f"{name}: all voxels have the same value; expected a scan.")
     low, high = float(np.percentile(sample, lower)), float(np.percentile(foreground, upper))
     return _clipped_moments(foreground, low, high, name)
 
 
 def inside_patient(voxels: torch.Tensor, background: float, name: str, *, must_be_marked: bool = True) -> torch.Tensor:
-    """[...] bool, voxels inside the patient: those where a channel differs from the value that marks the outside.
+    """Return a boolean mask [...] of the patient: voxels where any channel differs from the background value.
 
-    Where that value is not ``background``, as after a z-score of the whole volume, it is looked for: the most frequent
-    value of each channel, if so many voxels have it in all channels as lie outside of a brain. A warning says so.
+    If the background has another value than ``background``, as after a z-score of the whole volume, it is searched: the
+    most frequent value of each channel, if as many voxels have it in all channels as surround a brain. A warning
+    reports it.
 
     Args:
-        voxels: [C, ...], all channels of one volume.
-        background: the value that should mark the outside.
-        name: for messages.
-        must_be_marked: refuse a volume with neither.
+        voxels: all channels of one volume, [C, ...].
+        background: value that should mark the background.
+        name: name of the volume, for messages.
+        must_be_marked: whether to refuse a volume without marked background.
 
     Raises:
-        InputError: next to no voxel is marked, so the volume is not skull-stripped.
+        InputError: almost no voxel is marked, so the volume is not skull-stripped.
     """
     outside = (voxels == background).all(dim=0)
     marks = torch.tensor([_most_frequent(channel) for channel in voxels], dtype=voxels.dtype)
@@ -288,17 +289,17 @@ def inside_patient(voxels: torch.Tensor, background: float, name: str, *, must_b
         if float(marked.float().mean()) >= _MARKED_SHARE:
             found = ", ".join(f"{mark:.4g}" for mark in marks.tolist())
             warnings.warn(
-                f"{name}: what lies outside of the patient has the value {found}, not {background:g}, as after a "
-                "z-score of the whole volume; it is taken for the background.",
+                f"{name}: the background has the value {found}, not {background:g}, as after a z-score of the whole "
+                f"volume; this value is used.",
                 stacklevel=2,
             )
             outside |= marked
     share = float(outside.float().mean())
     if must_be_marked and share < _LEAST_OUTSIDE:
         raise InputError(
-            f"{name}: {share:.2%} of the voxels have the value {background:g} in all sequences, which marks what lies "
-            f"outside of the patient; expected at least {_LEAST_OUTSIDE:.0%}. The network was trained on "
-            "skull-stripped scans: strip the skull and set the outside to one value, or set `check_modality: false`."
+            f"{name}: {share:.2%} of the voxels have the value {background:g} in all sequences, which marks the "
+            f"background; expected at least {_LEAST_OUTSIDE:.0%}. The network was trained on skull-stripped scans: "
+            f"strip the skull and set the background to one value, or set `check_modality: false`."
         )
     return ~outside
 
@@ -309,18 +310,18 @@ def _most_frequent(channel: torch.Tensor) -> float:
 
 
 def marked_mr_statistics(channel: torch.Tensor, inside: torch.Tensor, name: str) -> tuple[float, float, float, float]:
-    """Lower and upper clip, mean and standard deviation for a robust z-score of one channel of a marked MR volume.
+    """Return lower and upper clip, mean and standard deviation for a robust z-score of a channel of a marked MR volume.
 
-    Clips are the 0.5 and 99.5 percentile of the voxels inside the patient, mean and standard deviation theirs after
-    clipping.
+    The clips are the 0.5 and 99.5 percentile of voxels inside the patient; mean and standard deviation are those of
+    these voxels after clipping.
 
     Args:
-        channel: [...], one sequence.
-        inside: [...] bool, voxels inside the patient.
-        name: for messages.
+        channel: voxels of one sequence, [...].
+        inside: boolean mask of voxels inside the patient, [...].
+        name: name of the volume, for messages.
 
     Raises:
-        InputError: nothing is inside, or the channel has one value there.
+        InputError: no voxel is inside, or the channel is constant there.
     """
     lower, upper = INTENSITY_TABLE["mr with marked background"]["percentiles"]
     foreground = _even_sample(channel[inside].detach().cpu().numpy())
@@ -331,7 +332,7 @@ def marked_mr_statistics(channel: torch.Tensor, inside: torch.Tensor, name: str)
 
 
 def _even_sample(array: np.ndarray[Any, Any], at_most: int = _MAX_SAMPLES) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Voxels at even distances."""
+    """Return voxels at even intervals."""
     index = np.linspace(0, array.size - 1, min(array.size, at_most)).round().astype(np.int64)
     return np.asarray(array[np.unravel_index(index, array.shape)], dtype=np.float64)
 
@@ -342,7 +343,7 @@ def _clipped_moments(
     clipped = foreground.clip(low, high)
     std = float(clipped.std())
     if std <= 1e-6 * max(abs(low), abs(high), 1e-12):
-        raise InputError(f"{name}: the foreground has one value ({high:g}); expected a scan, not a mask.")
+        raise InputError(f"{name}: the foreground has only one value ({high:g}); expected a scan, not a mask.")
     return low, high, float(clipped.mean()), std
 
 

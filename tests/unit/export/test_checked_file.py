@@ -64,5 +64,5 @@ def test_an_exported_network_says_what_it_takes(network, tmp_path):
     exported = ExportedNetwork(source=path, sha256=sha256_of(path)).eval()
     assert exported(torch.zeros(1, 4, 32, 48, dtype=torch.float64)).shape == (1, 3, 32, 48)
     for shape in [(1, 3, 32, 32), (1, 4, 32, 40), (4, 32, 32)]:
-        with pytest.raises(ValueError, match=r"takes \[B, 4, H, W\] with H and W multiples of 16"):
+        with pytest.raises(ValueError, match=r"expects \[B, 4, H, W\] with H and W multiples of 16"):
             exported(torch.zeros(shape))

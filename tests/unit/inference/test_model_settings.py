@@ -214,8 +214,12 @@ def test_an_encoder_is_no_segmentation_network(weights, changes, said):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("axcodes", "RAS", r"was trained with orientation RAS, this version has PLS \(axial\), ILP \(coronal\) or IPL"),
-        ("intensity_version", 2, "was trained with intensity table 2, this version has 1"),
+        (
+            "axcodes",
+            "RAS",
+            r"was trained with orientation RAS, but this version has PLS \(axial\), ILP \(coronal\) or IPL",
+        ),
+        ("intensity_version", 2, "was trained with intensity table 2, but this version has 1"),
     ],
 )
 def test_what_this_version_computes_otherwise_is_refused(weights, record, key, value, said):
@@ -256,7 +260,7 @@ def test_a_bundles_own_weights_have_to_be_those_that_its_metadata_describes(netw
     (tmp_path / "configs" / "metadata.json").write_text(json.dumps(metadata))
     write_weights(network.state_dict(), tmp_path / "models" / "model.pt", record=record)
     with pytest.raises(
-        InputError, match=r"the labels \{1: 'kidney'\}, .*metadata.json has \{1: 'spleen'\}: make a bun"
+        InputError, match=r"the labels \{1: 'kidney'\}, but .*metadata.json has \{1: 'spleen'\}: package"
     ):
         settings(tmp_path / "models" / "model.pt", root=tmp_path)
     outputs["pred"]["channel_def"]["1"] = "kidney"

@@ -42,7 +42,7 @@ def test_a_truncated_cosine_still_goes_from_peak_to_end():
 
 @pytest.mark.parametrize("make", [warmup_cosine_schedule, cosine_schedule])
 def test_refuses_parts_longer_than_the_whole(make):
-    with pytest.raises(ValueError, match="do not fit 3 in total"):
+    with pytest.raises(ValueError, match="exceed 3 in total"):
         make(start=0, peak=1, end=0, total_iterations=3, warmup_iterations=4)
     assert values(make(start=0, peak=4, end=0, total_iterations=2, warmup_iterations=2))[0] == 0
 

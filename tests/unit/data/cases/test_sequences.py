@@ -80,7 +80,7 @@ def test_a_missing_sequence_names_case_and_files_and_the_way_out(tmp_path):
     assert "problem" not in good
     assert "case BraTS2021_00001 in" in bad["problem"]
     assert "t1ce missing; found BraTS2021_00001_flair.nii.gz" in bad["problem"]
-    assert "(and BraTS2021_00001_contrast.nii.gz, whose name says no sequence)" in bad["problem"]
+    assert "(and BraTS2021_00001_contrast.nii.gz, whose names identify no sequence)" in bad["problem"]
     assert "Add or rename the file" in bad["problem"]
     with pytest.raises(InputError, match="t1ce missing"):
         LoadSequencesd("image", sequences=SEQUENCES)(bad)
@@ -93,20 +93,20 @@ def test_a_sequence_there_twice_is_an_error(tmp_path):
     nib.save(nib.load(paths["t1ce"]), tmp_path / "a_t1c.nii.gz")
     (case,) = list_sequence_cases(tmp_path)
     assert "case a in" in case["problem"]
-    assert "t1ce is there 2 times (a_t1c.nii.gz, a_t1ce.nii.gz)" in case["problem"]
+    assert "t1ce was found 2 times (a_t1c.nii.gz, a_t1ce.nii.gz)" in case["problem"]
 
 
 def test_names_that_say_nothing_are_refused(tmp_path):
     paths = write_brats_case(tmp_path, "a")
     strange = paths["t1"].rename(tmp_path / "a_0000.nii.gz")
     files = [strange, *(paths[name] for name in SEQUENCES[1:])]
-    with pytest.raises(InputError, match=r"a_0000\.nii\.gz: the name says no sequence"):
+    with pytest.raises(InputError, match=r"a_0000\.nii\.gz: the name identifies no sequence"):
         list_sequence_cases(files)
-    with pytest.raises(InputError, match="the name says no sequence"):
+    with pytest.raises(InputError, match="the name identifies no sequence"):
         list_sequence_cases(strange)
     for path in paths.values():
         path.unlink(missing_ok=True)
-    with pytest.raises(InputError, match=r"(no file's name|the name) says (a|no) sequence"):
+    with pytest.raises(InputError, match=r"(no file name|the name) identifies (a|no) sequence"):
         list_sequence_cases(tmp_path)
 
 
@@ -139,11 +139,11 @@ def test_one_file_for_two_sequences_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("lists", "named"),
     [
-        ({}, "holds no list"),
+        ({}, "contains no list"),
         ({"training": ["a"]}, "entry 'a'"),
         ({"training": [{"image": "a_t1.nii.gz"}]}, "expected {'image': "),
-        ({"training": [{"image": ["a_0001.nii.gz"]}]}, "the name says no sequence"),
-        ({"training": [{"image": {"t1": "a.nii.gz"}, "case_id": "x"}] * 2}, "case ids recur"),
+        ({"training": [{"image": ["a_0001.nii.gz"]}]}, "the name identifies no sequence"),
+        ({"training": [{"image": {"t1": "a.nii.gz"}, "case_id": "x"}] * 2}, "repeated case ids"),
     ],
 )
 def test_data_lists_of_another_form(tmp_path, lists, named):
@@ -162,7 +162,7 @@ def test_sections_and_folds(tmp_path):
     assert len(training) == len(validation) == 2
     assert len(ids) == 4
     assert [case["case_id"] for case in read_datalist(tmp_path, "brats", "test")] == ["new"]
-    with pytest.raises(InputError, match="a folder has no validation list"):
+    with pytest.raises(InputError, match="a folder has no official validation list"):
         read_datalist(tmp_path, "brats", "official_validation")
     with pytest.raises(InputError, match="of MRI sequences"):
         read_datalist(tmp_path, "brats", modality="ct")
@@ -224,7 +224,7 @@ def test_one_file_stands_for_its_case(tmp_path):
     paths["t2"].unlink()
     with pytest.raises(InputError, match=r"case a in .*: t2 missing; found a_flair.nii.gz, a_t1.nii.gz, a_t1ce.nii.gz"):
         load({"image": str(paths["flair"])})
-    with pytest.raises(InputError, match="the name says no sequence"):
+    with pytest.raises(InputError, match="the name identifies no sequence"):
         load({"image": str(tmp_path / "scan.nii.gz")})
 
 
