@@ -1,6 +1,6 @@
-"""``meddino`` and ``python -m meddino_components``: thin commands over the components and the bundles.
+"""``meddino`` and ``python -m meddino_components``: commands that call the components and the bundles.
 
-Nothing that takes time is imported before a command is called, so that help is there at once.
+Slow imports happen only when a command is called, so that help appears at once.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ _COMMANDS: dict[str, Any] = {
 
 
 def _there(commands: Mapping[str, Any]) -> dict[str, Any]:
-    """The commands whose module is there: a released bundle has no phantoms."""
+    """Return the commands whose module exists: a released bundle has no phantoms."""
     return {name: one for name, one in commands.items() if not isinstance(one, Command) or one.is_there()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; wrong input ends with one line and status 2."""
-    # threads that wait without spinning: a second busy process would otherwise stall every operation. OpenMP reads it
+    # let threads wait without spinning: otherwise a second busy process would stall every operation. OpenMP reads this
     # when torch is imported, which no command has done yet
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names that its encoding lacks are no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")  # do not fail on names that its encoding lacks
     words = sys.argv[1:] if arguments is None else arguments
     if list(words) == ["--version"]:
         print(f"meddino {__version__}")
@@ -68,7 +68,8 @@ def _is_summary(result: Any) -> bool:
 
 
 def _to_print(result: Any) -> Any:
-    """What a command returns, but for a run's summary, which is printed at its end; any file name can be printed."""
+    """Return a command's result for printing, except a run's summary, which is already printed; any file name is
+    printable."""
     if isinstance(result, (str, Path)):
         return str(result).encode("utf-8", "backslashreplace").decode("utf-8")
     return None if _is_summary(result) else result

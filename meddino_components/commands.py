@@ -1,4 +1,4 @@
-"""Commands that put parts of several packages together."""
+"""Commands that combine parts of several packages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def series(folder: str) -> str:
     """List the DICOM series of a folder: UID, files, modality, slices, spacing; no names or descriptions.
 
     Args:
-        folder: searched with all folders below.
+        folder: folder to search, including its subfolders.
     """
     return "\n".join(describe_series(folder))
 
@@ -41,11 +41,11 @@ def import_weights(
     """Convert a backbone's weights of any known format to this project's safetensors.
 
     Args:
-        source: a path, a known encoder such as ``meddinov3-b``, or ``hf://owner/name[@revision][/file]``.
-        output: ends in ``.safetensors`` or ``.pt``.
-        backbone: what the weights are expected to be, such as ``vit_base``; others are refused.
-        patch_size: in pixels; weights of another one have their patch embedding resampled.
-        weights_sha256: what the SHA-256 of the source must be.
+        source: path, name of a known encoder such as ``meddinov3-b``, or ``hf://owner/name[@revision][/file]``.
+        output: path of the result, which ends in ``.safetensors`` or ``.pt``.
+        backbone: expected network, such as ``vit_base``; weights of another one are refused.
+        patch_size: patch size in pixels; the patch embedding is resampled if the weights have another one.
+        weights_sha256: SHA-256 that the source must have.
     """
     if weights_sha256 is not None:
         check_stated_sha256(resolve(source), weights_sha256)
@@ -72,13 +72,14 @@ def new_bundle(
 ) -> str:
     """Make a segmentation bundle for another data set in ``bundles/``, ready to train.
 
-    It gets the network, the recipe and the licence of the bundle named by --like. Nothing that is there is replaced.
+    It gets the network, the recipe and the licence of the bundle named by --like. Existing files are never replaced.
 
     Args:
-        name: the bundle's name: letters, digits and underscores.
-        like: the bundle to copy: meddinov3_seg_amos for one image per case, meddinov3_seg_brats for MRI sequences.
-        dataset_layout: amos, nnunet_raw, msd, brats or dicom, see docs/data.md; not needed with --dataset_dir.
-        dataset_dir: the data set, from which the layout, the labels and the modality are read.
+        name: name of the bundle: letters, digits and underscores.
+        like: bundle to copy: meddinov3_seg_amos for one image per case, meddinov3_seg_brats for MRI sequences.
+        dataset_layout: layout of the data set: amos, nnunet_raw, msd, brats or dicom, see docs/data.md; not needed with
+            --dataset_dir.
+        dataset_dir: folder of the data set, from which layout, labels and modality are read.
         modality: ct or mr; not needed where the data set states it.
         label_names: names of the labels, the background first, as in "['background', 'liver']"; not needed where the
             data set names them.
@@ -96,7 +97,8 @@ def new_bundle(
 
 
 def build_bundles(*bundles: str) -> list[str]:
-    """Merge the YAML layers of bundles into their ``configs/*.json``; without names, of all in ``bundles/``.
+    """Merge the YAML layers of bundles into their ``configs/*.json``; without names, those of all bundles in
+    ``bundles/``.
 
     Without names two files about all bundles are written, too: ``docs/settings.md``, and the list of components that a
     released bundle may name (``meddino_components/bundle/components.json``).
@@ -113,7 +115,7 @@ def _all_bundles() -> list[Path]:
 
 
 def _write_about_all(folders: Sequence[Path]) -> list[str]:
-    """Write what a checkout says about all of its bundles."""
+    """Write the files about all bundles of a checkout."""
     written = []
     if Path("docs").is_dir():
         written.append(write_settings_page(Path("docs"), folders))

@@ -1,4 +1,4 @@
-"""The one error that a user can mend."""
+"""Define the error for wrong input, which the user can correct."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-# how torch begins the message of an error that a worker process of a loader raised; a traceback follows
+# start of torch's message for an error in a loader's worker process; a traceback follows
 _OF_A_WORKER = "Caught InputError in "
 
 _Error = TypeVar("_Error", bound=BaseException)
@@ -16,12 +16,12 @@ class InputError(ValueError):
     """Something the user gave is wrong.
 
     The message names the file, what was found, what was expected and what to do. The command line prints it
-    without a traceback and exits with status 2; a folder of cases goes on with the next case.
+    without a traceback and exits with status 2; a run over a folder continues with the next case.
     """
 
 
 def error_behind(error: BaseException, kind: type[_Error]) -> _Error | None:
-    """The error of a kind that is or caused an exception; MONAI wraps what a component raises."""
+    """Return the error of a kind that is or caused an exception; MONAI wraps errors of components."""
     link: BaseException | None = error
     while link is not None and not isinstance(link, kind):
         link = link.__cause__ or link.__context__
@@ -29,13 +29,13 @@ def error_behind(error: BaseException, kind: type[_Error]) -> _Error | None:
 
 
 def input_error(error: BaseException) -> InputError | None:
-    """The `InputError` behind an exception."""
+    """Return the `InputError` behind an exception."""
     return error_behind(error, InputError)
 
 
 @contextmanager
 def unwrapped() -> Iterator[None]:
-    """Raise the `InputError` behind an exception in its place: MONAI raises RuntimeError for what components raise."""
+    """Raise the `InputError` behind an exception instead: MONAI turns errors of components into RuntimeError."""
     try:
         yield
     except Exception as error:
@@ -46,7 +46,7 @@ def unwrapped() -> Iterator[None]:
 
 
 def one_line(error: InputError) -> str:
-    """An error's message as one line, also where it lists things or comes with a worker process' traceback."""
+    """Return an error's message as one line, even if it has a list or a worker process's traceback."""
     text = str(error)
     if text.startswith(_OF_A_WORKER):
         text = text.rpartition(f"{InputError.__name__}: ")[2]

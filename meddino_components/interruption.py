@@ -1,6 +1,6 @@
-"""Signals that ask a run to end, answered where nothing is lost.
+"""Handle signals that ask a run to end, without losing results.
 
-A terminal sends SIGINT, schedulers SIGTERM, and SLURM's ``--signal`` mostly SIGUSR1 some time before a job's end.
+A terminal sends SIGINT, schedulers SIGTERM, and SLURM's ``--signal`` usually SIGUSR1 some time before a job ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Interrupted(SystemExit):
     """A signal ended the run.
 
     Args:
-        number: of the signal; the exit status is 128 more, as shells and schedulers know it: 143 (SIGTERM), 130
+        number: number of the signal; the exit status is 128 more, as shells and schedulers expect: 143 (SIGTERM), 130
             (SIGINT) or 138 (SIGUSR1).
     """
 
@@ -31,7 +31,7 @@ class Interrupted(SystemExit):
 
 
 class _Answer:
-    """How this process answers the signals; what it did before comes back with `restore`."""
+    """How this process responds to signals; `restore` brings back the previous handlers."""
 
     def __init__(self) -> None:
         self.noted: signal.Signals | None = None
@@ -42,7 +42,7 @@ class _Answer:
         self._process = 0
 
     def install(self) -> None:
-        # only the main thread may; a server's threads leave its signals alone
+        # only the main thread may set handlers; a server's threads leave its signals alone
         if self._before or threading.current_thread() is not threading.main_thread():
             return
         self.noted, self._process = None, os.getpid()
@@ -50,7 +50,7 @@ class _Answer:
 
     @contextmanager
     def changed(self, *, at_once: bool, line: str) -> Iterator[None]:
-        """Another answer for a while; at the end of the outermost such while all is as it was before any."""
+        """Change the response during a block; the end of the outermost block restores the original one."""
         self.install()
         before = self.at_once, self.line
         self.at_once, self.line = at_once, line
@@ -71,7 +71,7 @@ class _Answer:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
-            # a loader's process, forked with this handler: its run ends it, once that has what it needs
+            # a loader's process, forked with this handler: its run ends it once it has the data it needs
             if number == signal.SIGTERM:
                 signal.signal(number, signal.SIG_DFL)
                 os.kill(os.getpid(), number)
@@ -91,16 +91,16 @@ _answer = _Answer()
 
 
 class NotedSignals:
-    """What came within `signals_noted`."""
+    """The signals that arrived within `signals_noted`."""
 
     @property
     def first(self) -> signal.Signals | None:
-        """The first signal, or None."""
+        """Return the first signal, or None."""
         return _answer.noted
 
     @contextmanager
     def raised(self) -> Iterator[None]:
-        """Within it a signal raises `Interrupted` at once, as does one that came before."""
+        """Within this block a signal raises `Interrupted` at once, and so does an earlier one."""
         before, _answer.at_once = _answer.at_once, True
         try:
             _answer.raise_noted()
@@ -110,10 +110,10 @@ class NotedSignals:
 
 
 def exit_on_signal(line: str) -> None:
-    """From now on a signal ends this process with one line and the usual status, until `signals_noted` takes over.
+    """From now on let a signal end this process with one line and the usual status, until `signals_noted` takes over.
 
     Args:
-        line: what is said of the run after the signal's name.
+        line: text about the run, printed after the signal's name.
     """
     _answer.install()
     _answer.line = line
@@ -121,29 +121,30 @@ def exit_on_signal(line: str) -> None:
 
 @contextmanager
 def signals_noted() -> Iterator[NotedSignals]:
-    """Within it signals are noted, and what runs looks at ``first`` where it can end; afterwards all is as before."""
+    """Note signals during a block, whose code checks ``first`` where it can end; afterwards restore the handlers."""
     with _answer.changed(at_once=False, line=""):
         yield NotedSignals()
 
 
 @contextmanager
 def ends_on_signal(line: str) -> Iterator[None]:
-    """Within it a signal ends the run at once: clean-up runs, ``line`` is said, and the status is the usual one.
+    """Let a signal end the run at once during a block: clean-up runs, ``line`` is printed, and the status is the usual
+    one.
 
-    For what keeps each finished part as it goes and can be stopped anywhere.
+    This is for runs that save each finished part and can be stopped anywhere.
 
     Args:
-        line: what is said of the run after the signal's name.
+        line: text about the run, printed after the signal's name.
     """
     with _answer.changed(at_once=True, line=line):
         yield
 
 
 def restore_signals() -> None:
-    """End what `exit_on_signal` began, for a process that goes on."""
+    """Undo `exit_on_signal`, for a process that continues."""
     _answer.restore()
 
 
 def say_interrupted(by: signal.Signals, line: str) -> None:
-    """The one line on an interrupted run, on the error stream."""
+    """Print one line about an interrupted run to the error stream."""
     print(f"interrupted by {by.name}: {line}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What the user can mend is the last line on the screen: ``error: ...``, with status 2 and without a traceback."""
+"""Print wrong input as the last line on the screen: ``error: ...``, with status 2 and without a traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 from .errors import input_error, one_line
 
 STATUS = 2
-# set to 1, the traceback comes before the line
+# if set to 1, the traceback is printed before the line
 TRACEBACK_VARIABLE = "MEDDINO_TRACEBACK"
 
 
@@ -18,7 +18,7 @@ def print_last_line(error: BaseException) -> bool:
     """Print the `InputError` behind an exception, if there is one, below everything printed so far.
 
     Returns:
-        Whether there was one.
+        Whether there was an `InputError`.
     """
     found = input_error(error)
     if found is None:
@@ -31,7 +31,7 @@ def print_last_line(error: BaseException) -> bool:
 
 
 def install_last_line() -> None:
-    """Have this process end in the last line wherever an `InputError` is not caught; other errors end it as before."""
+    """Make this process end with that line if an `InputError` is not caught; other errors end it as before."""
     if sys.excepthook is not _end_in_last_line:
         global _otherwise
         _otherwise = sys.excepthook
@@ -45,5 +45,5 @@ def _end_in_last_line(kind: type[BaseException], error: BaseException, where: Tr
     if not isinstance(error, Exception) or not print_last_line(error):
         _otherwise(kind, error, where)
         return
-    # Python takes the status from an exit that its hook asks for
+    # Python uses the status of a SystemExit that its hook raises
     raise SystemExit(STATUS)

@@ -1,4 +1,4 @@
-"""The known name that a mistyped one most likely stands for."""
+"""Find the known name that a mistyped one most likely stands for."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import difflib
 import re
 from collections.abc import Iterable
 
-# as difflib counts letters in common; names of different meaning, such as freeze_encoder and record::encoder, have 0.62
+# ratio of difflib; names with different meanings, such as freeze_encoder and record::encoder, have 0.62
 _ALIKE = 0.75
 
 
 def near_name(typed: str, known: Iterable[str]) -> str | None:
-    """The one of ``known`` that ``typed`` is a misspelling of; None where none is near enough to be meant.
+    """Return the name in ``known`` that ``typed`` misspells; None if none is similar enough.
 
-    A name with a word more or less counts as near, too: ``epochs`` for ``max_epoch``, ``skip_existing`` for ``skip``.
+    A name with one word more or less also counts as similar: ``epochs`` for ``max_epoch``, ``skip_existing`` for
+        ``skip``.
     """
     names = sorted(known)
     if close := difflib.get_close_matches(typed, names, n=1, cutoff=_ALIKE):

@@ -1,4 +1,4 @@
-"""This process among those of a run."""
+"""Coordinate this process with the other processes of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-# torch imports it somewhere: before there is a group, for default arguments of its functions would hold it to the end
+# torch imports this at some point; import it before a group exists, as default arguments of its functions would
+# otherwise keep the group alive to the end
 import torch.distributed.nn.functional
 from torch import Tensor
 
@@ -21,9 +22,9 @@ Result = TypeVar("Result")
 
 
 def rank_and_size() -> tuple[int, int]:
-    """Number of this process and how many there are; (0, 1) without torch.distributed.
+    """Return the number of this process and the number of processes; (0, 1) without torch.distributed.
 
-    ignite's `get_rank` is a collective operation at its first call: one process that asks alone waits for ever.
+    ignite's `get_rank` is a collective operation at its first call: a process that calls it alone would wait forever.
     """
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
@@ -31,10 +32,11 @@ def rank_and_size() -> tuple[int, int]:
 
 
 def join_processes() -> None:
-    """Begin this process' part in the group that torchrun started: NCCL on the GPU of its local rank, else Gloo.
+    """Join the group that torchrun started: NCCL on the GPU of this process's local rank, else Gloo.
 
-    The group's threads end before the interpreter does. Gloo's release tensors, for which they need Python's lock; a
-    process that is ending by then is aborted (SIGABRT), and the whole run counts as failed.
+    The group's threads end before the interpreter does. Gloo's threads release tensors, for which they need Python's
+    lock;
+    if the process is already exiting, it is aborted (SIGABRT), and the whole run counts as failed.
     """
     on_gpu = torch.cuda.is_available()
     dist.init_process_group(backend="nccl" if on_gpu else "gloo")
@@ -45,10 +47,10 @@ def join_processes() -> None:
 
 
 def loader_processes(most: int = 12) -> int:
-    """How many processes may make samples for this one: the processors that are left to it, but one.
+    """Return how many processes may make samples for this one: its share of the processors, minus one.
 
     Args:
-        most: nnU-Net's number, which keeps a GPU of a data centre busy.
+        most: largest number of processes; nnU-Net's default, which keeps a data centre GPU busy.
     """
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     on_this_machine = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
@@ -58,21 +60,21 @@ def loader_processes(most: int = 12) -> int:
 def _end_threads(last_reference: list[dist.ProcessGroup]) -> None:
     if dist.is_initialized():
         dist.destroy_process_group()
-    # networks under DDP hold the group, and are in cycles; the reference of Python that goes last waits for the
+    # networks in DDP refer to the group and are part of reference cycles; releasing the last reference waits for the
     # threads without Python's lock
     gc.collect()
     last_reference.clear()
 
 
 def reduce_over_processes(values: Tensor, operation: dist.ReduceOp.RedOpType = dist.ReduceOp.SUM) -> Tensor:
-    """The sum (or another reduction) of all processes' values, in place, without gradient; every process calls it."""
+    """Reduce the values of all processes (by default sum), in place, without gradient; every process must call this."""
     if rank_and_size()[1] > 1:
         dist.all_reduce(values, operation)
     return values
 
 
 def gathered(value: Any) -> list[Any]:
-    """What each process gives, in their order; every process calls it."""
+    """Return the values of all processes, in their order; every process must call this."""
     _, n_ranks = rank_and_size()
     values: list[Any] = [value]
     if n_ranks > 1:
@@ -82,9 +84,9 @@ def gathered(value: Any) -> list[Any]:
 
 
 def first_process_decides(decide: Callable[[], Result]) -> Result:
-    """What ``decide`` gives in the first process, or the `InputError` that it raises there, in every process.
+    """Call ``decide`` in the first process; return its result, or raise its `InputError`, in every process.
 
-    For what a process asks of a file system that the others may not share. Every process calls it.
+    This is for queries to a file system that other processes may not share. Every process must call this.
     """
     rank, n_ranks = rank_and_size()
     decision: list[Any] = [None, None]
@@ -102,7 +104,8 @@ def first_process_decides(decide: Callable[[], Result]) -> Result:
 
 
 def on_all_processes(do: Callable[[], Result]) -> Result:
-    """What ``do`` gives in this process; an `InputError` of one process is raised in all, so that none waits for it."""
+    """Return the result of ``do`` in this process; an `InputError` in one process is raised in all, so that none
+    waits."""
     result, problem = None, None
     try:
         result = do()

@@ -1,16 +1,16 @@
-"""Where this project lives, and how its parts are installed: the one place for both."""
+"""State where this project is hosted, and how to install its extras."""
 
 from __future__ import annotations
 
 from . import __version__
 
-# The address of the project's repository, such as https://example.org/owner/meddino. The owner fills it in once there
-# is one: packaged bundles and DICOM SEGs then name it. Until then nothing names a place that is not the project's.
+# Address of the project's repository, such as https://example.org/owner/meddino. The owner sets it once it exists;
+# packaged bundles and DICOM SEGs then contain it. Until then no address is written.
 ADDRESS: str | None = None
 
 
 def extra(name: str) -> str:
-    """How to install one of the extras of ``pyproject.toml``, for messages; no name on a package index is ours."""
+    """Return how to install an extra of ``pyproject.toml``, for messages; the project is not on a package index."""
     return (
         f"install the extra '{name}': pip install '.[{name}]' in a checkout of meddino, or "
         f"'meddino-{__version__}-py3-none-any.whl[{name}]'"

@@ -1,4 +1,4 @@
-"""Options that several functions share are fields of one dataclass, and each function still takes them one by one."""
+"""Share options between functions as a dataclass, while each function still accepts them as separate arguments."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ _ARGUMENTS = "\nArgs:\n"
 
 
 def flattened(function: Callable[..., Result]) -> Callable[..., Result]:
-    """The function with the fields of its dataclass parameters in their place, each an argument of its own.
+    """Return a function that accepts the fields of its dataclass parameters as separate arguments.
 
-    Arguments without a default come first. A field that two dataclasses have is one argument, given to both. A
-    parameter that is no dataclass stays; a function without a dataclass parameter is returned as it is.
+    Arguments without a default come first. A field of two dataclasses is one argument, passed to both. Other parameters
+    stay; a function without a dataclass parameter is returned unchanged.
 
     Args:
-        function: takes one or several dataclasses, such as ``draw(options: FigureOptions, weights: str)``.
+        function: function with one or several dataclass parameters, such as ``draw(options: FigureOptions, weights:
+            str)``.
     """
     hints = typing.get_type_hints(function)
     signature = inspect.signature(function)
@@ -56,7 +57,7 @@ def flattened(function: Callable[..., Result]) -> Callable[..., Result]:
 
 
 def merged_docstring(text: str, of_options: Iterable[str]) -> str:
-    """A function's docstring with the argument lines of its options' docstrings after its own.
+    """Append the argument lines of the options' docstrings to those of a function's docstring.
 
     Args:
         text: docstring of the function, without indentation.
@@ -79,6 +80,6 @@ Item = TypeVar("Item")
 
 
 def required_first(items: Iterable[Item], is_required: Callable[[Item], bool]) -> list[Item]:
-    """The items in their order, those that are required before the others."""
+    """Return the items in order, with required items before the others."""
     listed = list(items)
     return [one for one in listed if is_required(one)] + [one for one in listed if not is_required(one)]

@@ -1,4 +1,4 @@
-"""Versions of the software that decides the numbers, for records of weights and of results."""
+"""Return the versions of software that affects the results, for records of weights and results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import __version__
 
 
 def software_versions() -> dict[str, str]:
-    """Version by name of this project, MONAI, numpy and torch."""
+    """Return the versions of this project, MONAI, numpy and torch by name."""
     return {
         "meddino": __version__,
         "monai": str(monai.__version__),

@@ -1,4 +1,4 @@
-"""Synthetic patients: analytic anatomy, rendered to CT and MR, written as a data set."""
+"""Create synthetic patients: analytic anatomy, rendered to CT and MR, written as a data set."""
 
 from .data_set import write_phantoms
 

@@ -1,8 +1,8 @@
-"""Analytic anatomy of an abdomen: signed distances of organs and surroundings in a template patient.
+"""Define the anatomy of an abdomen by signed distances of organs and surroundings in a template patient.
 
-Template millimetres [l, p, s]: towards the patient's left, posterior and superior; the origin lies in the middle of
-the body at the second lumbar vertebra. Every structure is a function of coordinates to an approximate signed distance
-in mm, negative inside. Sizes and places are those of a man of 175 cm, from general anatomical knowledge; nothing is
+Template millimetres [l, p, s]: towards the patient's left, posterior and superior; the origin is in the middle of the
+body at the second lumbar vertebra. Every structure is a function of coordinates to an approximate signed distance in
+mm, negative inside. Sizes and positions are those of a man 175 cm tall, from general anatomical knowledge; nothing is
 derived from a data set.
 """
 
@@ -22,7 +22,7 @@ Distance = Callable[[Array, Array, Array], Array]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A structure and the box [l, p, s] in mm outside of which it certainly is not."""
+    """A structure and a box [l, p, s] in mm that certainly contains it."""
 
     low: Point
     high: Point
@@ -30,7 +30,7 @@ class Shape:
 
 
 def ellipsoid(centre: Point, radii: Point, tilt_deg: Point = (0.0, 0.0, 0.0)) -> Shape:
-    """Ellipsoid with half axes in mm, turned about the axes l, p, s by `tilt_deg`."""
+    """Return an ellipsoid with half axes in mm, rotated about the axes l, p, s by `tilt_deg`."""
     turn = rotation(tilt_deg)
     c, r = np.asarray(centre, np.float32), np.asarray(radii, np.float32)
     scaled = (turn.T / r[:, None]).astype(np.float32)
@@ -48,7 +48,7 @@ def ellipsoid(centre: Point, radii: Point, tilt_deg: Point = (0.0, 0.0, 0.0)) ->
 
 
 def tube(points: Sequence[Point], radii: Sequence[float]) -> Shape:
-    """Tube along a polyline whose radius in mm changes linearly between the points."""
+    """Return a tube along a polyline, with a radius in mm that changes linearly between the points."""
     pts = np.asarray(points, np.float32)
     low = (pts - np.asarray(radii)[:, None]).min(axis=0)
     high = (pts + np.asarray(radii)[:, None]).max(axis=0)
@@ -68,12 +68,12 @@ def tube(points: Sequence[Point], radii: Sequence[float]) -> Shape:
 
 
 def segments(points: Sequence[Point], radii: Sequence[float]) -> list[Shape]:
-    """The pieces of a long tube, each with a small box of its own, so that painting them is cheap."""
+    """Return the pieces of a long tube, each with its own small box, so that painting them is cheap."""
     return [tube(points[i : i + 2], radii[i : i + 2]) for i in range(len(points) - 1)]
 
 
 def union(*shapes: Shape, smooth_mm: float = 0.0) -> Shape:
-    """What lies in any of the shapes; `smooth_mm` fills the creases between them."""
+    """Return the union of shapes; `smooth_mm` fills the creases between them."""
 
     def distance(lft: Array, pos: Array, sup: Array) -> Array:
         result = shapes[0].distance(lft, pos, sup)
@@ -89,7 +89,7 @@ def union(*shapes: Shape, smooth_mm: float = 0.0) -> Shape:
 
 
 def without(shape: Shape, hole: Shape) -> Shape:
-    """What lies in the first shape and not in the second."""
+    """Return the part of the first shape outside the second."""
 
     def distance(lft: Array, pos: Array, sup: Array) -> Array:
         return np.maximum(shape.distance(lft, pos, sup), -hole.distance(lft, pos, sup))

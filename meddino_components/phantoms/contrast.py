@@ -1,4 +1,4 @@
-"""What the tissues of a phantom look like: one random table of values a case."""
+"""Draw the intensities of a phantom's tissues, one random table per case."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def ct_tissues(rng: np.random.Generator) -> dict[str, float]:
-    """HU; one scan in twelve without contrast medium, the others between late arterial and portal venous phase."""
+    """Draw values in HU; one scan in twelve has no contrast medium, the others are late arterial to portal venous."""
     flow = 0.0 if rng.random() < 1 / 12 else float(rng.uniform(0.8, 1.5))
     plain = (0, 50, 33, 33, 10, 40, 58, 42, 43, 41, 42, 38, 38, 40, 8, 40)
     gain = (0, 65, 115, 115, 0, 28, 52, 30, 105, 80, 60, 42, 42, 45, 4, 40)
@@ -29,7 +29,8 @@ def ct_tissues(rng: np.random.Generator) -> dict[str, float]:
 
 
 def mr_tissues(rng: np.random.Generator) -> dict[str, float]:
-    """Arbitrary units; fluid dark and fat bright (T1 weighted) or the liver darker and fluid bright (T2 weighted)."""
+    """Draw arbitrary units; dark fluid and bright fat (T1 weighted) or a darker liver and bright fluid (T2
+    weighted)."""
     t1 = (0, 230, 250, 250, 150, 270, 400, 240, 200, 210, 420, 250, 250, 270, 110, 250)
     t2 = (0, 430, 480, 480, 880, 300, 240, 330, 90, 120, 330, 280, 280, 350, 920, 420)
     is_t1 = bool(rng.random() < 0.5)

@@ -1,4 +1,4 @@
-"""A synthetic abdominal data set in the layout of AMOS22, for demos and tests without patients."""
+"""Write a synthetic abdominal data set in the layout of AMOS22, for demos and tests without patient data."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ def write_phantoms(
     """Write a data set of synthetic CT and MR volumes with the 15 AMOS organs.
 
     Layout as AMOS22: dataset.json, imagesTr, labelsTr, imagesVa, labelsVa; CT cases are amos_0001 and so on, MR cases
-    amos_0501; validation cases follow the training cases. A case depends on (seed, its number) and the sizes alone.
-    Cases are stored in varied axis orders and a third of them oblique, as downloads are.
+    amos_0501; validation cases follow the training cases. A case depends only on the seed, its number and the sizes.
+    Cases are stored in various axis orders, and a third of them is oblique, as in real data sets.
 
     Args:
-        output_dir: new or empty folder, or one written by this function before (its cases are written again).
-        n_ct: CT cases for training.
-        n_mr: MR cases for training.
-        n_val_ct: CT cases for validation.
-        n_val_mr: MR cases for validation.
-        seed: 0 or more.
-        in_plane_px: mean rows and columns of a slice, at least 32; 176 gives pixels of about 2.2 mm.
+        output_dir: new or empty folder, or one written by this function before (its cases are then rewritten).
+        n_ct: number of CT cases for training.
+        n_mr: number of MR cases for training.
+        n_val_ct: number of CT cases for validation.
+        n_val_mr: number of MR cases for validation.
+        seed: random seed, 0 or more.
+        in_plane_px: mean number of rows and columns of a slice, at least 32; 176 gives pixels of about 2.2 mm.
         slice_mm: range of the slice spacing in mm; (6.5, 8) gives about 55 slices.
-        num_workers: processes that make the cases; 0 makes them in this one.
+        num_workers: number of processes that create cases; 0 creates them in this process.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: the folder holds something else, a case in it was edited, another process writes to it, or a number
+        InputError: the folder contains other files, a case in it was edited, another process writes to it, or a number
             is out of range.
     """
     if n_ct + n_val_ct > 499 or min(n_ct, n_mr, n_val_ct, n_val_mr, seed) < 0 or n_ct + n_mr + n_val_ct + n_val_mr < 1:
@@ -95,7 +95,7 @@ def write_phantoms(
 
 
 class _Cases(Dataset[str]):
-    """Getting item i makes and writes case i: torch's loader is the pool of processes."""
+    """A data set whose item i creates and writes case i: torch's loader serves as the pool of processes."""
 
     def __init__(self, root: Path, *, seed: int, in_plane_px: int, slice_mm: tuple[float, float]) -> None:
         self.root, self.seed, self.in_plane_px, self.slice_mm = root, seed, in_plane_px, slice_mm
@@ -117,9 +117,7 @@ def _claim_folder(root: Path) -> None:
     if root.exists() and not root.is_dir():
         raise InputError(f"{root}: is a file; expected a folder. Choose another output_dir.")
     if root.is_dir() and not is_empty_folder(root) and not (root / _MARKER).is_file():
-        raise InputError(
-            f"{root}: holds files that are not a phantom data set, and would be mixed with it. Choose a new folder."
-        )
+        raise InputError(f"{root}: contains files that do not belong to a phantom data set. Choose a new folder.")
     for part in ("imagesTr", "labelsTr", "imagesVa", "labelsVa"):
         if part == "imagesTr":
             root.mkdir(parents=True, exist_ok=True)
@@ -148,7 +146,7 @@ def _write_case(case: Rendered, image_path: Path, label_path: Path, rng: np.rand
 
 
 def _affine(case: Rendered, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Voxel indices [H, W, D] in PLS to RAS mm; the whole scanner frame may be turned."""
+    """Return the affine from voxel indices [H, W, D] in PLS to RAS mm; the whole scanner frame may be rotated."""
     axes = np.zeros((3, 3))
     axes[:, 0], axes[:, 1], axes[:, 2] = (0, -1, 0), (-1, 0, 0), (0, 0, 1)
     if rng.random() < _OBLIQUE_SHARE:

@@ -1,4 +1,4 @@
-"""One phantom case: random pose, habitus and contrast around the analytic anatomy, rendered to voxels.
+"""Render one phantom case: the analytic anatomy with random pose, habitus and contrast.
 
 Arrays are [H, W, D] in orientation PLS: rows towards posterior, columns towards the left, slices upwards.
 """
@@ -18,17 +18,17 @@ from . import anatomy
 from .anatomy import Array, Shape
 from .contrast import ct_tissues, mr_tissues
 
-# large and soft first: what comes later displaces what came before
+# large and soft organs first: later ones displace earlier ones
 _PAINT_ORDER = (6, 7, 1, 2, 3, 13, 10, 14, 15, 4, 5, 9, 8, 11, 12)
 _UNDER_DIAPHRAGM = (1, 6, 7)
 _SMALL = (4, 10, 13, 15)
 _STEADY = (5, 8, 9, 11, 12)  # vessels and small organs move with their neighbours
-_SIZE_RANGE = {4: (0.8, 1.2), 7: (0.88, 1.15), 14: (0.78, 1.22)}  # what fills and empties varies most
+_SIZE_RANGE = {4: (0.8, 1.2), 7: (0.88, 1.15), 14: (0.78, 1.22)}  # organs that fill and empty vary most
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """Image in HU or arbitrary MR units, label ids, both [H, W, D]; spacing in mm along H, W, D."""
+    """Image in HU or arbitrary MR units and label ids, both [H, W, D], and spacing in mm along H, W, D."""
 
     image: npt.NDArray[np.int16]
     label: npt.NDArray[np.uint8]
@@ -71,9 +71,9 @@ def render_case(
     """Render one random patient.
 
     Args:
-        rng: decides everything.
+        rng: random generator that decides everything.
         modality: "ct" or "mr".
-        in_plane_px: mean number of rows and columns; single cases vary by a tenth.
+        in_plane_px: mean number of rows and columns; cases vary by a tenth.
         slice_mm: range of the distance between slices.
     """
     rows = round(in_plane_px * rng.uniform(0.92, 1.08))
@@ -104,7 +104,7 @@ def render_case(
 
 
 def _grid(shape: tuple[int, ...], spacing: tuple[float, ...], bottom_mm: float) -> tuple[Array, Array, Array]:
-    """Millimetres (l, p, s) of voxel centres, broadcastable to [H, W, D]."""
+    """Return voxel centres (l, p, s) in mm, broadcastable to [H, W, D]."""
     pos, lft = [
         ((np.arange(n) - (n - 1) / 2) * d).astype(np.float32) for n, d in zip(shape[:2], spacing[:2], strict=True)
     ]
@@ -119,8 +119,8 @@ def _to_template(
     scale: float,
     rng: np.random.Generator,
 ) -> tuple[Array, Array, Array]:
-    """Where each voxel lies in the template: shifted, turned, scaled and smoothly warped."""
-    # float32 throughout: one float64 number would double the time and memory of all that follows
+    """Return the template coordinates of each voxel: shifted, rotated, scaled and smoothly warped."""
+    # float32 throughout: one float64 number would double time and memory of everything below
     shift = rng.uniform((-16, -12, -8), (16, 12, 8)).astype(np.float32)
     stretch = scale * rng.uniform((0.95, 0.93, 0.97), (1.05, 1.07, 1.03))
     turn = anatomy.rotation((rng.uniform(-4, 4), rng.uniform(-4, 4), rng.uniform(-9, 9)))
@@ -134,7 +134,7 @@ def _to_template(
 def _paint_trunk(
     canvas: _Canvas, tissue: dict[str, float], fat_mm: float, lumps: Array, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Fat, wall, lungs, heart, bowel; returns the distances of the inner wall and of the skin."""
+    """Paint fat, wall, lungs, heart and bowel; return the distances of the inner wall and of the skin."""
     lft, pos, sup = canvas.lps
     everywhere = (slice(None), slice(None), slice(None))
     outer, inner = anatomy.body_distance(lft, pos, sup, fat_mm)
@@ -169,7 +169,7 @@ def _paint_parts(
     shrink: float = 0.0,
     limit: Array | None = None,
 ) -> None:
-    """Paint shapes whose surface is roughened by `bump_mm`, inside of `limit` where given."""
+    """Paint shapes whose surface is roughened by `bump_mm`, inside `limit` if given."""
     for part in parts:
         box = canvas.box(part, 6.0)
         if box is None:
@@ -206,7 +206,7 @@ def _paint_skeleton(canvas: _Canvas, tissue: dict[str, float], inner: Array, lum
 def _paint_organ(
     canvas: _Canvas, organ: int, tissue: dict[str, float], inner: Array, lumps: Array, rng: np.random.Generator
 ) -> None:
-    """One labelled organ, moved and scaled on its own, with its inner structure."""
+    """Paint one labelled organ, moved and scaled independently, with its inner structure."""
     shape = anatomy.organs()[organ]
     spread, size_range = (1.5, (0.96, 1.05)) if organ in _STEADY else (5.0, _SIZE_RANGE.get(organ, (0.92, 1.08)))
     shift = rng.normal(0, spread, 3).clip(-2 * spread, 2 * spread).astype(np.float32)
@@ -243,7 +243,7 @@ def _paint_organ(
 
 
 def _paint_table(canvas: _Canvas, grid: tuple[Array, Array, Array], outer: Array, tissue: dict[str, float]) -> None:
-    """The couch: a thin curved shell below the back, filled with foam."""
+    """Paint the couch: a thin curved shell below the back, filled with foam."""
     rows_with_body = np.flatnonzero((outer < 0).any(axis=(1, 2)))
     back = float(grid[1][rows_with_body[-1], 0, 0])
     depth = np.broadcast_to(grid[1] - back - 8.0 + grid[0] ** 2 / 1400.0, outer.shape)
@@ -261,7 +261,7 @@ def _acquire(
     spacing: tuple[float, float, float],
     rng: np.random.Generator,
 ) -> npt.NDArray[np.int16]:
-    """What a scanner does to the patient: point spread, slice profile, noise, and coil shading in MR."""
+    """Simulate the scanner: point spread, slice profile, noise, and coil shading in MR."""
     image = gaussian_filter1d(gaussian_filter1d(image, 0.45, axis=0), 0.45, axis=1)
     if shape[2] > 1:
         image = convolve1d(image, np.array([0.12, 0.76, 0.12], np.float32), axis=2, mode="nearest")
@@ -279,7 +279,7 @@ def _acquire(
 def _smooth_noise(
     shape: tuple[int, ...], spacing: tuple[float, ...], scale_mm: float, rng: np.random.Generator
 ) -> Array:
-    """Noise of unit variance whose features are about `scale_mm` wide."""
+    """Draw noise of unit variance whose features are about `scale_mm` wide."""
     extent = [n * d for n, d in zip(shape, spacing, strict=True)]
     coarse = rng.standard_normal([max(2, round(2 * e / scale_mm) + 1) for e in extent], dtype=np.float32)
     for axis in range(3):

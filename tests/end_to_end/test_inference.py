@@ -163,7 +163,7 @@ def wrong_inputs(tmp_path, phantoms, model):
         "nothing there": (["segment", tmp_path / "lost", tmp_path / "o", "--bundle", AMOS], "lost: no such file"),
         "no image": (["segment", text, tmp_path / "o", "--bundle", AMOS], "a.txt: unknown kind of file"),
         "modality": (["segment", image, tmp_path / "o", "--bundle", AMOS, "--modality", "pet"], "'pet'"),
-        "no modality": (["segment", image, tmp_path / "o", "--bundle", AMOS, "--model", model], "no modality stated"),
+        "no modality": (["segment", image, tmp_path / "o", "--bundle", AMOS, "--model", model], "no modality is given"),
         "no weights": (
             ["segment", image, tmp_path / "o", "--bundle", AMOS, "--modality", "ct", "--model", tmp_path / "m.pt"],
             "m.pt",
@@ -175,7 +175,10 @@ def wrong_inputs(tmp_path, phantoms, model):
         ),
         "weights": (["import_weights", tmp_path / "lost.pth", tmp_path / "o.pt", *small], "lost.pth"),
         "backbone": (["import_weights", text, tmp_path / "o.pt", "--backbone", "vit_bass"], "'vit_bass'"),
-        "phantoms": (["phantom", text.parent, "--n_ct", "1"], "holds files that are not a phantom data set"),
+        "phantoms": (
+            ["phantom", text.parent, "--n_ct", "1"],
+            "contains files that do not belong to a phantom data set",
+        ),
         "data set": (["plan", tmp_path, "amos"], "dataset.json"),
         "layout": (["plan", phantoms, "amoss"], "'amoss'"),
         "series": (["series", tmp_path], "holds no DICOM image"),

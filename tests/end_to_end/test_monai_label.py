@@ -86,7 +86,7 @@ def test_annotating_organs(server, by_monai, app, scans, tmp_path):
     with pytest.raises(urllib.error.HTTPError) as refused:
         server.infer(AMOS.name, "ct", tmp_path)
     assert refused.value.code == 500
-    server.wait_for_line("CT or MR?")
+    server.wait_for_line("no modality is stated")
     found = server.infer(AMOS.name, "ct", tmp_path, modality="ct")
     by_monai(AMOS.name, scans / "ct.nii.gz", tmp_path / "out", modality="ct")
     check_same(found, nib.load(tmp_path / "out" / "ct.nii.gz"), source)

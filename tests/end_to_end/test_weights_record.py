@@ -141,10 +141,10 @@ def test_an_exported_file_knows_as_much(trained, scan, tmp_path, suffix):
 def test_names_that_contradict_the_data_set_are_refused_with_both(trained, data, phantoms, tmp_path):
     settings = {"dataset_dir": str(phantoms), "modality": "ct", "output_dir": str(tmp_path / "out")}
     said = error_of(["train"], {**TINY, **PLAN, **settings})
-    assert said.startswith("label_names and dataset.json name the labels otherwise: 0 background, 1 organ 1,")
+    assert said.startswith("label_names and dataset.json have different label names: 0 background, 1 organ 1,")
     assert "1 spleen, 2 right kidney" in said
     said = error_of(["evaluate"], {**settings, "model_path": str(trained)})
-    assert said.startswith("the weights and dataset.json name the labels otherwise: 0 background, 1 organ 1,")
+    assert said.startswith("the weights and dataset.json have different label names: 0 background, 1 organ 1,")
     # without a word of them training takes those of the data set
     assert read_record(trained).labels == dict(enumerate(LABELS))
 

@@ -1,1 +1,1 @@
-"""Which scans and labels are one case: listings, layouts of data sets, patients, splits, plans."""
+"""List the cases of data sets: layouts, sequences, patients, splits and plans."""

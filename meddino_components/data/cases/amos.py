@@ -1,4 +1,4 @@
-"""AMOS22 as downloaded: CT and MR by the number of the case.
+"""Read AMOS22 as downloaded; the number of a case tells CT from MR.
 
 Reference: Ji et al., AMOS, arXiv 2206.08023; doi 10.5281/zenodo.7155725.
 """
@@ -37,14 +37,14 @@ _FIRST_MR = 500
 
 
 def is_amos(root: Path, content: Mapping[str, Any] | None) -> bool:
-    """Whether dataset.json lists images that are called amos_, and is not nnU-Net's."""
+    """Return whether dataset.json lists images named amos_ and is not nnU-Net's."""
     images = listed_images(content)
     names = [Path(str(image)).name for image in images]
     return bool(names) and not has_signs_of_nnunet(content) and all(name.startswith("amos_") for name in names)
 
 
 def read_amos(root: Path, section: Section, modality: Modality | None) -> list[Case]:
-    """Cases of a section, of both modalities, see `read_datalist`.
+    """List the cases of a section, of both modalities, see `read_datalist`.
 
     Raises:
         InputError: a case has no number; see `listed_cases`.
@@ -54,8 +54,8 @@ def read_amos(root: Path, section: Section, modality: Modality | None) -> list[C
         number = case["case_id"].rsplit("_", 1)[-1]
         if not number.isdigit():
             raise InputError(
-                f"{root / DATASET_JSON}: case '{case['case_id']}' has no number at its end, which tells CT from MR; "
-                "expected names as amos_0001."
+                f"{root / DATASET_JSON}: case '{case['case_id']}' has no number at its end to tell CT from MR; "
+                f"expected names such as amos_0001."
             )
         case["modality"] = "ct" if int(number) < _FIRST_MR else "mr"
     return cases

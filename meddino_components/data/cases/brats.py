@@ -1,4 +1,4 @@
-"""Cases of several MRI sequences, told apart by the names of their files: BraTS and what is laid out like it."""
+"""Read cases with several MRI sequences, identified by file names: BraTS and data sets with the same layout."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ from .sequence_list import JsonSection, read_sequence_datalist
 from .sequence_names import LABEL, sequence_of
 from .sequences import group_sequences
 
-# sections that are lists of their own in a data list; the others are parts of "training"
+# sections with their own list in a data list; the others are parts of "training"
 _OWN_LISTS: Mapping[str, JsonSection] = {"official_validation": "validation", "test": "test"}
 
 
 def is_brats(root: Path, content: Mapping[str, Any] | None) -> bool:
-    """Whether this is a data list, or a folder with several sequences of a case."""
+    """Return whether this is a data list, or a folder with several sequences per case."""
     return root.suffix.lower() == ".json" or (content is None and root.is_dir() and _holds_sequences(root))
 
 
 def read_brats(root: Path, section: Section, modality: Modality | None) -> list[Case]:
-    """Cases of a section, see `read_datalist`.
+    """List the cases of a section, see `read_datalist`.
 
     Raises:
-        InputError: CT is asked for, or the official validation of a folder; a case lacks a sequence.
+        InputError: CT or the official validation of a folder is requested, or a case lacks a sequence.
     """
     if modality == "ct":
-        raise InputError("modality is 'ct'; the layout 'brats' is of MRI sequences. Set the modality to mr.")
+        raise InputError("modality is 'ct'; the layout 'brats' consists of MRI sequences. Set the modality to mr.")
     if root.suffix == ".json":
         cases = read_sequence_datalist(root, _OWN_LISTS.get(section, "training"), labelled=section != "test")
     elif section == "official_validation":
-        raise InputError(f"{root}: a folder has no validation list. Use section 'validation', or a .json data list.")
+        raise InputError(
+            f"{root}: a folder has no official validation list. Use section 'validation', or a .json data list."
+        )
     else:
         found = group_sequences(*image_paths(root, None))
         cases = [case for case in found if ("label" in case) == (section != "test")]
@@ -54,7 +56,7 @@ def read_brats(root: Path, section: Section, modality: Modality | None) -> list[
 
 
 def _holds_sequences(root: Path) -> bool:
-    """Whether two files of one folder and one name are different sequences."""
+    """Return whether two files with the same folder and name are different sequences."""
     for _, files in walk(root):
         found: dict[str, set[str]] = defaultdict(set)
         for path in files:

@@ -1,4 +1,4 @@
-"""What the labels of brain tumours mean, by the year of BraTS: the enhancing tumour is 4, or 3 from 2023 on."""
+"""Define the labels of brain tumours by the year of BraTS: the enhancing tumour is 4, or 3 since 2023."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..volumes.regions import Regions
 REGION_NAMES = ("whole tumour", "tumour core", "enhancing tumour")
 
 # first year -> labels of core (one or two), oedema and enhancing tumour
-# The non-enhancing core holds the necrosis, too, but in the first years, which had a label for each.
+# The non-enhancing core includes the necrosis, except in the first years, which had a label for each.
 # Reference: Menze et al., IEEE TMI 2015 (four labels); Bakas et al., arXiv 1811.02629 (necrosis and non-enhancing core
 # in one label from 2017); Baid et al., arXiv 2107.02314; the challenge's pages from 2023; Task01's dataset.json
 _BY_YEAR: dict[int, dict[int, str]] = {
@@ -22,12 +22,12 @@ _DECATHLON = {1: "oedema", 2: "non-enhancing core", 3: "enhancing tumour"}
 _NOTE = (
     "The enhancing tumour is 4 in BraTS until 2022 and 3 from 2023 on: set label_convention to the year of the data "
     "(brats2021, brats2023, ...; msd for Task01 of the Medical Segmentation Decathlon), for training and evaluation "
-    "alike. Labels of no tumour (a resection cavity) have to be set to 0 first"
+    "alike. Set labels outside the tumour (a resection cavity) to 0 first"
 )
 
 
 def brats_regions(convention: str) -> Regions:
-    """Whole tumour, tumour core and enhancing tumour by a convention's labels.
+    """Return whole tumour, tumour core and enhancing tumour in terms of a convention's labels.
 
     ===================  =========================  ======  =========  =========
     convention           necrotic, non-enhancing    oedema  enhancing  core
@@ -42,7 +42,7 @@ def brats_regions(convention: str) -> Regions:
         convention: ``brats`` and the year of the data, such as ``brats2021``; or ``msd``.
 
     Raises:
-        InputError: another convention.
+        InputError: the convention is unknown.
 
     Example:
         >>> brats_regions("brats2021").members

@@ -1,4 +1,4 @@
-"""The files of a case, and whether they are there."""
+"""List the files of a case, and check that they exist."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .sequences import sequences_beside
 
 
 def case_files(case: Mapping[str, Any]) -> list[str]:
-    """Paths of a case's image or sequences, with those beside an image that is one sequence, and of its label.
+    """Return the paths of a case's image or sequences, of the sequences next to a single one, and of its label.
 
-    With a header goes the file that it names for its voxels.
+    A header also adds the file that holds its voxels.
     """
     image = case["image"]
     if not isinstance(image, Mapping) and is_image(Path(image)) and sequence_of(image)[1]:
@@ -27,10 +27,10 @@ def case_files(case: Mapping[str, Any]) -> list[str]:
 
 
 def check_files_exist(cases: Sequence[Mapping[str, Any]], listed_in: Path) -> None:
-    """Refuse a list that names files which are not there.
+    """Refuse a list with files that do not exist.
 
     Raises:
-        InputError: says how many, and names the first.
+        InputError: files are missing; the message gives their number and the first names.
     """
     missing = [path for case in cases for path in case_files(case) if not Path(path).exists()]
     if missing:

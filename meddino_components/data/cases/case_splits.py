@@ -1,4 +1,4 @@
-"""Which labelled cases are trained on and which validate: by patient, by nnU-Net's rule, by its file, or by a list."""
+"""Split labelled cases into training and validation: by patient, by nnU-Net's rule or file, or by a list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .patients import patient_of, shared_patients
 
 SPLITS_FILE = "splits_final.json"
 SPLIT_RULES = ("patients", "nnunet", "list", SPLITS_FILE)
-# of nnU-Net's generate_crossval_split
+# seed in nnU-Net's generate_crossval_split
 _NNUNET_SEED = 12345
 Case = Mapping[str, Any]
 # (training, validation)
@@ -25,12 +25,12 @@ Sides = tuple[list[Case], list[Case]]
 
 
 def joins_lists(split: str | None, root: Path) -> bool:
-    """Whether the rule is of nnU-Net, which knows no validation list apart from its folds."""
+    """Return whether the rule is nnU-Net's, which has no validation list apart from its folds."""
     return (root / SPLITS_FILE).is_file() if split is None else split not in ("patients", "list")
 
 
 def portable_split(split: str | os.PathLike[str] | None) -> str | None:
-    """What a record keeps of the key ``split``: a path is one of this machine."""
+    """Return ``split`` for a record, which keeps no paths of this machine."""
     return None if split is None else os.fspath(split) if split in SPLIT_RULES else SPLITS_FILE
 
 
@@ -45,24 +45,24 @@ def split_cases(
     split: str | None = None,
     allow_same_patient: bool = False,
 ) -> Sides:
-    """Training and validation cases of a fold.
+    """Return the training and validation cases of a fold.
 
     Args:
-        cases: labelled ones, sorted by id.
-        root: folder of the data set, where ``splits_final.json`` is looked for.
-        known: ids that a file may name beside those of ``cases``, for what was left out on purpose.
-        fold: the one that validates, from 0.
+        cases: labelled cases, sorted by id.
+        root: folder of the data set, which may contain ``splits_final.json``.
+        known: further ids that a split file may name, for cases that were left out on purpose.
+        fold: number of the validation fold, from 0.
         n_folds: number of folds.
-        seed: for the shuffle of "patients".
-        split: "patients" shuffles patients; "nnunet" is its KFold(n_folds, shuffle, seed 12345) over sorted ids;
-            "list" are the items ``fold`` of a data list; a path is that of ``splits_final.json`` or of its folder, and
-            its bare name the file beside dataset.json. None takes the first of: the list's items, the file beside
-            dataset.json, "patients".
-        allow_same_patient: let a split that is given have a patient on both sides.
+        seed: seed for the shuffle of "patients".
+        split: rule of the split. "patients" shuffles patients; "nnunet" is nnU-Net's KFold(n_folds, shuffle, seed
+            12345) over sorted ids; "list" uses the items ``fold`` of a data list; a path names ``splits_final.json`` or
+            its folder, and the bare file name means the file next to dataset.json. None uses the first available of the
+            list's items, the file next to dataset.json, and "patients".
+        allow_same_patient: whether a given split may have a patient on both sides.
 
     Raises:
-        InputError: a fold out of range, fewer patients than folds, a patient on both sides, a file that is missing, of
-            another form, or of other cases.
+        InputError: the fold is out of range, there are fewer patients than folds, a patient is on both sides, or the
+            split file is missing, has another format or lists other cases.
     """
     if not _is_whole(n_folds) or not _is_whole(fold) or not 0 <= fold < n_folds:
         raise InputError(f"fold is {fold}; expected 0..{n_folds - 1} (n_folds is {n_folds}).")
@@ -79,8 +79,10 @@ def split_cases(
     if shared and not allow_same_patient:
         both = [str(case["case_id"]) for case in (*sides[0], *sides[1]) if patient_of(case) == shared[0]]
         raise InputError(
-            f"{len(shared)} patients are in training and validation of fold {fold} by {rule}, the first {shared[0]} "
-            f"({', '.join(both[:4])}): scores would be too good. Set split to patients, or allow_same_patient to True."
+            f"{len(shared)} patients are in both training and validation of fold {fold} by {rule}, the first one "
+            f"{shared[0]} "
+            f"({', '.join(both[:4])}): scores would be too optimistic. Set split to patients, or allow_same_patient "
+            f"to True."
         )
     return sides
 
@@ -89,7 +91,9 @@ def _rule(split: str | None, cases: Sequence[Case], root: Path) -> str | Path:
     with_fold = [case for case in cases if "fold" in case]
     if with_fold and len(with_fold) < len(cases) and split in (None, "list"):
         lacking = next(str(case["case_id"]) for case in cases if "fold" not in case)
-        raise InputError(f"{len(with_fold)} of {len(cases)} cases of the data list have a 'fold', {lacking} has none.")
+        raise InputError(
+            f"{len(with_fold)} of {len(cases)} cases of the data list have a 'fold', but {lacking} has none."
+        )
     if split is None:
         beside = root / SPLITS_FILE
         return "list" if with_fold else beside if beside.is_file() else "patients"

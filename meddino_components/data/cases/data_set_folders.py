@@ -1,7 +1,7 @@
-"""Folders of a data set: which hold labels, and how its cases are called.
+"""Find out which folders of a data set hold labels, and how its cases are named.
 
 AMOS22, nnU-Net and the Medical Segmentation Decathlon keep images in ``imagesTr``, ``imagesVa`` and ``imagesTs``, and
-labels beside them in ``labelsTr``, ``labelsVa`` and ``labelsTs``.
+labels next to them in ``labelsTr``, ``labelsVa`` and ``labelsTs``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LABELS = re.compile("labels(Tr|Va|Ts)?", re.IGNORECASE)
 
 
 def holds_labels(folder: Path) -> bool:
-    """Whether a folder is one of labels beside one of images of a data set."""
+    """Return whether a folder holds the labels that belong to a neighbouring folder of images."""
     if _LABELS.fullmatch(folder.name) is None:
         return False
     parent = folder.absolute().parent
@@ -29,9 +29,9 @@ def holds_labels(folder: Path) -> bool:
 
 
 def data_sets_of(paths: Sequence[Path]) -> list[tuple[Path, str] | None]:
-    """For each image the data set's folder, and what its name has beside the case's; None outside of data sets.
+    """Return for each image the data set's folder and the suffix after the case's name; None outside data sets.
 
-    nnU-Net's ``imagesTs/liver_1_0000.nii.gz`` is the first channel, and the only one, of ``liver_1``.
+    nnU-Net's ``imagesTs/liver_1_0000.nii.gz`` is the first and only channel of ``liver_1``.
     """
     folders = [path.absolute().parent for path in paths]
     ends = {folder: _end_of_names(folder) for folder in set(folders)}
@@ -39,7 +39,7 @@ def data_sets_of(paths: Sequence[Path]) -> list[tuple[Path, str] | None]:
 
 
 def _end_of_names(folder: Path) -> str | None:
-    """What the names of images in a folder have beside the case's; None where it is no folder of images."""
+    """Return the suffix of image names after the case's name; None if the folder does not hold images."""
     if _IMAGES.fullmatch(folder.name) is None:
         return None
     try:
@@ -50,5 +50,5 @@ def _end_of_names(folder: Path) -> str | None:
     all_first = bool(names) and all(name.endswith(FIRST_CHANNEL) for name in names)
     if not isinstance(content, dict):
         return FIRST_CHANNEL if all_first else None
-    # of several channels each is taken for a scan
+    # with several channels, each counts as a scan
     return FIRST_CHANNEL if all_first or len(content.get("channel_names") or ()) == 1 else ""

@@ -1,4 +1,4 @@
-"""What ``dataset.json`` of AMOS22, nnU-Net and the Medical Segmentation Decathlon says of its cases."""
+"""Read cases and modality from the ``dataset.json`` of AMOS22, nnU-Net and the Medical Segmentation Decathlon."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Case = dict[str, Any]
 
 
 def read_dataset_json(root: Path) -> dict[str, Any]:
-    """The content of a data set's ``dataset.json``.
+    """Return the content of a data set's ``dataset.json``.
 
     Raises:
-        InputError: it is missing, or no JSON object.
+        InputError: the file is missing, or not a JSON object.
     """
     path = root / DATASET_JSON
     try:
@@ -34,19 +34,20 @@ def read_dataset_json(root: Path) -> dict[str, Any]:
 
 
 def stated_modality(root: Path, channels: Any, modality: Modality | None) -> Modality:
-    """The modality of a data set with one channel, whose name must not contradict what the user states.
+    """Return the modality of a data set with one channel, whose name must not contradict the user.
 
     Args:
-        root: of the data set.
-        channels: ``channel_names`` or ``modality`` of its dataset.json.
-        modality: as stated by the user.
+        root: folder of the data set.
+        channels: value of ``channel_names`` or ``modality`` in its dataset.json.
+        modality: modality that the user states.
 
     Raises:
-        InputError: not one channel, a contradiction, or neither says what the modality is.
+        InputError: there is not exactly one channel, the statements contradict each other, or nothing states the
+            modality.
     """
     path = root / DATASET_JSON
     if not isinstance(channels, dict) or len(channels) != 1:
-        raise InputError(f"{path}: channels are {channels!r:.200}; expected exactly one, for instance {{'0': 'CT'}}.")
+        raise InputError(f"{path}: channels are {channels!r:.200}; expected exactly one, such as {{'0': 'CT'}}.")
     name = str(next(iter(channels.values())))
     is_ct = name.upper() == "CT"
     if modality is None and not is_ct:
@@ -57,10 +58,10 @@ def stated_modality(root: Path, channels: Any, modality: Modality | None) -> Mod
 
 
 def listed_cases(root: Path, name: str) -> list[Case]:
-    """Cases of one list; entries are ``{"image", "label"}``, with ``patient`` where it is known, or the image's path.
+    """Return the cases of one list; entries are ``{"image", "label"}``, with ``patient`` if known, or the image's path.
 
     Raises:
-        InputError: the list or an entry has another form, or case ids or labels recur.
+        InputError: the list or an entry has another format, or case ids or labels occur twice.
     """
     entries = read_dataset_json(root).get(name, [])
     if not isinstance(entries, list):
@@ -88,22 +89,22 @@ def _case(entry: Any, root: Path, *, labelled: bool) -> Case:
         return case
     if isinstance(item.get("label"), str):
         return case | {"label": str((root / item["label"]).absolute())}
-    # entries that are a path alone: the label lies in the sister folder under the same name
+    # if an entry is just a path, the label has the same name in the corresponding folder of labels
     return case | {"label": str(image.parent.parent / image.parent.name.replace("images", "labels") / image.name)}
 
 
 def _case_ids(images: list[Path], root: Path) -> list[str]:
-    """File names without suffix; the folder's name for those that share a file name."""
+    """Return file names without suffix, or the folder's name for files that share a name."""
     stems = [_stem(p) for p in images]
     count = Counter(stems)
     ids = [s if count[s] == 1 else p.parent.name for s, p in zip(stems, images, strict=True)]
     recurring = sorted(i for i, n in Counter(ids).items() if n > 1)
     if recurring:
-        # outputs are named by case id: two cases of one id would overwrite each other
+        # outputs are named by case id: two cases with the same id would overwrite each other
         which = [str(p) for p, i in zip(images, ids, strict=True) if i == recurring[0]]
         raise InputError(
-            f"{root / DATASET_JSON}: {len(recurring)} case ids recur, the first '{recurring[0]}' for "
-            f"{', '.join(which[:3])}. List each case once, or rename files or folders so that they differ."
+            f"{root / DATASET_JSON}: repeated case ids: {len(recurring)}, the first one '{recurring[0]}' "
+            f"for {', '.join(which[:3])}. List each case once, or rename files or folders so that they differ."
         )
     return ids
 

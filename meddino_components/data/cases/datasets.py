@@ -1,7 +1,7 @@
-"""Data lists from public data-set layouts: who is a case, which files it has, which fold it falls into.
+"""Read data lists from public data-set layouts: the cases, their files and their folds.
 
 A case is {"image": path, "label": path, "case_id": str, "modality": "ct" | "mr"}; without "label" in the test section,
-with {sequence: path} as "image" where a case has several files, and with "patient" where the data list states it.
+with {sequence: path} as "image" if a case has several files, and with "patient" if the data list states it.
 """
 
 from __future__ import annotations
@@ -32,38 +32,38 @@ def read_datalist(
     split: str | None = None,
     allow_same_patient: bool = False,
 ) -> list[Case]:
-    """Cases of one section of a data set.
+    """Read the cases of one section of a data set.
 
     Layouts: "amos" (AMOS22 as downloaded; cases numbered below 500 are CT, the others MR), "nnunet_raw"
     (DatasetXXX_Name of nnU-Net v2, one channel), "msd" (Medical Segmentation Decathlon, one channel), "brats" (a folder
     with the sequences and the label of each case side by side, or a .json data list, see `sequences`; a folder's
     unlabelled cases are "test"), "dicom" (folders with DICOM series and the DICOM SEG or RTSTRUCT that was drawn on
-    each; series that nothing was drawn on are "test").
+    each; series without drawings are "test").
 
     Sections: "training" and "validation" split the labelled training list into `n_folds` folds by `split`, whatever the
-    order of files or of the list; "all_labelled" is that list unsplit; "official_validation" the data set's own
-    validation list, mixed with the folds only by splits of nnU-Net, which knows no such list; "test" its images without
-    labels.
+        order of files or of the list;
+    "all_labelled" is that list unsplit; "official_validation" is the data set's own validation list, which only
+    nnU-Net's splits mix with the folds, as nnU-Net has no such list; "test" is its images without labels.
 
     Args:
-        dataset_dir: folder that holds dataset.json (brats: see above).
-        layout: see above; None: as recognised. One that the folder contradicts is refused.
-        section: see above.
-        fold: the fold that is "validation", from 0.
+        dataset_dir: folder that contains dataset.json (brats: see above).
+        layout: layout as above; None to recognise it. A layout that contradicts the folder is refused.
+        section: section as above.
+        fold: number of the fold for "validation", from 0.
         n_folds: number of folds.
-        seed: for the shuffle before splitting.
-        modality: amos: keep only the cases of this modality; the others: what the images are, required unless
-            dataset.json says "CT".
-        exclude: case ids to leave out.
-        split: "patients", "nnunet", "list", a path or None, see `split_cases`.
-        allow_same_patient: let a split that is given have a patient on both sides.
+        seed: seed for the shuffle before splitting.
+        modality: for amos, keeps only cases of this modality; for other layouts, the modality of the images, required
+            unless dataset.json says "CT".
+        exclude: ids of cases to leave out.
+        split: rule of the split: "patients", "nnunet", "list", a path or None, see `split_cases`.
+        allow_same_patient: whether a given split may have a patient on both sides.
 
     Returns:
         Cases sorted by id, with absolute paths.
 
     Raises:
-        InputError: dataset.json missing or not as expected, listed files missing, case ids that recur, nothing left,
-            a fold out of range, an unknown modality; see `find_layout` and `split_cases`.
+        InputError: dataset.json is missing or not as expected, listed files are missing, case ids occur twice, no case
+            is left, the fold is out of range, or the modality is unknown; see `find_layout` and `split_cases`.
     """
     root = Path(dataset_dir).expanduser().absolute()
     if section not in get_args(Section):

@@ -1,4 +1,4 @@
-"""DICOM series and the DICOM SEG or RTSTRUCT that was drawn on each."""
+"""Read DICOM series with the DICOM SEG or RTSTRUCT that was drawn on each."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .layout import Layout, Section
 
 
 def is_drawn(root: Path, content: Mapping[str, Any] | None) -> bool:
-    """Whether a folder holds DICOM files and no dataset.json."""
+    """Return whether a folder contains DICOM files and no dataset.json."""
     return content is None and root.is_dir() and any(has_dicom_files(folder) for folder, _ in walk(root))
 
 
 def read_drawn(root: Path, section: Section, modality: Modality | None) -> list[Case]:
-    """Cases of a section, see `read_datalist`.
+    """List the cases of a section, see `read_datalist`.
 
     Raises:
-        InputError: the official validation is asked for; see `list_drawn_cases`.
+        InputError: the official validation is requested; see `list_drawn_cases`.
     """
     if section == "official_validation":
-        raise InputError(f"{root}: a folder of DICOM has no validation list. Use section 'validation'.")
+        raise InputError(f"{root}: a folder of DICOM files has no official validation list. Use section 'validation'.")
     return [case for case in list_drawn_cases(root, labelled=section != "test") if modality in (None, case["modality"])]
 
 

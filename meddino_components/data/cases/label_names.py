@@ -1,4 +1,4 @@
-"""What the numbers in a data set's label maps mean: names from dataset.json, and whether others contradict them."""
+"""Read the names of a data set's labels from dataset.json, and check that stated names match them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from .dataset_json import DATASET_JSON
 from .layout import labels_by_number
 from .layouts import KNOWN, find_layout
 
-# as AMOS22's dataset.json spells it, and data sets that were made from it
+# spelling in AMOS22's dataset.json, and in data sets derived from it
 _MISSPELT = {"arota": "aorta"}
 
 
 def label_names(dataset_dir: str | os.PathLike[str], layout: str | None = None) -> dict[int, str]:
-    """Names by label, the background included, as the data set states them.
+    """Return the names by label that the data set states, including the background.
 
     Raises:
-        InputError: the data set states none, or not one name for each integer; nnU-Net's label ``ignore``.
+        InputError: the data set states no names, or not one name per integer, or has nnU-Net's label ``ignore``.
     """
     root = Path(dataset_dir).expanduser().absolute()
     known = KNOWN[find_layout(root, layout)]
     if known.labels is None:
-        raise InputError(f"{root}: the layout '{known.name}' names no labels. State label_names.")
+        raise InputError(f"{root}: the layout '{known.name}' has no label names. Set label_names.")
     found = known.labels(root) or known.default_labels
     if found is None:
-        labels_by_number(root, None, number_first=True)  # says what is missing
+        labels_by_number(root, None, number_first=True)  # raises what is missing
     return {number: _MISSPELT.get(name, name) for number, name in sorted((found or {}).items())}
 
 
@@ -39,23 +39,23 @@ def class_names(
     stated: Sequence[str] | Mapping[int | str, str] | None = None,
     stated_by: str = "label_names",
 ) -> list[str]:
-    """Names of a data set's classes by number, the background first: of dataset.json, or as they are stated.
+    """Return the names of classes in order, the background first: those of dataset.json, or those stated.
 
     Args:
-        dataset_dir: of the data set; empty for a run that is handed its cases.
-        layout: see `read_datalist`.
-        stated: names by the user or of trained weights, which must not contradict dataset.json; capitals and what is
-            between words do not count.
-        stated_by: what states them, for messages.
+        dataset_dir: folder of the data set; empty for a run that is given its cases.
+        layout: layout of the data set, see `read_datalist`.
+        stated: names from the user or from trained weights, which must match dataset.json; capitals and word separators
+            are ignored.
+        stated_by: source of the stated names, for messages.
 
     Raises:
-        InputError: names that contradict, that are not numbered 0, 1, 2 and so on, or that nothing states.
+        InputError: the names contradict each other, are not numbered 0, 1, 2 and so on, or nothing states them.
     """
     given = None if stated is None else _in_order(_numbered(stated), stated_by)
     if not os.fspath(dataset_dir):
         default = None if layout is None else KNOWN[layout].default_labels
         if given is None and default is None:
-            raise InputError("label_names is not set, and there is no data set that names its labels: state them.")
+            raise InputError("label_names is not set, and no data set gives the names of its labels: set label_names.")
         return given if given is not None else list((default or {}).values())
     root = Path(dataset_dir).expanduser().absolute()
     layout = find_layout(root, layout)
@@ -65,9 +65,9 @@ def class_names(
     found = _in_order(label_names(root, layout), f"{root / DATASET_JSON}: 'labels'")
     if given is not None and list(map(_plain, given)) != list(map(_plain, found)):
         raise InputError(
-            f"{stated_by} and dataset.json name the labels otherwise: {_shown(given)} there, {_shown(found)} in "
-            f"{root / DATASET_JSON}. Leave label_names out, take the weights or the data set that are meant, or "
-            "correct 'labels' of dataset.json."
+            f"{stated_by} and dataset.json have different label names: {_shown(given)} there, {_shown(found)} in "
+            f"{root / DATASET_JSON}. Omit label_names, give the right weights or data set, or correct 'labels' in "
+            f"dataset.json."
         )
     return given if given is not None else found
 

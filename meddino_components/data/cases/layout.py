@@ -1,4 +1,4 @@
-"""What has to be known of a layout, that is, of the way in which a data set lies on disk."""
+"""Define what a layout is: how a data set is arranged on disk, and how to read it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ class Layout:
     """A layout of data sets. `layouts` lists all of them.
 
     Attributes:
-        name: as ``dataset_layout`` states it.
-        sign: by what the layout is recognised, in words, for messages.
-        recognises: whether a folder or file is of this layout beyond doubt, given the content of its ``dataset.json``,
-            or None if it has none.
-        read: the cases of a section in any order, of the stated modality if the data set does not say it, see
-            `read_datalist`. "training" and "validation" are read alike, as all labelled cases.
-        labels: gives names by label, or None if a data set states none; left out for a layout that never does.
-        default_labels: names by label where the data set states none.
-        has_dataset_json: its cases are listed in ``dataset.json``.
-        beside_dataset_json: a folder may be stated to be of this layout though its ``dataset.json`` is of another.
-        joins_validation: nnU-Net's folds are of the training and the validation list together.
+        name: name of the layout, for ``dataset_layout``.
+        sign: feature that identifies the layout, in words, for messages.
+        recognises: function that tells whether a folder or file certainly has this layout, given the content of its
+            ``dataset.json``, or None if it has none.
+        read: function that returns the cases of a section in any order, with the stated modality if the data set has
+            none, see `read_datalist`. For both "training" and "validation" it returns all labelled cases.
+        labels: function that returns names by label, or None if the data set states none; omitted for a layout without
+            names.
+        default_labels: names by label if the data set states none.
+        has_dataset_json: whether ``dataset.json`` lists its cases.
+        beside_dataset_json: whether the user may state this layout for a folder whose ``dataset.json`` has another.
+        joins_validation: whether nnU-Net's folds cover the training and the validation list together.
     """
 
     name: str
@@ -44,20 +45,20 @@ class Layout:
 
 
 def numbered_labels(root: Path) -> dict[int, str] | None:
-    """``labels`` of a dataset.json that maps numbers to names.
+    """Read ``labels`` of a dataset.json that maps numbers to names.
 
     Raises:
-        InputError: there is no dataset.json, or its labels are not one name for each integer.
+        InputError: there is no dataset.json, or its labels are not one name per integer.
     """
     labels = read_dataset_json(root).get("labels")
     return None if labels is None else labels_by_number(root, labels, number_first=True)
 
 
 def labels_by_number(root: Path, labels: Any, *, number_first: bool) -> dict[int, str]:
-    """Names by label from ``labels`` of dataset.json, which maps either to the other.
+    """Return names by label from ``labels`` of dataset.json, which maps numbers to names or names to numbers.
 
     Raises:
-        InputError: it is no mapping between integers and names, or gives one number to two names.
+        InputError: ``labels`` is not a mapping between integers and names, or gives two names the same number.
     """
     path = root / DATASET_JSON
     try:
@@ -66,15 +67,15 @@ def labels_by_number(root: Path, labels: Any, *, number_first: bool) -> dict[int
         pairs = [(int(a), str(b)) if number_first else (int(b), str(a)) for a, b in labels.items()]
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: 'labels' is {labels!r:.200}; expected one integer id a name (no regions)."
+            f"{path}: 'labels' is {labels!r:.200}; expected one integer id per name (no regions)."
         ) from error
     if len(dict(pairs)) != len(pairs):
-        raise InputError(f"{path}: 'labels' gives one id to two names: {labels!r:.200}.")
+        raise InputError(f"{path}: 'labels' gives two names the same id: {labels!r:.200}.")
     return dict(sorted(pairs))
 
 
 def listed_images(content: Mapping[str, Any] | None) -> list[Any]:
-    """The images of the training list of a dataset.json, or of its test list if that is empty."""
+    """Return the images in the training list of a dataset.json, or in its test list if that is empty."""
     content = content or {}
     entries = content.get("training")
     if not isinstance(entries, list) or not entries:

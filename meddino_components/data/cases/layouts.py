@@ -1,4 +1,4 @@
-"""The layouts of data sets that are known, and which one a data set has."""
+"""List the known layouts, and recognise that of a data set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .layout import Layout
 from .msd import MSD
 from .nnunet_raw import NNUNET_RAW
 
-# the first that recognises a folder is its layout
+# the first layout that recognises a folder is used
 KNOWN: dict[str, Layout] = {layout.name: layout for layout in (AMOS, NNUNET_RAW, MSD, BRATS, DRAWN)}
 LAYOUTS: tuple[str, ...] = tuple(KNOWN)
 
@@ -22,15 +22,15 @@ LAYOUTS: tuple[str, ...] = tuple(KNOWN)
 def find_layout(
     dataset_dir: str | os.PathLike[str] = "", stated: str | None = None, without_data: str | None = None
 ) -> str:
-    """The name of a data set's layout: as it is recognised, which must not contradict what is stated.
+    """Return the name of a data set's layout; the recognised one must match the stated one.
 
     Args:
-        dataset_dir: the data set's folder, or a ``.json`` data list.
-        stated: the configuration's ``dataset_layout``; None: to be recognised.
-        without_data: the layout of a run that is handed its cases, as by MONAI Label, and has no ``dataset_dir``.
+        dataset_dir: folder of the data set, or a ``.json`` data list.
+        stated: the configuration's ``dataset_layout``; None to recognise it.
+        without_data: layout for a run that is given its cases, as by MONAI Label, and has no ``dataset_dir``.
 
     Raises:
-        InputError: an unknown layout is stated, or another than is there; none is stated and none recognised.
+        InputError: the stated layout is unknown or contradicts the folder, or none is stated and none recognised.
     """
     if stated is not None and stated not in KNOWN:
         raise InputError(f"dataset_layout is {stated!r}; expected one of {', '.join(LAYOUTS)}.")
@@ -44,25 +44,25 @@ def find_layout(
     if stated is not None:
         if found not in (None, stated) and not _is_beside_another(root, KNOWN[stated]):
             raise InputError(
-                f"{root}: dataset_layout is '{stated}', but the folder is of the layout '{found}' "
-                f"({KNOWN[found].sign}). Leave dataset_layout out or set it to {found}, or give another dataset_dir."
+                f"{root}: dataset_layout is '{stated}', but the folder has the layout '{found}' "
+                f"({KNOWN[found].sign}). Omit dataset_layout or set it to {found}, or give another dataset_dir."
             )
         return stated
     if found is None:
-        # says so itself where dataset.json is missing or broken
+        # raises if dataset.json is missing or damaged
         read_dataset_json(root)
         raise InputError(
-            f"{root}: the layout is not recognised. State dataset_layout, one of {', '.join(LAYOUTS)} (docs/data.md)."
+            f"{root}: the layout is not recognised. Set dataset_layout to one of {', '.join(LAYOUTS)} (docs/data.md)."
         )
     return found
 
 
 def recognised_layout(root: Path) -> str | None:
-    """The name of the layout where it is unmistakable."""
+    """Return the name of the layout if it is unmistakable."""
     content = read_dataset_json(root) if (root / DATASET_JSON).is_file() else None
     return next((layout.name for layout in KNOWN.values() if layout.recognises(root, content)), None)
 
 
 def _is_beside_another(root: Path, stated: Layout) -> bool:
-    """Whether a folder holds cases of a layout beside the dataset.json of the set that they were made from."""
+    """Return whether a folder has cases of a layout next to the dataset.json of the set they were made from."""
     return stated.beside_dataset_json and root.is_dir() and stated.recognises(root, None)

@@ -1,4 +1,4 @@
-"""The cases that a path, a folder or a list of paths stands for."""
+"""List the cases in a path, a folder or a list of paths."""
 
 from __future__ import annotations
 
@@ -23,32 +23,34 @@ def list_cases(
     exclude: str | Path | None = None,
     series_uid: str | Sequence[str] | None = None,
 ) -> list[dict[str, str]]:
-    """Case dicts for inference.
+    """Return case dicts for inference.
 
     Args:
-        source: a NIfTI, NRRD or MetaImage file; a folder, searched with all folders below (links are followed; what is
-            hidden is passed over, and so are ``labelsTr`` and the like of a data set; a folder that holds DICOM files,
+        source: path of a NIfTI, NRRD or MetaImage file; a folder, which is searched with its subfolders (links are
+            followed; hidden files and label folders such as ``labelsTr`` are skipped; a folder with DICOM files,
             whatever their names, is one case); or a list of files and DICOM folders.
-        modality: "ct" or "mr"; None leaves it to the tags of DICOM files, which are then all that there may be.
-        exclude: a folder passed over, for predictions that are written below ``source``.
-        series_uid: SeriesInstanceUID, one or several: of the DICOM folders of ``source``, only those that hold such a
-            series are cases.
+        modality: "ct" or "mr"; None uses the tags of DICOM files, and then all files must be DICOM.
+        exclude: folder to skip, for predictions that are written below ``source``.
+        series_uid: one or several SeriesInstanceUIDs: only DICOM folders of ``source`` that contain such a series are
+            cases.
 
     Returns:
-        ``{"image": path, "case_id": id, "modality": modality}``, sorted by path, "modality" only where it is given
-        and "series_uid" where one was asked for. The id is the path below the folder (for a list, below what its paths
-        have in common) without suffix, folders joined by ``_``, so that two files named ``imaging.nii.gz`` get
-        different ids; in ``imagesTr``, ``imagesVa`` and ``imagesTs`` it is the case's name alone, as its label has it.
-        Cases whose DICOM series lies in several folders have an item "problem", see `check_problem`.
+        ``{"image": path, "case_id": id, "modality": modality}``, sorted by path, "modality" only if it is given and
+        "series_uid" only if requested. The id is the path below the folder (for a list, below the common part of its
+        paths) without suffix, folders joined by ``_``, so that two files named ``imaging.nii.gz`` get different ids; in
+        ``imagesTr``, ``imagesVa`` and ``imagesTs`` it is just the case's name, the same as for its label. Cases whose
+        DICOM series is spread over several folders have an item "problem", see `check_problem`.
 
     Raises:
-        InputError: nothing there, a file of another kind, a path given twice, two paths that give the same id, a file
-            whose modality nothing states, or a series that is not there.
+        InputError: nothing is found, a file is of another kind, a path is given twice, two paths give the same id,
+            nothing states a file's modality, or a series does not exist.
     """
     modality = None if modality is None else parse_modality(modality, "modality")
     paths, base = image_paths(source, exclude)
     if modality is None and (files := [path for path in paths if not path.is_dir()]):
-        raise InputError(f"{files[0]}: no modality stated, and only DICOM files say it. State the modality: ct or mr")
+        raise InputError(
+            f"{files[0]}: no modality is given, and only DICOM files contain it. Set the modality: ct or mr"
+        )
     uids = [series_uid] if isinstance(series_uid, str) else [str(uid) for uid in series_uid or ()]
     chosen = _with_series(paths, uids) if uids else [(path, None) for path in paths]
     ids = _case_ids([path for path, _ in chosen], base.absolute())
@@ -64,10 +66,10 @@ def list_cases(
 
 
 def image_paths(source: str | Path | Iterable[str | Path], exclude: str | Path | None) -> tuple[list[Path], Path]:
-    """The files and DICOM folders of a source (see `list_cases`), sorted in a folder, and a folder that holds them.
+    """Return the files and DICOM folders of a source (see `list_cases`), sorted, and a folder that contains them all.
 
     Raises:
-        InputError: nothing there, or a file of another kind.
+        InputError: nothing is found, or a file is of another kind.
     """
     if isinstance(source, (str, Path)):
         root = Path(source).expanduser()
@@ -77,7 +79,7 @@ def image_paths(source: str | Path | Iterable[str | Path], exclude: str | Path |
                 "or a folder of them"
             )
         if root.is_dir() and holds_labels(root):
-            raise InputError(f"{root}: holds labels, not scans. Give the folder of images beside it")
+            raise InputError(f"{root}: contains labels, not scans. Give the folder of images next to it")
         paths = _search(root, Path(exclude).expanduser().resolve() if exclude else None) if root.is_dir() else [root]
         base = root if root.is_dir() and paths != [root] else root.parent
     else:
@@ -85,7 +87,7 @@ def image_paths(source: str | Path | Iterable[str | Path], exclude: str | Path |
         base = Path(os.path.commonpath([path.absolute().parent for path in paths])) if paths else Path()
     if not paths:
         raise InputError(
-            f"{source}: holds no image. Expected files ending in {', '.join(IMAGE_SUFFIXES)}, or DICOM folders"
+            f"{source}: contains no image. Expected files ending in {', '.join(IMAGE_SUFFIXES)}, or DICOM folders"
         )
     for path in paths:
         _check_kind(path)
@@ -96,14 +98,15 @@ def check_unique(ids: list[str], names: list[str]) -> None:
     """Refuse cases whose outputs would overwrite each other.
 
     Raises:
-        InputError: two ids are equal (also when only case differs, which some file systems do not tell apart).
+        InputError: two ids are equal, or differ only in case, which some file systems ignore.
     """
     folded = [i.casefold() for i in ids]
     recurring = [i for i, n in Counter(folded).items() if n > 1]
     if recurring:
         which = [name for name, i in zip(names, folded, strict=True) if i == recurring[0]]
         raise InputError(
-            f"{len(recurring)} case ids recur, the first '{recurring[0]}' for {', '.join(which[:3])}: their outputs "
+            f"repeated case ids: {len(recurring)}, the first one '{recurring[0]}' for "
+            f"{', '.join(which[:3])}: their outputs "
             "would overwrite each other. List each case once, or rename files or folders so that they differ"
         )
 
@@ -123,12 +126,13 @@ def _search(root: Path, exclude: Path | None) -> list[Path]:
             found.append(folder)
     if labels:
         names = ", ".join(sorted(folder.name for folder in labels))
-        warnings.warn(f"{root}: {names} hold labels, not scans, and are passed over", stacklevel=2)
+        warnings.warn(f"{root}: {names} contain labels, not scans, and are skipped", stacklevel=2)
     return sorted(found)
 
 
 def _parted_series(chosen: Sequence[tuple[Path, str | None]]) -> dict[Path, str]:
-    """What is wrong with DICOM folders of which another holds further slices of the same series; copies are whole."""
+    """Describe DICOM folders whose series has further slices in another folder; copies of a whole series are
+    allowed."""
     folders = {os.path.realpath(path): (path, uid) for path, uid in chosen if path.is_dir()}
     slices: dict[str, dict[Path, set[str]]] = {}
     for path, chosen_uid in folders.values() if len(folders) > 1 else ():
@@ -144,7 +148,7 @@ def _parted_series(chosen: Sequence[tuple[Path, str | None]]) -> dict[Path, str]
             for path in (path for path, _ in chosen if os.path.realpath(path) in parts):
                 problems[path] = (
                     f"{path}: the series {series} is spread over {len(found)} folders, each of which would be read as "
-                    f"a volume of its own: {where}. Put all of its files into one folder"
+                    f"a separate volume: {where}. Put all of its files into one folder"
                 )
     return problems
 
@@ -154,25 +158,27 @@ def _check_kind(path: Path) -> None:
         raise InputError(f"{path}: no such file. Correct or remove it from the list of cases")
     if path.is_dir():
         if not has_dicom_files(path):
-            raise InputError(f"{path}: holds no DICOM file itself. List the folders of the series, or give one folder")
+            raise InputError(
+                f"{path}: contains no DICOM file itself. List the folders of the series, or give one folder"
+            )
     elif not path.name.lower().endswith(IMAGE_SUFFIXES):
         if is_dicom_file(path):
-            raise InputError(f"{path}: one file of a DICOM series. Give the folder that holds all of its slices")
+            raise InputError(f"{path}: is one file of a DICOM series. Give the folder that contains all of its slices")
         raise InputError(f"{path}: unknown kind of file. Expected one ending in {', '.join(IMAGE_SUFFIXES)}")
 
 
 def _with_series(paths: list[Path], uids: list[str]) -> list[tuple[Path, str | None]]:
-    """The DICOM folders that hold one of these series, with its UID."""
+    """Return the DICOM folders that contain one of these series, with its UID."""
     series = [(path, one) for path in paths if path.is_dir() for one in list_series(path)]
     chosen: list[tuple[Path, str | None]] = [(path, one.uid) for path, one in series if one.uid in uids]
     if missing := sorted(set(uids) - {uid for _, uid in chosen if uid}):
         listed = "; ".join(one.describe() for _, one in series) or "no DICOM series"
-        raise InputError(f"no series has the UID {missing[0]}. What is there: {listed}")
+        raise InputError(f"no series has the UID {missing[0]}. Found: {listed}")
     return chosen
 
 
 def _case_ids(paths: list[Path], base: Path) -> list[str]:
-    """By the path below `base`; of a data set's images the case's name below the data set, where that is unique."""
+    """Name cases by the path below `base`; images of a data set by the case's name, if that is unique."""
     ids = [_case_id(path.absolute(), base) for path in paths]
     short = [
         one if found is None else _name_below(found[0], stem_of(path).removesuffix(found[1]), base)
@@ -187,5 +193,5 @@ def _case_id(path: Path, base: Path) -> str:
 
 
 def _name_below(folder: Path, name: str, base: Path) -> str:
-    """The name after the folders between; of a folder that is not below `base` the name alone."""
+    """Return the name after the folders in between; just the name if the folder is not below `base`."""
     return "_".join([*(folder.relative_to(base).parts if folder.is_relative_to(base) else ()), name])

@@ -1,4 +1,4 @@
-"""A task of the Medical Segmentation Decathlon with one channel.
+"""Read a task of the Medical Segmentation Decathlon with one channel.
 
 Reference: Antonelli et al., The Medical Segmentation Decathlon, arXiv 2106.05735.
 """
@@ -16,15 +16,15 @@ from .layout import Layout, Section, listed_images, numbered_labels
 
 
 def is_msd(root: Path, content: Mapping[str, Any] | None) -> bool:
-    """Whether dataset.json states a modality and lists images."""
+    """Return whether dataset.json states a modality and lists images."""
     return bool(listed_images(content)) and isinstance((content or {}).get("modality"), dict)
 
 
 def read_msd(root: Path, section: Section, modality: Modality | None) -> list[Case]:
-    """Cases of a section, see `read_datalist`.
+    """List the cases of a section, see `read_datalist`.
 
     Raises:
-        InputError: the official validation is asked for; see `listed_cases` and `stated_modality`.
+        InputError: the official validation is requested; see `listed_cases` and `stated_modality`.
     """
     if section == "official_validation":
         raise InputError(f"{root}: layout 'msd' has no validation list of its own. Use section 'validation'.")

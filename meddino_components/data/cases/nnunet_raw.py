@@ -1,4 +1,4 @@
-"""Cases of nnU-Net v2's raw layout: ``imagesTr/<case>_0000<ending>`` and ``labelsTr/<case><ending>``, or a list.
+"""Read cases in nnU-Net v2's raw layout: ``imagesTr/<case>_0000<ending>`` and ``labelsTr/<case><ending>``, or a list.
 
 Reference:
     nnU-Net, documentation/dataset_format.md. ``dataset`` of dataset.json maps each case to
@@ -19,20 +19,21 @@ from .layout import Layout, Section, labels_by_number
 from .patients import stated_patient
 
 FIRST_CHANNEL = "_0000"
-# nnU-Net's name of voxels that nobody has labelled
+# nnU-Net's name for voxels without a label
 _IGNORE = "ignore"
 
 
 def has_signs_of_nnunet(content: Mapping[str, Any] | None) -> bool:
-    """Whether a dataset.json has a key that nnU-Net alone writes."""
+    """Return whether a dataset.json has a key that only nnU-Net writes."""
     return content is not None and ("file_ending" in content or "channel_names" in content)
 
 
 def read_nnunet_raw(root: Path, section: Section, modality: Modality | None) -> list[Case]:
-    """Cases of a section, see `read_datalist`; those of ``imagesTs`` have a label where ``labelsTs`` holds one.
+    """List the cases of a section, see `read_datalist`; those in ``imagesTs`` have a label if ``labelsTs`` contains
+    one.
 
     Raises:
-        InputError: dataset.json is not as expected, or lists another number of cases than there are.
+        InputError: dataset.json is not as expected, or its number of cases is wrong.
     """
     if section == "official_validation":
         raise InputError(f"{root}: layout 'nnunet_raw' has no validation list of its own. Use section 'validation'.")
@@ -40,7 +41,7 @@ def read_nnunet_raw(root: Path, section: Section, modality: Modality | None) -> 
     stated = stated_modality(root, content.get("channel_names"), modality)
     ending = content.get("file_ending")
     if not isinstance(ending, str) or not ending.startswith("."):
-        raise InputError(f"{root / DATASET_JSON}: 'file_ending' is {ending!r}; expected for instance '.nii.gz'.")
+        raise InputError(f"{root / DATASET_JSON}: 'file_ending' is {ending!r}; expected a suffix such as '.nii.gz'.")
     if section == "test":
         return [case | {"modality": stated} for case in _of_folders(root, "Ts", ending)]
     listed = content.get("dataset")
@@ -55,7 +56,7 @@ def read_nnunet_raw(root: Path, section: Section, modality: Modality | None) -> 
 
 
 def _of_folders(root: Path, end: str, ending: str) -> list[Case]:
-    """Of training every label, of the test every image; macOS leaves ``._`` files beside both."""
+    """List every training label, or every test image, without the ``._`` files of macOS."""
     images, labels = root / f"images{end}", root / f"labels{end}"
     if end == "Tr":
         names = [path.name.removesuffix(ending) for path in _visible(labels, f"*{ending}")]
@@ -92,17 +93,17 @@ def _of_mapping(root: Path, listed: Any) -> list[Case]:
 
 
 def nnunet_labels(root: Path) -> dict[int, str] | None:
-    """``labels`` of nnU-Net's dataset.json, which maps names to numbers.
+    """Read ``labels`` of nnU-Net's dataset.json, which maps names to numbers.
 
     Raises:
-        InputError: see `labels_by_number`; one of them is nnU-Net's ``ignore``.
+        InputError: see `labels_by_number`; or a label is nnU-Net's ``ignore``.
     """
     path, labels = root / DATASET_JSON, read_dataset_json(root).get("labels")
     if isinstance(labels, dict) and _IGNORE in labels:
         raise InputError(
-            f"{path}: label {labels[_IGNORE]!r} is '{_IGNORE}', nnU-Net's for voxels that count nowhere, and this "
-            f"version cannot leave voxels out. Take '{_IGNORE}' out of 'labels' once no map holds it: leave these "
-            "cases out, or set the voxels to 0 where they are background."
+            f"{path}: label {labels[_IGNORE]!r} is '{_IGNORE}', nnU-Net's label for voxels to ignore, which is not "
+            f"supported. Remove '{_IGNORE}' from 'labels' once no map contains it: leave these cases out, or set the "
+            f"voxels to 0 if they are background."
         )
     return None if labels is None else labels_by_number(root, labels, number_first=False)
 

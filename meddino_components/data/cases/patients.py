@@ -1,4 +1,4 @@
-"""Which patient a case is of, so that no patient is on both sides of a split."""
+"""Find the patient of a case, so that no patient is on both sides of a split."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from ...errors import InputError
 
 PATIENT_KEYS = ("patient", "patient_id")
-# Names that public data sets and BIDS give to several scans of a patient; the group is the patient. All others, such as
-# amos_0001, BraTS2021_00000 or BraTS20_Training_001, are names of patients.
+# Names of several scans of a patient in public data sets and BIDS; the group is the patient. All other names, such as
+# amos_0001, BraTS2021_00000 or BraTS20_Training_001, denote one patient each.
 _SEVERAL_SCANS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -29,7 +29,8 @@ _SEVERAL_SCANS = tuple(
 
 
 def patient_of(case: Mapping[str, Any]) -> str:
-    """The patient of a case: its item ``patient`` or ``patient_id``; else by the case's name; else the case itself.
+    """Return the patient of a case: its item ``patient`` or ``patient_id``, else part of its name, else the case
+    itself.
 
     Raises:
         InputError: ``patient`` and ``patient_id`` differ.
@@ -47,7 +48,7 @@ def patient_of(case: Mapping[str, Any]) -> str:
 
 
 def patient_of_name(name: str) -> str:
-    """The part of a case's name that is the patient; the whole name where nothing says that a part is."""
+    """Return the part of a case's name that denotes the patient; the whole name if no part is known to."""
     for pattern in _SEVERAL_SCANS:
         if match := pattern.search(name):
             return match[1]
@@ -55,17 +56,17 @@ def patient_of_name(name: str) -> str:
 
 
 def stated_patient(entry: Mapping[str, Any], where: str) -> dict[str, str]:
-    """``{"patient": ...}`` of an entry that states one under either of `PATIENT_KEYS`, else nothing.
+    """Return ``{"patient": ...}`` if an entry states one under either of `PATIENT_KEYS`, else an empty dict.
 
     Raises:
-        InputError: both are there and differ.
+        InputError: both keys are present and differ.
     """
     found = {key: str(entry[key]).strip() for key in PATIENT_KEYS if entry.get(key) is not None}
     if len(set(found.values())) > 1:
-        raise InputError(f"{where}: {' and '.join(f'{k} is {v!r}' for k, v in found.items())}. Leave one of them out")
+        raise InputError(f"{where}: {' and '.join(f'{k} is {v!r}' for k, v in found.items())}. Remove one of them")
     return {"patient": next(iter(found.values()))} if any(found.values()) else {}
 
 
 def shared_patients(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The patients with cases in both lists, sorted."""
+    """Return the patients with cases in both lists, sorted."""
     return sorted({patient_of(case) for case in first} & {patient_of(case) for case in second})

@@ -1,11 +1,11 @@
-"""What nnU-Net's 2D planner derives from a data set, as an overlay for a bundle's configuration.
+"""Plan spacing, size and intensities from a data set like nnU-Net's 2D planner, as an overlay for a configuration.
 
-Rule, simpler than nnU-Net's: slices are stacked along the axis of the patient whose median spacing is clearly the
+The rules are simpler than nnU-Net's. Slices are stacked along the patient axis whose median spacing is clearly the
 largest, or are axial if there is none (`slice_planes`); nnU-Net always takes the axis of the largest spacing. The
 planned spacing is the median in-plane spacing; the planned patch is the median slice at that spacing, rounded up to
 the next multiple of the stride of a U-Net that halves until four pixels are left (600 becomes 640). nnU-Net would
-then shrink the patch until its network fits into a given GPU; that depends on its network and is left out, so a plan
-for very large slices is larger than nnU-Net's. The published MedDINOv3 fine-tuning shows the planned patch to the
+then shrink the patch until its network fits into a given GPU; this depends on its network and is omitted here, so a
+plan for very large slices is larger than nnU-Net's. The published MedDINOv3 fine-tuning shows the planned patch to the
 network at `roi_size` pixels, hence `pixdim = planned spacing x planned patch / roi_size`.
 
 Reference:
@@ -62,28 +62,28 @@ def plan(
     drawn_names: Mapping[str, str] | None = None,
     axcodes: str | None = None,
 ) -> dict[str, Any]:
-    """Derive orientation, spacing and intensity fingerprint of a data set, from all its labelled cases.
+    """Derive orientation, spacing and intensity fingerprint of a data set from all its labelled cases.
 
     Args:
-        dataset_dir: folder with dataset.json, or of BraTS, see `read_datalist`.
-        layout: amos, nnunet_raw, msd, brats or dicom; recognised if left out.
+        dataset_dir: folder with dataset.json, or folder of BraTS, see `read_datalist`.
+        layout: layout of the data set: amos, nnunet_raw, msd, brats or dicom; recognised if omitted.
         roi_size: rows and columns that the network sees.
-        output: a .yaml, .yml or .json file to write (atomically); None writes none.
-        modality: "ct" or "mr", where the data set does not say it; of one that holds both, CT if left out. MR is
-            normalised a volume at a time and gets no fingerprint.
-        seed: of the sampled voxels.
-        label_names: names of the labels, the background first; needed for regions drawn in DICOM, others have names of
-            their own, which these must not contradict.
-        drawn_names: names of drawn regions, each with the label it stands for, see `LoadLabeld`.
-        axcodes: PLS (axial slices), ILP (coronal) or IPL (sagittal); left out, it follows from the spacing.
+        output: path of a .yaml, .yml or .json file to write; omit to write no file.
+        modality: "ct" or "mr" if the data set does not state it; CT if omitted for a data set with both. MR is
+            normalised per volume and gets no fingerprint.
+        seed: seed for sampling voxels.
+        label_names: names of the labels, the background first; required for regions drawn in DICOM. Other data sets
+            have their own names, which these must match.
+        drawn_names: label for each name of a drawn region, see `LoadLabeld`.
+        axcodes: orientation: PLS (axial slices), ILP (coronal) or IPL (sagittal); derived from the spacing if omitted.
 
     Returns:
         {"axcodes": orientation of the slices, "pixdim": [rows, columns] in mm, "roi_size": [rows, columns],
         "fingerprint": {"percentile_00_5", "percentile_99_5", "mean", "std"} or None}, as written.
 
     Raises:
-        InputError: the data set cannot be read, no voxel is labelled, another orientation, `output` has another suffix,
-            or a file is there that this project did not write or that was edited since.
+        InputError: the data set cannot be read, no voxel is labelled, the orientation is unknown, `output` has another
+            suffix, or would replace a file that this project did not write or that was edited since.
     """
     path = None if output is None else _checked_output(Path(output).expanduser())
     roi = [int(n) for n in ensure_tuple_rep(roi_size, 2)]
@@ -96,7 +96,7 @@ def plan(
     kinds = sorted({str(case["modality"]) for case in cases})
     if len(kinds) > 1:
         warnings.warn(
-            f"{dataset_dir}: holds ct and mr scans; this plan is of the ct scans, modality mr gives that of the others",
+            f"{dataset_dir}: contains ct and mr scans; this plan covers the ct scans, --modality mr plans the others",
             stacklevel=2,
         )
         cases, kinds = [case for case in cases if case["modality"] == "ct"], ["ct"]
@@ -117,7 +117,7 @@ def plan(
 
 
 def planned_axcodes(affines: Sequence[npt.NDArray[np.float64]]) -> str:
-    """The orientation of slices by the median spacing along the axes of the patient, see `plane_of_spacing`."""
+    """Choose the orientation of slices by the median spacing along the patient's axes, see `plane_of_spacing`."""
     spacing = [patient_spacing(affine) for affine in affines]
     axcodes = plane_of_spacing(np.median(spacing, axis=0))
     found = Counter(plane_of_spacing(mm) for mm in spacing)
@@ -131,10 +131,10 @@ def planned_axcodes(affines: Sequence[npt.NDArray[np.float64]]) -> str:
 
 
 def planned_grid(grids: Sequence[Grid], axcodes: str) -> tuple[tuple[float, float], tuple[int, int]]:
-    """Median in-plane spacing in mm and the planned patch in pixels at it, (rows, columns).
+    """Return the median in-plane spacing in mm and the planned patch size in pixels, (rows, columns).
 
     Args:
-        grids: affine and size of each image; of a case with several sequences, each counts.
+        grids: affine and size of each image; each sequence of a case counts.
         axcodes: orientation of the slices.
     """
     axes = [stored_axes(affine, axcodes) for affine, _ in grids]
@@ -147,7 +147,7 @@ def planned_grid(grids: Sequence[Grid], axcodes: str) -> tuple[tuple[float, floa
 
 
 def divisible_size(pixels: int) -> int:
-    """`pixels` rounded up to a multiple of 2^k, k the number of halvings that leave at least four pixels."""
+    """Round `pixels` up to a multiple of 2^k, with k the number of halvings that leave at least four pixels."""
     stride = 2 ** max(0, math.floor(math.log2(max(pixels, 1) / _SMALLEST_FEATURE_MAP)))
     return math.ceil(pixels / stride) * stride
 
@@ -155,17 +155,17 @@ def divisible_size(pixels: int) -> int:
 def intensity_fingerprint(
     cases: Sequence[Case], *, seed: int = 0, load_label: MapTransform | None = None
 ) -> dict[str, float]:
-    """nnU-Net's statistics of the labelled voxels: 0.5 and 99.5 percentile, mean and standard deviation in HU.
+    """Compute nnU-Net's statistics of labelled voxels: 0.5 and 99.5 percentile, mean and standard deviation in HU.
 
-    At most 10,000 voxels a case are drawn, by `seed` and the case's place in the list.
+    At most 10,000 voxels per case are drawn, depending on `seed` and the case's position in the list.
 
     Args:
         cases: labelled cases, all CT.
-        seed: for the voxels.
-        load_label: reads the item "label" after the image; None: `LoadVolumed`.
+        seed: seed for drawing voxels.
+        load_label: transform that reads the item "label" after the image; None for `LoadVolumed`.
 
     Raises:
-        InputError: a case cannot be read, image and label lie on different grids, or nothing is labelled.
+        InputError: a case cannot be read, image and label have different grids, or nothing is labelled.
     """
     load_image, check = LoadVolumed(keys="image"), CheckSameGridd()
     load_label = load_label or LoadVolumed(keys="label")
@@ -179,7 +179,7 @@ def intensity_fingerprint(
             rng = np.random.default_rng([seed, number])
             samples.append(rng.choice(voxels, min(_VOXELS_PER_CASE, voxels.size), replace=False))
     if not samples:
-        raise InputError("None of the labels has a voxel above 0; expected labelled organs. Check the label files.")
+        raise InputError("no label map has a voxel above 0; expected labelled organs. Check the label files.")
     pooled = np.concatenate(samples).astype(np.float64)
     values = [*np.percentile(pooled, (0.5, 99.5)), pooled.mean(), pooled.std()]
     return {key: round(float(v), 4) for key, v in zip(FINGERPRINT_KEYS, values, strict=True)}

@@ -1,4 +1,4 @@
-"""The sequences of a case, read into the channels of one volume."""
+"""Read the sequences of a case into the channels of one volume."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .sequences import sequences_beside
 
 
 def _described(images: Any) -> str:
-    """What stands for a case, without the voxels of images in memory."""
+    """Describe the value of 'image', without the voxels of images in memory."""
     if isinstance(images, (list, tuple)):
         return f"a list of {len(images)} ({', '.join(dict.fromkeys(type(one).__name__ for one in images))})"
     if isinstance(images, Mapping):
@@ -31,23 +31,23 @@ def _described(images: Any) -> str:
 
 
 class LoadSequencesd(MapTransform):
-    """Read the sequences of a case from {sequence: path} into one `MetaTensor` [C, X, Y, Z], checked to share a grid.
+    """Read the sequences of a case from {sequence: path} into one `MetaTensor` [C, X, Y, Z]; they must share a grid.
 
-    Channels come in the order of ``sequences``, whatever the order of the mapping; the grid and the file by which
-    outputs are described are those of the first. In place of the mapping, one of the files stands for the case, see
-    `sequences_beside`; outputs are then described by that one.
+    Channels are in the order of ``sequences``, whatever the order of the mapping; outputs take grid and source file
+    from the first one. Instead of the mapping, one of the files may represent the case, see `sequences_beside`; outputs
+    then refer to that file.
 
     Args:
-        keys: items of the case that hold the mapping, or a file.
+        keys: items of the case with the mapping, or a file.
         sequences: names of the channels.
-        gantry_tilt: of sequences that are DICOM series, see `LoadVolumed`.
-        uneven_slices: the same.
-        spacing_mm: of sequences whose header has none, the same.
-        allow_missing_keys: skip keys that the case lacks.
+        gantry_tilt: how to treat a gantry tilt of DICOM series, see `LoadVolumed`.
+        uneven_slices: how to treat uneven slice distances of DICOM series, see `LoadVolumed`.
+        spacing_mm: spacing of sequences whose header has none, see `LoadVolumed`.
+        allow_missing_keys: whether to skip keys that the case lacks.
 
     Raises:
-        InputError: the case's ``problem``, a sequence is missing, a file cannot be read (see `LoadVolumed`), or grids
-            differ.
+        InputError: the case has a ``problem``, a sequence is missing, a file cannot be read (see `LoadVolumed`), or
+            grids differ.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class LoadSequencesd(MapTransform):
         if opened not in self.sequences or not isinstance(paths, Mapping) or set(self.sequences) - set(paths):
             raise InputError(
                 f"case {case.get('case_id', '?')}: 'image' is {_described(paths)}; expected a file for each of "
-                f"{', '.join(self.sequences)}, such as list_sequence_cases gives, or a MetaTensor for each by name"
+                f"{', '.join(self.sequences)}, as list_sequence_cases returns, or a MetaTensor for each by name"
             )
         chosen: dict[Hashable, Any] = {name: paths[name] for name in self.sequences}
-        if "modality" in case:  # what DICOM files say must not contradict it
+        if "modality" in case:  # the tags of DICOM files must match it
             chosen["modality"] = case["modality"]
         volumes = self._same_grid(self._load(chosen))
         first = volumes[opened]

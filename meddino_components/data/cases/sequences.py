@@ -1,6 +1,6 @@
-"""Cases of several MRI sequences, one file or DICOM folder each: found by the names of the files.
+"""Group MRI sequences, one file or DICOM folder each, into cases by their names.
 
-The order of files never matters: a name says which sequence it is.
+The order of files never matters: the name of a file identifies its sequence.
 """
 
 from __future__ import annotations
@@ -24,47 +24,47 @@ def list_sequence_cases(
     sequences: Sequence[str] = SEQUENCES,
     exclude: str | Path | None = None,
 ) -> list[Case]:
-    """Case dicts for inference; label maps among the files are passed over.
+    """Return case dicts for inference; label maps among the files are skipped.
 
     Args:
-        source: a folder, searched with all folders below, with the files (or DICOM folders) of a case side by side; a
-            list of them in any order; or a ``.json`` data list (see `read_sequence_datalist`), of which every case is
-            taken.
-        sequences: those that a case must have.
-        exclude: a folder passed over, for predictions that are written below ``source``.
+        source: folder, searched with its subfolders, in which files (or DICOM folders) of a case are next to each
+            other; a list of them in any order; or a ``.json`` data list (see `read_sequence_datalist`), of which all
+            cases are used.
+        sequences: names of the sequences that a case must have.
+        exclude: folder to skip, for predictions that are written below ``source``.
 
     Returns:
-        ``{"image": {sequence: path}, "case_id": id, "modality": "mr"}``, sorted by id. A case with a sequence missing
-        or there twice has an item ``problem`` that says so, which `LoadSequencesd` raises: the other cases go on.
+        ``{"image": {sequence: path}, "case_id": id, "modality": "mr"}``, sorted by id. If a sequence of a case is
+        missing or duplicated, an item ``problem`` says so, which `LoadSequencesd` raises: the other cases continue.
 
     Raises:
-        InputError: nothing there, or a file of a list whose name says no sequence.
+        InputError: nothing is found, or the name of a listed file identifies no sequence.
     """
     if isinstance(source, (str, Path)) and Path(source).suffix == ".json":
         cases = read_sequence_datalist(source, None, sequences=sequences)
     else:
         paths, base = image_paths(source, exclude)
         cases = group_sequences(paths, base, sequences=sequences, named=not isinstance(source, (str, Path)))
-    # files that are a label alone are no case
+    # a label without sequences is not a case
     return [{key: value for key, value in case.items() if key != "label"} for case in cases if case["image"]]
 
 
 def group_sequences(
     paths: Sequence[Path], base: Path, *, sequences: Sequence[str] = SEQUENCES, named: bool = False
 ) -> list[Case]:
-    """Cases of the files that lie in one folder and share a name but for the word of the sequence.
+    """Group files in the same folder whose names differ only in the word for the sequence.
 
-    A case's id is what its files' names share; the folder's name where that is nothing; with the folders below
-    ``base`` before it where ids recur. Cases that are not complete have an item ``problem``, see `list_sequence_cases`.
+    A case's id is the common part of its file names, or the folder's name if they share nothing; if ids would be the
+    same, the folders below ``base`` precede them. Incomplete cases have an item ``problem``, see `list_sequence_cases`.
 
     Args:
-        paths: the files.
-        base: folder that holds them all.
-        sequences: those that a case must have.
-        named: the user named each file, so that none is passed over.
+        paths: paths of the files.
+        base: folder that contains them all.
+        sequences: names of the sequences that a case must have.
+        named: whether the user named each file, so that none may be skipped.
 
     Raises:
-        InputError: no file's name says a sequence; or a file's does not though ``named``.
+        InputError: no file name identifies a sequence, or, if ``named``, one does not.
     """
     groups: dict[tuple[Path, str], dict[str, list[Path]]] = {}
     others: dict[Path, list[str]] = {}
@@ -91,15 +91,15 @@ def group_sequences(
 
 
 def sequences_beside(path: str | Path, *, sequences: Sequence[str] = SEQUENCES) -> Case:
-    """The case that a file belongs to: its name says one sequence, those of its neighbours the others.
+    """Return the case that a file belongs to: its name identifies one sequence, those of its neighbours the others.
 
-    So MONAI Label, whose image is one file, and a viewer, which shows one sequence, get on with several.
+    This lets MONAI Label, whose image is one file, and viewers, which show one sequence, work with several.
 
     Returns:
-        ``{"image": {sequence: path}, "case_id": id, "modality": "mr"}``, with a ``problem`` where it is not complete.
+        ``{"image": {sequence: path}, "case_id": id, "modality": "mr"}``, with a ``problem`` if it is incomplete.
 
     Raises:
-        InputError: the file's name says no sequence.
+        InputError: the file's name identifies no sequence.
     """
     file = Path(path).expanduser()
     name, sequence = sequence_of(file)

@@ -1,4 +1,4 @@
-"""Samples of self-distillation: crops of a store's slices, drawn, cut, distorted and collated with masks."""
+"""Make samples for self-distillation: crops of a store's slices, drawn, cut, distorted and collated with masks."""
 
 from .crop_collate import CropCollate
 from .distortions import CropDistortions

@@ -1,12 +1,12 @@
-"""Separable filters of images as weighted sums along each axis: antialiased resizing, smoothing, low resolution.
+"""Filter images by weighted sums along each axis: antialiased resizing, smoothing, low resolution.
 
 A filter along one axis is a short run of input pixels (taps) and their weights for every output pixel, so that a crop
-costs two passes over what it shows. ``embedding_bag`` adds weighted rows: on any device, in full fp32, for a batch of
-windows of different size. For the crops of a sample on CPU it takes a third less time than
+costs two passes over its window. ``embedding_bag`` adds weighted rows on any device, in full fp32, for a batch of
+windows of different sizes. For the crops of a sample on CPU it takes a third less time than
 ``interpolate(antialias=True)`` crop by crop (`benchmarks/multi_crop.py`), whose positions in fp32 are also off by up to
 0.1 HU at sharp edges.
 
-Shapes: N filters (one a crop), H, W sides of an image, R its rows, S side of the output, T taps.
+Shapes: N filters (one per crop), H, W sides of an image, R its rows, S side of the output, T taps.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from torch.nn.functional import embedding_bag
 
 
 class AxisTaps(NamedTuple):
-    """``pixels`` [N, S, T]: numbers of the input's pixels along the axis; ``weights`` [N, S, T] fp32."""
+    """``pixels`` [N, S, T]: indices of input pixels along the axis; ``weights`` [N, S, T] fp32."""
 
     pixels: Tensor
     weights: Tensor
 
 
 def filter_images(images: Tensor, rows: AxisTaps, columns: AxisTaps) -> Tensor:
-    """Apply a filter of its own to each image, along both axes.
+    """Apply a separate filter to each image, along both axes.
 
     Args:
-        images: [N, H, W] fp32, contiguous.
-        rows: the filters that lead to each row.
-        columns: to each column.
+        images: images [N, H, W] fp32, contiguous.
+        rows: filters for each row of the output.
+        columns: filters for each column of the output.
 
     Returns:
-        [N, S, S], a transposed view.
+        Images [N, S, S], as a transposed view.
     """
     n, height, width = images.shape
     numbers = torch.arange(n, device=images.device).view(-1, 1, 1)
@@ -45,7 +45,7 @@ def filter_images(images: Tensor, rows: AxisTaps, columns: AxisTaps) -> Tensor:
 
 
 def weighted_rows(image: Tensor, pixels: Tensor, weights: Tensor) -> Tensor:
-    """Sums [N, S, W] of rows of one image [R, W] fp32: those numbered ``pixels`` [N, S, T], times ``weights``."""
+    """Sum rows ``pixels`` [N, S, T] of one image [R, W] fp32, multiplied by ``weights``; returns [N, S, W]."""
     n, size, n_taps = pixels.shape
     sums = embedding_bag(pixels.reshape(-1, n_taps), image, mode="sum", per_sample_weights=weights.reshape(-1, n_taps))
     return sums.view(n, size, -1)
@@ -54,30 +54,31 @@ def weighted_rows(image: Tensor, pixels: Tensor, weights: Tensor) -> Tensor:
 def bicubic_taps(
     starts: Tensor, lengths: Tensor, *, size: int, shortest: int, longest: int, flips: Tensor | None = None
 ) -> AxisTaps:
-    """Antialiased bicubic resizing of a window to ``size`` pixels (a = -0.5, wider by the factor of reduction).
+    """Return taps that resize a window to ``size`` pixels: antialiased bicubic, a = -0.5, wider by the factor of
+    reduction.
 
     Args:
-        starts: [N], first pixel of each window.
-        lengths: [N], pixels of each window; those outside have no weight.
-        size: pixels of the output.
-        shortest: at most the shortest window.
-        longest: at least the longest window. Both spare a look at ``lengths``, which may lie on a GPU.
-        flips: [N], True where the output is mirrored.
+        starts: first pixel of each window, [N].
+        lengths: number of pixels of each window, [N]; pixels outside have no weight.
+        size: number of pixels of the output.
+        shortest: lower bound of the window lengths.
+        longest: upper bound of the window lengths. Both bounds avoid reading ``lengths``, which may be on a GPU.
+        flips: whether each output is mirrored, [N].
 
     Reference: Keys, Cubic convolution interpolation, IEEE TASSP 29 (1981); as Pillow's and torch's antialiased one.
     """
     n_taps = math.ceil(4 * max(longest / size, 1)) + 1
-    # positions in fp64: in fp32 they are off by 1e-5 pixels, which a sharp edge of 3000 HU shows
+    # positions in fp64: in fp32 they are off by 1e-5 pixels, which is visible at a sharp edge of 3000 HU
     position = torch.arange(size, device=starts.device, dtype=torch.float64) + 0.5
     if flips is not None:
         position = torch.where(flips[:, None], size - position, position)
     step = (lengths.to(torch.float64) / size)[:, None]
     width = step.clamp(min=1)
     centre = position * step
-    # the run of taps is moved into the window; what it covers beyond the filter's reach gets no weight there
+    # shift the taps into the window; taps beyond the filter's reach get no weight there
     last = (lengths - n_taps).clamp_(min=0)[:, None]
     first = (centre - 2 * width).floor_().clamp_(min=0).minimum(last)
-    # taps come first while they are computed: long vectors
+    # the axis of taps comes first while computing, for long vectors
     taps = torch.arange(n_taps, device=starts.device)
     offset, gain = ((first + 0.5 - centre) / width).float(), (1 / width).float()
     weights = _cubic(torch.addcmul(offset, gain, taps.float().view(-1, 1, 1)))
@@ -100,12 +101,13 @@ def _cubic(x: Tensor) -> Tensor:
 
 
 def gaussian_taps(sigmas: Tensor, *, size: int, largest: float) -> AxisTaps:
-    """Gaussian smoothing, integrated over each pixel as MONAI's GaussianSmooth does by default; edges are repeated.
+    """Return taps for Gaussian smoothing, integrated over each pixel like MONAI's GaussianSmooth by default; edges
+    repeat.
 
     Args:
-        sigmas: [N], standard deviations in pixels, above 0.
-        size: pixels of input and output.
-        largest: at least the largest of ``sigmas``; it sets the number of taps.
+        sigmas: standard deviations in pixels, [N], above 0.
+        size: number of pixels of input and output.
+        largest: upper bound of ``sigmas``, which sets the number of taps.
     """
     reach = int(4 * largest + 0.5)
     offset = torch.arange(-reach, reach + 1, device=sigmas.device)
@@ -118,11 +120,12 @@ def gaussian_taps(sigmas: Tensor, *, size: int, largest: float) -> AxisTaps:
 
 
 def low_resolution_taps(coarse: Tensor, *, size: int) -> AxisTaps:
-    """To ``coarse`` pixels by the nearest one and back by linear interpolation, as MONAI's RandSimulateLowResolution.
+    """Return taps that reduce to ``coarse`` pixels by the nearest one and go back linearly, as
+    RandSimulateLowResolution.
 
     Args:
-        coarse: [N], whole numbers from 1 to ``size``.
-        size: pixels of input and output.
+        coarse: numbers of coarse pixels, [N], integers from 1 to ``size``.
+        size: number of pixels of input and output.
     """
     coarse = coarse[:, None]
     position = (torch.arange(size, device=coarse.device, dtype=torch.float64) + 0.5) * coarse / size - 0.5

@@ -1,4 +1,4 @@
-"""Samples of several crops to one batch, with masks.
+"""Collate samples of several crops into one batch, with masks.
 
 Shapes: B images of this process, G global crops, L local crops, P patches of a global crop, M masked patches.
 """
@@ -31,12 +31,13 @@ def collate_crops(
     """Stack crops crop by crop (crop 0 of all images, crop 1 of all images, ...) and mask the global ones.
 
     Args:
-        samples: B dicts with ``global_crops``, a list of G tensors [C, H, W], and as lists too ``local_crops`` and
-            ``gram_teacher_crops``, where there are any. Other keys are left out.
-        generator, grid, mask_probability, mask_ratio, circular_shift, rank, n_ranks: see `collate_masks`.
+        samples: B dicts with ``global_crops``, a list of G tensors [C, H, W], and if present lists ``local_crops`` and
+            ``gram_teacher_crops``. Other keys are left out.
+        generator, grid, mask_probability, mask_ratio, circular_shift, rank, n_ranks: settings of the masks, see
+            `collate_masks`.
 
     Returns:
-        ``global_crops`` [G B, C, H, W], the other kinds of crops alike, and what `collate_masks` gives.
+        ``global_crops`` [G B, C, H, W], the other kinds of crops likewise, and the result of `collate_masks`.
     """
     masks = collate_masks(
         n_crops=len(samples[0]["global_crops"]),
@@ -64,30 +65,31 @@ def collate_masks(
     rank: int = 0,
     n_ranks: int = 1,
 ) -> dict[str, Any]:
-    """Masks of a batch's global crops and what the losses need to know of them.
+    """Return the masks of a batch's global crops and what the losses need to know about them.
 
-    Masks are drawn for the batch of all processes, and this process takes those of its images: with a generator made
-    anew from (seed, iteration) on every process, n processes with batch B mask as one with n B does. The official
-    training draws for each process alone; that is ``n_ranks=1`` and a generator of each process's own.
+    Masks are drawn for the batch of all processes, and each process uses those of its images: if every process creates
+        its
+    generator from (seed, iteration), n processes with batch B get the same masks as one with n B. The official training
+    draws separately for each process; set ``n_ranks=1`` and a different generator per process for that.
 
     Args:
-        n_crops: global crops of an image, G.
-        n_samples: images of this process, B.
-        generator: of the masks.
-        grid: patches of a global crop, (rows, columns).
-        mask_probability, mask_ratio, circular_shift: see `draw_masks`.
-        rank: this process's number.
-        n_ranks: processes that share the batch.
+        n_crops: number of global crops per image, G.
+        n_samples: number of images of this process, B.
+        generator: random generator for the masks.
+        grid: numbers of patches of a global crop, (rows, columns).
+        mask_probability, mask_ratio, circular_shift: settings of the masks, see `draw_masks`.
+        rank: number of this process.
+        n_ranks: number of processes that share the batch.
 
     Returns:
-        ``masks`` [G B, P], True where masked; ``mask_indices`` [M], numbers of the masked patches in the flattened
+        ``masks`` [G B, P], True where masked; ``mask_indices`` [M], indices of the masked patches in the flattened
         masks; ``masks_weight`` [M], 1 / (masked patches of the same crop); ``n_masked_patches``, M; ``upperbound``, the
-        most that any process may be dealt; ``n_global_crops``, G.
+        largest M that any process may get; ``n_global_crops``, G.
     """
     n_images = n_crops * n_samples * n_ranks
     settings: dict[str, Any] = {"grid": grid, "mask_probability": mask_probability, "mask_ratio": mask_ratio}
     own = [
-        (crop * n_ranks + rank) * n_samples + sample  # number in the crop-major batch of all processes
+        (crop * n_ranks + rank) * n_samples + sample  # index in the crop-major batch of all processes
         for crop in range(n_crops)
         for sample in range(n_samples)
     ]
@@ -106,11 +108,11 @@ def collate_masks(
 
 
 def _stack(samples: Sequence[dict[str, Any]], kind: str) -> torch.Tensor:
-    """[crops * B, ...], crop by crop."""
+    """Stack crops into [crops * B, ...], crop by crop."""
     n_crops = {len(sample[kind]) for sample in samples}
     if len(n_crops) > 1:
         raise ValueError(f"samples of a batch must have the same number of {kind}, got {sorted(n_crops)}")
-    # in a worker, torch's own collate function stacks in shared memory: one copy less
+    # in a worker, torch's own collate function stacks in shared memory, which saves a copy
     stacked: torch.Tensor = default_collate(
         [crop for crops in zip(*(sample[kind] for sample in samples), strict=True) for crop in crops]
     )

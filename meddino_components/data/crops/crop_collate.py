@@ -1,4 +1,4 @@
-"""The collate function of pretraining: a batch of crops with masks that depend on (seed, iteration) alone."""
+"""The collate function of pretraining: it makes a batch of crops with masks that depend only on seed and iteration."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ...processes import rank_and_size
 from .collate import collate_crops, collate_masks
 from .rendering import UnrenderedSample, collate_unrendered
 
-# keeps the stream of masks apart from those of samples
+# separates the random stream of masks from that of samples
 _MASKS = 0x4D41534B
 
 
 class CropCollate:
     """Collate samples of `MultiCropDataset` and mask their global crops.
 
-    Masks are drawn for the batch of all processes, so that n processes with batch B train as one with n B does.
-    The iteration is read off the samples' indices, which `GlobalBatchSampler` numbers. Construct after
-    torch.distributed is initialised: a loader's workers have no process group to ask.
+    Masks are drawn for the batch of all processes, so that n processes with batch B train like one with n B. The
+    iteration follows from the samples' indices, which `GlobalBatchSampler` numbers. Construct it after
+    torch.distributed is initialised: a loader's workers have no process group.
 
     Args:
-        seed: of the masks.
+        seed: seed for the masks.
         patch_size: side of a patch in pixels.
-        mask_probability, mask_ratio, circular_shift: see `draw_masks`.
-        masks_per_process: draw for each process's own batch, as the official training does.
+        mask_probability, mask_ratio, circular_shift: settings of the masks, see `draw_masks`.
+        masks_per_process: whether to draw masks separately for each process's batch, as the official training does.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class CropCollate:
         self.rank, self.n_ranks = rank_and_size()
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The batch of `collate_crops`; of samples that are not rendered, ``unrendered`` instead of the crops.
+        """Return the batch of `collate_crops`; for samples that are not rendered, ``unrendered`` instead of the crops.
 
         Raises:
-            ValueError: global crops whose side is no multiple of the patch.
+            ValueError: the side of global crops is not a multiple of the patch size.
         """
         iteration = samples[0]["index"] // (len(samples) * self.n_ranks)
         stream: tuple[int, ...] = (self.seed, _MASKS, iteration)

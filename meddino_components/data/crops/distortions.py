@@ -1,8 +1,8 @@
-"""Random changes of a crop's intensities and sharpness: drawn as plain numbers, applied to batches on any device.
+"""Change intensities and sharpness of crops randomly: parameters are drawn as numbers, and applied on any device.
 
-MONAI's random transforms draw and apply in one call and take one image: they cannot be given the numbers that a
-worker drew, nor work on a batch with different numbers for each crop, and on CPU they take more than twice the time
-(`benchmarks/multi_crop.py`). The formulas are theirs, and the tests compare with them.
+MONAI's random transforms draw and apply in one call and accept one image: they cannot use parameters drawn by a worker,
+or process a batch with different parameters per crop, and on CPU they take more than twice as long
+(`benchmarks/multi_crop.py`). The formulas are the same, and the tests compare with MONAI.
 
 Shapes: N crops, S their side, K those of them with noise.
 """
@@ -23,7 +23,7 @@ _ZERO, _NOT_DONE = np.float32(0), np.float32(np.nan)
 
 
 class DrawnDistortions(NamedTuple):
-    """What is done to each of N crops; NaN where it is not done, except for noise.
+    """Parameters of the changes to each of N crops; NaN for a change that is not made, except for noise.
 
     ``noise_std`` [N], 0 without noise; ``noise_seeds`` [N]; ``sigmas`` [N, 2] of smoothing along rows and columns;
     ``factors`` [N] of intensities; ``zooms`` [N] to a lower resolution; ``gammas`` [N] of contrast.
@@ -39,22 +39,22 @@ class DrawnDistortions(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CropDistortions:
-    """How often and how strongly crops are distorted, in the order in which it happens.
+    """How often and how strongly crops are distorted, in order of application.
 
-    Probabilities are those of FlexiCT, by the first author of MedDINOv3, whose paper gives none; ranges are nnU-Net's
-    and those of the fine-tuning in this project. Intensities are normalised ones (standard deviations).
+    Probabilities come from FlexiCT, by the first author of MedDINOv3, whose own paper states none; ranges are those of
+    nnU-Net and of this project's fine-tuning. Intensities are normalised (in standard deviations).
 
     Attributes:
-        noise_probability: Gaussian noise.
-        noise_std: its standard deviation is drawn from 0 to this.
-        smooth_probability: Gaussian smoothing.
-        smooth_sigma: range of its width in pixels, drawn for rows and columns apart.
-        scale_probability: all intensities times a factor.
-        scale_factor: the factor lies within 1 - this and 1 + this.
-        low_resolution_probability: to fewer pixels and back.
-        zoom_range: of their number along an axis.
-        contrast_probability: a gamma curve, with mean and standard deviation kept.
-        gamma: its range.
+        noise_probability: probability of Gaussian noise.
+        noise_std: largest standard deviation of the noise, drawn from 0 to this.
+        smooth_probability: probability of Gaussian smoothing.
+        smooth_sigma: range of the smoothing width in pixels, drawn separately for rows and columns.
+        scale_probability: probability of multiplying all intensities by a factor.
+        scale_factor: largest deviation of that factor from 1.
+        low_resolution_probability: probability of resampling to fewer pixels and back.
+        zoom_range: range of the share of pixels that remain along an axis.
+        contrast_probability: probability of a gamma curve that keeps mean and standard deviation.
+        gamma: range of gamma.
     """
 
     noise_probability: float = 0.1
@@ -80,7 +80,7 @@ class CropDistortions:
             )
 
     def draw(self, generator: np.random.Generator, n_crops: int) -> DrawnDistortions:
-        """Numbers for so many crops; the generator advances by the same amount whatever is drawn."""
+        """Draw parameters for ``n_crops`` crops; the generator always advances by the same amount."""
         happens = generator.random((5, n_crops))
         values = generator.random((6, n_crops), dtype=np.float32)
         factors = (1 - self.scale_factor, 1 + self.scale_factor)
@@ -104,7 +104,7 @@ def _between(limits: tuple[float, float], share: NDArray[np.float32]) -> NDArray
 
 
 def draw_noise(drawn: DrawnDistortions, size: int) -> Tensor:
-    """The noise fields [K, S, S] of the crops that have one, each from its own seed; drawn on CPU for any device."""
+    """Draw the noise fields [K, S, S] of crops with noise, each from its own seed; on the CPU for any device."""
     chosen = np.flatnonzero(drawn.noise_std)
     fields = torch.empty(len(chosen), size, size)
     generator = torch.Generator()
@@ -117,9 +117,9 @@ def distort_(crops: Tensor, drawn: DrawnDistortions, noise: Tensor) -> Tensor:
     """Change crops in place.
 
     Args:
-        crops: [N, S, S], normalised.
-        drawn: on the host, so that nothing waits for a GPU.
-        noise: of `draw_noise`.
+        crops: normalised crops [N, S, S].
+        drawn: parameters on the CPU, so that nothing waits for a GPU.
+        noise: noise fields from `draw_noise`.
     """
     size = crops.shape[-1]
 
@@ -150,17 +150,17 @@ def distort_(crops: Tensor, drawn: DrawnDistortions, noise: Tensor) -> Tensor:
 
 
 def adjust_contrast(crops: Tensor, gammas: Tensor) -> Tensor:
-    """A gamma curve over each crop's range; mean and standard deviation stay, as in MONAI's AdjustContrast.
+    """Apply a gamma curve over each crop's range; mean and standard deviation stay, as in MONAI's AdjustContrast.
 
     Args:
-        crops: [N, S, S].
-        gammas: [N].
+        crops: crops [N, S, S].
+        gammas: gamma of each crop, [N].
     """
     lowest, highest = crops.amin((1, 2), keepdim=True), crops.amax((1, 2), keepdim=True)
     span = highest - lowest
     curved = ((crops - lowest) / (span + 1e-7)) ** gammas.view(-1, 1, 1) * span
     curved -= curved.mean((1, 2), keepdim=True)
     mean = crops.mean((1, 2), keepdim=True)
-    # several times faster than torch.std on CPU; the missing n - 1 is the same in both
+    # several times faster than torch.std on CPU; dividing by n instead of n - 1 cancels out
     std, std_curved = (centred.square().mean((1, 2), keepdim=True).sqrt() for centred in (crops - mean, curved))
     return curved * (std / (std_curved + 1e-8)) + mean

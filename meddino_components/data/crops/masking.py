@@ -1,7 +1,7 @@
-"""Which patches of which images are hidden from the student.
+"""Draw the patches that are masked for the student.
 
-A batch has the same numbers of masked patches every time, only dealt to other images. What is unusual: each image has a
-random stream of its own, so that a process draws the masks of its images alone and all processes agree on the whole.
+Every batch has the same numbers of masked patches, only assigned to different images. Each image has its own random
+stream, so that a process only draws the masks of its own images, and all processes agree on the whole.
 
 Shapes: H, W patches along each axis, P = H * W.
 """
@@ -15,33 +15,33 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-# a block covers at least so many patches and is at most so much longer than wide (or wider than long)
+# smallest number of patches in a block, and largest ratio of its sides
 _MIN_BLOCK = 4
 _MAX_ASPECT = 1 / 0.3
-# of the image, which no block exceeds
+# largest share of the image in one block
 _MAX_BLOCK_SHARE = 0.5
-# blocks that are tried in a row before single patches fill up
+# failed attempts in a row before single patches are added
 _ATTEMPTS = 10
 
 
 def masked_counts(
     *, n_images: int, grid: tuple[int, int], mask_probability: float, mask_ratio: tuple[float, float]
 ) -> list[int]:
-    """How many patches are masked in the images of a batch, ascending; the same for every batch.
+    """Return the numbers of masked patches in the images of a batch, ascending; the same for every batch.
 
-    A share ``mask_probability`` of the images is masked, at ratios that step evenly through ``mask_ratio``.
+    A share ``mask_probability`` of the images is masked, with ratios evenly spaced over ``mask_ratio``.
 
     Raises:
-        ValueError: a probability or ratio outside 0 to 1, or ratios in the wrong order.
+        ValueError: a probability or ratio is outside 0 to 1, or ratios are in the wrong order.
     """
     low, high = mask_ratio
     if not (0 <= mask_probability <= 1 and 0 <= low <= high <= 1):
         raise ValueError(
-            f"mask_probability {mask_probability} and mask_ratio {list(mask_ratio)} must lie within 0 and 1, the lower "
-            "ratio first"
+            f"mask_probability {mask_probability} and mask_ratio {list(mask_ratio)} must be between 0 and 1, the "
+            f"lower ratio first"
         )
     n_masked = int(n_images * mask_probability)
-    # torch's own fp32 steps: those of numpy, or in fp64, round some counts to the next whole number
+    # steps of torch in fp32: steps of numpy or in fp64 would round some counts differently
     ratios = torch.linspace(low, high, n_masked + 1)[1:]
     return [0] * (n_images - n_masked) + (grid[0] * grid[1] * ratios).int().tolist()
 
@@ -56,19 +56,20 @@ def draw_masks(
     circular_shift: bool = False,
     images: Sequence[int] | None = None,
 ) -> NDArray[np.bool_]:
-    """Masks of a batch.
+    """Draw the masks of a batch.
 
     Args:
-        generator: decides everything; it advances by the same amount whatever ``images`` is.
-        n_images: images of the batch, over all processes if they are to share it.
-        grid: patches (H, W).
-        mask_probability: share of the images that is masked.
-        mask_ratio: lowest (excluded) and highest (included) share of an image's patches.
-        circular_shift: shift every mask round the edges by a random offset, so that its centre is not masked most.
-        images: numbers of the images whose masks are wanted; by default all.
+        generator: random generator; it advances by the same amount whatever ``images`` is.
+        n_images: number of images in the batch, over all processes if they share it.
+        grid: numbers of patches (H, W).
+        mask_probability: share of images that are masked.
+        mask_ratio: lowest (excluded) and highest (included) share of masked patches in an image.
+        circular_shift: whether to shift every mask circularly by a random offset, so that the centre is not masked most
+            often.
+        images: indices of the images whose masks to return; by default all.
 
     Returns:
-        [images, P], True where masked.
+        Masks [images, P], True where masked.
 
     Reference: Zhou et al., iBOT, arXiv 2111.07832; golden statistics of the official DINOv3 code.
     """
@@ -86,10 +87,10 @@ def draw_masks(
 
 
 def draw_block_mask(generator: np.random.Generator, *, grid: tuple[int, int], n_masked: int) -> NDArray[np.bool_]:
-    """One mask [H, W] of exactly ``n_masked`` patches: rectangles of random area and aspect, which may overlap.
+    """Draw a mask [H, W] of exactly ``n_masked`` patches: rectangles of random area and aspect, which may overlap.
 
-    A rectangle is taken if it adds patches, and not more than are missing. When none of several in a row is, patches
-    drawn one by one make up the number.
+    A rectangle is used if it adds patches, but not more than are missing. After several failed attempts in a row,
+    single random patches complete the number.
 
     Reference: Bao et al., BEiT, arXiv 2106.08254, algorithm 1.
     """
@@ -111,7 +112,7 @@ def _add_block(mask: NDArray[np.bool_], generator: np.random.Generator, max_area
     """Mask one more rectangle and return how many patches it added; 0 if no attempt fitted."""
     height, width = mask.shape
     for _ in range(_ATTEMPTS):
-        # near the end the range of areas is turned round, which official masks show too
+        # near the end the range of areas is reversed, as in official masks
         area = _MIN_BLOCK + (max_area - _MIN_BLOCK) * generator.random()
         aspect = _MAX_ASPECT ** (2 * generator.random() - 1)
         h, w = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))

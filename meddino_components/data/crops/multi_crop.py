@@ -1,4 +1,4 @@
-"""Samples of self-distillation: several crops of one slice, a pure function of (seed, sample index)."""
+"""Draw samples for self-distillation: several crops of one slice, as a pure function of seed and sample index."""
 
 from __future__ import annotations
 
@@ -17,39 +17,42 @@ from .slice_order import shuffled
 from .store_intensity import StoreIntensity
 from .windows import draw_windows
 
-# keeps the stream of sizes apart from those of samples
+# separates the random stream of sizes from that of samples
 _SIZES = 0x53495A45
 
 
 class MultiCropDataset(Dataset[dict[str, Any]]):
-    """Global crops, local crops and those of the gram teacher, cut at random from the slices of a store.
+    """Random global crops, local crops and gram teacher crops from the slices of a store.
 
-    Sample i depends on ``seed`` and i alone: it does not matter which process or worker draws it, what was drawn
-    before, or how often training was resumed. Every epoch shows each slice once, in an order of its own. A gram
-    teacher's crop shows the window of the global crop of the same number, flipped alike, without distortions.
+    Sample i depends only on ``seed`` and i: it does not matter which process or worker draws it, what was drawn before,
+        or
+    how often training was resumed. Every epoch shows each slice once, in a new order. A gram teacher crop shows the
+    same window as the global crop with the same number, flipped in the same way, without distortions.
 
-    Several sizes mix resolutions: sizes of one place belong together, and each iteration draws a place.
+    Several sizes mix resolutions: sizes at the same position in the lists belong together, and each iteration draws a
+    position.
 
     Args:
         store: slices in 16-bit values.
-        seed: decides order, windows, flips, distortions and sizes.
-        global_crops_size: side in pixels, or several.
-        n_global_crops: of a sample.
-        local_crops_size: side in pixels, or as many as ``global_crops_size``.
-        n_local_crops: of a sample.
-        gram_teacher_crops_size: side in pixels, or as many as ``global_crops_size``; None for no such crops.
-        size_ratios: relative frequency of each place; by default all the same.
-        batch_size: samples a process and iteration, as of the sampler. Construct after torch.distributed is
-            initialised: all processes draw one size for an iteration.
-        global_crops_scale: smallest and largest share of the slice's area.
-        local_crops_scale: the same for local crops.
-        flip_probability: of exchanging left and right.
-        distortions: of global and local crops; None for none.
-        render: False gives what `render_batch` needs to make the crops on a GPU.
+        seed: seed for order, windows, flips, distortions and sizes.
+        global_crops_size: side of global crops in pixels, or several.
+        n_global_crops: number of global crops per sample.
+        local_crops_size: side of local crops in pixels, or as many as ``global_crops_size``.
+        n_local_crops: number of local crops per sample.
+        gram_teacher_crops_size: side of gram teacher crops in pixels, or as many as ``global_crops_size``; None for
+            none.
+        size_ratios: relative frequency of each position; by default all equal.
+        batch_size: number of samples per process and iteration, as in the sampler. Construct the data set after
+            torch.distributed is initialised: all processes use the same size in an iteration.
+        global_crops_scale: smallest and largest share of the slice's area in a global crop.
+        local_crops_scale: smallest and largest share of the slice's area in a local crop.
+        flip_probability: probability of swapping left and right.
+        distortions: distortions of global and local crops; None for none.
+        render: whether to render crops here; False returns what `render_batch` needs to render them on a GPU.
 
     Raises:
-        InputError: an empty store.
-        ValueError: sizes and ratios of different number, or numbers out of range.
+        InputError: the store is empty.
+        ValueError: there are different numbers of sizes and ratios, or values are out of range.
 
     Reference: Caron et al., SwAV, arXiv 2006.09882, section 3.3 (multi-crop); Simeoni et al., DINOv3, arXiv
     2508.10104, section 5.1 (mixed resolutions).
@@ -74,7 +77,9 @@ class MultiCropDataset(Dataset[dict[str, Any]]):
         render: bool = True,
     ) -> None:
         if len(store) == 0:
-            raise InputError(f"{getattr(store, 'url', 'the slice store')}: holds no slice. Curate some scans first.")
+            raise InputError(
+                f"{getattr(store, 'url', 'the slice store')}: contains no slices. Curate some scans first."
+            )
         if n_global_crops < 1 or n_local_crops < 0 or batch_size < 1 or not 0 <= flip_probability <= 1:
             raise ValueError(
                 "expected n_global_crops and batch_size from 1, n_local_crops from 0 and flip_probability within 0 and "
@@ -91,15 +96,15 @@ class MultiCropDataset(Dataset[dict[str, Any]]):
         self.intensity = StoreIntensity(store=store)
 
     def __len__(self) -> int:
-        """Slices of an epoch; indices beyond it are as good, the sampler is unbounded."""
+        """Return the number of slices in an epoch; larger indices are valid, too, as the sampler is unbounded."""
         return len(self.store)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """The sample.
+        """Return a sample.
 
         Returns:
             ``index``, and lists of crops [1, S, S] fp32: ``global_crops``, ``local_crops`` if any and
-            ``gram_teacher_crops`` if asked for; with ``render=False``, ``unrendered`` instead of them.
+            ``gram_teacher_crops`` if requested; with ``render=False``, ``unrendered`` instead of them.
 
         Raises:
             InputError: the slice cannot be read.
@@ -111,7 +116,7 @@ class MultiCropDataset(Dataset[dict[str, Any]]):
         return {"index": index} | (render_sample(sample) if self.render else {"unrendered": sample})
 
     def plan(self, index: int, *, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> dict[str, CropPlan]:
-        """Everything random of sample ``index``, for a slice of this shape and in-plane spacing."""
+        """Draw all random values of sample ``index`` for a slice of this shape and in-plane spacing."""
         rng = np.random.default_rng((self.seed, index))
         global_size, local_size, gram_size = self._sizes_of(index // self.global_batch_size)
         plans = {}
@@ -144,7 +149,9 @@ def _parse_sizes(
     n = 1 if isinstance(of_global, int) else len(of_global)
     columns = [sizes if isinstance(sizes, Sequence) else [sizes] * n for sizes in (of_global, of_local, of_gram)]
     if n == 0 or any(len(column) != n for column in columns):
-        raise ValueError(f"crop sizes must be as many of each kind, got {of_global}, {of_local} and {of_gram}")
+        raise ValueError(
+            f"there must be equally many crop sizes of each kind, got {of_global}, {of_local} and {of_gram}"
+        )
     if any(size is not None and size < 1 for column in columns for size in column):
         raise ValueError(f"crop sizes must be at least 1, got {of_global}, {of_local} and {of_gram}")
     return list(zip(*columns, strict=True))
@@ -160,5 +167,5 @@ def _parse_ratios(ratios: Sequence[float] | None, n: int) -> list[float]:
 def _parse_scale(name: str, scale: Sequence[float]) -> tuple[float, float]:
     low, high = scale
     if not 0 < low <= high <= 1:
-        raise ValueError(f"{name} must be two shares within 0 and 1, the smaller first, got {list(scale)}")
+        raise ValueError(f"{name} must be two shares between 0 and 1, the smaller first, got {list(scale)}")
     return low, high

@@ -1,7 +1,7 @@
-"""Crops from slices: one sample on CPU in a loader's worker, or a whole batch on a GPU, with the same pixels.
+"""Render crops from slices: one sample on CPU in a loader's worker, or a whole batch on a GPU, with the same pixels.
 
-Everything random is in a `CropPlan`. A slice stays in stored 16-bit values until its crop is interpolated; only then
-are values clipped, since the interpolation overshoots, and normalised.
+A `CropPlan` holds all random values. A slice keeps its stored 16-bit values until its crop is interpolated; values are
+clipped only afterwards, since interpolation overshoots, and then normalised.
 
 Shapes: B slices, H, W their sides, n crops of a slice, N = n * B crops, crop-major ([crop 0 of all slices, crop 1 of
 all slices, ...]), S side of a crop, K crops with noise.
@@ -25,13 +25,13 @@ from .store_intensity import Normalization
 
 @dataclass(frozen=True, kw_only=True)
 class CropPlan:
-    """Where crops of one size are cut and what is done to them.
+    """The windows of crops of one size, and how they are changed.
 
     Attributes:
         size: side S of the crops.
-        windows: [n, 4], top row, left column, rows, columns in the slice.
-        flips: [n], True where left and right are exchanged.
-        distortions: None for none.
+        windows: windows in the slice, [n, 4]: top row, left column, rows, columns.
+        flips: whether left and right are swapped, [n].
+        distortions: distortions of the crops; None for none.
     """
 
     size: int
@@ -42,7 +42,8 @@ class CropPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class UnrenderedSample:
-    """A slice [H, W] int16 with plans by kind of crop (``global_crops``, ``local_crops``, ``gram_teacher_crops``)."""
+    """A slice [H, W] int16 and its plans by kind of crop (``global_crops``, ``local_crops``,
+    ``gram_teacher_crops``)."""
 
     pixels: NDArray[np.int16]
     normalization: Normalization
@@ -50,12 +51,12 @@ class UnrenderedSample:
 
 
 def render_sample(sample: UnrenderedSample) -> dict[str, list[Tensor]]:
-    """By kind, n crops [1, S, S] fp32."""
+    """Return n crops [1, S, S] fp32 for each kind."""
     return {kind: list(_render_windows(sample, plan).unbind()) for kind, plan in sample.plans.items()}
 
 
 def _render_windows(sample: UnrenderedSample, plan: CropPlan) -> Tensor:
-    """[n, 1, S, S], of the windows alone: far less than n times the slice."""
+    """Render [n, 1, S, S] from the windows alone, which are far smaller than n slices."""
     n = len(plan.windows)
     pixels = torch.from_numpy(sample.pixels)
     images = torch.empty(n, *plan.windows[:, 2:].max(axis=0).tolist())
@@ -70,11 +71,12 @@ def _render_windows(sample: UnrenderedSample, plan: CropPlan) -> Tensor:
 
 
 def _resize(images: Tensor, plan: CropPlan, sources: Tensor, corners: Tensor) -> Tensor:
-    """Crops [N, S, S] of windows in ``images`` [B, H, W]: in image ``sources`` [N], from ``corners`` [2, N]."""
+    """Return crops [N, S, S] of ``images`` [B, H, W]: from image ``sources`` [N], with windows at ``corners`` [2,
+    N]."""
     n, (_, height, width), device = len(plan.windows), images.shape, images.device
     sizes = torch.from_numpy(plan.windows[:, 2:].T.flatten()).to(device, non_blocking=True)
     flips = torch.from_numpy(np.concatenate((np.zeros(n, dtype=np.bool_), plan.flips))).to(device, non_blocking=True)
-    # all images lie one below the other; after the filter along rows, so do all crops, transposed
+    # stack all images vertically; after the filter along rows, all crops are stacked, too, transposed
     offsets = torch.stack((sources * height, torch.arange(n, device=device) * width))
     pixels, weights = bicubic_taps(
         (corners + offsets).flatten(),
@@ -94,10 +96,10 @@ class UnrenderedBatch:
     """Slices and plans of a batch, for `render_batch`.
 
     Attributes:
-        slices: [B, H, W] int16; smaller slices are padded below and to the right, where no window reaches.
-        normalizations: [B, 4] fp32, the fields of `Normalization`.
-        plans: by kind, for N crops.
-        noise: by kind, [K, S, S] of `draw_noise`.
+        slices: slices [B, H, W] int16; smaller ones are padded below and to the right, outside of all windows.
+        normalizations: fields of `Normalization`, [B, 4] fp32.
+        plans: plans for N crops, by kind.
+        noise: noise fields [K, S, S] from `draw_noise`, by kind.
     """
 
     slices: Tensor
@@ -106,16 +108,16 @@ class UnrenderedBatch:
     noise: Mapping[str, Tensor]
 
     def pin_memory(self) -> UnrenderedBatch:
-        """Called by a DataLoader that pins memory."""
+        """Pin the memory; a DataLoader that pins memory calls this."""
         noise = {kind: fields.pin_memory() for kind, fields in self.noise.items()}
         return replace(self, slices=self.slices.pin_memory(), noise=noise)
 
 
 def collate_unrendered(samples: Sequence[UnrenderedSample]) -> UnrenderedBatch:
-    """Slices and plans of several samples as one; noise is drawn.
+    """Collate slices and plans of several samples, and draw their noise.
 
     Raises:
-        ValueError: samples whose crops differ in size or number.
+        ValueError: crops of the samples differ in size or number.
     """
     height, width = (max(sample.pixels.shape[axis] for sample in samples) for axis in range(2))
     slices = torch.zeros(len(samples), height, width, dtype=torch.int16)
@@ -152,10 +154,11 @@ def _crop_major(plans: Sequence[CropPlan]) -> CropPlan:
 
 
 def render_batch(batch: UnrenderedBatch, device: torch.device) -> dict[str, Tensor]:
-    """By kind, crops [N, 1, S, S] fp32 on ``device``.
+    """Return crops [N, 1, S, S] fp32 on ``device``, by kind.
 
-    They equal those of `render_sample` to rounding: resizing and filters add in full fp32 whatever TF32 and autocast
-    are set to, and the noise is the same. Nothing waits for the device.
+    They equal those of `render_sample` up to rounding: resizing and filters use full fp32 whatever the settings of TF32
+        and
+    autocast, and the noise is the same. Nothing waits for the device.
     """
     images = batch.slices.to(device, non_blocking=True).float()
     normalizations = batch.normalizations.to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""How a slice store's values become the network's: the table of `intensity`, in stored units."""
+"""Normalise the values of a slice store by the table of `intensity`, in stored units."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..slice_store.store import SliceStore
 from ..volumes.intensity_statistics import mr_statistics
 from ..volumes.intensity_table import INTENSITY_TABLE
 
-_MR_SLICES = 16  # that the statistics of a volume are taken from
+_MR_SLICES = 16  # number of slices for the statistics of a volume
 
 
 class Normalization(NamedTuple):
@@ -24,13 +24,13 @@ class Normalization(NamedTuple):
 
 
 class StoreIntensity:
-    """The rule for each slice of a store.
+    """The normalisation of each slice of a store.
 
-    CT: the fixed window and moments in HU. MR: those of the slice's volume, from up to 16 of its stored slices spread
-    evenly, read once a process and volume.
+    CT uses the fixed window and moments in HU; MR uses those of the slice's volume, from up to 16 evenly spaced stored
+    slices, which each process reads once per volume.
 
     Args:
-        store: the slices.
+        store: store that contains the slices.
     """
 
     def __init__(self, *, store: SliceStore) -> None:
@@ -38,10 +38,10 @@ class StoreIntensity:
         self._of_volume: dict[int, Normalization] = {}
 
     def __call__(self, index: int) -> Normalization:
-        """The rule for slice ``index``.
+        """Return the normalisation of slice ``index``.
 
         Raises:
-            InputError: an MR volume without contrast.
+            InputError: an MR volume has no contrast.
         """
         number = int(self.store.slices[index]["volume"])
         record = self.store.volume(number)
@@ -55,7 +55,7 @@ class StoreIntensity:
 
     def _of_mr(self, number: int, name: str) -> Normalization:
         volumes = self.store.slices["volume"]
-        # those of a volume are neighbours, volumes ascend
+        # slices of a volume are adjacent, and volumes ascend
         first, end = (int(np.searchsorted(volumes, number, side=side)) for side in ("left", "right"))
         chosen = np.unique(np.linspace(first, end - 1, min(end - first, _MR_SLICES)).round().astype(np.int64))
         pixels = np.concatenate([self.store.read(int(index)).ravel() for index in chosen])

@@ -1,4 +1,4 @@
-"""Which part of a slice a crop shows."""
+"""Draw the part of a slice that a crop shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-# width / height in mm
+# lowest and highest width / height in mm
 ASPECT_RATIOS = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
 
@@ -20,22 +20,22 @@ def draw_windows(
     spacing_mm: tuple[float, float],
     scale: tuple[float, float],
 ) -> NDArray[np.int64]:
-    """Random windows of a slice: a share of its area, an aspect ratio (log-uniform), then a place, all even.
+    """Draw windows of a slice: a share of its area, an aspect ratio (log-uniform), then a position, all uniform.
 
-    The published pipeline resamples slices to 0.45 x 0.45 mm first and cuts windows from the result. Here the window
-    is cut from the slice as scanned, with the aspect ratio in mm, and brought to the crop's size by one interpolation:
-    it shows the same part of the patient, and nothing is interpolated twice.
+    The published pipeline resamples slices to 0.45 x 0.45 mm first and cuts windows from the result. Here the window is
+    cut from the slice as scanned, with the aspect ratio in mm, and resampled once to the crop's size: it shows the same
+    part of the patient, and nothing is interpolated twice.
 
     Args:
-        generator: advances by the same amount whatever is drawn.
-        n_crops: windows to draw.
-        shape: rows and columns of the slice.
-        spacing_mm: between rows and between columns.
+        generator: random generator, which always advances by the same amount.
+        n_crops: number of windows to draw.
+        shape: numbers of rows and columns of the slice.
+        spacing_mm: spacing between rows and between columns in mm.
         scale: smallest and largest share of the slice's area.
 
     Returns:
-        [n_crops, 4]: top row, left column, rows, columns, inside the slice. Where none of ten attempts fits, the
-        largest window of an admitted aspect ratio in the slice's centre.
+        Windows [n_crops, 4]: top row, left column, rows, columns, inside the slice. If none of ten attempts fits, the
+        largest window with an allowed aspect ratio in the slice's centre.
 
     Reference: Szegedy et al., Going deeper with convolutions, arXiv 1409.4842, section 6; the rule of torchvision's
     RandomResizedCrop.

@@ -1,4 +1,4 @@
-"""Scans of many kinds to one slice store: sources, exclusions, workers, report."""
+"""Collect scans of many kinds in one slice store: sources, exclusions, workers, report."""
 
 from .run import curate
 

@@ -1,4 +1,4 @@
-"""One case on its way into a slice store: read, checked, in canonical orientation and int16.
+"""Prepare a case for a slice store: read, check, reorient and convert it to int16.
 
 Shapes: H rows (to posterior), W columns (to the left), D slices (upwards).
 """
@@ -24,14 +24,14 @@ from ..volumes.loading import LoadVolumed
 
 LOWEST_HU = -1024
 AIR_BELOW_HU = -200.0
-MIN_TISSUE_FRACTION = 0.001  # of a slice's pixels; less is air
-# a picture of 8 bits has at most 256 values, a label map fewer; scans have thousands
+MIN_TISSUE_FRACTION = 0.001  # of a slice's pixels; slices with less are air
+# an 8-bit picture has at most 256 values, a label map fewer; scans have thousands
 _FEWEST_VALUES = {"ct": 257, "mr": 65}
 _INT16 = np.iinfo(np.int16)
 
 
 class Refused(InputError):
-    """A case that could be read, but is not what it was given as. ``kind`` heads its line in the report."""
+    """A case that could be read, but is not of the stated kind. ``kind`` starts its line in the report."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -40,16 +40,16 @@ class Refused(InputError):
 
 @dataclass(frozen=True, kw_only=True)
 class CuratedVolume:
-    """What the store keeps of a case. Intensity = value * ``scale`` + ``offset``.
+    """The data of a case for the store. Intensity = value * ``scale`` + ``offset``.
 
     Attributes:
-        slices: [D, H, W], those that are not air.
-        numbers: [D], their places among all slices.
-        source_slices: number of all slices.
-        spacing_mm: between rows, columns and all slices.
-        scale: intensity units a step.
-        offset: intensity of 0.
-        changed: voxels that are not stored exactly, by reason.
+        slices: slices that are not air, [D, H, W].
+        numbers: positions of these among all slices, [D].
+        source_slices: number of all slices, including air.
+        spacing_mm: spacing in mm between rows, columns and all slices.
+        scale: intensity units per stored step.
+        offset: intensity of a stored 0.
+        changed: numbers of voxels that are not stored exactly, by reason.
     """
 
     slices: NDArray[np.int16]
@@ -71,16 +71,17 @@ def read_case(
 ) -> CuratedVolume:
     """Read a volume for the store.
 
-    CT is kept in HU: rounded to integers, what lies below -1024 (padding outside the field of view, such as -2000 or
-    -3024) raised to it, what lies above 32,767 lowered. MR is kept as it is if its values are integers of 16 bits;
-    otherwise its range is spread linearly over them, which is exact to half a step of ``scale``.
+    CT stays in HU, rounded to integers; values below -1024 (padding outside the field of view, such as -2000 or -3024)
+    are
+    raised to it, values above 32,767 are lowered. MR stays unchanged if its values are 16-bit integers; otherwise its
+    range is scaled linearly to 16 bits, which is exact to half a step of ``scale``.
 
     Args:
-        path: a NIfTI, NRRD or MetaImage file, or a folder with a DICOM series.
-        modality: "ct" or "mr"; the tag of a DICOM series must not contradict it.
-        series_uid: which series, where the folder holds several.
-        check_modality: refuse intensities that contradict the modality.
-        gantry_tilt: of DICOM series, see `LoadVolumed`.
+        path: path of a NIfTI, NRRD or MetaImage file, or of a folder with a DICOM series.
+        modality: "ct" or "mr"; must match the tag of a DICOM series.
+        series_uid: UID of the series, if the folder contains several.
+        check_modality: whether to refuse intensities that contradict the modality.
+        gantry_tilt: how to treat a gantry tilt of DICOM series, see `LoadVolumed`.
 
     Raises:
         InputError: the file or its grid cannot be used, see `LoadVolumed`.
@@ -93,12 +94,12 @@ def read_case(
     }
     loaded = LoadVolumed(keys="image", gantry_tilt=gantry_tilt)(case)
     image = Orientationd(keys="image", axcodes=AXIAL, labels=None)(loaded)["image"]
-    del loaded  # two copies of the volume are enough
+    del loaded  # limits memory to two copies of the volume
     return prepare_volume(image, path, modality, check_modality=check_modality)
 
 
 def prepare_volume(image: MetaTensor, path: str, modality: str, *, check_modality: bool = True) -> CuratedVolume:
-    """As `read_case`, from a canonical volume [1, H, W, D] float32."""
+    """Prepare a canonical volume [1, H, W, D] float32 as `read_case` does."""
     voxels: NDArray[np.float32] = image.as_tensor()[0].numpy()
     if check_modality:
         _check_contrast(image.as_tensor(), path, modality)
@@ -114,7 +115,7 @@ def prepare_volume(image: MetaTensor, path: str, modality: str, *, check_modalit
         target = stored[len(numbers)]
         changed.update(_to_int16(pixels, target, modality, scale, offset))
         seen[target.view(np.uint16)] = True
-        # of one value: Blosc2 would not store it as a chunk, and there is nothing to see
+        # skip constant slices: they show nothing, and Blosc2 would not store them as chunks
         if np.mean(pixels > air) >= MIN_TISSUE_FRACTION and target.min() < target.max():
             numbers.append(k)
     if not numbers:
@@ -125,8 +126,8 @@ def prepare_volume(image: MetaTensor, path: str, modality: str, *, check_modalit
         raise Refused(
             "refused",
             f"{path}: only {distinct} different values; expected a {modality.upper()} with at least "
-            f"{_FEWEST_VALUES[modality]}, so this is {what}. Use the original scan; if it is one, set "
-            "`check_modality: false`.",
+            f"{_FEWEST_VALUES[modality]}, so this seems to be {what}. Use the original scan; if this is one, set "
+            f"`check_modality: false`.",
         )
     spacing = np.linalg.norm(np.asarray(image.affine, dtype=float)[:3, :3], axis=0)
     return CuratedVolume(
@@ -144,13 +145,13 @@ def _check_contrast(image: Any, path: str, modality: str) -> None:
     try:
         check_intensities(image, "ct" if modality == "ct" else "mr", path)
         if modality == "mr":
-            mr_statistics(image, path)  # a volume or mask without contrast
+            mr_statistics(image, path)  # raises for a volume or mask without contrast
     except InputError as error:
         raise Refused("refused", str(error)) from error
 
 
 def _mr_scaling(voxels: NDArray[np.float32]) -> tuple[float, float]:
-    """Scale and offset that bring all values into int16; 1 and 0 where they are such integers already."""
+    """Return scale and offset that map all values to int16; 1 and 0 if they already are such integers."""
     low, high = float(voxels.min()), float(voxels.max())
     if (
         _INT16.min <= low
@@ -167,7 +168,7 @@ def _to_int16(
     """Write a slice into ``target`` and count what changed."""
     if modality == "mr":
         target[...] = np.rint((pixels.astype(np.float64) - offset) / scale)
-        return {"spread over 16 bits": pixels.size} if scale != 1.0 or offset != 0.0 else {}
+        return {"scaled to 16 bits": pixels.size} if scale != 1.0 or offset != 0.0 else {}
     rounded = np.rint(pixels)
     target[...] = rounded.clip(LOWEST_HU, _INT16.max)
     return {

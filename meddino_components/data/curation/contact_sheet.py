@@ -1,4 +1,4 @@
-"""One page of slices from a store, to see at a glance that they are what they should be."""
+"""Draw one page of slices from a store, for a quick visual check."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_contact_sheet(path: Path, store: SliceStore) -> list[int]:
     """Draw every nth slice as a PNG, anterior up and the patient's right on the left of the page.
 
     CT is shown from -160 to 240 HU, MR from the 1st to the 99th percentile of the slice. Tiles keep the proportions of
-    the slice in mm and say source set, case and slice number.
+    the slice in mm and show source set, case and slice number.
 
     Returns:
         The slices' numbers.

@@ -1,4 +1,4 @@
-"""Cases that must not enter a store, such as the test images of a benchmark."""
+"""Exclude cases that must not enter a store, such as the test images of a benchmark."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
 class ExclusionList:
     """Lines of a text file: case ids, paths, glob patterns (``*``, ``?``, ``[]``), or SHA-256 of contents.
 
-    Empty lines and those that start with ``#`` are passed over. Names are compared as they stand, upper and lower case
-    differ. A folder excludes all below it. A pattern may match the case id, ``source set/case id``, or the path,
-    absolute or below the source. A SHA-256 is that of the stored voxels, as the report and `VolumeRecord` give it.
+    Empty lines and lines that start with ``#`` are ignored. Names are compared exactly, including case. A folder
+    excludes everything below it. A pattern may match the case id, ``source set/case id``, or the path, absolute or
+    below the source. A SHA-256 is that of the stored voxels, as in the report and in `VolumeRecord`.
 
     Args:
-        path: the file; None excludes nothing.
+        path: path of the text file; None excludes nothing.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
     """
 
     def __init__(self, path: str | Path | None) -> None:
@@ -49,7 +49,7 @@ class ExclusionList:
                 self._names.add(line.rstrip("/"))
 
     def match_name(self, names: Iterable[str]) -> str | None:
-        """A line that one of the names matches; they are a case's id and paths."""
+        """Return a line that matches one of the names, which are a case's id and paths."""
         candidates = list(names)
         with_parents = {part for name in candidates for part in (name, *map(str, PurePath(name).parents))}
         matching = sorted(self._names & with_parents)
@@ -61,12 +61,12 @@ class ExclusionList:
         return matching[0] if matching else None
 
     def match_content(self, sha256: str) -> str | None:
-        """The line with this SHA-256."""
+        """Return the line with this SHA-256."""
         line = self._hashes.get(sha256)
         if line is not None:
             self._unused.pop(line, None)
         return line
 
     def unused(self) -> list[str]:
-        """Lines that matched no case so far: misspelt, or of a data set that is not here."""
+        """Return lines that have matched no case so far: misspelt, or from another data set."""
         return list(self._unused)

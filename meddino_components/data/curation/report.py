@@ -1,4 +1,4 @@
-"""What a curation took and what it left out, for a person and for a program."""
+"""Report which cases a curation included and skipped, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CurationReport:
     """Collects cases and writes `REPORT_FILES`.
 
     Attributes:
-        warnings: what was odd about cases that were taken nevertheless.
+        warnings: warnings about cases that were included nevertheless.
         unused_exclusions: lines of the exclusion list that matched nothing.
     """
 
@@ -30,7 +30,7 @@ class CurationReport:
         self._skipped: list[dict[str, str]] = []
 
     def take(self, case: SourceCase, record: VolumeRecord, changed: dict[str, int]) -> None:
-        """Note a case whose slices are in the store; ``changed`` counts voxels that are not stored exactly."""
+        """Record a case whose slices are in the store; ``changed`` counts voxels that are not stored exactly."""
         self._taken.append(
             {
                 "source_set": case.source_set,
@@ -48,7 +48,7 @@ class CurationReport:
         )
 
     def skip(self, case: SourceCase, kind: str, why: str) -> None:
-        """Note a case that is not in the store."""
+        """Record a case that is not in the store."""
         names = {"source_set": case.source_set, "case_id": case.case_id, "file": case.file}
         self._skipped.append({**names, "kind": kind, "why": why})
 
@@ -65,7 +65,7 @@ class CurationReport:
         }
 
     def write(self, root: Path) -> str:
-        """Write both files; returns the head of the text."""
+        """Write both files; return the first part of the text."""
         content = {
             "totals": self.totals(),
             "unused_exclusions": self.unused_exclusions,
@@ -113,7 +113,7 @@ class CurationReport:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Columns side by side, the last one as long as it is."""
+    """Format columns side by side; the last one is not padded."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head) - 1)]
 
     def line(row: tuple[str, ...]) -> str:

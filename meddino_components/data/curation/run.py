@@ -1,8 +1,8 @@
-"""Volumes of many kinds become one slice store.
+"""Curate volumes of many kinds into one slice store.
 
-Every case that was read leaves a note in ``.curation/``, written after its voxels are in the store's folder; a run that
-was killed goes on from these notes and ends with the same files as one that was not. The index is made last, from the
-notes alone, so duplicates and exclusions do not depend on the order in which workers finish.
+For every case that was read, a note is written to ``.curation/`` once its voxels are in the store's folder. An
+interrupted run continues from these notes and ends with the same files as an uninterrupted one. The index is written
+last, from the notes alone, so duplicates and exclusions do not depend on the order in which workers finish.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from .workers import map_locally, map_on_ray
 
 NOTES = ".curation"
 CONTACT_SHEET = "contact_sheet.png"
-# part of a note's name: bump when a case would be stored differently
+# part of a note's name: increase when cases are stored differently
 _RECIPE = 1
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a scan is read, see `curate`."""
+    """Options for reading a scan, see `curate`."""
 
     check_modality: bool
     gantry_tilt: GantryTilt
 
     @property
     def suffix(self) -> str:
-        """What a note's key says of it, if it is not the usual way."""
+        """Return the suffix of a note's key for options other than the defaults."""
         return ("" if self.check_modality else "-unchecked") + ("" if self.gantry_tilt == "refuse" else "-untilted")
 
 
@@ -65,35 +65,36 @@ def curate(
     contact_sheet: bool = True,
     progress: bool = True,
 ) -> str:
-    """Make a slice store of folders, data sets and data lists.
+    """Create a slice store from folders, data sets and data lists.
 
     Every slice keeps its full field of view at native spacing, in int16 HU (MR: see `read_case`), its source set, case
-    and slice number. Slices of air are dropped. Cases that cannot be read, are not of the modality, recur with the same
-    voxels or are excluded are left out, and the report says why. Nothing is taken from headers but the grid, so names,
-    ids and dates of patients do not get into store or report unless file names hold them.
+    and slice number. Slices of air are dropped. Cases are skipped if they cannot be read, have another modality,
+    duplicate the voxels of another case or are excluded; the report says why. Only the grid is read from headers, so
+    names, ids and dates of patients do not enter store or report unless file names contain them.
 
-    A run that was stopped goes on where it was; files that were read once are not read again unless they change. More
-    sources can be added by naming the old and the new ones.
+    An interrupted run continues where it stopped; files are not read again unless they change. To add sources, name the
+    old and the new ones.
 
     Args:
-        sources: a path, several, or a mapping of source sets' names to paths, see `list_source_cases`.
-        output: folder of the store; local, or on a file system that all nodes of the cluster share.
-        modality: "ct" or "mr", never guessed; None where every source states it.
-        exclude: a text file of cases to leave out, see `ExclusionList`.
-        num_workers: local processes; None takes one a core.
-        ray: True runs on Ray on this machine, an address ("auto", "ray://head:10001") on that cluster.
-        check_modality: refuse intensities that contradict the modality, and pictures of 8 bits.
-        gantry_tilt: "refuse" DICOM series with a gantry tilt or "resample" them, see `dicom.read_series`.
-        retry_skipped: read cases again that an earlier run could not use although their files did not change.
-        contact_sheet: draw ``contact_sheet.png``.
-        progress: show a progress bar.
+        sources: one path, several, or a mapping from names of source sets to paths, see `list_source_cases`.
+        output: folder for the store; local, or on a file system that all nodes of the cluster share.
+        modality: "ct" or "mr", which is never inferred; omit if every source states it.
+        exclude: path of a text file that lists cases to exclude, see `ExclusionList`.
+        num_workers: number of local processes; omit for one per core.
+        ray: whether to use Ray: True for this machine, an address ("auto", "ray://head:10001") for a cluster.
+        check_modality: whether to refuse intensities that contradict the modality, and 8-bit pictures.
+        gantry_tilt: whether to "refuse" or "resample" DICOM series with a gantry tilt, see `dicom.read_series`.
+        retry_skipped: whether to retry unchanged cases that an earlier run could not use.
+        contact_sheet: whether to draw ``contact_sheet.png``.
+        progress: whether to show a progress bar.
 
     Returns:
-        The report in short; in full it is ``report.json`` and ``report.txt`` in ``output``.
+        A short report; the full one is in ``report.json`` and ``report.txt`` in ``output``.
 
     Raises:
-        InputError: the sources or the exclusion list cannot be read, ``output`` is something else or cannot be written,
-            another process writes to it or a report in it was edited, a package is missing, or no case could be taken.
+        InputError: the sources or the exclusion list cannot be read, ``output`` is not a slice store or cannot be
+            written, another process writes to it, a report in it was edited, a package is missing, or no case could be
+            used.
     """
     require_blosc2()
     if contact_sheet:
@@ -105,12 +106,12 @@ def curate(
     wanted: list[SourceCase] = []
     for case in cases:
         if line := exclusions.match_name(case.names):
-            report.skip(case, "excluded", f"named by '{line}' of the exclusion list")
+            report.skip(case, "excluded", f"matches '{line}' in the exclusion list")
         else:
             wanted.append(case)
     _check_output(root)
     with (
-        ends_on_signal("cases that were read are kept, the same command goes on with the others"),
+        ends_on_signal("cases that were read are kept; run the same command again to continue"),
         OutputFolder(root).held((STORE_FILE, *REPORT_FILES, *([CONTACT_SHEET] if contact_sheet else []))),
     ):
         _prepare_output(root, cases)
@@ -120,14 +121,16 @@ def curate(
         report.unused_exclusions = exclusions.unused()
         summary = report.write(root)
         if not taken:
-            raise InputError(f"no case of {len(cases)} could be taken; {root / 'report.txt'} says why.\n{summary}")
+            raise InputError(
+                f"no case of the {len(cases)} listed could be used; {root / 'report.txt'} says why.\n{summary}"
+            )
         if contact_sheet:
             write_contact_sheet(root / CONTACT_SHEET, SliceStore(root))
     return summary
 
 
 def curate_case(case: SourceCase, root: Path, reading: Reading) -> str:
-    """Read a case, put its voxels in place, and note what became of it. Returns the note, JSON.
+    """Read a case, store its voxels, and write a note with the result. Returns the note as JSON.
 
     Raises:
         OSError: the store cannot be written.
@@ -153,13 +156,13 @@ def curate_case(case: SourceCase, root: Path, reading: Reading) -> str:
             note = {"skipped": "unreadable", "why": str(error)}
         except MemoryError:
             note = {"skipped": "too large", "why": f"{case.path}: not enough memory. Run again with fewer num_workers."}
-        except Exception as error:  # one odd file must not end a run over thousands
+        except Exception as error:  # one broken file must not end a run over thousands
             note = {"skipped": "failed", "why": f"{case.path}: {type(error).__name__}: {last_line(error)}"}
     if volume is not None:
         note = _store_volume(case, volume, root)
     note["warnings"] = sorted({str(warning.message) for warning in caught if case.path in str(warning.message)})
     text = json.dumps(note, ensure_ascii=False)
-    # without a note it is tried again: a missing file may come, memory may be there next time
+    # without a note the case is tried again: a missing file may appear, or memory may suffice next time
     if key is not None and note.get("skipped") not in ("too large", "failed"):
         _write_note(root / NOTES / f"{key}.json", text)
     return text
@@ -171,7 +174,7 @@ def _write_note(path: Path, text: str) -> None:
 
 
 def _store_volume(case: SourceCase, volume: CuratedVolume, root: Path) -> dict[str, Any]:
-    """Put the voxels in place; returns what the note says about them."""
+    """Store the voxels; return their entry for the note."""
     stored = store_volume(
         root,
         volume.slices,
@@ -202,7 +205,7 @@ def _read_missing(
     retry_skipped: bool,
     progress: bool,
 ) -> list[dict[str, Any]]:
-    """The notes of all cases, after those without one were read."""
+    """Return the notes of all cases, after reading those without one."""
     notes: list[dict[str, Any] | None] = [
         _existing_note(root, _note_key(case, reading), retry_skipped) for case in cases
     ]
@@ -224,8 +227,8 @@ def _read_missing(
             notes[missing[place]] = json.loads(text)
     except OSError as error:
         raise InputError(
-            f"{root}: cannot be written ({last_line(error)}). Make room or choose another output; run the same command "
-            "again and it goes on where it stopped."
+            f"{root}: cannot be written ({last_line(error)}). Free some space or choose another output; run the same "
+            f"command again to continue where it stopped."
         ) from error
     return [note for note in notes if note is not None]
 
@@ -239,14 +242,14 @@ def _existing_note(root: Path, key: str | None, retry_skipped: bool) -> dict[str
         return None
     if "skipped" in note:
         return None if retry_skipped else note
-    # voxels of a case that was excluded for a while are gone
+    # the voxels of a case that was excluded in between are deleted
     return note if (root / VolumeRecord.from_dict(note["record"]).data_file).is_file() else None
 
 
 def _write_store(
     root: Path, cases: list[SourceCase], notes: list[dict[str, Any]], exclusions: ExclusionList, report: CurationReport
 ) -> list[StoredVolume]:
-    """Choose among the noted volumes, in the order of the cases, and write the index."""
+    """Select from the volumes with notes, in the order of the cases, and write the index."""
     taken: list[StoredVolume] = []
     first: dict[str, SourceCase] = {}
     for case, note in zip(cases, notes, strict=True):
@@ -257,7 +260,7 @@ def _write_store(
         volume = StoredVolume.from_dict(note)
         record = volume.record
         if line := exclusions.match_content(record.sha256):
-            report.skip(case, "excluded", f"its content is '{line}' of the exclusion list")
+            report.skip(case, "excluded", f"its content matches '{line}' in the exclusion list")
         elif record.sha256 in first:
             same = first[record.sha256]
             report.skip(
@@ -273,20 +276,20 @@ def _write_store(
 
 
 def _check_output(root: Path) -> None:
-    """Refuse a folder that is something else."""
+    """Refuse a folder that is not a slice store."""
     known = (root / NOTES).is_dir() or (root / STORE_FILE).is_file()
     if root.exists() and not known and not is_empty_folder(root):
         raise InputError(f"{root}: exists and is not a slice store. Choose a new folder as output.")
 
 
 def _prepare_output(root: Path, cases: list[SourceCase]) -> None:
-    """Refuse a store of other sources, clear what a killed run left half written."""
+    """Refuse a store made from other sources, and remove incomplete files of an interrupted run."""
     listing = root / NOTES / "sources.txt"
     names = sorted({case.source_set for case in cases})
     before = set(listing.read_text(encoding="utf-8").splitlines()) if listing.is_file() else set()
     if lost := sorted(before - set(names)):
         raise InputError(
-            f"{root}: was made of other sources too ({', '.join(lost)}), which would be removed. Name the old and the "
+            f"{root}: also contains other sources ({', '.join(lost)}), which would be removed. Name the old and the "
             "new sources to add to it, or choose another output."
         )
     try:

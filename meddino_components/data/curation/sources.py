@@ -1,4 +1,4 @@
-"""What `curate` is asked to read: folders, data sets and data lists become one list of cases."""
+"""List the cases of folders, data sets and data lists for `curate`."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class SourceCase:
 
     Attributes:
         source_set: name of the data set.
-        case_id: unique within it.
-        path: the file, or the folder of a DICOM series.
-        file: the path below the source, which is what the store keeps.
+        case_id: id of the case, unique within the data set.
+        path: path of the file, or of the folder of a DICOM series.
+        file: path relative to the source, as recorded in the store.
         modality: "ct" or "mr".
-        series_uid: which series of a DICOM folder; empty where it holds one.
-        problem: what was found when the cases were listed, see `check_problem`; empty where nothing was.
+        series_uid: UID of the series in a DICOM folder; empty if there is only one.
+        problem: problem found when cases were listed, see `check_problem`; empty if there is none.
     """
 
     source_set: str
@@ -49,11 +49,11 @@ class SourceCase:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What an exclusion list may call the case."""
+        """Return the names by which an exclusion list may refer to the case."""
         return self.case_id, f"{self.source_set}/{self.case_id}", self.file, self.path, os.path.abspath(self.path)
 
     def key(self) -> str | None:
-        """Changes when the file does; None where there is no file."""
+        """Return a key that changes with the file; None if there is no file."""
         try:
             stats = [(path.name, path.stat()) for path in self._files()]
         except OSError:
@@ -71,22 +71,23 @@ class SourceCase:
 
 
 def list_source_cases(sources: Sources, modality: str | None, exclude: Path | None = None) -> list[SourceCase]:
-    """Cases of all sources, in the order of the sources and by id within each.
+    """List the cases of all sources, in the order of the sources and sorted by id within each.
 
     A source is a folder with dataset.json (AMOS22, nnU-Net v2 raw or Medical Segmentation Decathlon: all images,
     labelled or not), any other folder tree, a single volume, or a JSON data list: a list of entries, or an object of
     such lists (``{"training": [...], "test": [...]}``); an entry is a path or ``{"image": path, "case_id": id,
-    "modality": "ct" | "mr", "series_uid": uid}``, relative to the list's folder; a DICOM folder of several series is
-    one entry a series.
+    "modality": "ct" | "mr", "series_uid": uid}``, relative to the list's folder; a DICOM folder with several series has
+    one entry per series.
 
     Args:
-        sources: one path, several, or a mapping of names to paths; a path's name is that of its folder or file.
-        modality: "ct" or "mr"; None where every data set or entry states it.
-        exclude: folder passed over in folder trees: the store itself.
+        sources: one path, several, or a mapping from names to paths; by default a source is named after its folder or
+            file.
+        modality: "ct" or "mr"; None if every data set or entry states it.
+        exclude: folder to skip in folder trees: the store itself.
 
     Raises:
-        InputError: a source is missing, empty or cannot be read; two have one name; case ids recur within one; no
-            modality is stated, or two that differ.
+        InputError: a source is missing, empty or cannot be read; two have the same name; case ids occur twice within
+            one; no modality is stated, or two statements differ.
     """
     if modality is not None:
         modality = parse_modality(modality, "modality")
@@ -99,7 +100,7 @@ def list_source_cases(sources: Sources, modality: str | None, exclude: Path | No
         elif (root / "dataset.json").is_file():
             cases = _read_data_set(root, modality)
         elif modality is None:
-            raise InputError(f"{root}: no modality stated. Set `modality: ct` or `modality: mr`.")
+            raise InputError(f"{root}: no modality is stated. Set `modality: ct` or `modality: mr`.")
         else:
             cases = list_cases(root, modality=modality, exclude=exclude)
         check_unique([case["case_id"] for case in cases], [case["image"] for case in cases])
@@ -133,7 +134,7 @@ def _named(sources: Sources) -> list[tuple[str, Path]]:
     recurring = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
     if recurring:
         raise InputError(
-            f"two sources are called '{recurring[0]}': give them names, as in "
+            f"two sources are named '{recurring[0]}': give them different names, as in "
             "--sources '{set_a: /data/a/images, set_b: /data/b/images}'."
         )
     return named
@@ -163,7 +164,7 @@ def _read_list(path: Path, modality: str | None) -> list[dict[str, str]]:
     content = _read_json(path)
     lists = list(content.values()) if isinstance(content, dict) else [content]
     entries = [entry for part in lists if isinstance(part, list) for entry in part]
-    # other items of a data list, such as its name, are no lists; a list of numbers is no list of cases
+    # other items of a data list, such as its name, are not lists; a list of numbers does not list cases
     cases = [_list_entry(entry, path, modality) for entry in entries]
     if not cases:
         raise InputError(f"{path}: lists no images. Expected a list of paths or of {{'image': path}}.")
@@ -190,7 +191,7 @@ def _list_entry(entry: Any, path: Path, modality: str | None) -> dict[str, str]:
 
 
 def _default_id(relative: str) -> str:
-    """The path without suffix, folders joined by ``_`` as for a folder tree."""
+    """Return the path without suffix, with folders joined by ``_`` as for a folder tree."""
     suffix = next((s for s in (".nii.gz", *IMAGE_SUFFIXES) if relative.lower().endswith(s)), "")
     parts = Path(relative[: len(relative) - len(suffix)]).parts
     return "_".join(part for part in parts if part not in (os.sep, os.pardir))

@@ -1,4 +1,4 @@
-"""Run one function over many items, on processes of this machine or on a Ray cluster."""
+"""Apply a function to many items, in processes on this machine or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from ...project import extra
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_IN_FLIGHT = 4  # Ray tasks that wait for each that runs
+_IN_FLIGHT = 4  # Ray tasks submitted per running task
 
 
 def map_locally(
     function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int | None
 ) -> Iterator[tuple[int, Result]]:
-    """Number and result of each item, in order; exceptions are raised here.
+    """Yield number and result of each item, in order; exceptions are raised here.
 
-    Torch's loader processes end when this one is killed, which those of `concurrent.futures` do not.
+    Unlike processes of `concurrent.futures`, those of torch's loader end when this process is killed.
 
     Args:
-        function: can be pickled.
-        items: can be pickled.
-        num_workers: processes; None takes one a core, 0 runs in this process.
+        function: function to apply, which can be pickled.
+        items: items to process, which can be pickled.
+        num_workers: number of processes; None for one per core, 0 to run in this process.
 
     Raises:
-        InputError: a worker was killed, most likely for want of memory.
+        InputError: a worker was killed, most likely because memory ran out.
     """
     if num_workers is None:
         num_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -47,8 +47,8 @@ def map_locally(
             if "exited unexpectedly" not in str(error):
                 raise
             raise InputError(
-                "a worker process was killed, most likely for want of memory. Run again with fewer num_workers: cases "
-                "that are complete are not read again."
+                "a worker process was killed, most likely because memory ran out. Run again with fewer num_workers: "
+                "complete cases are not read again."
             ) from error
         yield number, result
 
@@ -56,12 +56,12 @@ def map_locally(
 def map_on_ray(
     function: Callable[[Item], Result], items: Sequence[Item], *, address: str | None
 ) -> Iterator[tuple[int, Result]]:
-    """As `map_locally`, on a Ray cluster and in the order in which results come.
+    """Do the same as `map_locally` on a Ray cluster; results come in any order.
 
     Args:
-        function: importable on all nodes, or defined where Ray can pickle it.
-        items: can be pickled; the paths in them must be the same on all nodes.
-        address: of a running cluster, such as "auto" or "ray://head:10001"; None starts Ray on this machine.
+        function: function to apply, which all nodes can import or Ray can pickle.
+        items: items to process, which can be pickled; their paths must be the same on all nodes.
+        address: address of a running cluster, such as "auto" or "ray://head:10001"; None starts Ray on this machine.
 
     Raises:
         InputError: Ray is not installed, or the cluster cannot be reached.
@@ -69,7 +69,7 @@ def map_on_ray(
     try:
         import ray
     except ImportError as error:
-        raise InputError(f"a Ray cluster needs ray: {extra('ray')}; or leave out --ray") from error
+        raise InputError(f"a Ray cluster needs ray: {extra('ray')}; or omit --ray") from error
     started = not ray.is_initialized()
     if started:
         try:
@@ -79,7 +79,7 @@ def map_on_ray(
                 f"no Ray cluster at {address or 'this machine'} ({error}). Start one: ray start --head"
             ) from error
     try:
-        # Ray takes functions, and `function` may be a partial
+        # Ray accepts only functions, but `function` may be a partial
         remote: Any = ray.remote(lambda item: function(item))
         limit = _IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
         running: dict[Any, int] = {}

@@ -1,4 +1,4 @@
-"""Slices of many volumes in one store: what it holds, reading, writing."""
+"""Store slices of many volumes in one place: contents, reading, writing."""
 
 from .store import SliceStore
 

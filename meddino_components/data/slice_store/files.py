@@ -1,4 +1,4 @@
-"""Ranges of bytes of many files below a URL."""
+"""Read ranges of bytes of many files below a URL."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from ...errors import InputError
 
 
 class StoreFiles:
-    """Ranges of bytes of the files below a URL; local files stay open, the least recently read is closed first."""
+    """Reader for ranges of bytes of files below a URL; local files stay open, and the least recently read one is closed
+    first."""
 
     def __init__(self, url: str, max_open_files: int) -> None:
         self.url, self.max_open_files = url, max_open_files
         self._filesystem, root = fsspec.core.url_to_fs(url)
         self._root = root.rstrip("/")
-        # without preadv (Windows) a file's position would be shared with other processes
+        # without preadv (Windows), processes would share a file's position
         self._is_local = isinstance(self._filesystem, LocalFileSystem) and hasattr(os, "preadv")
         self._descriptors: OrderedDict[str, int] = OrderedDict()
         self._lock, self._buffer = threading.Lock(), bytearray()
@@ -36,7 +37,7 @@ class StoreFiles:
         return bytes(self._filesystem.cat_file(f"{self._root}/{name}"))
 
     def array(self, name: str) -> NDArray[Any]:
-        """An .npy file, memory-mapped where it is local."""
+        """Read an .npy file, memory-mapped if it is local."""
         try:
             if isinstance(self._filesystem, LocalFileSystem):
                 array: NDArray[Any] = np.load(f"{self._root}/{name}", mmap_mode="r")
@@ -49,7 +50,7 @@ class StoreFiles:
     def read(
         self, name: str, offset: int, nbytes: int, decode: Callable[[bytes | memoryview], NDArray[np.int16] | None]
     ) -> NDArray[np.int16] | None:
-        """The decoded range; None where the file is missing or ends early."""
+        """Return the decoded range; None if the file is missing or ends early."""
         if not self._is_local:
             try:
                 chunk = self._filesystem.cat_file(f"{self._root}/{name}", start=offset, end=offset + nbytes)
@@ -57,7 +58,7 @@ class StoreFiles:
                 return None
             with self._lock:
                 return decode(chunk) if len(chunk) == nbytes else None
-        with self._lock:  # of the buffer, the descriptors and the one context that blosc2.decompress has
+        with self._lock:  # protects the buffer, the descriptors and the only context of blosc2.decompress
             try:
                 descriptor = self._descriptor(name)
             except FileNotFoundError:

@@ -1,14 +1,15 @@
-"""Slices of many volumes in one store, read at random by many processes.
+"""Read slices of many volumes from one store, in random order and by many processes.
 
 A store is a folder, on local disk or behind any fsspec URL:
 
 - ``store.json`` names the two index files; it is written last, so a folder without it is not finished.
-- ``volumes-*.jsonl``: one line a volume (`VolumeRecord`).
-- ``slices-*.npy``: one row a slice (`SLICE_DTYPE`), memory-mapped.
-- ``volumes/*.b2nd``: one Blosc2 array [D, H, W] int16 a volume, one chunk a slice, named by its content.
+- ``volumes-*.jsonl``: one line per volume (`VolumeRecord`).
+- ``slices-*.npy``: one row per slice (`SLICE_DTYPE`), memory-mapped.
+- ``volumes/*.b2nd``: one Blosc2 array [D, H, W] int16 per volume, one chunk per slice, named by its content.
 
-The volume files are ordinary Blosc2 arrays: ``blosc2.open(path)[k]`` works. `SliceStore` knows where each chunk lies
-and reads that range of bytes alone, which spares opening a file's frame for every slice and works on object stores.
+The volume files are ordinary Blosc2 arrays: ``blosc2.open(path)[k]`` works. `SliceStore` knows the position of each
+chunk and reads only that range of bytes, which avoids opening a file's frame for every slice and works on object
+stores.
 
 Shapes: H rows (to posterior), W columns (to the left), as in every canonical volume; D stored slices of a volume,
 upwards.
@@ -41,19 +42,19 @@ SLICE_DTYPE = np.dtype([("volume", "<i4"), ("slice", "<i4"), ("offset", "<i8"), 
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeRecord:
-    """What the store knows about a volume. Intensity = stored value * ``scale`` + ``offset`` (1 and 0 for CT, in HU).
+    """The facts about a volume in the store. Intensity = stored value * ``scale`` + ``offset`` (1 and 0 for CT, in HU).
 
     Attributes:
-        source_set: name of the data set it comes from.
-        case_id: its name there.
-        file: where it lay, relative to the source.
+        source_set: name of the data set that it comes from.
+        case_id: id of the case in that data set.
+        file: original path, relative to the source.
         modality: "ct" or "mr".
-        shape: stored slices, rows, columns.
-        source_slices: slices before those of air were dropped.
-        spacing_mm: between rows, columns and source slices.
-        scale: intensity units a stored step.
+        shape: numbers of stored slices, rows and columns.
+        source_slices: number of slices before slices of air were dropped.
+        spacing_mm: spacing in mm between rows, columns and source slices.
+        scale: intensity units per stored step.
         offset: intensity of a stored 0.
-        sha256: of shape and stored voxels; it names the file.
+        sha256: SHA-256 of shape and stored voxels, after which the file is named.
     """
 
     source_set: str
@@ -90,10 +91,10 @@ class SliceSource(NamedTuple):
 
 
 def require_blosc2() -> ModuleType:
-    """The module, set to one thread in this process: a slice is too small to share, and the loader's workers are many.
+    """Return blosc2, set to one thread in this process: slices are too small to share, and a loader has many workers.
 
     Raises:
-        InputError: it is not installed.
+        InputError: blosc2 is not installed.
     """
     try:
         import blosc2
@@ -107,15 +108,15 @@ def require_blosc2() -> ModuleType:
 class SliceStore:
     """Read slices of a store by number.
 
-    Opening reads no voxels. Files are opened by the process that reads, so that a store can be handed to the workers of
-    a DataLoader, forked or spawned, and be used by several threads.
+    Opening reads no voxels. The process that reads opens the files, so a store can be passed to the workers of a
+    DataLoader, forked or spawned, and used by several threads.
 
     Args:
         url: folder of the store, or an fsspec URL of it such as ``s3://bucket/store``.
-        max_open_files: local volume files kept open by a process.
+        max_open_files: number of local volume files that a process keeps open.
 
     Raises:
-        InputError: no store there, one that was not finished, or of another version; blosc2 is not installed.
+        InputError: the store does not exist, was not finished or has another version; or blosc2 is not installed.
 
     Example:
         >>> store = SliceStore("ct_store")  # doctest: +SKIP
@@ -142,14 +143,14 @@ class SliceStore:
         self._lines = self._files.whole(header["volumes"]).splitlines()
         self._slices = self._files.array(header["slices"])
         if self._slices.dtype != SLICE_DTYPE or len(self._slices) != header["n_slices"]:
-            raise InputError(f"{self.url}/{header['slices']}: not the index that {STORE_FILE} names. Copy it again.")
+            raise InputError(f"{self.url}/{header['slices']}: is not the index named in {STORE_FILE}. Copy it again.")
         if len(self._lines) != header["n_volumes"]:
-            raise InputError(f"{self.url}/{header['volumes']}: not the table that {STORE_FILE} names. Copy it again.")
-        # a line is parsed when it is asked for: a table of many volumes stays small
+            raise InputError(f"{self.url}/{header['volumes']}: is not the table named in {STORE_FILE}. Copy it again.")
+        # lines are parsed on demand, so that a table of many volumes stays small
         self.volume = lru_cache(maxsize=1024)(partial(_parse_record, self._lines))
 
     def __len__(self) -> int:
-        """Number of slices."""
+        """Return the number of slices."""
         return len(self._slices)
 
     @property
@@ -158,7 +159,7 @@ class SliceStore:
 
     @property
     def fingerprint(self) -> str:
-        """Number of slices, and a hash of which volumes they are of: the same wherever the store lies."""
+        """Return the number of slices and a hash of their volumes, independent of the store's location."""
         content = hashlib.sha256(b"\n".join(sorted(self._lines)))
         content.update(np.ascontiguousarray(self._slices["volume"]).tobytes())
         content.update(np.ascontiguousarray(self._slices["slice"]).tobytes())
@@ -166,19 +167,19 @@ class SliceStore:
 
     @property
     def slices(self) -> NDArray[Any]:
-        """Rows of `SLICE_DTYPE`, read-only; those of a volume are neighbours, upwards."""
+        """Return rows of `SLICE_DTYPE`, read-only; rows of a volume are adjacent, upwards."""
         return self._slices
 
     def read(self, index: int) -> NDArray[np.int16]:
-        """Slice ``index`` as stored, [H, W]; HU for CT.
+        """Return slice ``index`` as stored, [H, W]; HU for CT.
 
         Raises:
-            IndexError: no such slice.
-            InputError: its bytes are missing or damaged.
+            IndexError: the slice does not exist.
+            InputError: the slice's bytes are missing or damaged.
         """
         volume, _, offset, nbytes = self._slices[index].item()
         record = self.volume(volume)
-        if self._pid != os.getpid():  # forked: the parent's lock may be held, and its descriptors are its own
+        if self._pid != os.getpid():  # after a fork: the parent may hold its lock, and its descriptors are not ours
             self._files, self._pid = StoreFiles(self.url, self.max_open_files), os.getpid()
         pixels = self._files.read(record.data_file, offset, nbytes, partial(self._decode, plane=record.shape[1:]))
         if pixels is None:
@@ -189,11 +190,11 @@ class SliceStore:
         return pixels
 
     def spacing_mm(self, index: int) -> tuple[float, float, float]:
-        """Distance in mm between rows, between columns and between slices of the volume."""
+        """Return the distance in mm between rows, between columns and between slices of the volume."""
         return self.volume(int(self._slices[index]["volume"])).spacing_mm
 
     def source(self, index: int) -> SliceSource:
-        """Data set, case and slice number that slice ``index`` comes from."""
+        """Return data set, case and slice number of slice ``index``."""
         volume, number, _, _ = self._slices[index].item()
         record = self.volume(volume)
         return SliceSource(record.source_set, record.case_id, number)
@@ -204,19 +205,19 @@ def _parse_record(lines: Sequence[bytes], number: int) -> VolumeRecord:
 
 
 def decode_slice(chunk: bytes | memoryview, *, blosc2: ModuleType, plane: tuple[int, int]) -> NDArray[np.int16] | None:
-    """Pixels [H, W] of one Blosc2 chunk; None if it is not a chunk of such a slice.
+    """Decode the pixels [H, W] of one Blosc2 chunk; None if it is not a chunk of such a slice.
 
     Blosc2 pads a chunk to whole blocks; blocks are whole rows here, so the padding is rows at the end.
     """
     height, width = plane
-    # bytes 4 to 8 and 12 to 16 of a chunk: its size without and with compression
+    # bytes 4 to 8 and 12 to 16 of a chunk hold its size without and with compression
     size, compressed = int.from_bytes(chunk[4:8], "little"), int.from_bytes(chunk[12:16], "little")
     rows, rest = divmod(size, 2 * width)
     if compressed != len(chunk) or rest or not height <= rows < 2 * height:
         return None
     pixels: NDArray[np.int16] = np.empty((rows, width), np.int16)
     try:
-        # faster than decompress2, which makes a context for every call
+        # faster than decompress2, which creates a context for every call
         blosc2.decompress(chunk, dst=pixels)
     except (RuntimeError, ValueError):
         return None
@@ -228,8 +229,8 @@ def _read_header(files: StoreFiles) -> dict[str, Any]:
         header = json.loads(files.whole(STORE_FILE))
     except FileNotFoundError as error:
         raise InputError(
-            f"{files.url}: no {STORE_FILE} there, so this is no slice store or its curation was not finished. "
-            "Check the path, or run the same curation again: it goes on where it stopped."
+            f"{files.url}: contains no {STORE_FILE}, so it is not a slice store, or its curation was not finished. "
+            f"Check the path, or run the same curation again to continue where it stopped."
         ) from error
     except ValueError as error:
         raise InputError(

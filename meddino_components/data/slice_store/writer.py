@@ -1,7 +1,7 @@
-"""Writing what `SliceStore` reads: volumes as Blosc2 arrays, and the two index files.
+"""Write the files that `SliceStore` reads: volumes as Blosc2 arrays, and the two index files.
 
-LZ4HC with the byte shuffle in blocks of 32 KB was the only lossless choice measured that is read faster than raw .npy
-values of an LMDB (`benchmarks/slice_store.py`): Zstandard is a tenth smaller and three times slower.
+In our measurements, LZ4HC with the byte shuffle in blocks of 32 KB was the only lossless choice faster to read than raw
+.npy values of an LMDB (`benchmarks/slice_store.py`): Zstandard is a tenth smaller and three times slower.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _CHUNK_HEADER_BYTES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class StoredVolume:
-    """A volume whose voxels lie in a store's folder: all that the index has to say about it.
+    """A volume whose voxels are in a store's folder, with its entries for the index.
 
     Attributes:
-        record: of the volume.
-        slices: [D] place of each stored slice among the source's slices.
-        offsets: [D] where its chunk begins in the volume's file.
-        nbytes: [D] length of its chunk.
+        record: record of the volume.
+        slices: position of each stored slice among the source's slices, [D].
+        offsets: position of each slice's chunk in the volume's file, [D].
+        nbytes: length of each slice's chunk, [D].
     """
 
     record: VolumeRecord
@@ -41,7 +41,7 @@ class StoredVolume:
     nbytes: NDArray[np.int32]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
+        """Return plain data for JSON."""
         columns = {name: getattr(self, name).tolist() for name in ("slices", "offsets", "nbytes")}
         return {"record": asdict(self.record), **columns}
 
@@ -56,7 +56,8 @@ class StoredVolume:
 
 
 def content_sha256(slices: NDArray[np.int16]) -> str:
-    """SHA-256 of shape and voxels of [D, H, W] int16: equal scans have equal ones, whatever file they came in."""
+    """Return the SHA-256 of shape and voxels of [D, H, W] int16; it is the same for equal scans from different
+    files."""
     digest = hashlib.sha256(np.array(slices.shape, "<i8").tobytes())
     for pixels in slices:
         digest.update(np.ascontiguousarray(pixels, "<i2").data)
@@ -64,12 +65,12 @@ def content_sha256(slices: NDArray[np.int16]) -> str:
 
 
 def encode_volume(slices: NDArray[np.int16]) -> tuple[bytes, NDArray[np.int64], NDArray[np.int32]]:
-    """A volume [D, H, W] as the bytes of a .b2nd file, with offset and length of each slice's chunk in it.
+    """Encode a volume [D, H, W] as the bytes of a .b2nd file; also return offset and length of each slice's chunk.
 
-    Every slice is decoded again and compared.
+    Every slice is decoded again and compared with the original.
 
     Raises:
-        ValueError: a slice of one value, which Blosc2 stores without a chunk.
+        ValueError: a slice is constant, and Blosc2 stores it without a chunk.
     """
     blosc2 = require_blosc2()
     n, height, width = slices.shape
@@ -88,7 +89,7 @@ def encode_volume(slices: NDArray[np.int16]) -> tuple[bytes, NDArray[np.int64], 
     frame = memoryview(array.to_cframe())
     chunks = [array.schunk.get_chunk(k) for k in range(n)]
     nbytes = np.array([len(chunk) for chunk in chunks], np.int32)
-    # a frame is a header, whose length stands in it, and the chunks in order
+    # a frame is a header, which contains its own length, and the chunks in order
     first = int.from_bytes(frame[11:15], "big")
     offsets = first + np.concatenate([[0], np.cumsum(nbytes, dtype=np.int64)[:-1]])
     for k in range(n):
@@ -97,7 +98,7 @@ def encode_volume(slices: NDArray[np.int16]) -> tuple[bytes, NDArray[np.int64], 
             decode_slice(stored, blosc2=blosc2, plane=(height, width)) if len(stored) > _CHUNK_HEADER_BYTES else None
         )
         if pixels is None or not np.array_equal(pixels, slices[k]):
-            raise ValueError(f"slice {k} does not read back as written; slices of one value cannot be stored")
+            raise ValueError(f"slice {k} does not read back as written; constant slices cannot be stored")
     return bytes(frame), offsets, nbytes
 
 
@@ -115,17 +116,17 @@ def store_volume(
     scale: float = 1.0,
     offset: float = 0.0,
 ) -> StoredVolume:
-    """Encode a volume and put its file in place; the store has it once `write_index` names it.
+    """Encode a volume and store its file; it becomes part of the store once `write_index` lists it.
 
     Args:
         root: folder of the store.
-        slices: [D, H, W].
-        numbers: [D] place of each among the source's slices.
-        source_set: this and the others: see `VolumeRecord`.
+        slices: slices [D, H, W].
+        numbers: position of each slice among the source's slices, [D].
+        source_set: name of the data set; for this and the other arguments see `VolumeRecord`.
 
     Raises:
         OSError: the disk is full or cannot be written.
-        ValueError: a slice of one value.
+        ValueError: a slice is constant.
     """
     content, offsets, nbytes = encode_volume(slices)
     n, height, width = slices.shape
@@ -146,7 +147,7 @@ def store_volume(
 
 
 def write_volume(root: Path, data_file: str, content: bytes) -> None:
-    """Put a volume's file in its place, complete or not at all; any number of processes may write the same one.
+    """Store a volume's file, completely or not at all; several processes may write the same file.
 
     Raises:
         OSError: the disk is full or cannot be written.
@@ -158,13 +159,14 @@ def write_volume(root: Path, data_file: str, content: bytes) -> None:
 
 
 def write_index(root: Path, volumes: Sequence[StoredVolume]) -> None:
-    """Make the volumes in ``root`` a store, numbered in this order.
+    """Turn the volumes in ``root`` into a store, numbered in this order.
 
-    Index files are named by their content and ``store.json`` names them: replacing that one file turns an old store
-    into the new one, also under the eyes of a reader.
+    Index files are named by their content, and ``store.json`` names them: replacing this one file switches to the new
+        store,
+    even while others read it.
 
     Raises:
-        InputError: a file of the user's has one of these names.
+        InputError: a file of the user has one of these names.
     """
     table = "".join(f"{volume.record.to_json()}\n" for volume in volumes).encode("utf-8", "backslashreplace")
     rows = index_rows(volumes)
@@ -188,7 +190,7 @@ def write_index(root: Path, volumes: Sequence[StoredVolume]) -> None:
 
 
 def index_rows(volumes: Sequence[StoredVolume]) -> NDArray[Any]:
-    """One row of `SLICE_DTYPE` for each slice, volume by volume."""
+    """Return one row of `SLICE_DTYPE` for each slice, volume by volume."""
     rows = np.empty(sum(len(volume.slices) for volume in volumes), SLICE_DTYPE)
     end = 0
     for number, volume in enumerate(volumes):
@@ -200,7 +202,7 @@ def index_rows(volumes: Sequence[StoredVolume]) -> NDArray[Any]:
 
 
 def _remove_others(root: Path, index_files: set[str], data_files: set[str]) -> None:
-    """Remove what the store no longer names, such as the voxels of a case excluded since."""
+    """Remove files that the store no longer lists, such as the voxels of a case excluded since."""
     for path in [*root.glob("volumes-*.jsonl"), *root.glob("slices-*.npy")]:
         if path.name not in index_files and is_unchanged(path):
             path.unlink()

@@ -1,1 +1,1 @@
-"""Volumes on a known grid: files and DICOM series read, checked, resampled, normalised."""
+"""Read volumes on a known grid from files and DICOM series, check, resample and normalise them."""

@@ -1,4 +1,4 @@
-"""Where the body is in a normalised CT or MR volume: a box round it, and its pixels in a slice."""
+"""Find the body in a CT or MR volume: a box around it, and its pixels in a slice."""
 
 from __future__ import annotations
 
@@ -15,33 +15,34 @@ from torch.nn import functional as F
 
 from .ct_or_mr import Modality
 
-_COARSE = 128  # rows and columns of the coarse volume, about
-_AIR_SHARE = 0.1  # of the range from air to the brightest per cent: -870 HU in CT, dark tissue's edge in MR
-_SKIN_SHARE = 0.25  # in CT, of the same range: where sheets and foam, which lie on the skin, are not wanted
-_THIN_MM, _TAIL_MM = 6.0, 16.0  # sheets and a couch's shells; what hangs on the body
-_GAP_MM = {"ct": 6.0, "mr": 12.0}  # in the body's wall: bone without signal is one
-_LIMB_SHARE = 0.05  # of the largest part of a slice: arms are larger
-_SMALL_SHARE = 0.01  # of the largest part: smaller parts are noise or a cable, legs and arms are larger
+_COARSE = 128  # approximate number of rows and columns of the coarse volume
+_AIR_SHARE = 0.1  # share of the range from air to the brightest per cent: -870 HU in CT, the edge of dark tissue in MR
+_SKIN_SHARE = 0.25  # share of the same range in CT, to exclude sheets and foam on the skin
+_THIN_MM, _TAIL_MM = 6.0, 16.0  # thickness of sheets and couch shells; thickness of parts attached to the body
+_GAP_MM = {"ct": 6.0, "mr": 12.0}  # largest gap in the body's outline, such as bone without signal
+_LIMB_SHARE = 0.05  # share of the largest part of a slice: arms are larger
+_SMALL_SHARE = 0.01  # share of the largest part: smaller parts are noise or cables, legs and arms are larger
 
 
 def body_region(
     volume: Tensor, *, spacing_mm: Sequence[float] | None = None, margin_mm: float = 20.0
 ) -> tuple[slice, slice, slice]:
-    """Find the box that holds the body, generously: what is too large costs time, what is too small costs an organ.
+    """Find a generous box around the body: too large a box costs time, too small a box may lose an organ.
 
-    Voxels well above air are taken on a volume averaged in plane to about 128 x 128; parts smaller than a hundredth
-    of the largest connected one are dropped; the box round the rest is widened by the margin in plane. Slices are
-    dropped only where they lie more than one slice beyond the body.
+    On a volume averaged in plane to about 128 x 128, voxels well above air are selected; parts smaller than a hundredth
+    of the largest connected one are dropped; the box around the rest is widened by the margin in plane. Only slices
+    more than one slice beyond the body are dropped.
 
     Args:
-        volume: [C, H, W, D], intensities on any scale, air the lowest. The box holds the body in every channel.
-        spacing_mm: in-plane (rows, columns); None counts the margin in pixels.
-        margin_mm: how far to go beyond the body in plane.
+        volume: volume [C, H, W, D] with intensities on any scale, air being lowest. The box contains the body of every
+            channel.
+        spacing_mm: in-plane spacing (rows, columns) in mm; None counts the margin in pixels.
+        margin_mm: margin around the body in plane, in mm.
 
     Returns:
-        slices of rows, columns and depth; the whole volume where nothing stands out (a constant one).
+        Slices of rows, columns and depth; the whole volume if nothing stands out, as in a constant one.
 
-    Memory: a few rows of the volume and the coarse volume.
+    Memory: a few rows of the volume, and the coarse volume.
     """
     size = tuple(volume.shape[1:])
     factor = max(1, min(size[:2]) // _COARSE)
@@ -61,22 +62,22 @@ def body_region(
 def body_mask(
     image: NDArray[np.floating[Any]], *, modality: Modality, spacing_mm: Sequence[float] = (1.0, 1.0)
 ) -> NDArray[np.bool_]:
-    """The pixels of the body in a slice, with all that it encloses (lungs, gas in the bowel).
+    """Return the pixels of the body in a slice, with everything it encloses (lungs, gas in the bowel).
 
-    Pixels well above air; in CT, which shows the couch, less what is thinner than 6 mm (sheets, shells, cables). Of
-    these, parts of less than a twentieth of the largest are dropped, gaps closed and holes filled; then what is thinner
-    than 16 mm is taken away.
+    Pixels well above air are selected; in CT, which shows the couch, parts thinner than 6 mm (sheets, shells, cables)
+    are removed. Parts smaller than a twentieth of the largest are dropped, gaps closed and holes filled; then parts
+    thinner than 16 mm are removed.
 
     Args:
-        image: [H, W], intensities on any scale, air the lowest.
+        image: slice [H, W] with intensities on any scale, air being lowest.
         modality: "ct" or "mr".
-        spacing_mm: in-plane (rows, columns).
+        spacing_mm: in-plane spacing (rows, columns) in mm.
 
     Returns:
-        [H, W]; nothing where nothing stands out.
+        Mask [H, W]; empty if nothing stands out.
     """
     air, bright = float(image.min()), float(np.quantile(image, 0.99))
-    # what touches the edge of the slice goes on beyond it
+    # parts at the edge of the slice continue beyond it
     margin = [int(np.ceil(_TAIL_MM / mm)) for mm in spacing_mm]
     share, gap = _SKIN_SHARE if modality == "ct" else _AIR_SHARE, _GAP_MM[modality]
     mask = np.pad(image > air + share * (bright - air), [(m, m) for m in margin], mode="edge")
@@ -101,13 +102,13 @@ def _large_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _narrow(
     mask: NDArray[np.bool_], mm: float, spacing_mm: Sequence[float], *, then_widen: bool = False
 ) -> NDArray[np.bool_]:
-    """Without all that lies within so many mm of its edge; widened again, what is thinner than twice that is gone."""
+    """Erode a mask by ``mm``; if widened again, parts thinner than twice that are gone."""
     narrow = ~_widen(~mask, mm, spacing_mm)
     return _widen(narrow, mm, spacing_mm) if then_widen else narrow
 
 
 def _widen(mask: NDArray[np.bool_], mm: float, spacing_mm: Sequence[float]) -> NDArray[np.bool_]:
-    """With all that lies within so many mm of it."""
+    """Dilate a mask by ``mm``."""
     if not mask.any():
         return mask
     near: NDArray[np.bool_] = ndimage.distance_transform_edt(~mask, sampling=spacing_mm) <= mm
@@ -115,7 +116,7 @@ def _widen(mask: NDArray[np.bool_], mm: float, spacing_mm: Sequence[float]) -> N
 
 
 def _coarse_box(channel: Tensor, factor: int) -> tuple[list[int], list[int]] | None:
-    """Corners of the body in the coarse volume, or None."""
+    """Return the corners of the body in the coarse volume, or None."""
     coarse = _averaged(channel, factor)
     air = float(coarse.min())
     bright = float(np.quantile(coarse, 0.99))
@@ -132,7 +133,7 @@ def _coarse_box(channel: Tensor, factor: int) -> tuple[list[int], list[int]] | N
 
 
 def _averaged(channel: Tensor, factor: int) -> np.ndarray:
-    """[H, W, D] averaged over factor x factor pixels (partial ones at the end, too), a band of rows at a time."""
+    """Average [H, W, D] over factor x factor pixels (including partial ones at the end), one band of rows at a time."""
     bands = []
     for top in range(0, channel.shape[0], 16 * factor):
         band = channel[top : top + 16 * factor].permute(2, 0, 1).float()[None]  # depth as channels

@@ -1,8 +1,8 @@
-"""What can be known about an image file before its voxels are read: size, grid, and whether the header is honest.
+"""Check an image file before its voxels are read: size, grid, and whether the header matches the data.
 
-A header may claim any number of voxels; memory is allocated from it. So the claim is compared with the file's size
-first, and every grid that would be silently misread (no usable spacing, shear, two transforms that contradict each
-other) is refused here, with the way to mend it.
+Memory is allocated by the header, which may claim any number of voxels. The claim is therefore compared with the file's
+size first. Every grid that would be silently misread (no usable spacing, shear, contradictory transforms) is refused
+here, with a way to fix it.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _LFS_PREFIX = b"version https://git-lfs"
 
 
 def is_nifti(path: Path) -> bool:
-    """Whether a file's name is that of a NIfTI file, in whatever case."""
+    """Return whether a file's name is that of a NIfTI file, in any case."""
     return path.name.lower().endswith(NIFTI_SUFFIXES)
 
 
 def check_is_image_file(path: Path) -> None:
-    """Refuse what is not an image at all, by its first bytes.
+    """Refuse files that are not images, by their first bytes.
 
     Raises:
-        InputError: no such file, zero bytes, a git-LFS pointer, or a `.gz` that is not gzip.
+        InputError: the file does not exist, is empty, is a Git LFS pointer, or is a `.gz` but not gzip data.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file. Check the path and the data list.")
@@ -40,22 +40,21 @@ def check_is_image_file(path: Path) -> None:
     if not head:
         raise InputError(f"{path}: the file has zero bytes; expected an image. Copy or download it again.")
     if head.startswith(_LFS_PREFIX):
-        raise InputError(f"{path}: this is a git-LFS pointer, not the image. Run `git lfs pull` where it came from.")
+        raise InputError(f"{path}: this is a Git LFS pointer, not the image. Run `git lfs pull` in its repository.")
     if path.name.lower().endswith(".gz") and head[:2] != b"\x1f\x8b":
         raise InputError(f"{path}: named .gz but not gzip data. If it is not compressed, rename it without .gz.")
 
 
 def read_header(path: str | Path, *, spacing_mm: Sequence[float] | None = None, is_scan: bool = True) -> VolumeHeader:
-    """Grid of a NIfTI, NRRD or MetaImage file, checked, without reading its voxels.
+    """Read and check the grid of a NIfTI, NRRD or MetaImage file, without reading its voxels.
 
     Args:
-        path: the file.
-        spacing_mm: of the three stored axes, for a file whose header has none.
-        is_scan: not a label map, see `check_claimed_size`.
+        path: path of the file.
+        spacing_mm: spacing of the three stored axes in mm, for a file whose header has none.
+        is_scan: whether the file is a scan, not a label map, see `check_claimed_size`.
 
     Raises:
-        InputError: the file cannot be read, its grid is not one this project can be right about, or ``spacing_mm``
-            contradicts it.
+        InputError: the file cannot be read, its grid is unusable or ambiguous, or ``spacing_mm`` contradicts it.
     """
     path = Path(path)
     check_is_image_file(path)
@@ -66,15 +65,15 @@ def read_header(path: str | Path, *, spacing_mm: Sequence[float] | None = None, 
     pair = " Convert a pair of .hdr and .img to one .nii.gz." if path.suffix.lower() in (".hdr", ".img") else ""
     raise InputError(
         f"{path}: unknown kind of file. Expected one of {', '.join(IMAGE_SUFFIXES)} "
-        f"or a folder that holds one DICOM series.{pair}"
+        f"or a folder with one DICOM series.{pair}"
     )
 
 
 def parse_spacing(spacing_mm: Sequence[float] | None) -> tuple[float, float, float] | None:
-    """A spacing that a user states.
+    """Parse a spacing that a user states.
 
     Raises:
-        InputError: not three positive numbers.
+        InputError: the value is not three positive numbers.
     """
     if spacing_mm is None:
         return None
@@ -88,10 +87,10 @@ def parse_spacing(spacing_mm: Sequence[float] | None) -> tuple[float, float, flo
 
 
 def stem_of(path: Path) -> str:
-    """The name of a file without the suffix of its kind, or of a DICOM folder.
+    """Return the name of a file without the suffix of its kind, or the name of a DICOM folder.
 
     Raises:
-        InputError: no suffix of a kind that is read.
+        InputError: the suffix is not one of a supported kind.
     """
     if path.is_dir():
         return path.name
@@ -102,5 +101,5 @@ def stem_of(path: Path) -> str:
 
 
 def is_image(path: Path) -> bool:
-    """Whether the name is that of a file of a kind that is read."""
+    """Return whether the name has the suffix of a supported kind."""
     return path.name.lower().endswith(IMAGE_SUFFIXES)

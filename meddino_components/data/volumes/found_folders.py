@@ -1,6 +1,6 @@
-"""Walking through folders of scans: links are followed without going in circles, left-overs are passed over.
+"""Walk through folders of scans: follow links without loops, and skip left-overs.
 
-Hidden files, macOS's ``._name`` beside each file of another file system, and ``__MACOSX`` of its archives are no data.
+Left-overs are hidden files, macOS's ``._name`` files on other file systems, and ``__MACOSX`` folders of its archives.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ _ARCHIVE_LEFTOVERS = "__MACOSX"
 
 
 def is_left_over(path: Path) -> bool:
-    """Whether a file or folder is hidden or one of macOS's left-overs, by its name and that of its folder."""
+    """Return whether a file or folder is hidden or a left-over of macOS, by its name and its folder's name."""
     return path.name.startswith(".") or path.name == _ARCHIVE_LEFTOVERS or path.parent.name == _ARCHIVE_LEFTOVERS
 
 
 def has_data(folder: Path) -> bool:
-    """Whether a folder is there and holds anything but left-overs."""
+    """Return whether a folder exists and contains more than left-overs."""
     return folder.is_dir() and not all(map(is_left_over, folder.iterdir()))
 
 
 def walk(
     root: Path, exclude: Path | None = None, skip: Callable[[Path], bool] | None = None
 ) -> Iterator[tuple[Path, list[Path]]]:
-    """Each folder from ``root`` on, sorted, with its files; left-overs are passed over.
+    """Yield each folder from ``root`` downwards, sorted, with its files; left-overs are skipped.
 
-    A link to a folder is followed unless it leads to one of the folders above it, which would not end.
+    A link to a folder is followed unless it leads to a folder above it, which would loop forever.
 
     Args:
-        root: where to begin.
-        exclude: resolved path of a folder that is passed over.
-        skip: says of a folder below ``root`` whether it is passed over.
+        root: folder to start from.
+        exclude: resolved path of a folder to skip.
+        skip: function that returns whether to skip a folder below ``root``.
 
     Raises:
         InputError: a folder cannot be listed.
@@ -42,9 +42,7 @@ def walk(
     try:
         entries = sorted(path for path in root.iterdir() if not is_left_over(path))
     except OSError as error:
-        raise InputError(
-            f"{root}: the folder cannot be listed ({error.strerror}). Give yourself access to it."
-        ) from error
+        raise InputError(f"{root}: the folder cannot be listed ({error.strerror}). Check its permissions.") from error
     yield root, [path for path in entries if not path.is_dir()]
     above = {os.path.realpath(folder) for folder in (root, *root.absolute().parents)}
     for folder in (path for path in entries if path.is_dir()):

@@ -1,4 +1,4 @@
-"""What a grid of voxels has to be so that this project can be right about it, and when two grids are one."""
+"""Check that a grid of voxels is usable, and decide when two grids are the same."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ import numpy.typing as npt
 from ...errors import InputError
 
 GRID_TOLERANCE = 1e-3
-"""How far apart two grids may place their first voxel, as a share of the shortest voxel edge.
+"""Largest distance between the first voxels of two grids that count as the same, as a share of the shortest voxel edge.
 
-Affines are written in float32 and with few digits, which is less; a grid that is really another one is off by more.
+Rounding to float32 or to few digits causes smaller deviations; different grids deviate more.
 """
 ROTATION_PRECISION = 1e-4
-"""Radians to which a rotation is known that went through the three float32 numbers of a NIfTI quaternion.
+"""Precision in radians of a rotation stored as the three float32 numbers of a NIfTI quaternion.
 
-The fourth number is computed from them, which near half turns loses half of the digits.
+The fourth number is computed from these, which loses half of the digits near half turns.
 """
 SHEAR_TOLERANCE = 1e-3
 """Highest cosine between two axes that counts as rectangular."""
 
 FloatArray = npt.NDArray[np.float64]
 
-# DICOM's and ITK's millimetres run to the left and to the back, NIfTI's to the right and to the front; its own inverse
+# DICOM and ITK measure towards left and posterior, NIfTI towards right and anterior; the matrix is its own inverse
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeHeader:
-    """The grid of a volume, as its header states it.
+    """The grid of a volume as stated in its header.
 
     Attributes:
-        shape: voxels along the three stored axes.
-        affine: [4, 4], voxel indices to RAS millimetres.
+        shape: numbers of voxels along the three stored axes.
+        affine: affine [4, 4] from voxel indices to RAS mm.
     """
 
     shape: tuple[int, int, int]
@@ -44,21 +44,21 @@ class VolumeHeader:
 
 
 def corner_distance_mm(a: FloatArray, b: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Distances in mm, [8], between where two affines put the corner voxels of a grid of `shape`."""
+    """Return the distances in mm, [8], between the corner voxels of a grid of `shape` under two affines."""
     corners = np.array(list(itertools.product(*[(0, n - 1) for n in shape[:3]], (1,))), dtype=float)
     return np.linalg.norm((corners @ (np.asarray(a, float) - np.asarray(b, float)).T)[:, :3], axis=1)
 
 
 def shortest_edge_mm(affine: FloatArray) -> float:
-    """The shortest edge of a voxel in mm."""
+    """Return the shortest edge of a voxel in mm."""
     return float(np.linalg.norm(np.asarray(affine, float)[:3, :3], axis=0).min())
 
 
 def grid_excess_mm(a: FloatArray, b: FloatArray, shape: tuple[int, ...], tolerance: float = GRID_TOLERANCE) -> float:
-    """How far in mm two affines place a corner of one grid apart, or 0 where the grids are one.
+    """Return how far apart in mm two affines place a corner of a grid, or 0 if the grids are the same.
 
-    The first voxel may be off by ``tolerance`` times the shortest voxel edge; the others also by what a rotation of
-    `ROTATION_PRECISION` moves them.
+    The first voxel may deviate by ``tolerance`` times the shortest voxel edge; other voxels also by the shift due to a
+    rotation of `ROTATION_PRECISION`.
     """
     distance = corner_distance_mm(a, b, shape)
     allowed = tolerance * shortest_edge_mm(a)
@@ -71,7 +71,7 @@ def check_affine(affine: FloatArray, path: str | Path) -> None:
     """Refuse an affine that is not a rotation times a positive spacing.
 
     Raises:
-        InputError: entries that are not finite, an axis of length zero, linearly dependent axes, or shear.
+        InputError: the affine has non-finite entries, an axis of length zero, linearly dependent axes, or shear.
     """
     matrix = np.asarray(affine, dtype=float)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
@@ -97,10 +97,10 @@ def check_affine(affine: FloatArray, path: str | Path) -> None:
 
 
 def spatial_shape(shape: tuple[int, ...], path: str | Path) -> tuple[int, int, int]:
-    """Three sizes; trailing singleton axes are dropped, a missing third one is added.
+    """Return three sizes; trailing singleton axes are dropped, a missing third axis is added.
 
     Raises:
-        InputError: a time series or a vector image, or an axis without voxels.
+        InputError: the image is a time series or a vector image, or an axis has no voxels.
     """
     sizes = [int(n) for n in shape]
     while len(sizes) > 3 and sizes[-1] == 1:
@@ -108,7 +108,7 @@ def spatial_shape(shape: tuple[int, ...], path: str | Path) -> tuple[int, int, i
     if len(sizes) > 3:
         raise InputError(
             f"{path}: the image has shape {plain(shape)}; expected one 3D volume. Split the time series or the "
-            "channels into one file each (for instance `fslsplit`) and list the one wanted."
+            "channels into one file each (for example with `fslsplit`) and list the one you need."
         )
     if not sizes or min(sizes) < 1:
         raise InputError(f"{path}: the image has shape {plain(shape)}, without voxels. Export it again.")
@@ -117,5 +117,5 @@ def spatial_shape(shape: tuple[int, ...], path: str | Path) -> tuple[int, int, i
 
 
 def plain(values: npt.ArrayLike) -> str:
-    """Numbers of a message, such as ``(0.7, 0.7, 3)``: numpy would add its types' names."""
+    """Format numbers for a message, such as ``(0.7, 0.7, 3)``, without numpy's type names."""
     return "(" + ", ".join(f"{value:.6g}" for value in np.ravel(values)) + ")"

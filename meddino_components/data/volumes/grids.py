@@ -1,4 +1,4 @@
-"""Grids compared, and one seen in another orientation: axes swapped and flipped, nothing interpolated."""
+"""Compare grids, and view a grid in another orientation by swapping and flipping axes, without interpolation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ...errors import InputError
 from .grid_checks import GRID_TOLERANCE, grid_excess_mm, plain, shortest_edge_mm
 
 TOLERANCE = 1e-3
-"""How far two grids may place an axis or the first voxel apart, as a share of the shortest voxel edge.
+"""Largest deviation of an axis or the first voxel between equal grids, as a share of the shortest voxel edge.
 
-Inverted transforms are exact to far less; an affine that went through float32 may not be.
+Inverted transforms deviate far less, but an affine rounded to float32 may not.
 """
 
 
 def same_grid(affine: NDArray[np.float64], target_affine: NDArray[np.float64]) -> bool:
-    """Whether two affines agree to `TOLERANCE`."""
+    """Return whether two affines agree to `TOLERANCE`."""
     edge_mm = shortest_edge_mm(target_affine)
     return np.allclose(affine, target_affine, rtol=0, atol=TOLERANCE * edge_mm)
 
@@ -33,20 +33,19 @@ def as_on_grid(
 ) -> NDArray[Any]:
     """View an array with the axes of another grid over the same voxels.
 
-    The axes are found from the two affines themselves, so oblique and sheared grids need no decision about which axis
-    is which.
+    The two affines determine how axes correspond, so this also works for oblique and sheared grids.
 
     Args:
-        array: [X, Y, Z, ...] on the grid ``affine``.
-        affine: [4, 4], voxels to mm.
-        target_affine: [4, 4] of the same voxels in another order.
-        target_shape: (X', Y', Z').
+        array: array [X, Y, Z, ...] on the grid ``affine``.
+        affine: affine [4, 4] from voxels to mm.
+        target_affine: affine [4, 4] of the same voxels in another order.
+        target_shape: shape (X', Y', Z') of the target grid.
 
     Returns:
         A view of ``array`` (writing to it writes to ``array``).
 
     Raises:
-        InputError: the grids do not share their voxels to a thousandth of a voxel.
+        InputError: the voxels of the grids differ by more than a thousandth of a voxel.
     """
     step = (np.linalg.inv(target_affine) @ affine)[:3, :3]
     axes = np.abs(step).argmax(axis=0)
@@ -57,22 +56,23 @@ def as_on_grid(
         if view.shape[:3] == tuple(target_shape) and same_grid(reached, target_affine):
             return view
     raise InputError(
-        f"the prediction's grid (shape {plain(array.shape[:3])}, affine {np.round(affine, 3).tolist()}) does not hold "
-        f"the voxels of the input's (shape {plain(target_shape)}, affine {np.round(target_affine, 3).tolist()}). "
+        f"the prediction's grid (shape {plain(array.shape[:3])}, affine {np.round(affine, 3).tolist()}) does not "
+        f"contain the voxels of the input's (shape {plain(target_shape)}, affine "
+        f"{np.round(target_affine, 3).tolist()}). "
         "Invert the preprocessing before writing"
     )
 
 
 class CheckSameGridd(MapTransform):
-    """Refuse a case whose volumes do not lie on one grid.
+    """Refuse a case whose volumes do not share a grid.
 
     Args:
         keys: `MetaTensor` [C, X, Y, Z] items to compare with the first of them.
-        tolerance: how far corner voxels may lie apart, as a share of the shortest voxel edge, see `grid_excess_mm`.
-        allow_missing_keys: skip keys that the case lacks.
+        tolerance: largest distance between corner voxels, as a share of the shortest voxel edge, see `grid_excess_mm`.
+        allow_missing_keys: whether to skip keys that the case lacks.
 
     Raises:
-        InputError: shapes differ, or a corner voxel lies elsewhere.
+        InputError: shapes or corner voxels differ.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class CheckSameGridd(MapTransform):
         shapes = [tuple(x.shape[1:]) for x in (reference, other)]
         if shapes[0] != shapes[1]:
             raise InputError(
-                f"{names[1]}: shape {plain(shapes[1])}, but {names[0]} has {plain(shapes[0])}; expected one grid. "
-                "Check that they belong together, or resample one onto the other (a label by nearest neighbour)."
+                f"{names[1]}: shape {plain(shapes[1])}, but {names[0]} has {plain(shapes[0])}; expected the same "
+                f"grid. Check that they belong together, or resample one onto the other (a label by nearest neighbour)."
             )
         affines = [np.asarray(x.affine, dtype=float) for x in (reference, other)]
         if distance := grid_excess_mm(affines[0], affines[1], shapes[0], self.tolerance):

@@ -23,24 +23,24 @@ class NormalizeIntensityByModalityd(MapTransform):
 
     CT: clip to a fixed window in HU, subtract a fixed mean, divide by a fixed standard deviation; from
     `INTENSITY_TABLE`, or from `fingerprint` (nnU-Net's per-data-set statistics, as written by `plan`).
-    MR: per volume, see `mr_statistics`; `fingerprint` has no effect on it. With `background`, each channel by its own
-    voxels inside the patient, see `marked_mr_statistics`; outside the value stays.
+    MR: per volume, see `mr_statistics`; `fingerprint` has no effect on it. With `background`, each channel is
+        normalised by its own voxels inside the patient, see `marked_mr_statistics`; outside,
+    values stay unchanged.
 
     Float32 volumes are changed in place (a volume can take most of the memory), others are converted first.
 
     Args:
-        keys: image items, tensors of any shape; `MetaTensor` stays `MetaTensor`.
-        modality: "ct" or "mr"; None takes the case's item "modality". Never guessed.
-        fingerprint: {"percentile_00_5", "percentile_99_5", "mean", "std"} in HU.
-        check_modality: refuse intensities that contradict the modality.
-        background: MR: the value that marks voxels outside the patient, in every channel (0 after skull-stripping);
-            stated by the data set's layer. None: not marked. Another value that marks them is found, see
-            `inside_patient`.
-        allow_missing_keys: skip keys that the case lacks.
+        keys: items with images, tensors of any shape; `MetaTensor` stays `MetaTensor`.
+        modality: "ct" or "mr"; None uses the case's item "modality". It is never inferred.
+        fingerprint: statistics {"percentile_00_5", "percentile_99_5", "mean", "std"} in HU.
+        check_modality: whether to refuse intensities that contradict the modality.
+        background: for MR, the value of voxels outside the patient in every channel (0 after skull-stripping), as the
+            data set's layer states; None if not marked. If another value marks them, it is found, see `inside_patient`.
+        allow_missing_keys: whether to skip keys that the case lacks.
 
     Raises:
-        InputError: modality unknown or contradictory, an incomplete fingerprint, intensities that cannot be of that
-            modality, or a volume without contrast.
+        InputError: the modality is unknown or contradictory, the fingerprint is incomplete, the intensities do not
+            match the modality, or a volume has no contrast.
 
     Reference:
         Isensee et al., nnU-Net, Nature Methods 2021, CTNormalization.
@@ -102,5 +102,5 @@ class NormalizeIntensityByModalityd(MapTransform):
             voxels[:, ~inside] = self.background
             return volume
         low, high, mean, std = clip_and_moments(voxels, modality, name, self.fingerprint)
-        voxels.clamp_(low, high).sub_(mean).div_(std)  # the same memory as `volume`
+        voxels.clamp_(low, high).sub_(mean).div_(std)  # shares memory with `volume`
         return volume

@@ -1,4 +1,4 @@
-"""The header of an NRRD or MetaImage file: ITK's reading, checked against the text."""
+"""Read the header of an NRRD or MetaImage file with ITK, and check it against the text."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from .size_limits import (
 )
 from .text_headers import METAIMAGE_SUFFIXES, NRRD_SUFFIXES, TextHeader, read_metaimage_text, read_nrrd_text
 
-itk, _ = optional_import("itk")  # NIfTI needs none
+itk, _ = optional_import("itk")  # not needed for NIfTI
 
 ITK_SUFFIXES = NRRD_SUFFIXES + METAIMAGE_SUFFIXES
 
 
 def read_itk_header(path: Path, *, spacing_mm: Sequence[float] | None = None, is_scan: bool = True) -> VolumeHeader:
-    """Grid of an NRRD or MetaImage file, checked, see `file_checks.read_header`.
+    """Read and check the grid of an NRRD or MetaImage file, see `file_checks.read_header`.
 
     Raises:
         InputError: the file cannot be read, or would be misread.
@@ -46,8 +46,8 @@ def read_itk_header(path: Path, *, spacing_mm: Sequence[float] | None = None, is
     n_axes = io.GetNumberOfDimensions()
     if io.GetNumberOfComponents() != 1 or n_axes != 3:
         raise InputError(
-            f"{path}: {n_axes} axes with {io.GetNumberOfComponents()} components a voxel; expected one 3D volume of "
-            "single numbers. Split channels or time points into one file each."
+            f"{path}: {n_axes} axes with {io.GetNumberOfComponents()} components per voxel; expected one 3D volume of "
+            f"single numbers. Split channels or time points into one file each."
         )
     shape = spatial_shape(tuple(io.GetDimensions(i) for i in range(3)), path)
     _check_data(text, math.prod(shape), voxel_bytes, path, is_scan=is_scan)
@@ -58,8 +58,8 @@ def read_itk_header(path: Path, *, spacing_mm: Sequence[float] | None = None, is
     affine = LPS_TO_RAS @ affine
     if not text.oriented:
         warnings.warn(
-            f"{path}: the header does not say how the axes lie in the patient; left and right are taken from their "
-            "order alone, which may be mirrored. Set space and space directions if the orientation is known.",
+            f"{path}: the header does not state the orientation of the axes; left and right follow from their order "
+            f"alone and may be swapped. Set space and space directions if the orientation is known.",
             stacklevel=2,
         )
     check_affine(affine, path)
@@ -67,21 +67,21 @@ def read_itk_header(path: Path, *, spacing_mm: Sequence[float] | None = None, is
 
 
 def image_io(path: Path) -> Any:
-    """ITK's reader for a file of this name; its factory knows some suffixes in lower case alone."""
+    """Return ITK's reader for a file of this name; its factory recognises some suffixes only in lower case."""
     return (itk.NrrdImageIO if path.suffix.lower() in NRRD_SUFFIXES else itk.MetaImageIO).New()
 
 
 def last_line(error: BaseException) -> str:
-    """The last line of a message: ITK puts its reason there, below the place in its sources."""
+    """Return the last line of a message, where ITK states its reason, below the position in its sources."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 
 
 def _check_data(text: TextHeader, n_voxels: int, voxel_bytes: int, path: Path, *, is_scan: bool) -> None:
-    """That the files hold the voxels which the header describes, and no more."""
+    """Check that the files contain exactly the voxels that the header describes."""
     files, start, claimed = text.data_files or (path,), text.data_start, n_voxels * voxel_bytes
     stored = sum(file.stat().st_size for file in files) - (start or 0)
-    if text.packing != "other":  # text has a character a voxel at least, bzip2 knows no highest ratio
+    if text.packing != "other":  # text has at least one character per voxel, and bzip2 has no highest ratio
         check_claimed_size(path, claimed, stored_bytes=stored, compressed=text.packing != "none", is_scan=is_scan)
     check_voxel_count(path, n_voxels)
     if text.packing == "other" or start is None:
@@ -93,8 +93,8 @@ def _check_data(text: TextHeader, n_voxels: int, voxel_bytes: int, path: Path, *
         check_file_ends(files[0], start + claimed)
     elif text.packing == "zlib" and text.packed_bytes != stored:
         raise InputError(
-            f"{path}: CompressedDataSize is {text.packed_bytes}, but {stored} bytes of voxels are there; ITK would "
-            "misread them. Copy the file again, or correct the number."
+            f"{path}: CompressedDataSize is {text.packed_bytes}, but the file has {stored} bytes of voxels; ITK would "
+            f"misread them. Copy the file again, or correct the number."
         )
     else:
         (check_gzip_ends if text.packing == "gzip" else check_zlib_ends)(files[0], claimed, start=start)
@@ -106,8 +106,8 @@ def _spacing(text: TextHeader, io: Any, stated: Sequence[float] | None, path: Pa
     if text.spacing is None:
         if stated is None:
             raise InputError(
-                f"{path}: the header states no spacing ({text.found}); expected three positive numbers of mm. Set it "
-                "in the header, or state `spacing_mm` if you know it."
+                f"{path}: the header states no spacing ({text.found}); expected three positive numbers in mm. Set it "
+                f"in the header, or set `spacing_mm` if you know it."
             )
         return np.asarray(stated, float)
     found = np.array([io.GetSpacing(i) for i in range(3)], dtype=float)

@@ -1,4 +1,4 @@
-"""Label maps of a case: from a volume, or from the regions that a DICOM SEG or an RTSTRUCT holds."""
+"""Load label maps from volumes, or from the regions in a DICOM SEG or an RTSTRUCT."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from .loading import LoadVolumed
 
 
 class LoadLabeld(MapTransform):
-    """Read label maps as `LoadVolumed` does, and those drawn in DICOM by the names of their regions.
+    """Read label maps as `LoadVolumed` does, and regions drawn in DICOM by their names.
 
-    A region becomes the label whose name it has; case, spaces and punctuation do not matter, and ``drawn_names``
-    translates others. Regions of other names (body, couch) are left out, and a warning lists them; so are labels that
-    a file does not hold, since an organ may be missing.
+    A region becomes the label with the same name, ignoring case, spaces and punctuation; ``drawn_names`` translates
+    other names. Regions with other names (body, couch) are left out, and a warning lists them. A file need not contain
+    all labels, since an organ may be missing.
 
     Args:
         keys: items of the case that hold paths.
-        label_names: names by number; in a list the background comes first.
-        drawn_names: names used in the files, each with the one of ``label_names`` that it stands for, such as
+        label_names: names of labels by number; in a list the background comes first.
+        drawn_names: mapping from names used in the files to ``label_names``, such as
             ``{"GTV-1": "tumour"}``.
-        image_key: the image, which is read before and gives the grid.
+        image_key: item with the image, which is read before and defines the grid.
         spacing_mm: spacing of files whose header has none, see `LoadVolumed`.
-        allow_missing_keys: skip keys that the case lacks.
+        allow_missing_keys: whether to skip keys that the case lacks.
 
     Raises:
-        InputError: see `LoadVolumed`; ``drawn_names`` names no label; a DICOM file that was drawn on another series,
-            cannot be read or holds none of the labels; two regions that share voxels and have different labels.
+        InputError: see `LoadVolumed`; ``drawn_names`` names an unknown label; a DICOM file was drawn on another series,
+            cannot be read or contains none of the labels; or two regions with different labels share voxels.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class LoadLabeld(MapTransform):
         for drawn, name in (drawn_names or {}).items():
             if _plain(name) not in self.numbers:
                 raise InputError(
-                    f"drawn_names: '{drawn}' stands for '{name}', which is no label; expected one of "
+                    f"drawn_names: '{drawn}' stands for '{name}', which is not a label; expected one of "
                     f"{', '.join(self.label_names.values())}"
                 )
             self.numbers[_plain(drawn)] = self.numbers[_plain(name)]
@@ -83,8 +83,8 @@ class LoadLabeld(MapTransform):
         drawn = drawn_object(path)
         if drawn is None:
             raise InputError(
-                f"{path}: expected a DICOM SEG or an RTSTRUCT as label, or a NIfTI, NRRD or MetaImage file. Without "
-                f"pydicom no DICOM label is read: {extra('dicom')}"
+                f"{path}: expected a DICOM SEG or an RTSTRUCT as label, or a NIfTI, NRRD or MetaImage file. Reading "
+                f"DICOM labels requires pydicom: {extra('dicom')}"
             )
         uid = image.meta.get("dicom_series")
         if uid and drawn.series_uids and uid not in drawn.series_uids:
@@ -99,28 +99,28 @@ class LoadLabeld(MapTransform):
         return MetaTensor(torch.from_numpy(labels)[None], affine=image.affine.clone(), meta=meta)
 
     def _number(self, regions: Sequence[DrawnRegion], shape: tuple[int, ...], path: Path) -> NDArray[np.uint8]:
-        """One label map; regions of one label are joined."""
+        """Return one label map; regions with the same label are joined."""
         labels = np.zeros(shape, np.uint8)
         others = sorted({region.name for region in regions if _plain(region.name) not in self.numbers})
         found = [(region, self.numbers[_plain(region.name)]) for region in regions if region.name not in others]
         if not found:
             raise InputError(
                 f"{path}: none of its regions ({', '.join(others) or 'there are none'}) is a label of the network "
-                f"({', '.join(self.label_names.values())}). Say in drawn_names which label each name stands for"
+                f"({', '.join(self.label_names.values())}). Set drawn_names to map each name to its label"
             )
         for region, number in found:
             taken = labels[region.mask & (labels > 0) & (labels != number)]
             if taken.size:
                 raise InputError(
                     f"{path}: '{region.name}' shares {taken.size:,} voxels with '{self.label_names[taken[0]]}'; "
-                    "expected regions that exclude each other. Leave one out, or export them without overlap"
+                    "expected regions without overlap. Leave one out, or export them without overlap"
                 )
             labels[region.mask] = number
         if others:
-            warnings.warn(f"{path}: regions that are no labels are left out: {', '.join(others)}", stacklevel=2)
+            warnings.warn(f"{path}: regions without a label are left out: {', '.join(others)}", stacklevel=2)
         return labels
 
 
 def _plain(name: str) -> str:
-    """A name without case, spaces and punctuation."""
+    """Return a name without case, spaces and punctuation."""
     return re.sub(r"[\W_]+", "", name.casefold())

@@ -1,4 +1,4 @@
-"""Volumes read from files or DICOM series, checked, on a known grid. X, Y, Z are the axes as stored in the file."""
+"""Load and check volumes from files or DICOM series. X, Y, Z are the axes as stored in the file."""
 
 from __future__ import annotations
 
@@ -24,31 +24,32 @@ from .voxel_checks import clean_image, clean_label
 
 
 class LoadVolumed(MapTransform):
-    """Read volumes from files into `MetaTensor` [1, X, Y, Z], refusing what would be silently wrong.
+    """Read volumes from files into `MetaTensor` [1, X, Y, Z], and refuse files that would silently give wrong results.
 
-    NIfTI goes through nibabel; NRRD, MetaImage and folders with a DICOM series through ITK. Images become float32,
-    labels uint8. The orientation is left as stored: `monai.transforms.Orientationd` follows with
-    `axcodes` of `slice_planes`, and remembers the original grid for the way back.
+    nibabel reads NIfTI; ITK reads NRRD, MetaImage and folders with a DICOM series. Images become float32, labels uint8.
+    The orientation stays as stored: `monai.transforms.Orientationd` follows with `axcodes` of `slice_planes`, and
+        records
+    the original grid for inversion.
 
-    Of a DICOM series, the case's "series_uid" says which is meant where a folder holds several, and "modality" must
-    not contradict its tag; a case without it gets it from the tag. ``meta["dicom_files"]`` holds the paths of the
-    slices in the order of Z, ``meta["dicom_series"]`` their UID, ``meta["dicom_resampled"]`` whether the grid is not
-    theirs.
+    For DICOM, the case's "series_uid" selects a series if a folder contains several, and "modality" must match its tag;
+    a case without it gets it from the tag. ``meta["dicom_files"]`` holds the paths of the slices in the order of Z,
+    ``meta["dicom_series"]`` their UID, ``meta["dicom_resampled"]`` whether the grid differs from theirs.
 
-    An image that is in memory already, as MONAI Deploy hands it over, passes the same checks.
+    An image already in memory, as MONAI Deploy passes it, undergoes the same checks.
 
     Args:
-        keys: items of the case that hold paths, or images in memory, see `volume_in_memory`.
-        label_keys: those among `keys` that are label maps.
-        gantry_tilt: "refuse" DICOM series with a gantry tilt or "resample" them, see `dicom.read_series`.
-        uneven_slices: "refuse" DICOM series whose slices lie at uneven distances, or "even" them out, see there.
-        spacing_mm: of the three stored axes, for NIfTI, NRRD and MetaImage files whose header has none. A header that
-            says otherwise is refused.
-        allow_missing_keys: skip keys that the case lacks.
+        keys: items of the case with paths, or with images in memory, see `volume_in_memory`.
+        label_keys: items among `keys` that are label maps.
+        gantry_tilt: whether to "refuse" or "resample" DICOM series with a gantry tilt, see `dicom.read_series`.
+        uneven_slices: whether to "refuse" DICOM series with uneven slice distances or to "even" them out, see
+            `dicom.read_series`.
+        spacing_mm: spacing of the three stored axes in mm, for NIfTI, NRRD and MetaImage files whose header has none. A
+            contradictory header is refused.
+        allow_missing_keys: whether to skip keys that the case lacks.
 
     Raises:
-        InputError: see `file_checks` (the file and its grid), `dicom` and `voxel_checks` (its values); a modality that
-            the DICOM tag contradicts, or that nothing states.
+        InputError: see `file_checks` (the file and its grid), `dicom` and `voxel_checks` (its values); or the DICOM tag
+            contradicts the modality, or nothing states it.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class LoadVolumed(MapTransform):
         return case
 
     def _load_series(self, path: Path, case: dict[Hashable, Any], *, is_label: bool) -> MetaTensor:
-        """Read the series of a folder; an image's case gets the modality that its tag states."""
+        """Read the series of a folder; an image's case gets the modality stated in its tag."""
         volume = read_series(
             path,
             series_uid=case.get("series_uid"),
@@ -111,10 +112,10 @@ def _as_meta_tensor(
     is_label: bool,
     dicom: dict[str, Any] | None = None,
 ) -> MetaTensor:
-    """[1, X, Y, Z] with checked voxels on a checked grid, and the little of a header that later steps use."""
+    """Return [1, X, Y, Z] with checked voxels on a checked grid, and the few header values that later steps use."""
     check_affine(affine, name)
     voxels = clean_label(array, name) if is_label else clean_image(array, name)
-    # the rest of a header is stale after the first transform and may name people
+    # the rest of a header is outdated after the first transform and may name people
     meta = {
         "spatial_shape": np.asarray(array.shape),
         "original_affine": np.array(affine),
@@ -128,7 +129,7 @@ def _as_meta_tensor(
 
 
 def check_problem(case: Mapping[Hashable, Any]) -> None:
-    """Raise what was found when the cases were listed, so that the other cases go on.
+    """Raise a problem found when cases were listed, so that the other cases can continue.
 
     Raises:
         InputError: the case has an item "problem".

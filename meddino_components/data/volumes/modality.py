@@ -1,4 +1,4 @@
-"""Whether a scan is CT or MR, as somebody stated: the data list, the user, or the scanner in a DICOM tag."""
+"""Determine whether a scan is CT or MR from the data list, the user, or the DICOM tag."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from .ct_or_mr import Modality, parse_modality
 from .dicom import DicomSeries, choose_series, has_dicom_files
 from .file_checks import is_image, stem_of
 
-# a choice that is offered beside "ct" and "mr"
+# a choice offered in addition to "ct" and "mr"
 BY_DICOM_TAG = "DICOM tag"
 
 
 class StateModalityd(Transform):
     """Give each case an item ``modality``, "ct" or "mr", before its voxels are read.
 
-    It is the case's own, else ``modality``. The DICOM tag of a folder with a series is left to `LoadVolumed`, which
-    reads it with the voxels. A file that was made of a series has the series in a folder of the same name beside it,
-    as in MONAI Label's cache of a DICOMweb server: its tag counts as if the folder had been given.
+    It is the case's own, else ``modality``. `LoadVolumed` reads the DICOM tag of a folder with a series together with
+    the voxels. A file converted from a series may have the series in a folder of the same name next to it, as in MONAI
+    Label's cache of a DICOMweb server: its tag then counts as if the folder had been given.
 
     Args:
-        keys: items that hold the path of the image; those that hold anything else have no tag.
-        modality: "ct", "mr", or "DICOM tag" for the tag alone. A list of choices, which MONAI Label sends where the
-            user chose none, is its first one; None states nothing.
+        keys: items with the path of the image; items with anything else have no tag.
+        modality: "ct", "mr", or "DICOM tag" to use only the tag. A list of choices, which MONAI Label sends if the user
+            chose none, means its first entry; None states nothing.
 
     Raises:
-        InputError: nobody states the modality, or case and tag contradict each other.
+        InputError: nothing states the modality, or case and tag contradict each other.
     """
 
     def __init__(self, keys: KeysCollection, *, modality: Any = None) -> None:
@@ -50,38 +50,39 @@ class StateModalityd(Transform):
             return {**case, "modality": stated}
         if not paths or not all(path.is_dir() for path in paths):
             raise InputError(
-                f"{name}: CT or MR? No DICOM tag says so, and nobody states it. Choose `modality` ct or mr (in MONAI "
-                "Label among the model's options; a series that it just fetched from a DICOMweb server has its tag "
-                "when you run it again), or give each case of the data list a 'modality'."
+                f"{name}: no modality is stated, and there is no DICOM tag. Set `modality` to ct or mr (in MONAI "
+                f"Label among the model's options; a series just fetched from a DICOMweb server has its tag when you "
+                f"run it again), or give each case of the data list a 'modality'."
             )
         return case
 
 
 def agreed_modality(stated: object, series: DicomSeries, path: Path) -> str:
-    """The modality of a series: as stated, unless its tag says otherwise; as its tag, where nothing is stated.
+    """Return the modality of a series as stated, which must match its tag; that of the tag if none is stated.
 
     Raises:
-        InputError: statement and tag contradict each other, or neither says CT or MR.
+        InputError: statement and tag contradict each other, or neither is CT or MR.
     """
     tag, found = series.modality_tag, series.modality
     if stated is None:
         if found is None:
             raise InputError(
-                f"{path}: the DICOM modality is '{tag}', neither CT nor MR. If it is such a scan all the same, state "
-                "the modality: ct or mr."
+                f"{path}: the DICOM modality is '{tag}', neither CT nor MR. If the scan is CT or MR nevertheless, set "
+                f"the modality: ct or mr."
             )
         return found
     modality = parse_modality(stated, f"{path}: modality")
-    if found != modality and tag not in ("", "OT"):  # other: says nothing
+    if found != modality and tag not in ("", "OT"):  # "OT" (other) says nothing
         raise InputError(
-            f"{path}: the modality is given as '{modality}', but the DICOM files say '{tag}'. Correct it, or leave it "
-            "out to take what they say."
+            f"{path}: the modality is given as '{modality}', but the DICOM files say '{tag}'. Correct it, or omit it "
+            f"to use the files' modality."
         )
     return modality
 
 
 def series_beside(path: Path) -> Path | None:
-    """The folder with the DICOM series that a file was made of, as in MONAI Label's cache of a DICOMweb server."""
+    """Return the folder with the DICOM series that a file was made from, as in MONAI Label's cache of a DICOMweb
+    server."""
     folder = path.with_name(stem_of(path)) if is_image(path) else None
     return folder if folder and folder.is_dir() and has_dicom_files(folder) else None
 

@@ -1,4 +1,4 @@
-"""The header of a NIfTI file, as it is stored: sizes, where the voxels begin, scaling and grid, all checked."""
+"""Read and check the header of a NIfTI file as stored: sizes, start of the voxels, scaling and grid."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ...errors import InputError
 from .grid_checks import FloatArray, VolumeHeader, check_affine, grid_excess_mm, plain, spatial_shape
 from .size_limits import check_claimed_size, check_file_ends, check_gzip_ends, check_voxel_count
 
-_FIRST_VOXEL = {b"n+1": 352, b"n+2": 544}  # the header and the four bytes that announce extensions
+_FIRST_VOXEL = {b"n+1": 352, b"n+2": 544}  # size of the header and the four bytes that announce extensions
 _PAIR_MAGIC = (b"ni1", b"ni2")
 
 
 def read_nifti_header(path: Path, *, spacing_mm: Sequence[float] | None = None, is_scan: bool = True) -> VolumeHeader:
-    """Grid of a NIfTI file, checked, see `file_checks.read_header`.
+    """Read and check the grid of a NIfTI file, see `file_checks.read_header`.
 
     Raises:
-        InputError: not a NIfTI file, or one that would be misread.
+        InputError: the file is not NIfTI, or would be misread.
     """
     raw = _raw_header(path)
     dtype = raw.get_data_dtype()
@@ -45,7 +45,7 @@ def read_nifti_header(path: Path, *, spacing_mm: Sequence[float] | None = None, 
 
 
 def _raw_header(path: Path) -> Any:
-    """The header as stored: nibabel's images replace scaling and spacing that they find odd."""
+    """Return the header as stored: nibabel's images replace scaling and spacing that they consider invalid."""
     try:
         with ImageOpener(str(path), "rb") as file:
             nifti2 = file.read(4) in ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
@@ -54,7 +54,8 @@ def _raw_header(path: Path) -> Any:
             magic = bytes(header["magic"].tobytes()[:3])
             if magic in _PAIR_MAGIC:
                 raise InputError(
-                    f"{path}: the header of a pair of files (.hdr and .img), whose voxels are in another file. Convert "
+                    f"{path}: this is the header of a pair of files (.hdr and .img), and the voxels are in the other "
+                    f"file. Convert "
                     "the pair to one .nii.gz."
                 )
             if magic not in _FIRST_VOXEL:
@@ -71,7 +72,7 @@ def _raw_header(path: Path) -> Any:
 
 
 def _check_data(raw: Any, n_voxels: int, path: Path, *, is_scan: bool) -> None:
-    """That the voxels begin behind the header, and end where the file does."""
+    """Check that the voxels start after the header and end at the end of the file."""
     claimed = n_voxels * raw.get_data_dtype().itemsize
     first, offset = _FIRST_VOXEL[bytes(raw["magic"].tobytes()[:3])], float(raw["vox_offset"])
     stored, compressed = path.stat().st_size, path.name.lower().endswith(".gz")
@@ -79,8 +80,8 @@ def _check_data(raw: Any, n_voxels: int, path: Path, *, is_scan: bool) -> None:
     check_voxel_count(path, n_voxels)
     if not (math.isfinite(offset) and offset == int(offset) and offset >= first):
         raise InputError(
-            f"{path}: vox_offset is {offset:g}, so that the header itself would be read as voxels; expected {first} or "
-            f"more in a .nii file. Export the image again, or set vox_offset to {first} if the voxels begin there."
+            f"{path}: vox_offset is {offset:g}, so the header itself would be read as voxels; expected {first} or "
+            f"more in a .nii file. Export the image again, or set vox_offset to {first} if the voxels start there."
         )
     end = int(offset) + claimed
     check_claimed_size(path, end, stored_bytes=stored, compressed=compressed, is_scan=False)
@@ -99,14 +100,14 @@ def _check_scaling(raw: Any, path: Path) -> None:
 
 
 def _state_spacing(raw: Any, spacing_mm: Sequence[float] | None, path: Path) -> None:
-    """Take the spacing that a user states where the header has none, and the handedness that the standard implies."""
+    """Use the user's spacing if the header has none, and the handedness that the standard implies."""
     axes = slice(1, 1 + min(int(raw["dim"][0]), 3))
     found = np.asarray(raw["pixdim"][axes], dtype=float)
     if not (np.isfinite(found).all() and (found > 0).all()):
         if spacing_mm is None:
             raise InputError(
                 f"{path}: voxel spacing (pixdim) is {plain(found)} mm; expected positive numbers. Set it in the "
-                "header, or state `spacing_mm`."
+                f"header, or set `spacing_mm`."
             )
         raw["pixdim"][axes] = list(spacing_mm)[: len(found)]
     elif spacing_mm is not None and not np.allclose(found, list(spacing_mm)[: len(found)], rtol=0.01):
@@ -116,15 +117,15 @@ def _state_spacing(raw: Any, spacing_mm: Sequence[float] | None, path: Path) -> 
 
 
 def contradicting_spacing(path: Path, found: Sequence[float] | FloatArray, stated: Sequence[float]) -> InputError:
-    """The error for a spacing that is stated against the header's own."""
+    """Return the error for a stated spacing that contradicts the header's own."""
     return InputError(
-        f"{path}: spacing_mm is {plain(stated)}, but the header says {plain(found)} mm. It is meant for files "
-        "without a spacing: leave it out, or correct the header."
+        f"{path}: spacing_mm is {plain(stated)}, but the header says {plain(found)} mm. It is only for files without "
+        f"a spacing: omit it, or correct the header."
     )
 
 
 def _affine(raw: Any, shape: tuple[int, int, int], path: Path) -> FloatArray:
-    """sform where its code is set, else qform, else the spacing alone, after checking that they do not contradict."""
+    """Return sform if its code is set, else qform, else the spacing alone; sform and qform must agree."""
     sform = np.asarray(raw.get_sform(), dtype=float) if int(raw["sform_code"]) > 0 else None
     try:
         qform = np.asarray(raw.get_qform(), dtype=float) if int(raw["qform_code"]) > 0 else None
@@ -134,8 +135,8 @@ def _affine(raw: Any, shape: tuple[int, int, int], path: Path) -> FloatArray:
         ) from error
     if sform is None and qform is None:
         warnings.warn(
-            f"{path}: neither sform nor qform is set; left and right are taken from the spacing alone, which may be "
-            "mirrored. Set one of them if the orientation is known.",
+            f"{path}: neither sform nor qform is set; left and right follow from the spacing alone and may be "
+            f"swapped. Set one of them if the orientation is known.",
             stacklevel=2,
         )
     for candidate in (sform, qform):

@@ -1,4 +1,4 @@
-"""The next case is read while one is worked on."""
+"""Read the next case while one is processed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from ...errors import error_behind
 
 
 class ReadAhead(IterableDataset[Any]):
-    """A data set in order, where a thread reads the next case's files while a case is worked on.
+    """An ordered data set in which a thread reads the next case's files while a case is processed.
 
-    The thread runs the transforms before the first invertible one, which read and check; the others run where the case
-    is asked for, since inverting them, which may go on meanwhile, switches off what they note. One case more than
-    without is in memory. What a case raises is raised where that case is asked for, and the next one can be asked for
-    all the same: `monai.data.ThreadDataLoader` ends there as if there were no more. Processes would hand volumes over
-    in shared memory, of which containers often have 64 MB.
+    The thread runs the transforms before the first invertible one, which read and check. The others run when the case
+    is requested, since inverting them, which may happen at the same time, switches off their tracing. One more case is
+    in memory than without reading ahead. Errors of a case are raised when it is requested, and the next case can still
+    be
+    requested: `monai.data.ThreadDataLoader` would silently end there. Processes would need shared memory for volumes,
+        of
+    which containers often have only 64 MB.
 
     Args:
-        data: case dicts.
-        transform: the preprocessing; None gives the case dicts.
-        numbers: the cases that will be asked for, in their order; None takes all.
+        data: sequence of case dicts.
+        transform: preprocessing; None returns the case dicts.
+        numbers: numbers of the cases that will be requested, in order; None means all.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class ReadAhead(IterableDataset[Any]):
             self.close()
 
     def take(self, number: int) -> Any:
-        """The preprocessed case of this number; the one after it begins to be read."""
+        """Return the preprocessed case with this number, and start reading the next one."""
         if (ahead := self._ahead.pop(number, None)) is None:
             read = self._read(number)
         else:
@@ -61,7 +63,7 @@ class ReadAhead(IterableDataset[Any]):
             except Exception as error:
                 if error_behind(error, MemoryError) is None:
                     raise
-                # there may be room now that the case before it is gone
+                # retry, as memory may suffice now that the previous case is gone
                 read = self._read(number)
         if (following := self._following.get(number)) is not None:
             self._thread = self._thread or ThreadPoolExecutor(max_workers=1, thread_name_prefix="read ahead")
@@ -69,7 +71,7 @@ class ReadAhead(IterableDataset[Any]):
         return self._finish(read)
 
     def close(self) -> None:
-        """Give up what was read ahead."""
+        """Discard the case that was read ahead."""
         self._ahead = {}
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
@@ -80,7 +82,7 @@ class ReadAhead(IterableDataset[Any]):
 
 
 def _parts(transform: Callable[[Any], Any] | None) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """The transforms before the first that can be inverted, and the others; what is no list of them comes second."""
+    """Split transforms before the first invertible one; a single transform is in the second part."""
     if not isinstance(transform, Compose):
         return _as_it_is, transform or _as_it_is
     steps = transform.transforms

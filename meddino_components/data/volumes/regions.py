@@ -1,4 +1,4 @@
-"""Regions of a label map that hold each other, such as whole tumour, tumour core and enhancing tumour.
+"""Define nested regions of a label map, such as whole tumour, tumour core and enhancing tumour.
 
 R regions, from the outermost to the innermost; H rows, W columns, D slices.
 """
@@ -22,18 +22,18 @@ from .loading import LoadVolumed
 
 @dataclass(frozen=True, kw_only=True)
 class Regions:
-    """What the labels of a map mean, as regions each of which lies within the one before.
+    """The meaning of labels as nested regions, each inside the previous one.
 
     Args:
-        convention: name of the meaning, for messages.
-        label_names: (label, name) of each label, the background left out.
-        names: of the regions, from the outermost to the innermost.
+        convention: name of the label convention, for messages.
+        label_names: pairs (label, name) for each label except the background.
+        names: names of the regions, from the outermost to the innermost.
         members: labels of each region.
-        written: for each region, the label of a voxel whose innermost region it is.
-        note: what to do about labels of another convention, for messages.
+        written: for each region, the label of voxels whose innermost region it is.
+        note: advice about labels of another convention, for messages.
 
     Raises:
-        ValueError: regions that do not lie within each other, or a label of none.
+        ValueError: the regions are not nested, or a label belongs to none.
     """
 
     convention: str
@@ -48,35 +48,36 @@ class Regions:
         nested = all(set(m) > i for m, i in zip(self.members, inner, strict=True))
         rings = [set(m) - i for m, i in zip(self.members, inner, strict=True)]
         if not nested or not all(label in ring for label, ring in zip(self.written, rings, strict=True)):
-            raise ValueError(f"regions {self.members} with labels {self.written} do not lie within each other")
+            raise ValueError(f"regions {self.members} with labels {self.written} are not nested")
         if set(self.members[0]) != {label for label, _ in self.label_names} or 0 in self.members[0]:
-            raise ValueError("the outermost region has to hold every label but the background")
+            raise ValueError("the outermost region must contain every label except the background")
 
     @property
     def num_labels(self) -> int:
-        """Highest label + 1."""
+        """Return the highest label + 1."""
         return max(self.members[0]) + 1
 
     def check(self, labels: np.ndarray[Any, Any], name: str) -> None:
         """Refuse a label map of another convention.
 
         Raises:
-            InputError: names the file, the labels found and expected, and ``note``.
+            InputError: the map has other labels; the message gives the file, the labels found and expected, and
+                ``note``.
         """
         found = {int(value) for value in np.unique(labels)} - {0}
         if strange := sorted(found - set(self.members[0])):
             known = ", ".join(f"{label} ({text})" for label, text in self.label_names)
             raise InputError(
-                f"{name}: holds label {', '.join(map(str, strange))}; expected by '{self.convention}': {known}. "
+                f"{name}: contains label {', '.join(map(str, strange))}; '{self.convention}' expects {known}. "
                 f"{self.note}"
             )
 
     def masks(self, labels: Tensor) -> Tensor:
-        """Labels [1, ...] to masks [R, ...] bool."""
+        """Convert labels [1, ...] to boolean masks [R, ...]."""
         return torch.cat([torch.isin(labels, torch.tensor(m, device=labels.device)) for m in self.members])
 
     def innermost(self, labels: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """For each voxel the number, from 1, of the innermost region that holds it; 0 outside."""
+        """Return for each voxel the number, from 1, of its innermost region; 0 outside."""
         table = np.zeros(256, np.uint8)
         for number, labels_of_region in enumerate(self.members, start=1):
             table[list(labels_of_region)] = number
@@ -84,7 +85,7 @@ class Regions:
 
 
 def plain_regions(regions: Regions) -> dict[str, Any]:
-    """What a weight file's record keeps of them, the labels' names apart."""
+    """Return regions as stored in a weight file's record, without the labels' names."""
     return {
         "convention": regions.convention,
         "names": list(regions.names),
@@ -97,10 +98,10 @@ class LoadRegionLabelsd(MapTransform):
     """Read label maps (see `LoadVolumed`) and refuse those of another convention.
 
     Args:
-        keys: items of the case that hold paths.
-        regions: the convention stated for them.
-        spacing_mm: of files whose header has none, see `LoadVolumed`.
-        allow_missing_keys: skip keys that the case lacks.
+        keys: items of the case with paths.
+        regions: regions of the stated convention.
+        spacing_mm: spacing of files whose header has none, see `LoadVolumed`.
+        allow_missing_keys: whether to skip keys that the case lacks.
 
     Raises:
         InputError: see `LoadVolumed` and `Regions.check`.
@@ -128,14 +129,14 @@ class LoadRegionLabelsd(MapTransform):
 
 
 class LabelsToRegionsd(MapTransform):
-    """Label maps [1, ...] to masks of regions [R, ...] in float32, as MONAI's metrics take them.
+    """Convert label maps [1, ...] to masks of regions [R, ...] in float32, as MONAI's metrics expect.
 
-    MONAI's `ConvertToMultiChannelBasedOnBratsClassesd` knows two of the conventions in use.
+    MONAI's `ConvertToMultiChannelBasedOnBratsClassesd` supports only two of the conventions in use.
 
     Args:
-        keys: label maps.
-        regions: what the labels mean.
-        allow_missing_keys: skip keys that the case lacks.
+        keys: items with label maps.
+        regions: regions that the labels form.
+        allow_missing_keys: whether to skip keys that the case lacks.
     """
 
     def __init__(self, keys: KeysCollection, *, regions: Regions, allow_missing_keys: bool = False) -> None:

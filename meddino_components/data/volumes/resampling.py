@@ -1,4 +1,4 @@
-"""Slices on another grid in plane: the functions that training and inference share.
+"""Resample slices in plane, by functions that training and inference share.
 
 Shapes: N slices of a batch, C channels, H rows, W columns, D slices of a volume.
 """
@@ -23,7 +23,7 @@ from torch.nn.functional import interpolate, pad
 
 from ...errors import InputError
 
-_CHUNK_PIXELS = 2**24  # of input a chunk of slices may hold while being resampled
+_CHUNK_PIXELS = 2**24  # input pixels per chunk of slices while resampling
 
 ImageResampling = Literal["bilinear", "cubic"]
 LabelResampling = Literal["nearest", "per_label"]
@@ -35,19 +35,18 @@ def resize_slices(slices: Tensor, size: Sequence[int], mode: ResampleMode = "bil
     """Resample slices in plane. Pixel edges are aligned (`align_corners=False`).
 
     Args:
-        slices: [N, C, H, W]; converted to float32 for "bilinear" and "cubic" unless floating, kept in their type for
-            "nearest" and "per_label".
-        size: rows and columns of the result.
-        mode: of images "bilinear", which is low-pass filtered where slices shrink, or "cubic", the B-spline of order 3
-            by which nnU-Net resamples images: without a filter, and kept within each slice's range. Of labels
-            "nearest", or "per_label", nnU-Net's way: each label is interpolated linearly by itself, and
-            the largest share wins.
+        slices: slices [N, C, H, W]; converted to float32 for "bilinear" and "cubic" unless floating, kept in their type
+            for "nearest" and "per_label".
+        size: numbers of rows and columns of the result.
+        mode: interpolation. For images "bilinear", which is low-pass filtered if slices shrink, or "cubic", nnU-Net's
+            B-spline of order 3 without a filter, limited to each slice's range. For labels "nearest", or "per_label" as
+            in nnU-Net: each label is interpolated linearly by itself, and the largest share wins.
 
     Returns:
-        [N, C, size[0], size[1]].
+        Slices [N, C, size[0], size[1]].
 
     Raises:
-        ValueError: another mode.
+        ValueError: the mode is unknown.
 
     Reference:
         Isensee et al., nnU-Net, Nature Methods 2021: images of order 3, segmentations of order 1.
@@ -71,12 +70,12 @@ def resize_slices(slices: Tensor, size: Sequence[int], mode: ResampleMode = "bil
 
 
 def _spline(slices: Tensor, size: tuple[int, int]) -> Tensor:
-    """Interpolation is linear in the pixels and separable, so it is two products with matrices that are made once."""
+    """Resample by a spline: this is linear in the pixels and separable, so it is two products with cached matrices."""
     rows, columns = (
         torch.from_numpy(_spline_weights(n, n_new)).to(slices.device)
         for n, n_new in zip(slices.shape[-2:], size, strict=True)
     )
-    # in bfloat16 a spline's weights would lose what it is better by
+    # bfloat16 weights would lose the spline's advantage
     with torch.autocast(slices.device.type, enabled=False):
         resized = rows @ slices.float() @ columns.T
     low, high = slices.amin((-2, -1), keepdim=True), slices.amax((-2, -1), keepdim=True)
@@ -85,13 +84,13 @@ def _spline(slices: Tensor, size: tuple[int, int]) -> Tensor:
 
 @lru_cache(maxsize=32)
 def _spline_weights(n: int, n_new: int) -> NDArray[np.float32]:
-    """[n_new, n]: what each pixel of a line gives to each new one, by SciPy's spline with repeated edges."""
+    """Return the weight of each pixel of a line for each new one, [n_new, n], by SciPy's spline with repeated edges."""
     weights = zoom(np.eye(n), (n_new / n, 1), order=3, mode="nearest", grid_mode=True)
     return np.ascontiguousarray(weights, dtype=np.float32)
 
 
 def _largest_share(labels: Tensor, size: tuple[int, int]) -> Tensor:
-    """Of equal shares the lower label wins."""
+    """Choose the label with the largest share; the lower label if shares are equal."""
     resized = labels.new_zeros(*labels.shape[:2], *size)
     largest = torch.zeros(resized.shape, device=labels.device)
     for label in labels.unique():
@@ -103,7 +102,7 @@ def _largest_share(labels: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def in_plane_spacing(affine: torch.Tensor | np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Spacing in mm (rows apart, columns apart) of a volume [H, W, D] with this affine [4, 4]."""
+    """Return the spacing in mm (between rows, between columns) of a volume [H, W, D] with this affine [4, 4]."""
     matrix = np.asarray(affine, dtype=float)
     lengths = np.linalg.norm(matrix[:3, :2], axis=0)
     return float(lengths[0]), float(lengths[1])
@@ -112,16 +111,16 @@ def in_plane_spacing(affine: torch.Tensor | np.ndarray[Any, Any]) -> tuple[float
 def fit_to_square(
     slices: torch.Tensor, *, spacing: tuple[float, float], size_px: int, mode: ResampleMode = "bilinear"
 ) -> torch.Tensor:
-    """Bring slices to a square that keeps their proportions in mm.
+    """Fit slices into a square that keeps their proportions in mm.
 
-    The longer side becomes ``size_px``; the other is filled up on both sides, images with the lowest intensity of the
+    The longer side becomes ``size_px``; the other is padded on both sides, images with the lowest intensity of the
     slices (air), labels with 0.
 
     Args:
-        slices: [N, C, H, W].
-        spacing: mm from row to row and from column to column.
-        size_px: rows and columns of the result.
-        mode: "bilinear" for images, "nearest" for labels.
+        slices: slices [N, C, H, W].
+        spacing: spacing in mm between rows and between columns.
+        size_px: number of rows and columns of the result.
+        mode: interpolation, "bilinear" for images, "nearest" for labels.
     """
     rows, columns = _place_in_square(slices.shape[-2:], spacing, size_px)
     resized = resize_slices(slices, (rows.stop - rows.start, columns.stop - columns.start), mode)
@@ -130,22 +129,22 @@ def fit_to_square(
 
 
 def fit_from_square(scores: torch.Tensor, *, size: Sequence[int], spacing: tuple[float, float]) -> torch.Tensor:
-    """Bring scores on the square of `fit_to_square` back to the slices' own grid, without what was filled up.
+    """Bring scores on the square of `fit_to_square` back to the slices' own grid, without the padding.
 
     Args:
-        scores: [N, C, S, S].
-        size: rows and columns of the slices before.
-        spacing: mm from row to row and from column to column of those.
+        scores: scores [N, C, S, S].
+        size: numbers of rows and columns of the original slices.
+        spacing: spacing in mm between rows and between columns of the original slices.
 
     Returns:
-        [N, C, size[0], size[1]].
+        Slices [N, C, size[0], size[1]].
     """
     rows, columns = _place_in_square(size, spacing, scores.shape[-1])
     return resize_slices(scores[..., rows, columns], size, "bilinear")
 
 
 def _place_in_square(size: Sequence[int], spacing: tuple[float, float], size_px: int) -> tuple[slice, slice]:
-    """Rows and columns that slices of this size and spacing take of a square."""
+    """Return the rows and columns of a square that slices of this size and spacing occupy."""
     extent = [n * mm for n, mm in zip(size, spacing, strict=True)]
     lengths = [max(1, round(size_px * e / max(extent))) for e in extent]
     rows, columns = (slice((size_px - n) // 2, (size_px - n) // 2 + n) for n in lengths)
@@ -155,18 +154,18 @@ def _place_in_square(size: Sequence[int], spacing: tuple[float, float], size_px:
 class ResampleInPlaned(MapTransform):
     """Resample each slice of `MetaTensor` [C, H, W, D] to an in-plane spacing; nothing happens across slices.
 
-    The number of pixels is rounded and the extent of the image (outer pixel edges) kept exactly, so that the spacing
-    of the result may differ from `pixdim` by less than one pixel over the image; the affine says what it is. Not
-    invertible: `VolumeInferer` resamples on its own.
+    The number of pixels is rounded and the extent of the image (outer pixel edges) kept exactly, so the spacing of the
+    result may differ from `pixdim` by less than one pixel over the image; the affine has the exact value. The transform
+    is not invertible: `VolumeInferer` resamples by itself.
 
     Args:
-        keys: volumes to resample.
-        pixdim: wanted spacing in mm, one number or (rows, columns).
-        mode: see `resize_slices`, one for all keys or one each.
+        keys: items with volumes to resample.
+        pixdim: target spacing in mm, one number or (rows, columns).
+        mode: interpolation, see `resize_slices`, one for all keys or one for each.
         allow_missing_keys: skip keys that the case lacks.
 
     Raises:
-        InputError: a spacing that is not positive, or another mode.
+        InputError: a spacing is not positive, or the mode is unknown.
     """
 
     def __init__(
@@ -205,7 +204,7 @@ class ResampleInPlaned(MapTransform):
             scale = shape[1 + axis] / size[axis]
             affine[:3, 3] += volume.affine[:3, axis] * (scale - 1) / 2  # centre of the first pixel
             affine[:3, axis] *= scale
-        # slices stay contiguous in memory: they are what is read next
+        # slices stay contiguous in memory, as they are read next
         resampled = torch.cat(parts).permute(1, 2, 3, 0)
         meta = {k: v for k, v in volume.meta.items() if k != "affine"}
         return MetaTensor(resampled, affine=affine, meta=meta, applied_operations=volume.applied_operations)

@@ -1,4 +1,4 @@
-"""Whether a header is honest about how many voxels follow it, found before memory is taken for them."""
+"""Check that a header states the right number of voxels, before memory is allocated for them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ...errors import InputError
 
 MAX_VOXELS_VARIABLE = "MEDDINO_MAX_VOXELS"
 MAX_VOXELS = 2**30
-"""Voxels of one volume that are read unless the environment variable states another number: 4 GiB as float32.
+"""Largest number of voxels in a volume, unless the environment variable sets another: 4 GiB as float32.
 
-A scan of 512 x 512 x 2000 has half of that.
+A scan of 512 x 512 x 2000 voxels has half of that.
 """
 MAX_DEFLATE_RATIO = 1100
-"""More than deflate can reach, which is 1032 : 1."""
+"""A ratio beyond the limit of deflate, which is 1032 : 1."""
 MAX_SCAN_RATIO = 150
-"""To what a scan is compressed at most. Real ones reach 20 : 1, empty space 200 to 1000 : 1."""
+"""Highest compression ratio of a scan. Real scans reach 20 : 1, empty space 200 to 1000 : 1."""
 
-_SMALL_BYTES = 2**26  # what is smaller may be as empty as it likes
-_PADDING_BYTES = 4096  # zeros that a writer may leave at the end
+_SMALL_BYTES = 2**26  # smaller volumes may be empty
+_PADDING_BYTES = 4096  # largest number of zeros that a writer may leave at the end
 _CHUNK_BYTES = 2**20
 
 
@@ -31,7 +31,7 @@ def check_voxel_count(path: str | Path, n_voxels: int) -> None:
     """Refuse more voxels than the limit.
 
     Raises:
-        InputError: there are more, or the limit itself is no number.
+        InputError: there are more voxels, or the limit itself is not a number.
     """
     text = os.environ.get(MAX_VOXELS_VARIABLE, str(MAX_VOXELS))
     try:
@@ -42,9 +42,9 @@ def check_voxel_count(path: str | Path, n_voxels: int) -> None:
         ) from error
     if n_voxels > limit:
         raise InputError(
-            f"{path}: the header claims {n_voxels:,} voxels; at most {limit:,} are read, so that a damaged or hostile "
-            f"file cannot take all memory. If it is right, set the environment variable {MAX_VOXELS_VARIABLE} higher, "
-            "or crop or resample the volume."
+            f"{path}: the header claims {n_voxels:,} voxels; at most {limit:,} are allowed, so that a damaged or "
+            f"hostile file cannot fill the memory. If the number is right, set the environment variable "
+            f"{MAX_VOXELS_VARIABLE} to a higher number, or crop or resample the volume."
         )
 
 
@@ -54,14 +54,14 @@ def check_claimed_size(
     """Refuse a header that claims more bytes of voxels than were stored.
 
     Args:
-        path: for messages.
-        claimed_bytes: of voxels, as the header says.
-        stored_bytes: where the voxels are.
-        compressed: by deflate.
-        is_scan: not a label map, which may be empty and so compress to next to nothing.
+        path: path of the file, for messages.
+        claimed_bytes: number of bytes of voxels that the header claims.
+        stored_bytes: number of bytes that the file stores for voxels.
+        compressed: whether the voxels are compressed by deflate.
+        is_scan: whether this is a scan; label maps may be empty and then compress to almost nothing.
 
     Raises:
-        InputError: more than is stored, than the highest ratio that deflate reaches, or than any scan compresses to.
+        InputError: the claim exceeds what is stored, the highest ratio of deflate, or the highest ratio of any scan.
     """
     possible = stored_bytes * MAX_DEFLATE_RATIO if compressed else stored_bytes
     if claimed_bytes > possible:
@@ -72,19 +72,19 @@ def check_claimed_size(
     if compressed and is_scan and claimed_bytes > max(_SMALL_BYTES, stored_bytes * MAX_SCAN_RATIO):
         raise InputError(
             f"{path}: {stored_bytes:,} compressed bytes claim to hold {claimed_bytes:,} bytes of voxels; a scan "
-            f"compresses {MAX_SCAN_RATIO} : 1 at most, so nearly all of it is empty. Copy or export it again, or crop "
-            "it to what was scanned."
+            f"compresses to {MAX_SCAN_RATIO} : 1 at most, so nearly all of it is empty. Copy or export it again, or "
+            f"crop it to the scanned part."
         )
 
 
 def check_nothing_follows(path: str | Path, *, expected_bytes: int, stored_bytes: int, tail: bytes) -> None:
-    """Refuse data that go on behind the last voxel: the header claims too few voxels, or voxels of another size.
+    """Refuse data after the last voxel: the header claims too few voxels, or voxels of another size.
 
     Args:
-        path: for messages.
-        expected_bytes: up to the end of the last voxel.
-        stored_bytes: of all.
-        tail: what follows the last voxel, or the beginning of that.
+        path: path of the file, for messages.
+        expected_bytes: number of bytes up to the end of the last voxel.
+        stored_bytes: total number of bytes.
+        tail: data after the last voxel, or their beginning.
 
     Raises:
         InputError: more than a few zeros follow.
@@ -92,13 +92,13 @@ def check_nothing_follows(path: str | Path, *, expected_bytes: int, stored_bytes
     excess = stored_bytes - expected_bytes
     if excess > _PADDING_BYTES or (excess > 0 and any(tail)):
         raise InputError(
-            f"{path}: data go on for {excess:,} bytes behind the last voxel that the header describes, so the header's "
-            "sizes or its type of voxels are wrong. Export the image again."
+            f"{path}: {excess:,} bytes follow the last voxel that the header describes, so the header's sizes or its "
+            f"voxel type are wrong. Export the image again."
         )
 
 
 def check_file_ends(path: Path, expected_bytes: int) -> None:
-    """`check_nothing_follows` for a file as it is on disk."""
+    """Apply `check_nothing_follows` to a file on disk."""
     stored = path.stat().st_size
     with path.open("rb") as file:
         file.seek(expected_bytes)
@@ -108,13 +108,13 @@ def check_file_ends(path: Path, expected_bytes: int) -> None:
 
 
 def check_gzip_ends(path: Path, expected_bytes: int, *, start: int = 0) -> None:
-    """`check_nothing_follows` for the content of a gzip file, or of its part from byte ``start`` on.
+    """Apply `check_nothing_follows` to the content of a gzip file, or of its part from byte ``start`` on.
 
-    The file's last four bytes say how much it holds, modulo 2**32; only where they do not agree, as in files of several
-    members, is it decompressed, and then no further than needed.
+    The file's last four bytes give the size of its content modulo 2**32. Only if they do not match, as in files with
+    several members, is the file decompressed, and then only as far as needed.
 
     Raises:
-        InputError: more follows, or the data is damaged.
+        InputError: more data follow, or the data are damaged.
     """
     with path.open("rb") as file:
         file.seek(-4, os.SEEK_END)
@@ -126,10 +126,10 @@ def check_gzip_ends(path: Path, expected_bytes: int, *, start: int = 0) -> None:
 
 
 def check_zlib_ends(path: Path, expected_bytes: int, *, start: int = 0) -> None:
-    """`check_nothing_follows` for zlib data that begin at byte ``start`` of a file.
+    """Apply `check_nothing_follows` to zlib data that start at byte ``start`` of a file.
 
     Raises:
-        InputError: more follows, or the data is damaged.
+        InputError: more data follow, or the data are damaged.
     """
 
     def parts() -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What tells a file or folder from its earlier self without reading it."""
+"""Detect changes of a file or folder without reading it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from .text_headers import detached_files
 # name, size and time in nanoseconds of each file
 Stamp = tuple[tuple[str, int, int], ...]
 
-# of headers with the values beside them: how those are commonly called, whatever a header says
+# headers with voxels in another file, which usually has the same stem
 _HEADERS = (".mhd", ".nhdr")
 _VALUES = (".raw", ".zraw", ".raw.gz", ".gz")
 
 
 def file_stamp(path: str | Path) -> Stamp:
-    """Changes when a file, or any file in a folder, is written, added, removed or renamed.
+    """Return a value that changes when a file, or any file in a folder, is written, added, removed or renamed.
 
-    A folder's own time does not change when one of its files is written in place, so that all of them are looked at;
-    folders in it are not, since the readers of tiles and DICOM series pass them over. With a MetaImage or NRRD header
-    go the files that it names, with a MIRAX slide (``.mrxs``) the folder beside it.
+    A folder's own time does not change when one of its files is written in place, so all its files are checked;
+    subfolders are not, since the readers of tiles and DICOM series skip them. The files named in a MetaImage or NRRD
+    header, and the folder next to a MIRAX slide (``.mrxs``), are included.
 
     Args:
-        path: of a file or folder.
+        path: path of a file or folder.
 
     Returns:
-        plain data in an order of its own; empty where there is nothing, or nothing that may be looked at.
+        Plain data in a fixed order; empty if nothing exists or nothing is accessible.
     """
     path = Path(path)
     try:
@@ -49,6 +49,6 @@ def _of_folder(path: Path) -> Stamp:
 
 
 def _of_values(header: Path) -> Stamp:
-    """The files that a header names, and those of the usual names."""
+    """Return the stamps of files named in a header, and of files with the usual names."""
     paths = [*detached_files(header), *(header.with_suffix(end) for end in _VALUES)]
     return tuple(entry for path in dict.fromkeys(map(Path.resolve, paths)) for entry in file_stamp(path))

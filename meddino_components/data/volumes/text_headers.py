@@ -1,6 +1,6 @@
-"""What the text of an NRRD or MetaImage header says that ITK passes over: spacing, and where the voxels are.
+"""Read what ITK ignores in the text of an NRRD or MetaImage header: spacing, and where the voxels are.
 
-ITK takes 1 mm where no spacing is stated, and opens any file that a header names.
+ITK assumes 1 mm if no spacing is stated, and opens any file that a header names.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Packing = Literal["none", "zlib", "gzip", "other"]
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 METAIMAGE_SUFFIXES = (".mha", ".mhd")
 
-_HEADER_BYTES = 2**20  # longer headers are none
+_HEADER_BYTES = 2**20  # longer texts are not headers
 _MAX_DATA_FILES = 100_000
 _NUMBERED = re.compile(
     r"(?P<name>[^%]*%0?\d{0,2}d[^%]*)\s+(?P<first>-?\d+)\s+(?P<last>-?\d+)\s+(?P<step>-?\d+)(\s\d+)?"
@@ -30,17 +30,17 @@ _ANATOMICAL = ("lps", "ras", "las", "left-posterior-superior", "right-anterior-s
 
 @dataclass(frozen=True, kw_only=True)
 class TextHeader:
-    """What is taken from the text.
+    """The facts read from the text.
 
     Attributes:
-        spacing: along the three axes, as stated; None where a number is missing, not finite or not positive.
-        found: the words that were looked at for it, for messages.
-        unit: of lengths, where it is not the millimetre.
-        oriented: whether the axes have a direction in the patient.
-        data_files: that hold the voxels; None where they follow the text.
-        data_start: byte of the data file at which the voxels may begin; None where the header moves it.
-        packing: of the voxels.
-        packed_bytes: how many the header says the packed voxels have; None where it does not say.
+        spacing: stated spacing along the three axes; None if a number is missing, not finite or not positive.
+        found: text from which the spacing was read, for messages.
+        unit: unit of lengths, if it is not the millimetre.
+        oriented: whether the header states the direction of the axes in the patient.
+        data_files: files with the voxels; None if they follow the text.
+        data_start: byte of the data file at which the voxels may start; None if the header changes it.
+        packing: compression of the voxels.
+        packed_bytes: size of the compressed voxels according to the header; None if it does not state it.
     """
 
     spacing: tuple[float, ...] | None
@@ -54,14 +54,16 @@ class TextHeader:
 
 
 def read_nrrd_text(path: Path) -> TextHeader:
-    """The text of an NRRD header.
+    """Read the text of an NRRD header.
 
     Raises:
-        InputError: not NRRD, a field there twice, or data that lie outside of the header's folder.
+        InputError: the file is not NRRD, a field occurs twice, or the data are outside the header's folder.
     """
     lines, length = _lines(path, ends_at=r"\r?\n\r?\n")
     if not lines or not re.fullmatch(r"NRRD\d{4}", lines[0].strip()):
-        raise InputError(f"{path}: not an NRRD file (its first line is no NRRD magic). Check what kind of file it is.")
+        raise InputError(
+            f"{path}: not an NRRD file (its first line is not an NRRD magic). Check what kind of file it is."
+        )
     pairs = [line.split(":", 1) for line in lines[1:] if re.match(r"[^#:]+:(?!=)", line)]
     fields = _unique(
         [(name.strip().lower().replace("datafile", "data file"), value.strip()) for name, value in pairs], path
@@ -91,10 +93,10 @@ def read_nrrd_text(path: Path) -> TextHeader:
 
 
 def read_metaimage_text(path: Path) -> TextHeader:
-    """The text of a MetaImage header.
+    """Read the text of a MetaImage header.
 
     Raises:
-        InputError: no ElementDataFile, a field there twice, or data that lie outside of the header's folder.
+        InputError: there is no ElementDataFile, a field occurs twice, or the data are outside the header's folder.
     """
     lines, length = _lines(path, ends_at=r"ElementDataFile[^\n]*\n?")
     pairs = [re.split("[=:]", line, maxsplit=1) for line in lines]
@@ -123,19 +125,20 @@ def read_metaimage_text(path: Path) -> TextHeader:
 
 
 def detached_files(path: Path) -> list[Path]:
-    """The files of voxels that an NRRD or MetaImage header names; none where it cannot be read, or for other files."""
+    """Return the files with voxels that an NRRD or MetaImage header names; none if it is unreadable, or for other
+    files."""
     suffix = path.suffix.lower()
     if suffix not in (*NRRD_SUFFIXES, *METAIMAGE_SUFFIXES):
         return []
     try:
         text = (read_nrrd_text if suffix in NRRD_SUFFIXES else read_metaimage_text)(path)
     except (InputError, OSError):
-        return []  # reading the case says why
+        return []  # reading the case will report why
     return list(text.data_files or ())
 
 
 def _lines(path: Path, *, ends_at: str) -> tuple[list[str], int]:
-    """The lines of the text at the beginning of a file, and its length in bytes."""
+    """Return the lines of the text at the beginning of a file, and its length in bytes."""
     with path.open("rb") as file:
         head = file.read(_HEADER_BYTES)
     end = re.search(ends_at.encode(), head)
@@ -171,10 +174,11 @@ def _positive(stated: list[float]) -> tuple[float, ...] | None:
 
 
 def _data_files(path: Path, value: str, listed: list[str]) -> tuple[Path, ...]:
-    """The files that a header names: one, a list on the lines below, or numbered ones; all in its folder or below.
+    """Return the files that a header names: one, a list on the following lines, or numbered ones; all in its folder or
+    below.
 
     Raises:
-        InputError: one is elsewhere, is not there, or is no file.
+        InputError: a file is outside that folder, does not exist, or is not a file.
     """
     if value.split()[:1] == ["LIST"]:
         names = [line.strip() for line in listed if line.strip()]
@@ -190,14 +194,14 @@ def _data_files(path: Path, value: str, listed: list[str]) -> tuple[Path, ...]:
 
 
 def _inside(path: Path, name: str) -> Path:
-    # a header that is a link may have its data beside it or beside what it leads to
+    # the data of a linked header may be next to the link or next to its target
     roots = {path.parent.resolve(), path.resolve().parent}
     data = (path.parent / name).resolve()
     if not any(data.is_relative_to(root) for root in roots):
         raise InputError(
-            f"{path}: the header names '{name}' for its voxels, which is outside of the header's folder; expected a "
-            "file in it or below. Put the data beside the header and correct the name."
+            f"{path}: the header names '{name}' for its voxels, which is outside the header's folder; expected a file "
+            f"in it or below. Put the data next to the header and correct the name."
         )
     if not data.is_file():
-        raise InputError(f"{path}: the header names '{name}' for its voxels, which is not there. Copy both files.")
+        raise InputError(f"{path}: the header names '{name}' for its voxels, which does not exist. Copy both files.")
     return data

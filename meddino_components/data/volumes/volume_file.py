@@ -1,4 +1,4 @@
-"""Voxels and grid of a NIfTI, NRRD or MetaImage file. X, Y, Z: axes as stored."""
+"""Read voxels and grid of a NIfTI, NRRD or MetaImage file. X, Y, Z: axes as stored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _PlainNibabelReader(NibabelReader):
 
     def read(self, data: Any) -> Any:
         self.filenames = ensure_tuple(data)
-        holder = FileHolder(filename=str(self.filenames[0]))  # nib.load does not find names of mixed case
+        holder = FileHolder(filename=str(self.filenames[0]))  # nib.load does not accept names in mixed case
         with holder.get_prepare_fileobj("rb") as file:
             version = 2 if nib.Nifti2Header.may_contain_header(file.read(nib.Nifti2Header.sizeof_hdr)) else 1
         return (nib.Nifti2Image if version == 2 else nib.Nifti1Image).from_file_map({"image": holder})
@@ -41,19 +41,19 @@ class _PlainNibabelReader(NibabelReader):
 def read_volume_file(
     path: Path, *, spacing_mm: Sequence[float] | None = None, is_label: bool = False
 ) -> tuple[np.ndarray[Any, Any], FloatArray]:
-    """Voxels [X, Y, Z] in the file's type, and affine [4, 4] to RAS mm.
+    """Return voxels [X, Y, Z] in the file's type, and the affine [4, 4] to RAS mm.
 
     Args:
-        path: the file.
-        spacing_mm: for a header that has none, see `read_header`.
-        is_label: it is a label map.
+        path: path of the file.
+        spacing_mm: spacing in mm for a header that has none, see `read_header`.
+        is_label: whether the file is a label map.
 
     Raises:
         InputError: see `read_header`; or the voxels cannot be read.
     """
     header = read_header(path, spacing_mm=spacing_mm, is_scan=not is_label)
     try:
-        # not through LoadImage, which makes every reader it knows: one of them warns where pydicom is installed
+        # not through LoadImage, which creates every known reader: one of them warns if pydicom is installed
         if is_nifti(path):
             reader = _PlainNibabelReader()
             array, _ = reader.get_data(reader.read(path))

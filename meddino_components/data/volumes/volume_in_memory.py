@@ -1,4 +1,5 @@
-"""A volume that somebody else read, such as MONAI Deploy's operator, which leaves out a bundle's own reader."""
+"""Accept a volume that was read elsewhere, for example by MONAI Deploy's operator, which bypasses a bundle's own
+reader."""
 
 from __future__ import annotations
 
@@ -14,18 +15,18 @@ from .grid_checks import LPS_TO_RAS, FloatArray, spatial_shape
 
 
 def volume_in_memory(value: Any, what: str) -> tuple[np.ndarray[Any, Any], FloatArray, str]:
-    """Voxels [X, Y, Z], affine [4, 4] to RAS mm, and the name by which messages and outputs know the volume.
+    """Return voxels [X, Y, Z], affine [4, 4] to RAS mm, and the volume's name for messages and outputs.
 
     Args:
-        value: `MetaTensor` [X, Y, Z] or [1, X, Y, Z]; of its meta only the affine, the space and the name are taken.
-        what: the case and its key, for messages.
+        value: `MetaTensor` [X, Y, Z] or [1, X, Y, Z]; only affine, space and name of its meta are used.
+        what: case and key of the volume, for messages.
 
     Raises:
-        InputError: anything else; or more than one channel.
+        InputError: the value is anything else, or has more than one channel.
     """
     if not isinstance(value, MetaTensor):
         kind = type(value).__name__
-        lacks = " An array does not say where its voxels lie." if isinstance(value, (np.ndarray, torch.Tensor)) else ""
+        lacks = " An array does not contain its grid." if isinstance(value, (np.ndarray, torch.Tensor)) else ""
         raise InputError(
             f"{what} is of type {kind}; expected one path, or an image in memory as a MetaTensor [1, X, Y, Z] with its "
             f"affine.{lacks}"

@@ -1,4 +1,4 @@
-"""What is checked about voxels once they are in memory, as cheaply as minimum and maximum allow."""
+"""Check voxels in memory, with little more than their minimum and maximum."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABEL_TOLERANCE = 1e-2
 
 
 def clean_image(array: npt.NDArray[Any], path: str | Path) -> npt.NDArray[np.float32]:
-    """Float32 voxels, all finite and not all the same.
+    """Return float32 voxels, all finite and not all the same.
 
     Less than 1 % of NaN or infinite voxels are replaced by the smallest finite value, with a warning.
 
@@ -25,10 +25,10 @@ def clean_image(array: npt.NDArray[Any], path: str | Path) -> npt.NDArray[np.flo
         array: voxels of any real type and shape.
 
     Raises:
-        InputError: 1 % or more voxels are not finite, or all have one value.
+        InputError: 1 % or more of the voxels are not finite, or all have the same value.
     """
     image: npt.NDArray[np.float32] = array.astype(np.float32, copy=False)
-    low, high = float(image.min()), float(image.max())  # NaN and Inf show in these without a mask of the volume
+    low, high = float(image.min()), float(image.max())  # these reveal NaN and Inf without a mask of the volume
     if not (np.isfinite(low) and np.isfinite(high)):
         finite = np.isfinite(image)
         n_bad = int(image.size - np.count_nonzero(finite))
@@ -49,14 +49,14 @@ def clean_image(array: npt.NDArray[Any], path: str | Path) -> npt.NDArray[np.flo
 
 
 def clean_label(array: npt.NDArray[Any], path: str | Path) -> npt.NDArray[np.uint8]:
-    """Label ids as uint8; ids stored as floats are rounded where they mean an integer. An empty label is fine.
+    """Return label ids as uint8; floats close to integers are rounded. An empty label map is allowed.
 
     Raises:
-        InputError: values that are not finite, are further than 0.01 from an integer, below 0 or above 255.
+        InputError: values are not finite, further than 0.01 from an integer, below 0 or above 255.
     """
     low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(f"{path}: the label holds NaN or infinite values; expected integers 0..{MAX_LABEL}.")
+        raise InputError(f"{path}: the label map has NaN or infinite values; expected integers 0..{MAX_LABEL}.")
     if low < -LABEL_TOLERANCE or high > MAX_LABEL + LABEL_TOLERANCE:
         raise InputError(
             f"{path}: label ids run from {low:g} to {high:g}; expected 0..{MAX_LABEL}. "
@@ -68,7 +68,7 @@ def clean_label(array: npt.NDArray[Any], path: str | Path) -> npt.NDArray[np.uin
     off = float(np.abs(array - rounded).max())
     if off > LABEL_TOLERANCE:
         raise InputError(
-            f"{path}: label values lie up to {off:.3f} from an integer, as after linear interpolation; "
-            "expected integers. Make the label again with nearest-neighbour resampling."
+            f"{path}: label values are up to {off:.3f} away from an integer, as after linear interpolation; "
+            "expected integers. Create the label map again with nearest-neighbour resampling."
         )
     return rounded.astype(np.uint8)

@@ -61,7 +61,7 @@ def test_what_is_missing_or_contradicts_is_named(stated, template, said):
 
 def test_names_that_contradict_the_data_set(tmp_path):
     root = WRITERS["msd"](tmp_path, NAMES, "ct", 2)
-    with pytest.raises(InputError, match=r"label_names and dataset\.json name the labels otherwise"):
+    with pytest.raises(InputError, match=r"label_names and dataset\.json have different label names"):
         made(dataset_dir=root, label_names=["background", "no", "2"])
     with pytest.raises(InputError, match="the channel is named 'CT' but the modality given is 'mr'"):
         made(dataset_dir=root, modality="mr")

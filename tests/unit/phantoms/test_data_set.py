@@ -90,7 +90,7 @@ def test_stored_orientations_vary(tmp_path):
 
 def test_foreign_folder_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("x")
-    with pytest.raises(InputError, match="not a phantom data set"):
+    with pytest.raises(InputError, match="do not belong to a phantom data set"):
         write_phantoms(tmp_path, n_ct=1)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 

@@ -29,7 +29,7 @@ def test_recognised_by_its_names_unless_nnunet_wrote_it(tmp_path):
 
 def test_a_case_without_a_number(tmp_path):
     root = amos_set(tmp_path, training=[{"image": "./imagesTr/amos_a.nii.gz", "label": "./labelsTr/amos_a.nii.gz"}])
-    with pytest.raises(InputError, match="case 'amos_a' has no number at its end, which tells CT from MR"):
+    with pytest.raises(InputError, match="case 'amos_a' has no number at its end to tell CT from MR"):
         AMOS.read(root, "training", None)
 
 

@@ -33,9 +33,9 @@ def test_recognised_by_two_sequences_of_one_name(tmp_path):
 
 
 def test_what_it_cannot_be(tmp_path):
-    with pytest.raises(InputError, match="modality is 'ct'; the layout 'brats' is of MRI sequences"):
+    with pytest.raises(InputError, match="modality is 'ct'; the layout 'brats' consists of MRI sequences"):
         BRATS.read(tmp_path, "training", "ct")
-    with pytest.raises(InputError, match="a folder has no validation list"):
+    with pytest.raises(InputError, match="a folder has no official validation list"):
         BRATS.read(brats_set(tmp_path, NAMES), "official_validation", None)
 
 

@@ -52,12 +52,12 @@ def test_patients_that_a_data_list_states(tmp_path):
     stated = [entry | {"fold": k % 2} for k, entry in enumerate(entries)]
     (tmp_path / "list.json").write_text(json.dumps({"training": stated}))
     with pytest.raises(
-        InputError, match=r"3 patients are in training and validation of fold 0 by list, the first 0 \("
+        InputError, match=r"3 patients are in both training and validation of fold 0 by list, the first one 0 \("
     ):
         both(tmp_path / "list.json", n_folds=2)
     assert both(tmp_path / "list.json", n_folds=2, allow_same_patient=True)[1] == ["c0", "c2", "c4"]
     (tmp_path / "list.json").write_text(json.dumps({"training": [*stated[:5], entries[5]]}))
-    with pytest.raises(InputError, match="5 of 6 cases of the data list have a 'fold', c5 has none"):
+    with pytest.raises(InputError, match="5 of 6 cases of the data list have a 'fold', but c5 has none"):
         both(tmp_path / "list.json", n_folds=2)
 
 

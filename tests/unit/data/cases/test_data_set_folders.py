@@ -18,14 +18,14 @@ def test_images_of_nnunet_are_called_as_their_labels(tmp_path):
     touch(root / "imagesTs" / "case_c_0000.nii.gz")
     touch(root / "labelsTs" / "case_c.nii.gz")
     touch(root / "labelsVa" / "x.nii.gz")
-    with pytest.warns(UserWarning, match="labelsTr, labelsTs, labelsVa hold labels, not scans, and are passed over"):
+    with pytest.warns(UserWarning, match="labelsTr, labelsTs, labelsVa contain labels, not scans, and are skipped"):
         assert listed(root) == ["case_a", "case_b", "case_c"]
     assert listed(root / "imagesTs") == listed(root / "imagesTs" / "case_c_0000.nii.gz") == ["case_c"]
     assert listed([root / "imagesTs" / "case_c_0000.nii.gz", root / "imagesTr" / "case_a_0000.nii.gz"]) == [
         "case_c",
         "case_a",
     ]
-    with pytest.warns(UserWarning, match="are passed over"):
+    with pytest.warns(UserWarning, match="are skipped"):
         assert listed(tmp_path)[0] == "Dataset001_X_case_a"
     # two that are called alike keep their folders
     touch(root / "imagesTs" / "case_a_0000.nii.gz")
@@ -34,7 +34,9 @@ def test_images_of_nnunet_are_called_as_their_labels(tmp_path):
         "case_c",
         "imagesTr_case_a_0000",
     ]
-    with pytest.raises(InputError, match=r"labelsTr: holds labels, not scans\. Give the folder of images beside it"):
+    with pytest.raises(
+        InputError, match=r"labelsTr: contains labels, not scans\. Give the folder of images next to it"
+    ):
         listed(root / "labelsTr")
 
 

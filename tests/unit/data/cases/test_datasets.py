@@ -71,7 +71,7 @@ def test_exclude(tmp_path):
     ("change", "arguments", "message"),
     [
         ({"training": []}, {}, "no case left"),
-        ({"training": ["./imagesTr/amos_0001.nii.gz"] * 2}, {}, r"recur.*amos_0001"),
+        ({"training": ["./imagesTr/amos_0001.nii.gz"] * 2}, {}, r"repeated case ids.*amos_0001"),
         ({"training": [3]}, {}, "entry 3"),
         ({"training": {"a": 1}}, {}, "expected a list"),
         ({"training": ["./imagesTr/amos_scan.nii.gz"]}, {}, "no number at its end"),

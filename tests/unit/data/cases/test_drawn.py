@@ -39,5 +39,5 @@ def test_recognised_by_files_of_dicom_without_dataset_json(root, tmp_path):
 
 
 def test_it_has_no_validation_list(root):
-    with pytest.raises(InputError, match="a folder of DICOM has no validation list"):
+    with pytest.raises(InputError, match="a folder of DICOM files has no official validation list"):
         DRAWN.read(root, "official_validation", None)

@@ -30,14 +30,14 @@ def test_names_that_are_stated(tmp_path):
             InputError, match=r"0 background, .* there, 0 background, 1 liver, 2 cancer in .*dataset\.json"
         ):
             class_names(dataset_dir=root, stated=stated)
-    with pytest.raises(InputError, match=r"^the weights and dataset\.json name the labels otherwise"):
+    with pytest.raises(InputError, match=r"^the weights and dataset\.json have different label names"):
         class_names(dataset_dir=root, stated=AMOS, stated_by="the weights")
 
 
 def test_names_that_nothing_states(tmp_path):
     root = brats_set(tmp_path / "brats", ["BraTS-GLI-00001-000"])
     assert class_names(dataset_dir=root, stated=LIVER) == LIVER
-    with pytest.raises(InputError, match="the layout 'brats' names no labels"):
+    with pytest.raises(InputError, match="the layout 'brats' has no label names"):
         class_names(dataset_dir=root)
     with pytest.raises(InputError, match="label_names is not set"):
         class_names(layout="msd")
@@ -46,7 +46,7 @@ def test_names_that_nothing_states(tmp_path):
 def test_the_label_ignore_of_nnunet_is_no_organ(tmp_path):
     root = nnunet_set(tmp_path, labels={"background": 0, "liver": 1, "ignore": 2})
     for stated in (None, ["background", "liver"], ["background", "liver", "ignore"]):
-        with pytest.raises(InputError, match="label 2 is 'ignore', nnU-Net's for voxels that count nowhere"):
+        with pytest.raises(InputError, match="label 2 is 'ignore', nnU-Net's label for voxels to ignore"):
             class_names(dataset_dir=root, stated=stated)
 
 
@@ -55,9 +55,9 @@ def test_the_label_ignore_of_nnunet_is_no_organ(tmp_path):
     [
         ({"background": 0, "whole tumour": [1, 2]}, "no regions"),
         ({"background": 0, "a": 2}, r"numbers \[0, 2\]; expected 0 \(background\), 1, 2"),
-        ({"background": 0, "a": 1, "b": 1}, "one id to two names"),
+        ({"background": 0, "a": 1, "b": 1}, "two names the same id"),
         ({"background": 0}, r"numbers \[0\]"),
-        (["background"], "expected one integer id a name"),
+        (["background"], "expected one integer id per name"),
     ],
 )
 def test_labels_that_cannot_be_classes(tmp_path, labels, said):

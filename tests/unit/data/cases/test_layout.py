@@ -19,12 +19,12 @@ def test_labels_by_number(tmp_path):
 
 @pytest.mark.parametrize("labels", [["a"], None, {"whole": [1, 2]}])
 def test_what_is_no_mapping_of_numbers_to_names(tmp_path, labels):
-    with pytest.raises(InputError, match=r"dataset\.json: 'labels' is .*; expected one integer id a name"):
+    with pytest.raises(InputError, match=r"dataset\.json: 'labels' is .*; expected one integer id per name"):
         labels_by_number(tmp_path, labels, number_first=False)
 
 
 def test_two_names_of_one_number(tmp_path):
-    with pytest.raises(InputError, match=r"dataset\.json: 'labels' gives one id to two names"):
+    with pytest.raises(InputError, match=r"dataset\.json: 'labels' gives two names the same id"):
         labels_by_number(tmp_path, {"a": 1, "b": "1"}, number_first=False)
 
 

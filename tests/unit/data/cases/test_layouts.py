@@ -20,9 +20,7 @@ def test_recognised(tmp_path, layout):
     assert find_layout(root) == find_layout(root, layout) == layout
     assert read_datalist(root, section="all_labelled") == read_datalist(root, layout, "all_labelled")
     for other in set(SETS) - {layout}:
-        with pytest.raises(
-            InputError, match=f"dataset_layout is '{other}', but the folder is of the layout '{layout}'"
-        ):
+        with pytest.raises(InputError, match=f"dataset_layout is '{other}', but the folder has the layout '{layout}'"):
             read_datalist(root, other)
 
 
@@ -45,7 +43,7 @@ def test_what_is_not_recognised_names_the_key_and_its_values(tmp_path):
     with pytest.raises(InputError, match=r"dataset\.json: no such file"):
         read_datalist(tmp_path)
     write_json(tmp_path, {"name": "mine"})
-    with pytest.raises(InputError, match="State dataset_layout, one of amos, nnunet_raw, msd, brats"):
+    with pytest.raises(InputError, match="Set dataset_layout to one of amos, nnunet_raw, msd, brats"):
         read_datalist(tmp_path)
     with pytest.raises(InputError, match="dataset_layout is 'nnunet'; expected one of amos, nnunet_raw, msd, brats"):
         read_datalist(tmp_path, "nnunet")

@@ -46,10 +46,10 @@ def test_one_file_one_series_and_a_list(tmp_path: Path) -> None:
     ("names", "source", "message"),
     [
         ([], "nothing", "no such file or folder"),
-        (["a.txt"], "", "holds no image"),
+        (["a.txt"], "", "contains no image"),
         (["a.txt"], "a.txt", "unknown kind of file"),
-        (["a.nii", "a.nii.gz"], "", "recur"),
-        (["a_b/c.nii", "a/b_c.nii"], "", "recur"),
+        (["a.nii", "a.nii.gz"], "", "repeated case ids"),
+        (["a_b/c.nii", "a/b_c.nii"], "", "repeated case ids"),
     ],
 )
 def test_wrong_sources(tmp_path: Path, names: list[str], source: str, message: str) -> None:
@@ -58,7 +58,7 @@ def test_wrong_sources(tmp_path: Path, names: list[str], source: str, message: s
 
 
 def test_wrong_lists_and_modality(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="contains no image"):
         list_cases([], modality="ct")
     with pytest.raises(InputError, match="no such file"):
         list_cases([tmp_path / "a.nii.gz"], modality="ct")

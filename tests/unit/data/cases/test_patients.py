@@ -58,7 +58,7 @@ def test_what_a_list_states_comes_first():
     assert patient_of({"case_id": "BraTS-GLI-00005-100", "patient": "x"}) == "x"
     assert patient_of({"case_id": "a", "patient_id": 7}) == "7"
     assert patient_of({"case_id": "a", "patient": None}) == "a"
-    with pytest.raises(InputError, match=r"case a: patient is '1' and patient_id is '2'\. Leave one"):
+    with pytest.raises(InputError, match=r"case a: patient is '1' and patient_id is '2'\. Remove one"):
         patient_of({"case_id": "a", "patient": 1, "patient_id": 2})
     first, second = [{"case_id": "BraTS-GLI-00005-100"}], [{"case_id": "BraTS-GLI-00005-101"}, {"case_id": "b"}]
     assert shared_patients(first, second) == ["BraTS-GLI-00005"]

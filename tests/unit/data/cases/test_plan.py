@@ -91,7 +91,7 @@ def test_of_two_modalities_ct_is_planned_for_and_said(dataset):
         (dataset / folder / "amos_0600.nii.gz").write_bytes((dataset / folder / "amos_0001.nii.gz").read_bytes())
     content["training"].append({"image": "imagesTr/amos_0600.nii.gz", "label": "labelsTr/amos_0600.nii.gz"})
     (dataset / "dataset.json").write_text(json.dumps(content))
-    with pytest.warns(UserWarning, match="holds ct and mr scans; this plan is of the ct scans"):
+    with pytest.warns(UserWarning, match="contains ct and mr scans; this plan covers the ct scans"):
         assert plan(dataset) == plan(dataset, modality="ct")
     assert plan(dataset, modality="mr")["fingerprint"] is None
 

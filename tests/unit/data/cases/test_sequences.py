@@ -47,13 +47,13 @@ def test_names_that_say_nothing_are_refused(tmp_path):
     paths = write_brats_case(tmp_path, "a")
     strange = paths["t1"].rename(tmp_path / "a_0000.nii.gz")
     files = [strange, *(paths[name] for name in SEQUENCES[1:])]
-    with pytest.raises(InputError, match=r"a_0000\.nii\.gz: the name says no sequence"):
+    with pytest.raises(InputError, match=r"a_0000\.nii\.gz: the name identifies no sequence"):
         list_sequence_cases(files)
-    with pytest.raises(InputError, match="the name says no sequence"):
+    with pytest.raises(InputError, match="the name identifies no sequence"):
         list_sequence_cases(strange)
     for path in paths.values():
         path.unlink(missing_ok=True)
-    with pytest.raises(InputError, match=r"(no file's name|the name) says (a|no) sequence"):
+    with pytest.raises(InputError, match=r"(no file name|the name) identifies (a|no) sequence"):
         list_sequence_cases(tmp_path)
 
 

@@ -186,13 +186,13 @@ def test_one_local_size_goes_with_all_global_ones():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"global_crops_size": [32, 48], "local_crops_size": [16]}, "as many of each kind"),
+        ({"global_crops_size": [32, 48], "local_crops_size": [16]}, "equally many crop sizes of each kind"),
         ({"global_crops_size": 0}, "at least 1"),
         ({"size_ratios": [0.5, 0.5]}, "must be 1 numbers"),
         ({"local_crops_scale": (0.5, 0.1)}, "local_crops_scale must be two shares"),
         ({"flip_probability": 2.0}, "flip_probability within 0 and 1"),
         ({"n_global_crops": 0}, "from 1"),
-        ({"store": SlicesInMemory([])}, "holds no slice"),
+        ({"store": SlicesInMemory([])}, "contains no slices"),
     ],
 )
 def test_refuses_settings_out_of_range(settings, message):

@@ -112,7 +112,7 @@ def test_mr_is_kept_exactly_or_to_half_a_step(tmp_path):
         back = volume.slices * volume.scale + volume.offset
         np.testing.assert_allclose(back, expected[::-1, ::-1].transpose(2, 1, 0), atol=0.5001 * volume.scale, rtol=1e-6)
         assert volume.scale == pytest.approx(np.ptp(expected) / 65534)
-        assert volume.changed == {"spread over 16 bits": CT.size}
+        assert volume.changed == {"scaled to 16 bits": CT.size}
 
 
 def test_dicom_series_and_their_traps(tmp_path):

@@ -182,7 +182,7 @@ def test_sources_can_be_added_but_not_forgotten(scans, tmp_path, reads):
     curate({"a": scans / "p0", "b": scans / "p1", "c": scans / "p2"}, output, modality="ct", **QUIET)
     assert len(reads) == 3
     assert SliceStore(output).source(14).source_set == "c"
-    with pytest.raises(InputError, match=r"made of other sources too \(a, b\)"):
+    with pytest.raises(InputError, match=r"contains other sources \(a, b\)"):
         curate({"c": scans / "p2"}, output, modality="ct", **QUIET)
     assert len(SliceStore(output)) == 15
 
@@ -207,7 +207,7 @@ def test_a_store_below_its_source(scans, reads):
 
 def test_nothing_taken_is_an_error_that_says_why(tmp_path):
     save_nifti(tmp_path / "in" / "a.nii.gz", np.abs(ct_voxels()))
-    with pytest.raises(InputError, match=r"no case of 1 could be taken; .*report\.txt says why\.\n0 cases"):
+    with pytest.raises(InputError, match=r"no case of the 1 listed could be used; .*report\.txt says why\.\n0 cases"):
         curate(tmp_path / "in", tmp_path / "out", modality="ct", **QUIET)
     assert skipped(tmp_path / "out") == {"a": "refused"}
     assert not (tmp_path / "out" / "store.json").exists()
@@ -220,7 +220,7 @@ def test_a_full_disk_stops_with_the_way_out_and_without_a_trace(scans, tmp_path,
 
     with monkeypatch.context() as patch:
         patch.setattr(writer, "write_volume", full)
-        with pytest.raises(InputError, match=r"cannot be written.*No space left.*it goes on where it stopped"):
+        with pytest.raises(InputError, match=r"cannot be written.*No space left.*to continue where it stopped"):
             curate(scans, tmp_path / "out", modality="ct", **{**QUIET, "num_workers": workers})
     assert not (tmp_path / "out" / "store.json").exists()
     curate(scans, tmp_path / "out", modality="ct", **QUIET)

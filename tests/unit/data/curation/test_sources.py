@@ -80,8 +80,11 @@ def test_data_lists(tmp_path):
         ([], "lists no images"),
         ({"training": []}, "lists no images"),
         ([3], "entry 3; expected a path"),
-        (["a.nii.gz", "a.nii.gz"], "case ids recur, the first 'a'"),
-        ([{"image": "a.nii", "case_id": "x"}, {"image": "b.nii", "case_id": "X"}], "recur, the first 'x'"),
+        (["a.nii.gz", "a.nii.gz"], "repeated case ids: 1, the first one 'a'"),
+        (
+            [{"image": "a.nii", "case_id": "x"}, {"image": "b.nii", "case_id": "X"}],
+            "repeated case ids: 1, the first one 'x'",
+        ),
         ([{"image": "a.nii", "modality": "pet"}], "expected 'ct' or 'mr'"),
     ],
 )
@@ -95,18 +98,18 @@ def test_data_lists_that_cannot_be(tmp_path, content, said):
 def test_sources_that_cannot_be(tmp_path):
     save_nifti(tmp_path / "a" / "images" / "1.nii.gz", CT)
     save_nifti(tmp_path / "b" / "images" / "1.nii.gz", CT)
-    with pytest.raises(InputError, match="two sources are called 'images': give them names"):
+    with pytest.raises(InputError, match="two sources are named 'images': give them different names"):
         listed([tmp_path / "a" / "images", tmp_path / "b" / "images"])
     with pytest.raises(InputError, match="lost: no such file or folder"):
         listed(tmp_path / "lost")
     with pytest.raises(InputError, match="no sources given"):
         listed([])
-    with pytest.raises(InputError, match="no modality stated"):
+    with pytest.raises(InputError, match="no modality is stated"):
         listed(tmp_path / "a", None)
     with pytest.raises(InputError, match="expected 'ct' or 'mr'"):
         listed(tmp_path / "a", "xr")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="contains no image"):
         listed(tmp_path / "empty")
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read as JSON"):

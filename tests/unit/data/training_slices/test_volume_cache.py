@@ -255,7 +255,7 @@ def test_entries_are_for_whom_the_umask_lets_read(cases, tmp_path):
 
 def test_what_does_not_fit_is_refused_before_anything_is_made(cases, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "cached_bytes", lambda *_: 2**60)
-    with pytest.raises(InputError, match=r"need about 1152921504.6 GB, and .* are free. .*MEDDINO_CACHE"):
+    with pytest.raises(InputError, match=r"need about 1152921504.6 GB, but only .* are free. .*MEDDINO_CACHE"):
         open_cache(cases, tmp_path)
     assert folders(tmp_path) == set()
 

@@ -17,7 +17,7 @@ def test_stated_spacing_is_read(tmp_path):
     for name in ("a.mha", "A.MHA"):
         check(meta(tmp_path / name))
     check(meta(tmp_path / "s.mha", ElementSpacing=None, ElementSize="0.7 0.9 4"))
-    with pytest.warns(UserWarning, match="does not say how the axes lie"):
+    with pytest.warns(UserWarning, match="does not state the orientation"):
         check(nrrd(tmp_path / "b.nrrd", **{"space": None, "space directions": None, "spacings": "0.7 0.9 4"}))
 
 
@@ -39,7 +39,7 @@ def test_headers_that_claim_less_than_there_is_are_refused(tmp_path, sizes):
         meta(tmp_path / "c.mha", DimSize=sizes),
         meta(tmp_path / "d.mha", zlib.compress(RAW), DimSize=sizes, **compressed),
     ):
-        with pytest.raises(InputError, match="behind the last voxel"):
+        with pytest.raises(InputError, match="follow the last voxel"):
             load(path)
 
 

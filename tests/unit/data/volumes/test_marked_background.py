@@ -53,7 +53,7 @@ def test_volumes_without_contrast_are_refused():
     flat = four_channels()
     flat[2][flat[2] != 0] = 5
     flat[2][(flat[0] != 0)] = 5
-    with pytest.raises(InputError, match="the foreground has one value"):
+    with pytest.raises(InputError, match="the foreground has only one value"):
         normalize(flat)
     with pytest.raises(InputError, match="given as MR, but intensities reach down to -1000"):
         normalize(four_channels() - 1000)
@@ -71,7 +71,7 @@ def z_scored(voxels, channels=range(4)):
 def test_another_constant_outside_is_found_and_said(channels):
     voxels = four_channels()
     expected = normalize(voxels.copy()).numpy()
-    with pytest.warns(UserWarning, match="outside of the patient has the value"):
+    with pytest.warns(UserWarning, match="the background has the value"):
         found = normalize(z_scored(voxels, channels)).numpy()
     inside = (voxels != 0).any(0)
     assert (found[:, ~inside] == 0).all()
@@ -81,7 +81,7 @@ def test_another_constant_outside_is_found_and_said(channels):
 def test_padding_with_zeros_round_another_constant_is_outside_too():
     voxels = four_channels()
     expected = normalize(np.pad(voxels, [(0, 0), (3, 3), (3, 3), (0, 0)])).numpy()
-    with pytest.warns(UserWarning, match="outside of the patient has the value"):
+    with pytest.warns(UserWarning, match="the background has the value"):
         found = normalize(np.pad(z_scored(voxels), [(0, 0), (3, 3), (3, 3), (0, 0)])).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-4)
 

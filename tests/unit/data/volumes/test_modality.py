@@ -36,7 +36,7 @@ def test_somebody_states_it(case, choice, expected):
 
 @pytest.mark.parametrize("nothing", [None, "", BY_DICOM_TAG, CHOICES])
 def test_nobody_states_it(nothing):
-    with pytest.raises(InputError, match=r"a\.nii\.gz: CT or MR\?"):
+    with pytest.raises(InputError, match=r"a\.nii\.gz: no modality is stated"):
         StateModalityd("image", modality=nothing)({"image": "a.nii.gz", "modality": nothing})
 
 

@@ -39,7 +39,7 @@ def test_innermost_region_and_back():
     ],
 )
 def test_regions_that_do_not_lie_within_each_other(members, written):
-    with pytest.raises(ValueError, match="do not lie within each other"):
+    with pytest.raises(ValueError, match="are not nested"):
         Regions(convention="c", label_names=((1, "a"), (2, "b")), names=("x", "y"), members=members, written=written)
 
 
@@ -49,7 +49,7 @@ def test_regions_that_do_not_lie_within_each_other(members, written):
 )
 def test_labels_of_another_year_are_refused_with_the_way_out(tmp_path, stated, enhancing, strange):
     path = write_brats_case(tmp_path, "a", enhancing=enhancing)["seg"]
-    with pytest.raises(InputError, match=rf"a_seg\.nii\.gz: holds {strange}; expected by '{stated}': 1 \(") as error:
+    with pytest.raises(InputError, match=rf"a_seg\.nii\.gz: contains {strange}; '{stated}' expects 1 \(") as error:
         LoadRegionLabelsd("label", regions=brats_regions(stated))({"label": str(path)})
     assert "4 in BraTS until 2022 and 3 from 2023 on: set label_convention" in str(error.value)
 

@@ -41,8 +41,8 @@ def test_lps_becomes_ras():
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (ct_voxels(), "ndarray.* does not say where its voxels lie"),
-        (torch.zeros(1, 4, 4, 4), "Tensor.* does not say where"),
+        (ct_voxels(), "ndarray.* does not contain its grid"),
+        (torch.zeros(1, 4, 4, 4), "Tensor.* does not contain its"),
         ([image()], "is of type list; expected one path"),
         (image(affine=np.diag([0.0, 1, 1, 1])), "spacing"),
         (image(np.zeros((4, 4, 4))), "every voxel is 0"),
