@@ -46,7 +46,7 @@ def sequence_case(
         )
     elif missing:
         there = ", ".join(paths[0].name for paths in found.values())
-        beside = f" (and {', '.join(others[:5])}, whose name says no sequence)" if others else ""
+        beside = f" (and {', '.join(others[:5])}, whose name identifies no sequence)" if others else ""
         case["problem"] = (
             f"case {case_id} {where}: {' and '.join(missing)} missing; found {there}{beside}; expected "
             f"{', '.join(sequences)}. Add or rename the file: {NAMING}"

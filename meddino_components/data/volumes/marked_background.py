@@ -46,7 +46,7 @@ def inside_patient(voxels: torch.Tensor, background: float, name: str, *, must_b
         if float(marked.float().mean()) >= _MARKED_SHARE:
             found = ", ".join(f"{mark:.4g}" for mark in marks.tolist())
             warnings.warn(
-                f"{name}: what lies outside of the patient has the value {found}, not {background:g}, as after a "
+                f"{name}: the background has the value {found}, not {background:g}, as after a "
                 "z-score of the whole volume; it is taken for the background.",
                 stacklevel=2,
             )
