@@ -18,7 +18,7 @@ def test_a_missing_sequence_names_case_and_files_and_the_way_out(tmp_path):
     assert "problem" not in good
     assert "case BraTS2021_00001 in" in bad["problem"]
     assert "t1ce missing; found BraTS2021_00001_flair.nii.gz" in bad["problem"]
-    assert "(and BraTS2021_00001_contrast.nii.gz, whose name says no sequence)" in bad["problem"]
+    assert "(and BraTS2021_00001_contrast.nii.gz, whose name identifies no sequence)" in bad["problem"]
     assert "Add or rename the file" in bad["problem"]
     with pytest.raises(InputError, match="t1ce missing"):
         LoadSequencesd("image", sequences=SEQUENCES)(bad)
