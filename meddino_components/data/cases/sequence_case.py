@@ -1,4 +1,4 @@
-"""A case of several sequences: each is there, once, in a file of its own, or the case has a problem."""
+"""Check that a case has each of its sequences exactly once, in a separate file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Case = dict[str, Any]
 def sequence_case(
     case_id: str, found: Mapping[str, list[Path]], where: str, sequences: Sequence[str], others: Sequence[str] = ()
 ) -> Case:
-    """The case, with a ``problem`` unless each sequence is there, once, in a file of its own.
+    """Return the case, with a ``problem`` unless each sequence has exactly one file of its own.
 
     Args:
         case_id: name of the case.
@@ -35,18 +35,18 @@ def sequence_case(
     if same:
         which = " and ".join(name for name, path in images.items() if path == same[0])
         case["problem"] = (
-            f"case {case_id} {where}: {same[0]} is given for {which}; expected a file of its own for each "
-            "sequence. Correct the data list"
+            f"case {case_id} {where}: {same[0]} is given for {which}; expected a separate file for each sequence. "
+            f"Correct the data list"
         )
     elif twice:
         paths = found[twice[0]]
         case["problem"] = (
-            f"case {case_id} {where}: {twice[0]} is there {len(paths)} times ({', '.join(p.name for p in paths)}); "
-            "expected one file a sequence. Remove or rename all but one"
+            f"case {case_id} {where}: {twice[0]} was found {len(paths)} times ({', '.join(p.name for p in paths)}); "
+            "expected one file per sequence. Remove or rename all but one"
         )
     elif missing:
         there = ", ".join(paths[0].name for paths in found.values())
-        beside = f" (and {', '.join(others[:5])}, whose name says no sequence)" if others else ""
+        beside = f" (and {', '.join(others[:5])}, whose names identify no sequence)" if others else ""
         case["problem"] = (
             f"case {case_id} {where}: {' and '.join(missing)} missing; found {there}{beside}; expected "
             f"{', '.join(sequences)}. Add or rename the file: {NAMING}"
@@ -58,7 +58,7 @@ def require_complete(cases: Iterable[Mapping[Any, Any]]) -> None:
     """Raise the first case's ``problem``.
 
     Raises:
-        InputError: a sequence is missing or there twice.
+        InputError: a sequence is missing or duplicated.
     """
     for case in cases:
         if "problem" in case:

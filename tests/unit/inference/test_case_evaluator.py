@@ -73,7 +73,7 @@ def test_same_file_names_do_not_collide(tmp_path: Path) -> None:
     for k, name in enumerate(("case_1", "case_2")):
         labels = nib.load(tmp_path / "out" / f"{name}_imaging.nii.gz")
         np.testing.assert_array_equal(np.asarray(labels.dataobj), phantom() * (k + 1) % 4)
-    with pytest.raises(InputError, match="1 case ids recur"):
+    with pytest.raises(InputError, match="repeated case ids: 1"):
         evaluator([{**case, "case_id": "Imaging"} for case in cases], tmp_path / "out").run()
 
 

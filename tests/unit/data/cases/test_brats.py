@@ -50,7 +50,7 @@ def test_sections_and_folds(tmp_path):
     assert len(training) == len(validation) == 2
     assert len(ids) == 4
     assert [case["case_id"] for case in read_datalist(tmp_path, "brats", "test")] == ["new"]
-    with pytest.raises(InputError, match="a folder has no validation list"):
+    with pytest.raises(InputError, match="a folder has no official validation list"):
         read_datalist(tmp_path, "brats", "official_validation")
     with pytest.raises(InputError, match="of MRI sequences"):
         read_datalist(tmp_path, "brats", modality="ct")

@@ -17,7 +17,7 @@ def test_a_label_that_counts_nowhere_is_refused_with_the_way_out(tmp_path):
 @pytest.mark.parametrize("ending", [None, "nii.gz", 3])
 def test_an_ending_that_no_file_has(tmp_path, ending):
     nnunet_set(tmp_path, file_ending=ending)
-    with pytest.raises(InputError, match=r"'file_ending' is .*; expected for instance '\.nii\.gz'"):
+    with pytest.raises(InputError, match=r"'file_ending' is .*; expected a suffix such as '\.nii\.gz'"):
         read_datalist(tmp_path, "nnunet_raw")
 
 

@@ -18,7 +18,7 @@ def test_a_missing_sequence_names_case_and_files_and_the_way_out(tmp_path):
     assert "problem" not in good
     assert "case BraTS2021_00001 in" in bad["problem"]
     assert "t1ce missing; found BraTS2021_00001_flair.nii.gz" in bad["problem"]
-    assert "(and BraTS2021_00001_contrast.nii.gz, whose name says no sequence)" in bad["problem"]
+    assert "(and BraTS2021_00001_contrast.nii.gz, whose names identify no sequence)" in bad["problem"]
     assert "Add or rename the file" in bad["problem"]
     with pytest.raises(InputError, match="t1ce missing"):
         LoadSequencesd("image", sequences=SEQUENCES)(bad)
@@ -31,7 +31,7 @@ def test_a_sequence_there_twice_is_an_error(tmp_path):
     nib.save(nib.load(paths["t1ce"]), tmp_path / "a_t1c.nii.gz")
     (case,) = list_sequence_cases(tmp_path)
     assert "case a in" in case["problem"]
-    assert "t1ce is there 2 times (a_t1c.nii.gz, a_t1ce.nii.gz)" in case["problem"]
+    assert "t1ce was found 2 times (a_t1c.nii.gz, a_t1ce.nii.gz)" in case["problem"]
 
 
 def test_one_file_for_two_sequences_is_an_error(tmp_path):

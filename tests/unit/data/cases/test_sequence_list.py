@@ -55,8 +55,8 @@ def test_data_lists_by_name_or_by_mapping(tmp_path):
         ({}, "holds no list"),
         ({"training": ["a"]}, "entry 'a'"),
         ({"training": [{"image": "a_t1.nii.gz"}]}, "expected {'image': "),
-        ({"training": [{"image": ["a_0001.nii.gz"]}]}, "the name says no sequence"),
-        ({"training": [{"image": {"t1": "a.nii.gz"}, "case_id": "x"}] * 2}, "case ids recur"),
+        ({"training": [{"image": ["a_0001.nii.gz"]}]}, "the name identifies no sequence"),
+        ({"training": [{"image": {"t1": "a.nii.gz"}, "case_id": "x"}] * 2}, "repeated case ids"),
     ],
 )
 def test_data_lists_of_another_form(tmp_path, lists, named):

@@ -48,7 +48,7 @@ def test_one_file_stands_for_its_case(tmp_path):
     paths["t2"].unlink()
     with pytest.raises(InputError, match=r"case a in .*: t2 missing; found a_flair.nii.gz, a_t1.nii.gz, a_t1ce.nii.gz"):
         load({"image": str(paths["flair"])})
-    with pytest.raises(InputError, match="the name says no sequence"):
+    with pytest.raises(InputError, match="the name identifies no sequence"):
         load({"image": str(tmp_path / "scan.nii.gz")})
 
 

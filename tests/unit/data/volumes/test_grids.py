@@ -78,7 +78,7 @@ def test_another_grid_is_refused() -> None:
     moved = np.eye(4)
     moved[0, 3] = 0.01
     for affine, shape in ((moved, (4, 5, 6)), (np.diag([2.0, 1, 1, 1]), (4, 5, 6)), (np.eye(4), (4, 5, 7))):
-        with pytest.raises(InputError, match="does not hold the voxels"):
+        with pytest.raises(InputError, match="does not contain the voxels"):
             as_on_grid(array, np.eye(4), affine, shape)
 
 

@@ -97,7 +97,7 @@ def test_qfac_of_zero_means_one(tmp_path):
 
 def test_a_spacing_that_is_missing_can_be_stated(tmp_path):
     path = written(tmp_path / "a.nii", pixdim=[1, 0, 0, 0, 0, 0, 0, 0], sform_code=0, qform_code=0)
-    with pytest.raises(InputError, match=r"pixdim\) is \(0, 0, 0\) mm.*state `spacing_mm`"):
+    with pytest.raises(InputError, match=r"pixdim\) is \(0, 0, 0\) mm.*set `spacing_mm`"):
         load(path)
     with pytest.warns(UserWarning, match="neither sform nor qform"):
         affine = load(path, spacing_mm=[0.7, 0.9, 4]).affine.numpy()

@@ -48,7 +48,7 @@ def test_a_text_of_another_kind(tmp_path, read, kind):
         read(tmp_path / "a")
 
 
-@pytest.mark.filterwarnings("ignore:.*does not say how the axes lie")
+@pytest.mark.filterwarnings("ignore:.*does not state the orientation")
 @pytest.mark.parametrize(
     "fields",
     [
@@ -62,7 +62,7 @@ def test_a_text_of_another_kind(tmp_path, read, kind):
 )
 def test_nrrd_without_spacing_is_refused_unless_it_is_stated(tmp_path, fields):
     path = nrrd(tmp_path / "a.nrrd", **fields)
-    with pytest.raises(InputError, match=r"states no spacing .* state `spacing_mm`"):
+    with pytest.raises(InputError, match=r"states no spacing .* set `spacing_mm`"):
         load(path)
     check(path, spacing_mm=[0.7, 0.9, 4])
 
@@ -70,7 +70,7 @@ def test_nrrd_without_spacing_is_refused_unless_it_is_stated(tmp_path, fields):
 @pytest.mark.parametrize("fields", [{"ElementSpacing": None}, {"ElementSpacing": None, "elementspacing": "2 2 2"}])
 def test_metaimage_without_spacing_is_refused_unless_it_is_stated(tmp_path, fields):
     path = meta(tmp_path / "a.mha", **fields)
-    with pytest.raises(InputError, match=r"states no spacing \(ElementSize: none\).* state `spacing_mm`"):
+    with pytest.raises(InputError, match=r"states no spacing \(ElementSize: none\).* set `spacing_mm`"):
         load(path)
     check(path, spacing_mm=[0.7, 0.9, 4])
 
@@ -92,7 +92,7 @@ def test_voxels_outside_of_the_header_s_folder_are_not_read(tmp_path, write, kin
         "linked folder": "below/secret.raw",
         "dots": "./x/../../elsewhere/secret.raw",
     }[kind]
-    with pytest.raises(InputError, match="outside of the header's folder"):
+    with pytest.raises(InputError, match="outside the header's folder"):
         load(detached(write, folder / "h", name))
 
 
@@ -102,7 +102,7 @@ def test_the_suffix_does_not_decide_where_voxels_are(tmp_path, write, suffix):
     (tmp_path / "secret.raw").write_bytes(RAW)
     name = {"attached": {nrrd: "h.nrrd", meta: "h.mha"}, "detached": {nrrd: "h.nhdr", meta: "h.mhd"}}[suffix][write]
     field = "data file" if write is nrrd else "ElementDataFile"
-    with pytest.raises(InputError, match="outside of the header's folder"):
+    with pytest.raises(InputError, match="outside the header's folder"):
         load(write(tmp_path / "in" / name, b"", **{field: "../secret.raw"}))
 
 
@@ -133,9 +133,9 @@ def test_lists_and_numbered_files(tmp_path, write):
     check(path)
     (tmp_path.parent / "secret.raw").write_bytes(RAW[:size])
     path.write_text(text + "s000.raw\n../secret.raw\ns002.raw\ns003.raw\n")
-    with pytest.raises(InputError, match="outside of the header's folder"):
+    with pytest.raises(InputError, match="outside the header's folder"):
         load(path)
-    with pytest.raises(InputError, match="outside of the header's folder"):
+    with pytest.raises(InputError, match="outside the header's folder"):
         load(detached(write, tmp_path / "p", "../s%03d.raw 0 3 1"))
     for name in ("%s.raw", "s%d%n.raw 0 3 1", "missing.raw", "-"):
         with pytest.raises(InputError, match=r"is not there|outside"):

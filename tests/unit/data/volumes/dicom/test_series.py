@@ -47,7 +47,7 @@ def test_several_series_are_listed_and_asked_for_by_uid(tmp_path):
     assert load(case["image"], series_uid=case["series_uid"])["image"].shape[-1] == 2
     with pytest.raises(InputError, match=r"no series has the UID 1\.9"):
         list_cases(tmp_path, series_uid="1.9")
-    with pytest.raises(InputError, match="recur"):  # one folder is one case
+    with pytest.raises(InputError, match="repeated case ids"):  # one folder is one case
         list_cases(tmp_path, series_uid=[SERIES_UID, OTHER])
     assert not any(value in str(error.value) for value in PATIENT.values())
 
