@@ -22,7 +22,7 @@ def sequence_case(
         case_id: name of the case.
         found: files by sequence, and by `LABEL`.
         where: folder or list of the case, for messages: "in /data/a".
-        sequences: those that the case must have.
+        sequences: names of the sequences that the case must have.
         others: names of files beside it that name no sequence, for messages.
     """
     images = {name: str(found[name][0]) for name in sequences if name in found}

@@ -59,7 +59,7 @@ def _entry(entry: Any, file: Path, sequences: Sequence[str]) -> Case:
         for path in images:
             sequence = sequence_of(file.parent / path)[1]
             if sequence is None:
-                raise InputError(f"{file}: {path}: the name says no sequence; {NAMING}, or give a mapping")
+                raise InputError(f"{file}: {path}: the name identifies no sequence; {NAMING}, or give a mapping")
             found.setdefault(sequence, []).append(file.parent / path)
     if not found:
         raise InputError(

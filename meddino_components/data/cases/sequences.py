@@ -75,9 +75,9 @@ def group_sequences(
             continue
         others.setdefault(path.parent, []).append(path.name)
         if named or len(paths) == 1:
-            raise InputError(f"{path}: the name says no sequence, or several; {NAMING}. Rename the file")
+            raise InputError(f"{path}: the name identifies no sequence, or several; {NAMING}. Rename the file")
     if not groups:
-        raise InputError(f"{base}: no file's name says a sequence; {NAMING}. Rename the files")
+        raise InputError(f"{base}: no file name identifies a sequence; {NAMING}. Rename the files")
     ids = [name or folder.name for folder, name in groups]
     count = Counter(i.casefold() for i in ids)
     cases = []
@@ -104,7 +104,7 @@ def sequences_beside(path: str | Path, *, sequences: Sequence[str] = SEQUENCES) 
     file = Path(path).expanduser()
     name, sequence = sequence_of(file)
     if sequence is None:
-        raise InputError(f"{file}: the name says no sequence, or several; {NAMING}. Rename the file")
+        raise InputError(f"{file}: the name identifies no sequence, or several; {NAMING}. Rename the file")
     found: dict[str, list[Path]] = {}
     for other in sorted(file.parent.iterdir()) if file.parent.is_dir() else []:
         if is_image(other) and not is_left_over(other):

@@ -22,7 +22,7 @@ def test_counts_step_through_the_ratios():
 
 @pytest.mark.parametrize("wrong", [{"mask_probability": 1.5}, {"mask_ratio": (0.5, 0.1)}, {"mask_ratio": (0.1, 1.1)}])
 def test_refuses_what_is_no_share(wrong):
-    with pytest.raises(ValueError, match="must lie within 0 and 1"):
+    with pytest.raises(ValueError, match="must be between 0 and 1"):
         masked_counts(**BATCH | wrong)
 
 

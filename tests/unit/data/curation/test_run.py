@@ -156,7 +156,7 @@ def test_hostile_files_are_named_and_the_others_taken(scans, tmp_path):
 
 def test_a_tilted_series_is_resampled_where_asked(tmp_path):
     write_dicom_series(tmp_path / "scans" / "tilted", ct_voxels(), tilt=-1.8)  # two pixels from slice to slice
-    with pytest.raises(InputError, match="no case of 1"):
+    with pytest.raises(InputError, match="no case of the 1 listed"):
         curate(tmp_path / "scans", tmp_path / "store", modality="ct", **QUIET)
     assert "gantry tilt of 24.2 degrees" in report_of(tmp_path / "store")["skipped"][0]["why"]
     # the note of the first run does not stand in the way

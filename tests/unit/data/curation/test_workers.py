@@ -42,7 +42,7 @@ def test_an_error_comes_where_its_result_would(num_workers):
 
 def test_no_ray(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match=r"a Ray cluster needs ray: install the extra 'ray'.*leave out --ray"):
+    with pytest.raises(InputError, match=r"a Ray cluster needs ray: install the extra 'ray'.*omit --ray"):
         next(map_on_ray(squared, [1], address=None))
 
 

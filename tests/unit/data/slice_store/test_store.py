@@ -55,7 +55,7 @@ def test_a_damaged_volume_is_named(root, damage):
 
 
 def test_what_is_no_store_is_said(root, tmp_path):
-    with pytest.raises(InputError, match=r"no store.json there.*run the same curation again"):
+    with pytest.raises(InputError, match=r"no store.json.*run the same curation again"):
         SliceStore(tmp_path)
     header = json.loads((root / "store.json").read_text(encoding="utf-8"))
     (root / "store.json").write_text(json.dumps({**header, "version": 99}))

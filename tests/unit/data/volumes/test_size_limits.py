@@ -41,7 +41,7 @@ def test_empty_space_is_no_scan_but_may_be_a_label_map(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="every voxel is 0"):  # small enough to be looked at
         load(empty)
     monkeypatch.setattr(size_limits, "_SMALL_BYTES", 2**20)
-    with pytest.raises(InputError, match="a scan compresses 150 : 1 at most"):
+    with pytest.raises(InputError, match="a scan compresses to 150 : 1 at most"):
         load(empty)
     assert not load(empty, "label").any()
 

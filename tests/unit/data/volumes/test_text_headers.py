@@ -138,7 +138,7 @@ def test_lists_and_numbered_files(tmp_path, write):
     with pytest.raises(InputError, match="outside the header's folder"):
         load(detached(write, tmp_path / "p", "../s%03d.raw 0 3 1"))
     for name in ("%s.raw", "s%d%n.raw 0 3 1", "missing.raw", "-"):
-        with pytest.raises(InputError, match=r"is not there|outside"):
+        with pytest.raises(InputError, match=r"does not exist|outside"):
             load(detached(write, tmp_path / "p", name))
 
 

@@ -47,7 +47,7 @@ def test_scans_and_labels_are_paired_by_series(exported):
 
 
 def test_its_labels_have_to_be_named(exported):
-    with pytest.raises(InputError, match="State label_names"):
+    with pytest.raises(InputError, match="Set label_names"):
         label_names(exported)
 
 

@@ -89,7 +89,7 @@ def test_wrong_sources(tmp_path):
     (tmp_path / "e").mkdir()
     with pytest.raises(InputError, match="holds no DICOM image"):
         choose_series(tmp_path / "e")
-    with pytest.raises(InputError, match="holds no DICOM file itself"):
+    with pytest.raises(InputError, match="contains no DICOM file itself"):
         list_cases([tmp_path / "e", folder])
     shutil.copy(folder / "000.dcm", tmp_path / "e" / "a.dcm")
     assert [case["case_id"] for case in list_cases([tmp_path / "e", folder])] == ["e", "s"]
