@@ -31,7 +31,7 @@ class Differences:
         wrong_shape: one line for each tensor of another shape.
         non_finite: names of tensors that hold NaN or infinity.
         other: other reasons why the tensors do not fit, in words.
-        hints: what the user can do about it.
+        hints: advice on how to resolve the differences.
     """
 
     missing: list[str]

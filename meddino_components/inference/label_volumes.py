@@ -24,7 +24,7 @@ def organ_volumes(
     """Return label, voxels and millilitres of each organ by its name, in the order of the labels.
 
     Args:
-        counts: [256] voxels of each label, see `count_labels`.
+        counts: number of voxels of each label, [256], see `count_labels`.
         affine: affine matrix [4, 4] of the label map, in mm.
         label_names: names by label; a label without a name is called ``label_<number>``.
     """

@@ -1,4 +1,4 @@
-"""A case of several sequences: each is there, once, in a file of its own, or the case has a problem."""
+"""Check that a case has each of its sequences exactly once, in a separate file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Case = dict[str, Any]
 def sequence_case(
     case_id: str, found: Mapping[str, list[Path]], where: str, sequences: Sequence[str], others: Sequence[str] = ()
 ) -> Case:
-    """The case, with a ``problem`` unless each sequence is there, once, in a file of its own.
+    """Return the case, with a ``problem`` unless each sequence has exactly one file of its own.
 
     Args:
         case_id: name of the case.
         found: files by sequence, and by `LABEL`.
         where: folder or list of the case, for messages: "in /data/a".
-        sequences: those that the case must have.
+        sequences: names of the sequences that the case must have.
         others: names of files beside it that name no sequence, for messages.
     """
     images = {name: str(found[name][0]) for name in sequences if name in found}
@@ -35,14 +35,14 @@ def sequence_case(
     if same:
         which = " and ".join(name for name, path in images.items() if path == same[0])
         case["problem"] = (
-            f"case {case_id} {where}: {same[0]} is given for {which}; expected a file of its own for each "
-            "sequence. Correct the data list"
+            f"case {case_id} {where}: {same[0]} is given for {which}; expected a separate file for each sequence. "
+            f"Correct the data list"
         )
     elif twice:
         paths = found[twice[0]]
         case["problem"] = (
-            f"case {case_id} {where}: {twice[0]} is there {len(paths)} times ({', '.join(p.name for p in paths)}); "
-            "expected one file a sequence. Remove or rename all but one"
+            f"case {case_id} {where}: {twice[0]} was found {len(paths)} times ({', '.join(p.name for p in paths)}); "
+            "expected one file per sequence. Remove or rename all but one"
         )
     elif missing:
         there = ", ".join(paths[0].name for paths in found.values())
@@ -58,7 +58,7 @@ def require_complete(cases: Iterable[Mapping[Any, Any]]) -> None:
     """Raise the first case's ``problem``.
 
     Raises:
-        InputError: a sequence is missing or there twice.
+        InputError: a sequence is missing or duplicated.
     """
     for case in cases:
         if "problem" in case:

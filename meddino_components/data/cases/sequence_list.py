@@ -1,4 +1,4 @@
-"""Cases of several sequences, listed in a JSON file."""
+"""Read cases with several sequences from a list in a JSON file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ JsonSection = Literal["training", "validation", "test"]
 def read_sequence_datalist(
     path: str | Path, section: JsonSection | None, *, sequences: Sequence[str] = SEQUENCES, labelled: bool = False
 ) -> list[Case]:
-    """Cases of one list of a JSON file, as MONAI's data lists: ``{"training": [{"image": ..., "label": path}]}``.
+    """Read the cases of one list in a JSON file like MONAI's data lists: ``{"training": [{"image": ..., "label":
+    path}]}``.
 
-    ``image`` is a list of files in any order, told apart by their names, or a mapping from sequence to file. Paths are
-    relative to the file. ``case_id``, ``fold`` and ``patient`` (or ``patient_id``) are optional. None as section takes
-    every list. Cases that are not complete have an item ``problem``, see `list_sequence_cases`.
+    ``image`` is a list of files in any order, identified by their names, or a mapping from sequence to file. Paths are
+    relative to the file. ``case_id``, ``fold`` and ``patient`` (or ``patient_id``) are optional. None as section reads
+    every list. Incomplete cases have an item ``problem``, see `list_sequence_cases`.
 
     Raises:
-        InputError: no such file or list, an entry of another form or (``labelled``) without label, ids that recur.
+        InputError: the file or list does not exist, an entry has another format or (if ``labelled``) no label, or ids
+            occur twice.
     """
     file = Path(path).expanduser().absolute()
     try:
@@ -39,10 +41,10 @@ def read_sequence_datalist(
     names = [section] if section else [name for name in ("training", "validation", "test") if name in lists]
     entries = [entry for name in names for entry in lists.get(name, [])]
     if not entries:
-        raise InputError(f"{file}: holds no list {section or 'training, validation or test'} with entries")
+        raise InputError(f"{file}: contains no list {section or 'training, validation or test'} with entries")
     cases = [_entry(entry, file, sequences) for entry in entries]
     if unlabelled := [case["case_id"] for case in cases if labelled and "label" not in case]:
-        raise InputError(f"{file}: case {unlabelled[0]} has no label. Add it, or take the case out of the list")
+        raise InputError(f"{file}: case {unlabelled[0]} has no label. Add one, or remove the case from the list")
     check_unique([case["case_id"] for case in cases], [str(file)] * len(cases))
     return cases
 

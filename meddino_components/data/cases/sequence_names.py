@@ -1,4 +1,4 @@
-"""Which MRI sequence a file shows, by its name."""
+"""Identify the MRI sequence of a file by its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from ..volumes.file_checks import stem_of
 
 LABEL = "seg"
-# how the files of BraTS's years, of the Decathlon and of common tools name the sequences
+# names of sequences in files of BraTS by year, of the Decathlon and of common tools
 ALIASES: dict[str, tuple[str, ...]] = {
     "t1": ("t1", "t1n", "t1w"),
     "t1ce": ("t1ce", "t1c", "t1gd"),
@@ -25,10 +25,10 @@ NAMING = (
 
 
 def sequence_of(path: str | Path) -> tuple[str, str | None]:
-    """What a file or DICOM folder shows, by its name: (the case's part of the name, sequence or "seg" or None).
+    """Split a name into the case's part and the sequence, which may be "seg" or None.
 
-    The last word of the name decides; if that names no sequence, a single word that does (``id_t1c_bet``). Words are
-    parted by anything but letters and digits; case does not matter.
+    The last word of the name decides; if it names no sequence, the only word that does (``id_t1c_bet``). Words are
+    separated by anything but letters and digits; case is ignored.
 
     Example:
         >>> sequence_of("BraTS-GLI-00001-000-t1c.nii.gz")

@@ -1,4 +1,4 @@
-"""The two kinds of scan, CT and MR, by their names."""
+"""Define the two modalities, CT and MR, and parse their names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MODALITIES: tuple[Modality, ...] = ("ct", "mr")
 
 
 def parse_modality(value: object, what: str) -> Modality:
-    """ "ct" or "mr" from a string in either case.
+    """Parse "ct" or "mr" from a string in upper or lower case.
 
     Raises:
-        InputError: anything else.
+        InputError: the value is neither.
     """
     for modality in MODALITIES:
         if isinstance(value, str) and value.lower() == modality:

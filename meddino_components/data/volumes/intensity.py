@@ -1,4 +1,4 @@
-"""Normalisation of intensities by the rule for the modality."""
+"""Normalise intensities by the rule for their modality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether intensities can be of the modality that is stated."""
+"""Check that intensities are plausible for the stated modality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .ct_or_mr import Modality
 from .intensity_statistics import FEW_SAMPLES, even_sample
 
 _CT_AIR_BELOW_HU = -200.0
-_FEWEST_FOR_SHARES = 1000  # voxels, of which shares mean something
+_FEWEST_FOR_SHARES = 1000  # smallest number of voxels for meaningful shares
 _CT_DENSE_SHARE = 0.05
 _CT_SOFT_SHARE = 0.025
 _CT_BELOW_AIR_SHARE = 0.05
@@ -20,13 +20,13 @@ _MR_NEVER_BELOW = -500.0
 
 
 def check_intensities(voxels: torch.Tensor, modality: Modality, name: str) -> None:
-    """Refuse intensities that contradict the modality. Padding (-2000, -3024) and metal (30,000 HU) are no objection.
+    """Refuse intensities that contradict the modality. Padding (-2000, -3024) and metal (30,000 HU) are allowed.
 
     Raises:
-        InputError: CT without a voxel below -200 HU (no air: MR, or CT numbers without their rescale intercept), or
-            whose soft tissue lies about 1000 HU too high or too low; MR with a voxel at or below -500.
+        InputError: CT has no voxel below -200 HU (no air: it is MR, or lacks the rescale intercept), or its soft tissue
+            is about 1000 HU too high or too low; or MR has a voxel at or below -500.
     """
-    array = voxels.detach().cpu().numpy()  # torch would copy a reoriented volume to find its minimum
+    array = voxels.detach().cpu().numpy()  # torch would copy a reoriented volume to compute its minimum
     low, high = float(array.min()), float(array.max())
     way_out = "If the modality is right, set `check_modality: false`."
     if modality == "mr" and low <= _MR_NEVER_BELOW:
@@ -51,11 +51,11 @@ def check_intensities(voxels: torch.Tensor, modality: Modality, name: str) -> No
 
 
 def shifted_ct(hu: np.ndarray[Any, np.dtype[np.float64]]) -> str | None:
-    """What is found where the soft tissue of a CT does not lie where it has to; None where it does.
+    """Describe a CT whose soft tissue has implausible values; None if it is plausible.
 
-    Scans hold 7 % or more of their voxels between -200 and 300 HU and at most 2 % between 800 and 1300 HU, fewer than
-    between 300 and 800 HU or about as many; 250 scans from head to legs were looked at. A rescale intercept that is
-    applied twice or not at all moves them by 1000 or 1024, and an inverted scale brings air to where bone is.
+    In 250 scans from head to legs, at least 7 % of voxels were between -200 and 300 HU and at most 2 % between 800 and
+    1300 HU, which is fewer than or about as many as between 300 and 800 HU. A rescale intercept that is applied twice
+    or not at all shifts values by 1000 or 1024, and an inverted scale moves air to the values of bone.
     """
 
     def share(lowest: float, highest: float) -> float:

@@ -1,4 +1,4 @@
-"""The clips and moments by which a volume is normalised."""
+"""Compute the clips and moments that normalise a volume."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from ...errors import InputError
 from .ct_or_mr import Modality
 from .intensity_table import FINGERPRINT_KEYS, INTENSITY_TABLE
 
-FEW_SAMPLES = 200_000  # are enough for shares and for the most frequent value
-MAX_SAMPLES = 4_000_000  # percentiles of more voxels cost memory and change nothing
+FEW_SAMPLES = 200_000  # enough for shares and for the most frequent value
+MAX_SAMPLES = 4_000_000  # percentiles of more voxels cost memory without changing the result
 
 
 def clip_and_moments(
     voxels: torch.Tensor, modality: Modality, name: str, fingerprint: Mapping[str, float] | None = None
 ) -> tuple[float, float, float, float]:
-    """Lower and upper clip, mean and standard deviation by which a volume is normalised; see `mr_statistics` for MR.
+    """Return lower and upper clip, mean and standard deviation to normalise a volume; see `mr_statistics` for MR.
 
     Args:
-        voxels: the whole volume, in its own units.
-        modality: by which rule.
-        name: for messages.
-        fingerprint: a data set's statistics of CT in place of the table's.
+        voxels: whole volume in its own units.
+        modality: modality that decides the rule.
+        name: name of the volume, for messages.
+        fingerprint: CT statistics of a data set, instead of the table's.
 
     Raises:
-        InputError: an MR volume without contrast.
+        InputError: an MR volume has no contrast.
     """
     if modality == "mr":
         return mr_statistics(voxels, name)
@@ -40,12 +40,12 @@ def clip_and_moments(
 
 
 def mr_statistics(voxels: torch.Tensor, name: str) -> tuple[float, float, float, float]:
-    """Lower and upper clip, mean and standard deviation for a robust z-score of one MR volume.
+    """Return lower and upper clip, mean and standard deviation for a robust z-score of one MR volume.
 
-    Foreground is what is brighter than the mean of the volume. The upper clip is the 99.5 percentile of the
-    foreground; the lower one the 0.5 percentile of the whole volume, so that dark tissue stays apart from the rest.
+    The foreground is brighter than the mean of the volume. The upper clip is the 99.5 percentile of the
+    foreground; the lower one the 0.5 percentile of the whole volume, so that dark tissue remains distinguishable.
     Mean and standard deviation are those of the foreground after clipping. Volumes of more than 4 million voxels are
-    sampled evenly, without chance.
+    sampled at even intervals.
 
     Raises:
         InputError: the volume or its foreground has no contrast.
@@ -54,24 +54,24 @@ def mr_statistics(voxels: torch.Tensor, name: str) -> tuple[float, float, float,
     sample = even_sample(voxels.detach().cpu().numpy())
     foreground = sample[sample > sample.mean()]
     if foreground.size == 0:
-        raise InputError(f"{name}: all voxels have one value; expected a scan.")
+        raise InputError(f"{name}: all voxels have the same value; expected a scan.")
     low, high = float(np.percentile(sample, lower)), float(np.percentile(foreground, upper))
     return _clipped_moments(foreground, low, high, name)
 
 
 def marked_mr_statistics(channel: torch.Tensor, inside: torch.Tensor, name: str) -> tuple[float, float, float, float]:
-    """Lower and upper clip, mean and standard deviation for a robust z-score of one channel of a marked MR volume.
+    """Return lower and upper clip, mean and standard deviation for a robust z-score of a channel of a marked MR volume.
 
-    Clips are the 0.5 and 99.5 percentile of the voxels inside the patient, mean and standard deviation theirs after
-    clipping.
+    The clips are the 0.5 and 99.5 percentile of voxels inside the patient; mean and standard deviation are those of
+    these voxels after clipping.
 
     Args:
-        channel: [...], one sequence.
-        inside: [...] bool, voxels inside the patient.
-        name: for messages.
+        channel: voxels of one sequence, [...].
+        inside: boolean mask of voxels inside the patient, [...].
+        name: name of the volume, for messages.
 
     Raises:
-        InputError: nothing is inside, or the channel has one value there.
+        InputError: no voxel is inside, or the channel is constant there.
     """
     lower, upper = INTENSITY_TABLE["mr with marked background"]["percentiles"]
     foreground = even_sample(channel[inside].detach().cpu().numpy())
@@ -82,7 +82,7 @@ def marked_mr_statistics(channel: torch.Tensor, inside: torch.Tensor, name: str)
 
 
 def even_sample(array: np.ndarray[Any, Any], at_most: int = MAX_SAMPLES) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Voxels at even distances."""
+    """Return voxels at even intervals."""
     index = np.linspace(0, array.size - 1, min(array.size, at_most)).round().astype(np.int64)
     return np.asarray(array[np.unravel_index(index, array.shape)], dtype=np.float64)
 
@@ -93,5 +93,5 @@ def _clipped_moments(
     clipped = foreground.clip(low, high)
     std = float(clipped.std())
     if std <= 1e-6 * max(abs(low), abs(high), 1e-12):
-        raise InputError(f"{name}: the foreground has one value ({high:g}); expected a scan, not a mask.")
+        raise InputError(f"{name}: the foreground has only one value ({high:g}); expected a scan, not a mask.")
     return low, high, float(clipped.mean()), std

@@ -1,4 +1,4 @@
-"""One versioned table of intensity normalisation, for pretraining, fine-tuning and inference alike.
+"""Normalise intensities by one versioned table, shared by pretraining, fine-tuning and inference.
 
 A data set's fingerprint, which `plan` writes, takes the place of the row for CT.
 """
@@ -11,8 +11,8 @@ from typing import Any
 from ...errors import InputError
 
 # CT: the statistics of the data that MedDINOv3 was pretrained on, in HU.
-# MR has no units: percentiles and moments are taken from each volume (see `mr_statistics`); where what lies outside the
-# patient is marked, as in skull-stripped brains, from each channel inside (see `marked_mr_statistics`).
+# MR has no units: percentiles and moments come from each volume (see `mr_statistics`). If the background is marked, as
+# in skull-stripped brains, they come from each channel inside the patient (see `marked_mr_statistics`).
 INTENSITY_TABLE: dict[str, Any] = {
     "version": 1,
     "ct": {"clip": (-1000.0, 1000.0), "mean": 65.1084213, "std": 178.0166321},
@@ -23,16 +23,16 @@ FINGERPRINT_KEYS = ("percentile_00_5", "percentile_99_5", "mean", "std")
 
 
 def stated_fingerprint(fingerprint: Mapping[str, float] | None) -> Mapping[str, float]:
-    """The fingerprint of a configuration that cannot do without one.
+    """Return the fingerprint of a configuration that requires one.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no fingerprint.
     """
     if fingerprint is None:
         raise InputError(
-            "fingerprint is null, and this configuration normalises by the data set's statistics. Derive them by "
-            "`python -m meddino_components plan DATASET_DIR LAYOUT --output plan.json`, and give plan.json as the last "
-            "--config_file"
+            "fingerprint is null, but this configuration normalises by the data set's statistics. Compute them with "
+            "`python -m meddino_components plan DATASET_DIR LAYOUT --output plan.json`, and pass plan.json as the "
+            "last --config_file"
         )
     return fingerprint
 

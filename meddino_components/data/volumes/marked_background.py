@@ -1,4 +1,4 @@
-"""Where a data set marks what lies outside the patient: which voxels those are, and the value that they get."""
+"""Find voxels inside the patient if a data set marks the background, and define the padding value."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ import torch
 from ...errors import InputError
 from .intensity_statistics import FEW_SAMPLES, even_sample
 
-_LEAST_OUTSIDE = 0.01  # of a volume; round a brain it is half and more
-_MARKED_SHARE = 0.2  # of a volume with one value, for that to be the outside
+_LEAST_OUTSIDE = 0.01  # share of a volume; around a brain it is half or more
+_MARKED_SHARE = 0.2  # smallest share of voxels with the same value that counts as background
 
 
 def value_outside(background: float | None) -> float:
-    """What a normalised image holds beyond its edges: round slices smaller than a window, and after a rotation.
+    """Return the padding value of normalised images, for slices smaller than a window and after rotations.
 
-    The one value of training and inference: ``background`` where a data set marks what lies outside the patient, else
-    0, the mean of what the image was normalised by, as in nnU-Net.
+    Training and inference share it: ``background`` if a data set marks the background, else 0, the mean of normalised
+    intensities, as in nnU-Net.
     """
     return 0.0 if background is None else float(background)
 
 
 def inside_patient(voxels: torch.Tensor, background: float, name: str, *, must_be_marked: bool = True) -> torch.Tensor:
-    """[...] bool, voxels inside the patient: those where a channel differs from the value that marks the outside.
+    """Return a boolean mask [...] of the patient: voxels where any channel differs from the background value.
 
-    Where that value is not ``background``, as after a z-score of the whole volume, it is looked for: the most frequent
-    value of each channel, if so many voxels have it in all channels as lie outside of a brain. A warning says so.
+    If the background has another value than ``background``, as after a z-score of the whole volume, it is searched: the
+    most frequent value of each channel, if as many voxels have it in all channels as surround a brain. A warning
+    reports it.
 
     Args:
-        voxels: [C, ...], all channels of one volume.
-        background: the value that should mark the outside.
-        name: for messages.
-        must_be_marked: refuse a volume with neither.
+        voxels: all channels of one volume, [C, ...].
+        background: value that should mark the background.
+        name: name of the volume, for messages.
+        must_be_marked: whether to refuse a volume without marked background.
 
     Raises:
-        InputError: next to no voxel is marked, so the volume is not skull-stripped.
+        InputError: almost no voxel is marked, so the volume is not skull-stripped.
     """
     outside = (voxels == background).all(dim=0)
     marks = torch.tensor([_most_frequent(channel) for channel in voxels], dtype=voxels.dtype)
@@ -54,9 +55,9 @@ def inside_patient(voxels: torch.Tensor, background: float, name: str, *, must_b
     share = float(outside.float().mean())
     if must_be_marked and share < _LEAST_OUTSIDE:
         raise InputError(
-            f"{name}: {share:.2%} of the voxels have the value {background:g} in all sequences, which marks what lies "
-            f"outside of the patient; expected at least {_LEAST_OUTSIDE:.0%}. The network was trained on "
-            "skull-stripped scans: strip the skull and set the outside to one value, or set `check_modality: false`."
+            f"{name}: {share:.2%} of the voxels have the value {background:g} in all sequences, which marks the "
+            f"background; expected at least {_LEAST_OUTSIDE:.0%}. The network was trained on skull-stripped scans: "
+            f"strip the skull and set the background to one value, or set `check_modality: false`."
         )
     return ~outside
 

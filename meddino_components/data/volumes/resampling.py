@@ -162,7 +162,7 @@ class ResampleInPlaned(MapTransform):
         keys: items with volumes to resample.
         pixdim: target spacing in mm, one number or (rows, columns).
         mode: interpolation, see `resize_slices`, one for all keys or one for each.
-        allow_missing_keys: skip keys that the case lacks.
+        allow_missing_keys: whether to skip keys that the case lacks.
 
     Raises:
         InputError: a spacing is not positive, or the mode is unknown.

@@ -31,7 +31,7 @@ def test_a_sequence_there_twice_is_an_error(tmp_path):
     nib.save(nib.load(paths["t1ce"]), tmp_path / "a_t1c.nii.gz")
     (case,) = list_sequence_cases(tmp_path)
     assert "case a in" in case["problem"]
-    assert "t1ce is there 2 times (a_t1c.nii.gz, a_t1ce.nii.gz)" in case["problem"]
+    assert "t1ce was found 2 times (a_t1c.nii.gz, a_t1ce.nii.gz)" in case["problem"]
 
 
 def test_one_file_for_two_sequences_is_an_error(tmp_path):

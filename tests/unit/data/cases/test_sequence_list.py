@@ -22,7 +22,7 @@ def test_a_section_or_all_of_them_with_fold_and_patient(tmp_path):
     assert (second["case_id"], second["label"]) == ("b", str(tmp_path / "b_seg.nii.gz"))
     assert "fold" not in second
     assert [case["case_id"] for case in read_sequence_datalist(path, None)] == ["a", "b", "c"]
-    with pytest.raises(InputError, match=r"list\.json: holds no list validation with entries"):
+    with pytest.raises(InputError, match=r"list\.json: contains no list validation with entries"):
         read_sequence_datalist(path, "validation")
     with pytest.raises(InputError, match=r"list\.json: case a has no label\. Add it"):
         read_sequence_datalist(path, "training", labelled=True)
@@ -52,7 +52,7 @@ def test_data_lists_by_name_or_by_mapping(tmp_path):
 @pytest.mark.parametrize(
     ("lists", "named"),
     [
-        ({}, "holds no list"),
+        ({}, "contains no list"),
         ({"training": ["a"]}, "entry 'a'"),
         ({"training": [{"image": "a_t1.nii.gz"}]}, "expected {'image': "),
         ({"training": [{"image": ["a_0001.nii.gz"]}]}, "the name identifies no sequence"),

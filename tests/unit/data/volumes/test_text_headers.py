@@ -48,7 +48,7 @@ def test_a_text_of_another_kind(tmp_path, read, kind):
         read(tmp_path / "a")
 
 
-@pytest.mark.filterwarnings("ignore:.*does not say how the axes lie")
+@pytest.mark.filterwarnings("ignore:.*does not state the orientation")
 @pytest.mark.parametrize(
     "fields",
     [
