@@ -53,7 +53,7 @@ def test_volumes_without_contrast_are_refused():
     flat = four_channels()
     flat[2][flat[2] != 0] = 5
     flat[2][(flat[0] != 0)] = 5
-    with pytest.raises(InputError, match="the foreground has one value"):
+    with pytest.raises(InputError, match="the foreground has only one value"):
         normalize(flat)
     with pytest.raises(InputError, match="given as MR, but intensities reach down to -1000"):
         normalize(four_channels() - 1000)
