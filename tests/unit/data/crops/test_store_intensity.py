@@ -47,5 +47,5 @@ def test_mr_is_normalised_by_its_volume():
 
 def test_mr_without_contrast_is_refused():
     store = SlicesInMemory([np.full((2, 8, 8), 7, np.int16)], modality="mr")
-    with pytest.raises(InputError, match="set/case_0: all voxels have one value"):
+    with pytest.raises(InputError, match="set/case_0: all voxels have the same value"):
         StoreIntensity(store=store)(0)
