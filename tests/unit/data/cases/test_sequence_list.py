@@ -24,7 +24,7 @@ def test_a_section_or_all_of_them_with_fold_and_patient(tmp_path):
     assert [case["case_id"] for case in read_sequence_datalist(path, None)] == ["a", "b", "c"]
     with pytest.raises(InputError, match=r"list\.json: contains no list validation with entries"):
         read_sequence_datalist(path, "validation")
-    with pytest.raises(InputError, match=r"list\.json: case a has no label\. Add it"):
+    with pytest.raises(InputError, match=r"list\.json: case a has no label\. Add one"):
         read_sequence_datalist(path, "training", labelled=True)
 
 

@@ -94,5 +94,5 @@ def test_wrong_sources(tmp_path):
     shutil.copy(folder / "000.dcm", tmp_path / "e" / "a.dcm")
     assert [case["case_id"] for case in list_cases([tmp_path / "e", folder])] == ["e", "s"]
     (tmp_path / "v.nii").touch()
-    with pytest.raises(InputError, match="State the modality"):
+    with pytest.raises(InputError, match="Set the modality"):
         list_cases(tmp_path / "v.nii")
