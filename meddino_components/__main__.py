@@ -68,8 +68,7 @@ def _is_summary(result: Any) -> bool:
 
 
 def _to_print(result: Any) -> Any:
-    """Return a command's result for printing, except a run's summary, which is already printed; any file name is
-    printable."""
+    """Return a command's result in printable form; None for a run's summary, which is already printed."""
     if isinstance(result, (str, Path)):
         return str(result).encode("utf-8", "backslashreplace").decode("utf-8")
     return None if _is_summary(result) else result

@@ -97,8 +97,7 @@ def new_bundle(
 
 
 def build_bundles(*bundles: str) -> list[str]:
-    """Merge the YAML layers of bundles into their ``configs/*.json``; without names, those of all bundles in
-    ``bundles/``.
+    """Merge the YAML layers of bundles into their ``configs/*.json``; without names, for all in ``bundles/``.
 
     Without names two files about all bundles are written, too: ``docs/settings.md``, and the list of components that a
     released bundle may name (``meddino_components/bundle/components.json``).

@@ -128,8 +128,7 @@ def signals_noted() -> Iterator[NotedSignals]:
 
 @contextmanager
 def ends_on_signal(line: str) -> Iterator[None]:
-    """Let a signal end the run at once during a block: clean-up runs, ``line`` is printed, and the status is the usual
-    one.
+    """Let a signal end the run at once during a block, with clean-up, a printed ``line`` and the usual status.
 
     This is for runs that save each finished part and can be stopped anywhere.
 

@@ -104,8 +104,7 @@ def first_process_decides(decide: Callable[[], Result]) -> Result:
 
 
 def on_all_processes(do: Callable[[], Result]) -> Result:
-    """Return the result of ``do`` in this process; an `InputError` in one process is raised in all, so that none
-    waits."""
+    """Return the result of ``do`` in this process; an `InputError` in one process is raised in all."""
     result, problem = None, None
     try:
         result = do()

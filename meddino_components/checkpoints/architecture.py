@@ -122,8 +122,7 @@ def build_network(architecture: Mapping[str, Any], *, source: str, **run: Any) -
 
 
 def encoder_part(architecture: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the description of the encoder: a segmenter's backbone, or the backbone itself; empty for other
-    networks."""
+    """Return the encoder's description: a segmenter's backbone, or the backbone itself; else an empty one."""
     if architecture.get("_target_") == _BACKBONE:
         return architecture
     inner = architecture.get("backbone")

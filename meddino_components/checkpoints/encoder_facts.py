@@ -72,8 +72,7 @@ def encoder_facts(weights: str | os.PathLike[str]) -> EncoderFacts:
 
 @lru_cache(maxsize=8)
 def _of_file(path: Path, source: str, size: int, mtime_ns: int) -> EncoderFacts:
-    """Read facts from a file; size and time only serve as cache keys, as a configuration asks for the same file
-    repeatedly."""
+    """Read facts from a file; size and time are cache keys, as a configuration reads the same file repeatedly."""
     network = find_network(read_payload(path), source=source, adapter=read_adapter_config(path))
     stated = read_stated_architecture(path)
     return facts_of_network(network, stated=stated, source=source, sha256=sha256_of(path))

@@ -173,8 +173,7 @@ def _rename(tensors: Tensors) -> FoundNetwork:
 
 
 def _of_slices(tensors: Mapping[str, torch.Tensor]) -> tuple[Tensors, list[str]]:
-    """Keep the tensors for slices if a network has a ``patch_embed_2D`` for slices and a ``patch_embed_3D`` for
-    volumes."""
+    """Keep the tensors for slices if a network has both ``patch_embed_2D`` and ``patch_embed_3D``."""
     if not any(re.match(r"\w+_2D\.", key) for key in tensors):
         return dict(tensors), []
     volumes = sorted({key.partition(".")[0] for key in tensors if re.match(r"\w+_3D\.", key)})

@@ -149,8 +149,7 @@ def _problems(record: WeightsRecord) -> list[str]:
 
 
 def _is_plain(value: Any, depth: int = 0) -> bool:
-    """Return whether a value is JSON: numbers, strings, lists and mappings of these, nested no deeper than a record
-    needs."""
+    """Return whether a value is JSON: numbers, strings, lists and mappings of these, nested within bounds."""
     if value is None or isinstance(value, (bool, int, str)):
         return True
     if isinstance(value, float):

@@ -31,8 +31,7 @@ class AtomicFiles:
         self._renames: list[tuple[Path, Path]] = []
 
     def path(self, final: Path) -> Path:
-        """Return the temporary path to write instead of ``final``; it keeps the suffix, by which writers choose a
-        format."""
+        """Return the temporary path to write instead of ``final``, with the same suffix for writers that check it."""
         temporary = temporary_beside(final)
         self._renames.append((temporary, final))
         return temporary

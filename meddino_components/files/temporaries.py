@@ -74,6 +74,5 @@ def this_machine() -> str:
 
 @cache
 def _clear_once(folder: Path, pid: int) -> None:
-    """Clear a folder once per process: ``pid`` is part of the cache key, as a forked process inherits its parent's
-    cache."""
+    """Clear a folder once per process: ``pid`` is in the cache key, as forks inherit their parent's cache."""
     remove_dead_temporaries(folder)

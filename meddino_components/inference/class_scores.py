@@ -45,8 +45,7 @@ def write_labels(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def write_regions(scores: Tensor, labels: Tensor, written: Sequence[int]) -> Tensor:
-    """Write for each pixel the label of the innermost region predicted there; a region is predicted if its score is
-    above 0.
+    """Write for each pixel the label of the innermost region with a score above 0.
 
     A pixel of an inner region also counts for the regions around it, whatever their scores: labels cannot express
         otherwise.
@@ -66,8 +65,7 @@ def write_regions(scores: Tensor, labels: Tensor, written: Sequence[int]) -> Ten
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that memory ran out, on a GPU or on the CPU (where torch raises a bare
-    RuntimeError)."""
+    """Return whether memory ran out, on a GPU or on the CPU (where torch raises a bare RuntimeError)."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error).lower()

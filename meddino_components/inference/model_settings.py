@@ -94,8 +94,7 @@ class ModelSettings:
 
     @property
     def selection(self) -> dict[str, Any] | None:
-        """Return which network of its training this is: ``kept`` ("best" or "last"), ``epoch``, and the metric it was
-        selected by."""
+        """Return how the network was selected in training: ``kept`` ("best" or "last"), ``epoch``, and the metric."""
         return dict(self.record.metrics) or None if self.record is not None else None
 
     @property

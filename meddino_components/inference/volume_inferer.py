@@ -245,8 +245,7 @@ class VolumeInferer(Inferer):
 
 
 def _aligned(part: slice, n: int, n_network: int) -> tuple[slice, int]:
-    """Widen a part of an axis slightly, until its pixel edges on the network's grid coincide with edges of the native
-    grid.
+    """Widen a part of an axis slightly, so that pixel edges of the network's and the native grid coincide.
 
     A cropped slice then has exactly the pixels of the whole resampled slice. Returns the part and its network pixels.
     """

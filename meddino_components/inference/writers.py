@@ -125,8 +125,7 @@ class WriteCased(Transform):
         return [labels, *(f"{case['case_id']}{suffix}" for suffix in suffixes)]
 
     def is_complete(self, case: Mapping[str, Any], *more: str) -> bool:
-        """Return whether an earlier run with these weights and settings wrote the whole case, including the files
-        ``more``."""
+        """Return whether an earlier run with these weights and settings wrote the case, including files ``more``."""
         report = self.output_dir / f"{case['case_id']}.json"
         return is_complete(
             report,

@@ -20,8 +20,7 @@ def sum_of_all(own: Tensor) -> Tensor:
 
 
 def parts_of_all(own: Tensor, group: dist.ProcessGroup | None = None) -> tuple[Tensor, ...]:
-    """Gather values of equal shape from all processes, in the order of ranks; own values get the gradients of every
-    process.
+    """Gather values of equal shape from all processes, by rank; own values get the gradients of every process.
 
     Args:
         own: values of this process.

@@ -162,8 +162,7 @@ class Block(nn.Module):
         ]
 
     def _draw_kept(self, x: Tensor) -> tuple[Tensor | None, float | Tensor]:
-        """Return the indices of samples for which a branch is computed (None for all), and the factor for its
-        output."""
+        """Return the indices of samples to compute a branch for (None for all), and the factor for its output."""
         batch, rate = x.shape[0], self.drop_path_rate
         if not self.training or rate == 0:
             return None, 1.0

@@ -80,8 +80,7 @@ def make_ffn(name: str, *, dim: int, hidden_dim: int, bias: bool = True) -> nn.M
 
 
 class PatchEmbedding(nn.Module):
-    """Turn patches into tokens: [B, C, H, W] -> [B, H / p, W / p, D]; incomplete patches at the far edges are
-    dropped."""
+    """Turn patches into tokens: [B, C, H, W] -> [B, H / p, W / p, D]; incomplete patches are dropped."""
 
     def __init__(self, *, in_chans: int, embed_dim: int, patch_size: int) -> None:
         super().__init__()

@@ -43,8 +43,7 @@ class LinearMapDecoder(nn.Module):
 
 
 class ConvMapDecoder(nn.Module):
-    """A shallow convolutional decoder of single slices: two 3 x 3 convolutions, each followed by doubling the
-    resolution.
+    """A shallow decoder of single slices: two 3 x 3 convolutions, each followed by doubling the resolution.
 
     Args:
         in_channels: width C of the encoder.

@@ -113,8 +113,7 @@ class PatchDecoder(nn.Module):
 
 
 def quad_tree_to_image(rows: Tensor, batch: int, height: int, width: int, n_stages: int) -> Tensor:
-    """Turn rows in quad-tree order [B * h * w * 4 ** s, K] into a channels-last image [B, K, h * 2 ** s, w * 2 **
-    s]."""
+    """Turn quad-tree rows [B * h * w * 4 ** s, K] into a channels-last image [B, K, h * 2 ** s, w * 2 ** s]."""
     # compute the order on row numbers first, so that whole rows of K classes are moved, not single values
     tree = torch.arange(height * width * 4**n_stages, device=rows.device).view(height, width, *(2, 2) * n_stages)
     # axes of the tree: 0 and 1 patch row and column, then (row, column) of each stage

@@ -6,6 +6,5 @@ import torch
 
 
 def is_traced() -> bool:
-    """Return whether `torch.export`, `torch.compile` or `torch.jit.trace` is recording: loops may then not depend on
-    sizes."""
+    """Return whether `torch.export`, `torch.compile` or `torch.jit.trace` records: no loop may depend on a size."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]

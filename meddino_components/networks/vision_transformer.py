@@ -153,8 +153,7 @@ class DinoVisionTransformer(nn.Module):
         return 1 + self.n_storage_tokens
 
     def init_weights(self) -> None:
-        """Draw linear layers from a truncated normal (std 0.02), tokens from a normal (0.02); set biases and mask token
-        to 0."""
+        """Draw linear layers from a truncated normal (std 0.02), tokens from a normal (0.02); zero the others."""
         nn.init.normal_(self.cls_token, std=0.02)
         if self.n_storage_tokens:
             nn.init.normal_(self.storage_tokens, std=0.02)

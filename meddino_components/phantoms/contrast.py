@@ -29,8 +29,7 @@ def ct_tissues(rng: np.random.Generator) -> dict[str, float]:
 
 
 def mr_tissues(rng: np.random.Generator) -> dict[str, float]:
-    """Draw arbitrary units; dark fluid and bright fat (T1 weighted) or a darker liver and bright fluid (T2
-    weighted)."""
+    """Draw arbitrary units; dark fluid and bright fat (T1 weighted) or dark liver and bright fluid (T2 weighted)."""
     t1 = (0, 230, 250, 250, 150, 270, 400, 240, 200, 210, 420, 250, 250, 270, 110, 250)
     t2 = (0, 430, 480, 480, 880, 300, 240, 330, 90, 120, 330, 280, 280, 350, 920, 420)
     is_t1 = bool(rng.random() < 0.5)

@@ -38,8 +38,7 @@ class PrototypeUse:
 
     @property
     def information(self) -> float:
-        """Return how much the assignment tells about the row, in nats: 0 if all rows have the same, at most log min(N,
-        K)."""
+        """Return how much assignments tell about rows, in nats: 0 if all are the same, at most log min(N, K)."""
         return self.entropy_of_mean - self.entropy
 
 
@@ -100,8 +99,7 @@ def prototype_use(logits: Tensor, *, temperature: float, max_rows: int = 2048) -
 
 
 def agreement(student: Tensor, teacher: Tensor) -> float:
-    """Return the share of images whose crop has the same prototype in the student as another global crop in the
-    teacher.
+    """Return the share of images with the same prototype for a student's and another teacher's global crop.
 
     Args:
         student: logits of the student [G, B, K].
@@ -122,8 +120,7 @@ def evenly(rows: Tensor, at_most: int) -> Tensor:
 
 
 def _over_pairs(values: Tensor) -> float:
-    """Return the mean of [G, G, B] over images and pairs of different crops, or the crop itself if there is only
-    one."""
+    """Average [G, G, B] over images and pairs of different crops, or the crop itself if there is only one."""
     n_crops = len(values)
     if n_crops > 1:
         values = values[~torch.eye(n_crops, dtype=torch.bool, device=values.device)]

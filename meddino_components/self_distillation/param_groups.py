@@ -63,8 +63,7 @@ def parameter_groups(
 def self_distillation_groups(
     network: nn.Module, *, lr_decay_rate: float = 1.0, patch_embed_lr_mult: float = 1.0
 ) -> list[dict[str, Any]]:
-    """Return `parameter_groups` of the student's backbone and heads, separately for each part as in the official
-    training.
+    """Return `parameter_groups` for each of the student's backbone and heads, as in the official training.
 
     Args:
         network: `StudentTeacher`, possibly wrapped in DDP.

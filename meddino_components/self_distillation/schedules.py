@@ -59,8 +59,7 @@ def warmup_cosine_schedule(
     warmup_iterations: int = 0,
     cosine_iterations: int | None = None,
 ) -> Schedule:
-    """Rise linearly from ``start`` to just below ``peak``, fall by half a cosine from ``peak`` to ``end``, then stay at
-    ``end``.
+    """Rise linearly from ``start`` to just below ``peak``, fall by half a cosine from ``peak`` to ``end``, and stay.
 
     Args:
         start: first value; not used without warm-up.
@@ -96,8 +95,7 @@ def cosine_schedule(
     frozen_iterations: int = 0,
     truncate_extra: float = 0.0,
 ) -> Schedule:
-    """Stay at 0 while frozen, rise linearly from ``start`` to ``peak``, fall by half a cosine from ``peak`` towards
-    ``end``.
+    """Stay at 0 while frozen, rise linearly from ``start`` to ``peak``, fall by half a cosine towards ``end``.
 
     Args:
         peak: value after the warm-up.

@@ -15,8 +15,7 @@ _CONFIGURATIONS = {1: "train.json", 2: "stage2_gram.json", 3: "stage3_highres.js
 
 
 def stage_manifest(network: StudentTeacher, stage: int) -> dict[str, Any]:
-    """Return the settings that consecutive stages must share, as plain data for a checkpoint or the metadata of
-    weights."""
+    """Return the settings that consecutive stages must share, as plain data for checkpoints and metadata."""
     backbone = network.student.backbone
     return {
         "stage": stage,

@@ -131,8 +131,7 @@ def _search(root: Path, exclude: Path | None) -> list[Path]:
 
 
 def _parted_series(chosen: Sequence[tuple[Path, str | None]]) -> dict[Path, str]:
-    """Describe DICOM folders whose series has further slices in another folder; copies of a whole series are
-    allowed."""
+    """Describe DICOM folders whose series has more slices in another folder; copies of a whole series are allowed."""
     folders = {os.path.realpath(path): (path, uid) for path, uid in chosen if path.is_dir()}
     slices: dict[str, dict[Path, set[str]]] = {}
     for path, chosen_uid in folders.values() if len(folders) > 1 else ():

@@ -29,8 +29,7 @@ def has_signs_of_nnunet(content: Mapping[str, Any] | None) -> bool:
 
 
 def read_nnunet_raw(root: Path, section: Section, modality: Modality | None) -> list[Case]:
-    """List the cases of a section, see `read_datalist`; those in ``imagesTs`` have a label if ``labelsTs`` contains
-    one.
+    """List the cases of a section, see `read_datalist`; test cases have the labels in ``labelsTs``, if any.
 
     Raises:
         InputError: dataset.json is not as expected, or its number of cases is wrong.

@@ -29,8 +29,7 @@ _SEVERAL_SCANS = tuple(
 
 
 def patient_of(case: Mapping[str, Any]) -> str:
-    """Return the patient of a case: its item ``patient`` or ``patient_id``, else part of its name, else the case
-    itself.
+    """Return the patient of a case: item ``patient`` or ``patient_id``, else part of its name, else the case.
 
     Raises:
         InputError: ``patient`` and ``patient_id`` differ.

@@ -54,8 +54,7 @@ def weighted_rows(image: Tensor, pixels: Tensor, weights: Tensor) -> Tensor:
 def bicubic_taps(
     starts: Tensor, lengths: Tensor, *, size: int, shortest: int, longest: int, flips: Tensor | None = None
 ) -> AxisTaps:
-    """Return taps that resize a window to ``size`` pixels: antialiased bicubic, a = -0.5, wider by the factor of
-    reduction.
+    """Return taps of antialiased bicubic resizing to ``size`` pixels (a = -0.5, wider by the factor of reduction).
 
     Args:
         starts: first pixel of each window, [N].
@@ -101,8 +100,7 @@ def _cubic(x: Tensor) -> Tensor:
 
 
 def gaussian_taps(sigmas: Tensor, *, size: int, largest: float) -> AxisTaps:
-    """Return taps for Gaussian smoothing, integrated over each pixel like MONAI's GaussianSmooth by default; edges
-    repeat.
+    """Return taps for Gaussian smoothing, integrated over pixels as in MONAI's GaussianSmooth; edges repeat.
 
     Args:
         sigmas: standard deviations in pixels, [N], above 0.
@@ -120,8 +118,7 @@ def gaussian_taps(sigmas: Tensor, *, size: int, largest: float) -> AxisTaps:
 
 
 def low_resolution_taps(coarse: Tensor, *, size: int) -> AxisTaps:
-    """Return taps that reduce to ``coarse`` pixels by the nearest one and go back linearly, as
-    RandSimulateLowResolution.
+    """Return taps that reduce to ``coarse`` pixels and interpolate back, like MONAI's RandSimulateLowResolution.
 
     Args:
         coarse: numbers of coarse pixels, [N], integers from 1 to ``size``.

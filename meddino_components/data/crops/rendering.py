@@ -42,8 +42,7 @@ class CropPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class UnrenderedSample:
-    """A slice [H, W] int16 and its plans by kind of crop (``global_crops``, ``local_crops``,
-    ``gram_teacher_crops``)."""
+    """A slice [H, W] int16 and its plans by kind (``global_crops``, ``local_crops``, ``gram_teacher_crops``)."""
 
     pixels: NDArray[np.int16]
     normalization: Normalization
@@ -71,8 +70,7 @@ def _render_windows(sample: UnrenderedSample, plan: CropPlan) -> Tensor:
 
 
 def _resize(images: Tensor, plan: CropPlan, sources: Tensor, corners: Tensor) -> Tensor:
-    """Return crops [N, S, S] of ``images`` [B, H, W]: from image ``sources`` [N], with windows at ``corners`` [2,
-    N]."""
+    """Return crops [N, S, S] from images ``sources`` [N] of ``images`` [B, H, W], at ``corners`` [2, N]."""
     n, (_, height, width), device = len(plan.windows), images.shape, images.device
     sizes = torch.from_numpy(plan.windows[:, 2:].T.flatten()).to(device, non_blocking=True)
     flips = torch.from_numpy(np.concatenate((np.zeros(n, dtype=np.bool_), plan.flips))).to(device, non_blocking=True)

@@ -17,8 +17,7 @@ from ...errors import InputError
 
 
 class StoreFiles:
-    """Reader for ranges of bytes of files below a URL; local files stay open, and the least recently read one is closed
-    first."""
+    """Reads ranges of bytes of files below a URL; local files stay open, the least recently read is closed first."""
 
     def __init__(self, url: str, max_open_files: int) -> None:
         self.url, self.max_open_files = url, max_open_files

@@ -56,8 +56,7 @@ class StoredVolume:
 
 
 def content_sha256(slices: NDArray[np.int16]) -> str:
-    """Return the SHA-256 of shape and voxels of [D, H, W] int16; it is the same for equal scans from different
-    files."""
+    """Return the SHA-256 of shape and voxels of [D, H, W] int16, which is the same for equal scans in other files."""
     digest = hashlib.sha256(np.array(slices.shape, "<i8").tobytes())
     for pixels in slices:
         digest.update(np.ascontiguousarray(pixels, "<i2").data)

@@ -81,8 +81,7 @@ def agreed_modality(stated: object, series: DicomSeries, path: Path) -> str:
 
 
 def series_beside(path: Path) -> Path | None:
-    """Return the folder with the DICOM series that a file was made from, as in MONAI Label's cache of a DICOMweb
-    server."""
+    """Return the folder with the DICOM series that a file was made from, as in MONAI Label's DICOMweb cache."""
     folder = path.with_name(stem_of(path)) if is_image(path) else None
     return folder if folder and folder.is_dir() and has_dicom_files(folder) else None
 

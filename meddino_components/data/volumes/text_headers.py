@@ -125,8 +125,7 @@ def read_metaimage_text(path: Path) -> TextHeader:
 
 
 def detached_files(path: Path) -> list[Path]:
-    """Return the files with voxels that an NRRD or MetaImage header names; none if it is unreadable, or for other
-    files."""
+    """Return the voxel files named in an NRRD or MetaImage header; none if it is unreadable or of another kind."""
     suffix = path.suffix.lower()
     if suffix not in (*NRRD_SUFFIXES, *METAIMAGE_SUFFIXES):
         return []
@@ -174,8 +173,7 @@ def _positive(stated: list[float]) -> tuple[float, ...] | None:
 
 
 def _data_files(path: Path, value: str, listed: list[str]) -> tuple[Path, ...]:
-    """Return the files that a header names: one, a list on the following lines, or numbered ones; all in its folder or
-    below.
+    """Return the files that a header names: one, several on the next lines, or numbered ones, never outside its folder.
 
     Raises:
         InputError: a file is outside that folder, does not exist, or is not a file.

@@ -1,5 +1,4 @@
-"""Accept a volume that was read elsewhere, for example by MONAI Deploy's operator, which bypasses a bundle's own
-reader."""
+"""Accept a volume that was read elsewhere, such as by MONAI Deploy, which bypasses a bundle's own reader."""
 
 from __future__ import annotations
 
