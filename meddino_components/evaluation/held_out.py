@@ -22,9 +22,9 @@ def held_out_cases(
     """The cases as they are, once all have labels and none of a held-out section was trained on.
 
     Args:
-        cases: to be scored.
-        record: of the weights; None knows nothing.
-        section: of the data set, see `read_datalist`; ``training`` and ``all_labelled`` say themselves what they are.
+        cases: cases to score.
+        record: record of the weights; None states no cases.
+        section: section of the data set, see `read_datalist`; ``training`` and ``all_labelled`` are not checked.
         allow_training_cases: score them all the same, as where another data set uses the same ids.
 
     Raises:

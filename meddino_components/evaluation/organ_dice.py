@@ -13,7 +13,7 @@ class OrganDice:
 
     Args:
         metric: a MONAI metric in ``state.metric_details``, [cases, organs], NaN where a case lacks the organ.
-        names: of the organs, in the order of the columns.
+        names: names of the organs, in the order of the columns.
     """
 
     def __init__(self, *, metric: str, names: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ class CheckpointMaps:
     """What one checkpoint makes of the slice.
 
     Attributes:
-        name: of the encoder.
+        name: name of the encoder.
         rgb: [h, w, 3], 0 to 1.
         similarities: [Q, h, w], -1 to 1.
         explained: share of the foreground's variance in the three components together.
@@ -91,7 +91,7 @@ def draw_checkpoints(
     Args:
         path: PNG, PDF or SVG.
         window: (low, high) of the grey slice, in its units; None is soft tissue for CT, the body's range for MR.
-        dpi: of pictures.
+        dpi: dots per inch of the pictures.
 
     Raises:
         InputError: see `checkpoint_maps`; matplotlib is not installed.

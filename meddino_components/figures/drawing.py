@@ -47,7 +47,7 @@ class Tile:
 
     Attributes:
         pixels: [h, w], or [h, w, 3] of colours from 0 to 1.
-        kind: of what is shown.
+        kind: kind of what is shown.
         box: the part of the square that the pixels fill.
         window: (low, high) of grey.
         marks: points to be marked.
@@ -121,7 +121,7 @@ def draw(path: Path, sheet: Sheet, *, dpi: int = 300) -> None:
     Args:
         path: ends in one of `FORMATS`.
         sheet: what is on it.
-        dpi: of a PNG, and of the panels in the others.
+        dpi: dots per inch of a PNG, and of the panels in other formats.
 
     Raises:
         InputError: matplotlib is not installed, or the path is of no use.

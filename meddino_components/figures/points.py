@@ -20,7 +20,7 @@ def places_of(scan: Scan, points: Sequence[Sequence[float]], space: Space, index
         scan: in which they lie.
         points: each three numbers; one point may stand for a list of one.
         space: see `Scan.place`.
-        index: of the slice that is drawn; None takes that of the first point.
+        index: index of the slice that is drawn; None takes that of the first point.
 
     Raises:
         InputError: points outside the scan, or in another slice.

@@ -51,7 +51,7 @@ def resolution_colours(
 
     Args:
         encoder: any.
-        slices: of one scan.
+        slices: slices of one scan.
         sizes_px: sides of the squares, multiples of the patch size.
         reference_px: the size on which the basis is fitted; None takes the middle one (of an even number the lower).
         mask: the body decides and is coloured, all else is black; otherwise every patch.
@@ -88,7 +88,7 @@ def draw_resolutions(
     Args:
         path: PNG, PDF or SVG.
         window: (low, high) of the grey slice, in its units; None is soft tissue for CT, the body's range for MR.
-        dpi: of pictures.
+        dpi: dots per inch of the pictures.
 
     Raises:
         InputError: see `resolution_colours`; matplotlib is not installed.

@@ -55,11 +55,11 @@ class ScanSlice:
     Attributes:
         scan: name of the scan.
         modality: "ct" or "mr".
-        index: of the slice, from 0 at the lowest.
+        index: index of the slice, from 0 at the lowest.
         image: [H, W] in the units of the file.
-        clipped: the same, clipped by the rule of its modality, 0 to 1 [H, W].
-        normalised: the same to zero mean and unit deviation [H, W].
-        spacing_mm: of rows and columns.
+        clipped: intensities clipped by the rule of its modality, 0 to 1 [H, W].
+        normalised: intensities normalised to zero mean and unit deviation [H, W].
+        spacing_mm: distance between rows and between columns.
     """
 
     scan: str

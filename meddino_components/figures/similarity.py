@@ -62,7 +62,7 @@ def draw_similarity(
     Args:
         path: PNG, PDF or SVG.
         window: (low, high) of the grey slice, in its units; None is soft tissue for CT, the body's range for MR.
-        dpi: of pictures.
+        dpi: dots per inch of the pictures.
 
     Raises:
         InputError: the size does not fit the encoder; matplotlib is not installed.

@@ -34,10 +34,10 @@ def weights_encoder(
     Args:
         weights: a file of any known format, a known encoder such as ``meddinov3-b``, ``hf://owner/name[/file]``, or
             ``random``.
-        backbone: of random weights, such as ``vit_small``; others say it themselves.
+        backbone: preset of random weights, such as ``vit_small``; other weights state it themselves.
         like: weights whose architecture random ones get, where ``backbone`` does not say it.
         intensity: "scan", or "picture" for weights trained on photographs; None as the registry says, else "scan".
-        seed: of random weights.
+        seed: seed for random weights.
         amp: encode in bfloat16.
         device: such as ``cuda``; None takes a GPU where there is one.
 

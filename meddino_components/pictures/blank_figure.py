@@ -54,7 +54,7 @@ def blank_figure(
         dpi: dots an inch.
         inches: width and height; None leaves them to be set later.
         constrained: make room for labels by matplotlib's constrained layout.
-        facecolor: of the page.
+        facecolor: colour of the page.
         otherwise: what else the user can do where matplotlib is missing: "turn the pictures off".
 
     Raises:
@@ -76,9 +76,9 @@ def save_figure(figure: Figure, target: Path | IO[bytes], **options: Any) -> Non
     at one that it does not know. Numbers along an axis, which matplotlib writes itself, stay formulas.
 
     Args:
-        figure: of `blank_figure`.
+        figure: figure made by `blank_figure`.
         target: a path, whose suffix says the format, or an open file.
-        options: of matplotlib's ``savefig``.
+        options: further arguments of matplotlib's ``savefig``.
     """
     from matplotlib.axis import Axis
     from matplotlib.text import Text

@@ -72,7 +72,7 @@ def write_comparison(
         image: [H, W, D], in any units; or several such by name, each drawn.
         reference: [H, W, D] labels, 0 is background.
         prediction: [H, W, D] labels.
-        spacing_mm: of rows, columns and slices.
+        spacing_mm: distance between rows, columns and slices.
         legend: colours, names and scores.
         title: the case's id.
         window: (low, high) grey window in the image's units; None is taken as in ``write_overlay``.

@@ -59,7 +59,7 @@ def write_overlay(
         image: [H, W, D], in any units; or several such by name, drawn one below the other on
             the same slices.
         labels: [H, W, D], 0 is background.
-        spacing_mm: of rows, columns and slices.
+        spacing_mm: distance between rows, columns and slices.
         organs: label -> (name, volume in ml), those found and those looked for.
         title: the case's id.
         window: (low, high) grey window in the image's units; None is taken from the labelled voxels, or with

@@ -22,9 +22,9 @@ def from_annotators(
     a checkpoint of another run have a part in it.
 
     Args:
-        cases: of training.
+        cases: training cases.
         model_path: the bundle's weights.
-        validation_cases: of the same annotators, or the bundle's own.
+        validation_cases: validation cases of the same annotators, or the bundle's own.
 
     Raises:
         InputError: no model to train further: Label would train random weights without a word; or labels that Label

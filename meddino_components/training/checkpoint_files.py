@@ -23,7 +23,7 @@ class CheckpointFiles:
     file system without hard links gets a copy.
 
     Args:
-        path: of the newest.
+        path: path of the newest checkpoint.
         kept: checkpoints in all, the newest included.
         record: what the weights are, kept inside each file.
     """

@@ -52,7 +52,7 @@ class TrainingCheckpoint:
             overwrite it is refused.
         record: what the weights are, kept inside the file.
         manifest: plain facts to keep in the checkpoint (`stage_manifest`), which must be the same on resuming.
-        settings: of the run by their keys (`run_settings`), which must be the same on resuming, too.
+        settings: settings of the run by their keys (`run_settings`), which must be the same on resuming, too.
         changed: keys of settings that may differ from the checkpoint's all the same.
 
     Raises:

@@ -13,7 +13,7 @@ def fine_tuning_groups(*, network: nn.Module, encoder_learning_rate: float) -> l
 
     Args:
         network: with its encoder as ``backbone``; a network without one is a single group.
-        encoder_learning_rate: of the encoder.
+        encoder_learning_rate: learning rate of the encoder.
     """
     if not hasattr(network, "backbone"):
         return [{"params": list(network.parameters())}]

@@ -24,8 +24,8 @@ def check_settings(
     """Compare a checkpoint's settings with those of the run that goes on from it.
 
     Args:
-        found: of the checkpoint, by key.
-        expected: of this run.
+        found: settings of the checkpoint, by key.
+        expected: settings of this run.
         changed: keys (and all below them) that may differ.
         source: the checkpoint, for the message.
 

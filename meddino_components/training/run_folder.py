@@ -19,7 +19,7 @@ class RunFolder:
     nothing uses this object any more. Of several processes the first alone does all this.
 
     Args:
-        output_dir: of the run.
+        output_dir: output folder of the run.
         files: that the run replaces: weights, checkpoints, logs. Those of the user's are refused.
         folders: others that it writes to, such as that of a cache.
         adopt_files: what is there counts as this run's own, since the user goes on with it.
@@ -60,7 +60,7 @@ class ReleaseRunFolder:
     MONAI's checks of a bundle look for a class in every handler, so that `RunFolder` itself cannot be one.
 
     Args:
-        run_folder: of the run.
+        run_folder: folder of the run.
     """
 
     def __init__(self, *, run_folder: RunFolder) -> None:

@@ -48,7 +48,7 @@ def read_chest_xray14(
         root: holds Data_Entry_2017.csv, train_val_list.txt, test_list.txt, and images/ or images_001/images/ and so on.
         labels: some of `FINDINGS`; None: all 14. An image with none of them has only zeros.
         val_fraction: share of the training samples for validation.
-        seed: of the carving.
+        seed: seed for choosing the validation patients.
         allow_missing: leave out images that are not there, with a warning.
 
     Raises:

@@ -61,7 +61,7 @@ def read_ct_rate(
         root: the folder "dataset" of the download, or the one that holds it.
         labels: some of `ABNORMALITIES`; None: all 18.
         val_fraction: share of the training samples for validation.
-        seed: of the carving.
+        seed: seed for choosing the validation patients.
         allow_missing: leave out volumes that are not there, with a warning.
 
     Raises:

@@ -51,15 +51,15 @@ class Selection:
     """Samples with what their labels mean: a whole set, or one split of it.
 
     Attributes:
-        name: of the set.
+        name: name of the set.
         samples: in the order of `targets`.
-        label_names: of the classes by number, or of the labels by position.
+        label_names: names of the classes by number, or of the labels by position.
         multi_label: several labels at once, each 0 or 1; else one class number.
         dimensions: 2 for pictures, 3 for volumes.
         modality: "ct" and "mr" are volumes in files of their own, with a grid and, for CT, units: `LoadVolumed` reads
             them and `NormalizeIntensityByModalityd` scales them. "picture" is what has 8 or 16 bits without units
             (photographs, radiographs, what MedMNIST made of scans): `load_picture` gives values in 0..1.
-        tiling: of slides, each of which is many pictures (`slide_of`); None for anything else.
+        tiling: how slides become tiles, each slide being many pictures (`slide_of`); None for anything else.
     """
 
     name: str

@@ -34,7 +34,7 @@ def read_rsna_pneumonia(
     Args:
         root: holds stage_2_train_labels.csv and stage_2_train_images/<patientId>.dcm.
         fractions: shares of train, val and test.
-        seed: of the split.
+        seed: seed for the split.
         allow_missing: leave out images that are not there, with a warning.
 
     Raises:

@@ -48,7 +48,7 @@ class TileFolder:
     """A folder with the tiles of one slide as PNG or JPEG, of any names and sizes.
 
     Args:
-        path: of the folder; other files in it and folders below it are not looked at.
+        path: path of the folder; other files in it and folders below it are ignored.
         tiling: see `Tiling`.
     """
 
@@ -85,7 +85,7 @@ class WholeSlide:
     the whole level for every tile.
 
     Args:
-        path: of the file.
+        path: path of the file.
         tiling: see `Tiling`.
     """
 

@@ -79,8 +79,8 @@ def split_by_patient(
         patients: [N].
         labels: [N, K], 0 or 1; of classes, one column each.
         fractions: share of the samples of each split.
-        seed: of the shuffle.
-        name: of the set, for messages.
+        seed: seed for shuffling.
+        name: name of the set, for messages.
 
     Raises:
         InputError: fewer patients than splits.

@@ -19,7 +19,7 @@ class Row:
     """One row of a table.
 
     Attributes:
-        number: of its line in the file, the header being 1.
+        number: number of its line in the file, the header being 1.
         cells: by column, those that were asked for, without blanks around.
     """
 

@@ -22,9 +22,9 @@ class Tiling:
         tile_px: side of a tile in pixels at ``mpp``.
         mpp: microns per pixel that tiles are brought to.
         unstated_mpp: microns per pixel of the highest level of slides that do not state it.
-        tissue_share: of its area that a tile has to show tissue on.
+        tissue_share: share of its area on which a tile has to show tissue.
         max_tiles: so many of a slide's tiles are drawn; None: all.
-        seed: of the draw, which depends on the slide's number of tiles alone.
+        seed: seed for the draw, which depends only on the slide's number of tiles.
 
     Raises:
         InputError: a number that is not positive, or a share above 1.

@@ -42,7 +42,7 @@ def check_positions(
     Positions that an exporter rounded to 0.1 or 0.01 mm are recognised by their digits, and may be off by that much.
 
     Args:
-        series: of more than one slice, in order.
+        series: series of more than one slice, in order.
         folder: for messages.
         allow_tilt: let a gantry tilt pass; spacing has to be regular all the same.
         uneven_slices: "even" takes slices as evenly spaced that lie up to a quarter of the spacing from there.
