@@ -61,7 +61,7 @@ def test_slices_that_are_not_there(tmp_path):
 
 def test_scans_that_are_none(tmp_path):
     write_scan(tmp_path / "a.nii.gz")
-    with pytest.raises(InputError, match="State the modality"):
+    with pytest.raises(InputError, match="Set the modality"):
         read_scan(tmp_path / "a.nii.gz")
     with pytest.raises(InputError, match="given as MR, but intensities reach down"):
         read_scan(tmp_path / "a.nii.gz", modality="mr")
