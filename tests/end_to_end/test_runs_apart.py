@@ -48,7 +48,7 @@ def test_defaults_train_and_are_found_by_evaluation_and_inference(bundle, phanto
     shutil.copy(bundle / "output" / "model.pt", bundle / "models" / "model.pt")
     with pytest.raises(RuntimeError) as error:
         run_here(["evaluate"], {**kept, **data}, bundle=bundle)
-    assert "name one by `--model_path`" in str(input_error(error.value))
+    assert "choose one by `--model_path`" in str(input_error(error.value))
 
 
 def test_folds_and_released_weights_leave_each_other_alone(bundle, phantoms, tmp_path):
