@@ -155,7 +155,7 @@ def test_labels_of_another_year_stop_training(tmp_path):
     with pytest.raises(Exception, match=r".") as error:
         run_here(["train"], settings_of(data, output), bundle=BRATS)
     assert isinstance(cause(error.value), InputError)
-    assert "holds label 3; expected by 'brats2021'" in str(cause(error.value))
+    assert "contains label 3; 'brats2021' expects" in str(cause(error.value))
     stated = {**settings_of(data, output), "label_convention": "brats2023", "epochs": 1, "validation_interval": 1}
     run_here(["train"], {**stated, "iterations_per_epoch": 1}, bundle=BRATS)
     assert (output / "model.pt").exists()

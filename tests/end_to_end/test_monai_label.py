@@ -133,7 +133,7 @@ def test_annotating_brain_tumours(server, by_monai, app, scans, tmp_path):
     server.put_label("brain_t1ce", tmp_path / "brain.nii.gz")
     with pytest.raises(urllib.error.HTTPError):
         server.train(BRATS.name)
-    server.wait_for_line("brain_t1ce.nii.gz: holds label 3; expected by 'brats2021': 1 (non-enhancing core)")
+    server.wait_for_line("brain_t1ce.nii.gz: contains label 3; 'brats2021' expects 1 (non-enhancing core)")
     assert sha256_of(model) == second
 
 

@@ -93,7 +93,7 @@ def test_a_loss_of_monai_for_regions_and_for_our_network(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"loss": DICE_CE, "class_balance": 0.5}, "class_balance is 0.5, but DiceCELoss knows none"),
+        ({"loss": DICE_CE, "class_balance": 0.5}, "class_balance is 0.5, but DiceCELoss does not use it"),
         ({"network_def": NETWORKS["UNet"], "weights": "{encoder}"}, "holds no tensor of UNet, which has no DINOv3"),
     ],
 )
