@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..data.volumes.regions import Regions
-from ..inference.case_pictures import shown_numbers
+from ..inference.case_pictures import image_to_draw, in_region_colours, shown_numbers
 from ..inference.label_map import label_path
-from ..pictures.overlay import region_labels
 from .case_scores import OrganScore
 from .metrics import SegmentationMetric
 from .scored_case import ScoredCase
@@ -68,11 +67,11 @@ class ComparisonPictures:
         """
         from ..pictures.comparison import Legend, LegendLine, write_comparison  # needs matplotlib
 
-        labels = case.reference, case.prediction
+        reference, prediction = case.reference, case.prediction
+        shown: list[tuple[Sequence[int], OrganScore]]
         if regions:
-            colours = region_labels(len(scores))
-            table = np.array((0, *colours), np.uint8)
-            labels = table[regions.innermost(labels[0])], table[regions.innermost(labels[1])]
+            reference, colours = in_region_colours(regions, reference)
+            prediction, _ = in_region_colours(regions, prediction)
             shown = [(colours[k:], score) for k, score in enumerate(scores)]
         else:
             found = [(label, s) for label, s in enumerate(scores, start=1) if s.reference_ml or s.prediction_ml]
@@ -85,11 +84,9 @@ class ComparisonPictures:
         mean = case_means(scores, metric).get(case.case_id)
         write_comparison(
             path,
-            image={name: case.image[k] for name, k in self.channels.items()}
-            if len(self.channels) > 1
-            else case.image[next(iter(self.channels.values()))],
-            reference=labels[0].astype(np.uint8, copy=False),
-            prediction=labels[1].astype(np.uint8, copy=False),
+            image=image_to_draw({name: case.image[number] for name, number in self.channels.items()}),
+            reference=reference.astype(np.uint8, copy=False),
+            prediction=prediction.astype(np.uint8, copy=False),
             spacing_mm=case.spacing_mm,
             legend=Legend(metric.heading, lines),
             title=case.case_id + ("" if mean is None else f"   mean {metric.heading} {metric.text(mean)}"),

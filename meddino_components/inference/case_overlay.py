@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.volumes.regions import Regions
-from ..pictures.overlay import region_labels, write_overlay
-from .case_pictures import DrawnCase
+from ..pictures.overlay import write_overlay
+from .case_pictures import DrawnCase, image_to_draw, in_region_colours
 
 
 def write_case_overlay(
@@ -37,10 +37,10 @@ def write_case_overlay(
     organs = {o["label"]: (name, o["volume_ml"]) for name, o in report["organs"].items()}
     entries: list[tuple[Sequence[int], str, float]] = []
     if regions is not None:
-        labels, organs, entries = _in_region_colours(regions, labels, organs, report["regions"])
+        labels, organs, entries = _with_regions(regions, labels, organs, report["regions"])
     write_overlay(
         path,
-        image=case.images if len(case.images) > 1 else next(iter(case.images.values())),
+        image=image_to_draw(case.images),
         labels=labels,
         spacing_mm=case.spacing_mm,
         organs=organs,
@@ -52,15 +52,14 @@ def write_case_overlay(
     )
 
 
-def _in_region_colours(
+def _with_regions(
     regions: Regions,
     labels: NDArray[np.uint8],
     organs: Mapping[int, tuple[str, float]],
     volumes: Mapping[str, Mapping[str, Any]],
 ) -> tuple[NDArray[np.uint8], dict[int, tuple[str, float]], list[tuple[Sequence[int], str, float]]]:
-    """Number labels, tissues and regions by `region_labels`, so that sheets look the same for every year."""
-    numbers = region_labels(len(regions.names))
-    drawn = np.array((0, *numbers), np.uint8)[regions.innermost(labels)]
+    """Return labels, tissues and regions, all numbered by the colours of regions."""
+    drawn, numbers = in_region_colours(regions, labels)
     tissues = {number: organs[label] for number, label in zip(numbers, regions.written, strict=True)}
     entries = [(numbers[k:], name, float(volumes[name]["volume_ml"])) for k, name in enumerate(regions.names)]
     # the innermost region is the same as its tissue

@@ -13,7 +13,9 @@ from monai.data import MetaTensor
 from numpy.typing import NDArray
 
 from ..data.volumes.grids import as_on_grid
+from ..data.volumes.regions import Regions
 from ..errors import InputError
+from ..pictures.overlay import region_labels
 from ..pictures.page_view import axcodes_of
 
 _NAME = re.compile(r"[A-Za-z]\w{0,40}", re.ASCII)
@@ -96,6 +98,21 @@ def pictures_by_name(pictures: Sequence[CasePicture]) -> dict[str, CasePicture]:
         names = ", ".join(repr(picture.name) for picture in pictures)
         raise InputError(f"pictures are called {names}: give each its own name of letters, digits and underscores")
     return found
+
+
+def image_to_draw(images: Mapping[str, NDArray[Any]]) -> NDArray[Any] | Mapping[str, NDArray[Any]]:
+    """Return the channels by name, or the channel itself if there is only one, which needs no name in a picture."""
+    return images if len(images) > 1 else next(iter(images.values()))
+
+
+def in_region_colours(regions: Regions, labels: NDArray[Any]) -> tuple[NDArray[np.uint8], list[int]]:
+    """Number the innermost region of each voxel by `region_labels`, so that pictures look the same for every year.
+
+    Returns:
+        the numbered labels, and the number of each region from the outermost inwards.
+    """
+    numbers = region_labels(len(regions.names))
+    return np.array((0, *numbers), np.uint8)[regions.innermost(labels)], list(numbers)
 
 
 def shown_numbers(channel_names: Sequence[str], shown: Sequence[str] | None) -> dict[str, int]:
