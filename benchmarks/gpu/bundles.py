@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from monai.bundle import ConfigParser
+from random_weights import write_random_weights
 
 from .check import REPOSITORY, Failed, Place, Skipped, needs, require
 
@@ -168,20 +167,5 @@ def model(place: Place) -> tuple[Path, bool]:
         return trained, True
     path = place.folder / "random.pt"
     if not path.exists():
-        write_random_weights(AMOS, path)
+        write_random_weights(AMOS, path, overrides=TINY)
     return path, False
-
-
-def write_random_weights(bundle: Path, path: Path) -> None:
-    """Of the network that the bundle's fine-tuning trains with `TINY`, with the record that it would write."""
-    from meddino_components.checkpoints import write_weights
-
-    parser = ConfigParser()
-    parser.read_config(str(bundle / "configs" / "train.json"))
-    config = parser.get()
-    parser.update({key: value for key, value in TINY.items() if key in config})
-    del config["network_def"]["_requires_"]
-    config["record"] |= {"training_cases": [], "validation_cases": [], "encoder": None, "trained_further": None}
-    torch.manual_seed(0)
-    network, record = (parser.get_parsed_content(key) for key in ("network_def", "record"))
-    write_weights(network.state_dict(), path, record=record)

@@ -13,6 +13,7 @@ from time import perf_counter, sleep
 from typing import Any
 
 import torch
+from random_weights import write_random_weights
 
 from . import bundles
 from .bundles import AMOS, TINY, command_of, losses, read_log, run, training_overrides
@@ -121,7 +122,7 @@ def _unpacked(place: Place) -> Path:
         _delete(config, key)
     path.write_text(json.dumps(config), encoding="utf-8")
     (folder / "models").mkdir()
-    bundles.write_random_weights(AMOS, folder / "models" / "model.pt")
+    write_random_weights(AMOS, folder / "models" / "model.pt", overrides=TINY)
     return folder
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from monai.bundle import ConfigParser, run
+from monai.bundle import run
+from random_weights import write_random_weights
 
 from meddino_components.bundle import package, segment
-from meddino_components.checkpoints import write_weights
 from meddino_components.data import curate
 from meddino_components.phantoms import write_phantoms
 
@@ -48,7 +47,7 @@ def commands(data: Path) -> list[Command]:
     """All six, with what they read below ``data``."""
     phantoms = write_phantoms(data / "phantoms", n_ct=3, n_val_ct=0, in_plane_px=48, slice_mm=(28.0, 30.0))
     model, store = data / "model.pt", data / "store"
-    _write_model(model)
+    write_random_weights(AMOS, model, ("train", "laptop"))
     write_store(store, [random_slices((48, 64), n=6, seed=seed) for seed in range(2)])
     _write_pictures(data / "pictures.npz")
     train = {**TINY, "dataset_dir": str(phantoms), "n_folds": 3, "resume": True, "checkpoint_interval": 1}
@@ -97,17 +96,6 @@ def commands(data: Path) -> list[Command]:
 
 def _bundle(bundle: Path, names: list[str], overrides: dict[str, Any]) -> None:
     run(config_file=[str(bundle / "configs" / f"{name}.json") for name in names], **overrides)
-
-
-def _write_model(path: Path) -> None:
-    parser = ConfigParser()
-    parser.read_config([str(AMOS / "configs" / f"{name}.json") for name in ("train", "laptop")])
-    config = parser.get()
-    del config["network_def"]["_requires_"]
-    config["record"] |= {"training_cases": [], "validation_cases": [], "encoder": None, "trained_further": None}
-    torch.manual_seed(0)
-    network, record = (parser.get_parsed_content(key) for key in ("network_def", "record"))
-    write_weights(network.state_dict(), path, record=record)
 
 
 def _write_pictures(path: Path) -> None:
