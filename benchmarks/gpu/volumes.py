@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from meddino_components.data import class_names
+
 from . import bundles
 from .bundles import AMOS, command_of, run
 from .check import Figures, Place, require
@@ -59,7 +61,7 @@ def check_evaluation(place: Place, figures: Figures) -> None:
     run(place, command_of(AMOS, ["evaluate"], _overrides(weights, output, dataset_dir=str(data))), "evaluated")
     metrics = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
     figures["mean_dice"] = metrics["mean_dice"]
-    names = json.loads((AMOS / "configs" / "train.json").read_text(encoding="utf-8"))["label_names"]
+    names = class_names(dataset_dir=data, layout="amos")
     written = sorted(output.rglob("amos_*.nii.gz"))
     require(bool(written), "no label map was written")
     pairs = [(_voxels(path), _voxels(data / "labelsTr" / path.name)) for path in written]

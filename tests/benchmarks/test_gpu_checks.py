@@ -52,17 +52,19 @@ def test_numbers_agree_and_each_check_leaves_a_line(tmp_path):
 
 @pytest.mark.slow
 def test_a_failing_check_stops_no_other(tmp_path):
-    """Losses that are off by a tenth, and a time that is too short for anything."""
+    """Losses that are off by a tenth; the others are right, evaluation by the bundle's own command among them."""
     golden = shutil.copytree(GOLDEN, tmp_path / "golden")
     path = golden / "losses" / "losses.safetensors"
     recorded = load_file(path)
     recorded["koleo.loss"] = recorded["koleo.loss"] * 1.1
     save_file(recorded, path)
-    status, results = run_checks("losses", "primus", MEDDINO_GOLDEN=str(golden))
+    status, results = run_checks("losses", "primus", "evaluation", MEDDINO_GOLDEN=str(golden))
     assert status == 1
     assert results["losses"]["status"] == "failed"
     assert "fp32: koleo is off by 0.09" in results["losses"]["error"]
     assert results["primus"]["status"] == "ok"
+    assert results["evaluation"]["status"] == "ok", results["evaluation"]
+    assert results["evaluation"]["figures"]["largest_difference"] < 1e-4
 
 
 def test_a_check_that_takes_too_long_is_ended():
