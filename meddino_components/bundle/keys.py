@@ -209,7 +209,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "layout": text("the name of a layout"),
         "vector": choice("cls", "mean_patch"),
         "pooling": choice("mean", "max"),
-        "decoders": optional(several(choice("linear", "conv_2d", "conv_3d"), "a list of linear, conv_2d, conv_3d")),
+        "decoders": optional(several(mapping(), "a list of components, {'_target_': ...}", at_least=1)),
         "attention_maps": _COUNT,
     },
     "Machine": {

@@ -9,16 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-DecoderName = Literal["linear", "conv_2d", "conv_3d"]
+
+class MapDecoder(nn.Module):
+    """The base class of decoders of maps.
+
+    Args:
+        num_levels: number of levels L that the decoder gets.
+        patch_size: patch size p in pixels.
+
+    Shape: maps [B, L, C, D, h, w] to logits [B, K, D, h * p, w * p].
+
+    Attributes:
+        halo_slices: number of neighbouring slices on either side that affect a slice's logits.
+    """
+
+    def __init__(self, *, num_levels: int, patch_size: int) -> None:
+        super().__init__()
+        self.num_levels, self.patch_size = num_levels, patch_size
+        self.halo_slices = 0
 
 
-class LinearMapDecoder(nn.Module):
+class LinearMapDecoder(MapDecoder):
     """The linear probe of maps: classify each patch from its own vector, and interpolate between patches.
 
     Args:
@@ -30,11 +46,8 @@ class LinearMapDecoder(nn.Module):
     Shape: maps [B, L, C, D, h, w] to logits [B, K, D, h * p, w * p].
     """
 
-    halo_slices = 0
-
     def __init__(self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int) -> None:
-        super().__init__()
-        self.patch_size, self.num_levels = patch_size, num_levels
+        super().__init__(num_levels=num_levels, patch_size=patch_size)
         # maps are not normalised: the first layer of every decoder brings channels to the same scale
         self.layers = nn.Sequential(nn.BatchNorm3d(in_channels), nn.Conv3d(in_channels, num_classes, 1))
 
@@ -42,7 +55,7 @@ class LinearMapDecoder(nn.Module):
         return _resized(self.layers(maps[:, -1]), _full_size(maps, self.patch_size))
 
 
-class ConvMapDecoder(nn.Module):
+class ConvMapDecoder(MapDecoder):
     """A shallow decoder of single slices: two 3 x 3 convolutions, each followed by doubling the resolution.
 
     Args:
@@ -57,13 +70,10 @@ class ConvMapDecoder(nn.Module):
     Reference: arXiv 2509.06467, 2D segmentation; depth and width were not published.
     """
 
-    halo_slices = 0
-
     def __init__(
         self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int, width: int = 128
     ) -> None:
-        super().__init__()
-        self.patch_size, self.num_levels = patch_size, num_levels
+        super().__init__(num_levels=num_levels, patch_size=patch_size)
         self.project = nn.Sequential(nn.BatchNorm3d(in_channels), nn.Conv3d(in_channels, width, 1))
         self.stages = nn.ModuleList([_PlaneConvolution(width, width), _PlaneConvolution(width, width // 2)])
         self.classify = nn.Conv3d(width // 2, num_classes, 1)
@@ -76,7 +86,7 @@ class ConvMapDecoder(nn.Module):
         return _resized(self.classify(x), _full_size(maps, self.patch_size))
 
 
-class PseudoVolumeDecoder(nn.Module):
+class PseudoVolumeDecoder(MapDecoder):
     """A light 3D decoder of slice maps stacked into a volume, with skips from earlier levels of the encoder.
 
     It starts from the deepest level. After each doubling of the in-plane resolution it adds a skip from the next
@@ -93,9 +103,6 @@ class PseudoVolumeDecoder(nn.Module):
 
     Shape: maps [B, L, C, D, h, w] to logits [B, K, D, h * p, w * p].
 
-    Attributes:
-        halo_slices: number of neighbouring slices on either side that affect a slice's logits.
-
     Reference: arXiv 2509.06467, 3D segmentation: stacked maps, a light 3D convolutional decoder with skips; its layers
     were not published. Added logits: Long et al., Fully convolutional networks, arXiv 1411.4038.
     """
@@ -103,8 +110,7 @@ class PseudoVolumeDecoder(nn.Module):
     def __init__(
         self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int, width: int = 64
     ) -> None:
-        super().__init__()
-        self.patch_size, self.num_levels = patch_size, num_levels
+        super().__init__(num_levels=num_levels, patch_size=patch_size)
         n_doublings = max(1, patch_size.bit_length() - 1)
         widths = [max(8, width >> k) for k in range(n_doublings + 1)]
         self.normalize = nn.ModuleList([nn.BatchNorm3d(in_channels) for _ in range(num_levels)])
@@ -134,34 +140,6 @@ class PseudoVolumeDecoder(nn.Module):
             x = stage(torch.cat((_resized(x, size), fine), 1))
             logits = _resized(logits, size) + self.classify[number + 1](x)
         return _resized(logits, _full_size(maps, self.patch_size))
-
-
-MapDecoder = LinearMapDecoder | ConvMapDecoder | PseudoVolumeDecoder
-_DECODERS: dict[DecoderName, type[MapDecoder]] = {
-    "linear": LinearMapDecoder,
-    "conv_2d": ConvMapDecoder,
-    "conv_3d": PseudoVolumeDecoder,
-}
-
-
-def levels_read(name: DecoderName, num_levels: int) -> int:
-    """Return how many of an encoder's levels a decoder needs, counted from the last one."""
-    return num_levels if name == "conv_3d" else 1
-
-
-def map_decoder(
-    name: DecoderName, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int
-) -> MapDecoder:
-    """Build a decoder by its name in configurations and tables.
-
-    Raises:
-        ValueError: the name is unknown.
-    """
-    if name not in _DECODERS:
-        raise ValueError(f"decoder is {name!r}; expected one of {', '.join(_DECODERS)}")
-    return _DECODERS[name](
-        in_channels=in_channels, num_levels=num_levels, num_classes=num_classes, patch_size=patch_size
-    )
 
 
 class _PlaneConvolution(nn.Module):

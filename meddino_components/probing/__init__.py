@@ -10,8 +10,13 @@ from .probes.logistic_regression import LogisticRegression
 from .probes.nearest_neighbours import KNearestNeighbours
 from .probes.probe import LabelledFeatures, Probe, ProbeScores
 from .segmentation import (
+    Decoder,
     DecoderTraining,
+    LinearDecoder,
+    MapDecoder,
+    PlaneDecoder,
     SegmentationSet,
+    VolumeDecoder,
     evaluate_segmentation,
     segmentation_folds,
     segmentation_label_names,
@@ -22,18 +27,23 @@ from .sweep.run import run_sweep
 
 __all__ = [
     "Bootstrap",
+    "Decoder",
     "DecoderTraining",
     "Encoding",
     "GatedAttention",
     "KNearestNeighbours",
     "LabelledFeatures",
+    "LinearDecoder",
     "LinearLayer",
     "LogisticRegression",
+    "MapDecoder",
+    "PlaneDecoder",
     "Probe",
     "ProbeScores",
     "SegmentationSet",
     "SweepModels",
     "Vectors",
+    "VolumeDecoder",
     "evaluate_classification",
     "evaluate_patches",
     "evaluate_segmentation",

@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from command_lines import REPOSITORY, environment, run_command
+from decoder_benchmark import CONV_2D, CONV_3D, LINEAR
 from PIL import Image
 from totalsegmentator import TOTALSEGMENTATOR
 
@@ -167,7 +168,7 @@ def segmentation_tasks(tasks, tmp_path):
         made = case(f"slices_{slab.first}", "ct", paths["image"], paths["label"])
         slabs[slab.role].append(made | {"patient": "totalseg"})
     liver = tasks["liver, 3 mm CT to 3 slices of another"]
-    common = {"decoders": ["linear", "conv_2d", "conv_3d"], "depth": 8, "slices_per_batch": 8, "learning_rate": 1e-3}
+    common = {"decoders": [LINEAR, CONV_2D, CONV_3D], "depth": 8, "slices_per_batch": 8, "learning_rate": 1e-3}
     steps = {"size_px": 128, "iterations": 12}
     # as many as give the published table; minutes instead of seconds
     if os.environ.get("MEDDINO_ENCODER"):

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from command_lines import BENCHMARK, kill_after_cells, run_bundle
-from decoder_benchmark import SMALL, msd
+from decoder_benchmark import CONV_2D, CONV_3D, LINEAR, SMALL, msd
 from in_process import run_here
 from PIL import Image
 from volume_files import save_nifti
@@ -32,7 +32,7 @@ def input_error(error):
 
 @pytest.mark.slow
 def test_planted_organs_are_found_fold_by_fold(tmp_path, monkeypatch):
-    settings = {"dataset_dir": str(msd(tmp_path / "toy", n=4)), "n_folds": 2, "decoders": DECODERS}
+    settings = {"dataset_dir": str(msd(tmp_path / "toy", n=4)), "n_folds": 2, "decoders": [LINEAR, CONV_3D]}
     found = segment(tmp_path / "out", **settings)
     rows = {(row["encoder"], row["probe"]): row for row in found["rows"]}
     assert list(rows) == [(name, decoder) for name in NAMES for decoder in DECODERS]
@@ -72,7 +72,7 @@ def test_a_case_that_cannot_be_read_is_named_counted_and_left_out_for_all(tmp_pa
     image, label = (root / kind / f"c_{k}.nii.gz" for kind, k in (("imagesTr", 2), ("labelsTr", 4)))
     for path in (image, label):
         path.write_bytes(path.read_bytes()[:100])
-    found = segment(tmp_path / "out", dataset_dir=str(root), n_folds=2, decoders=["linear"], iterations=2)
+    found = segment(tmp_path / "out", dataset_dir=str(root), n_folds=2, decoders=[LINEAR], iterations=2)
     assert set(found["unreadable_samples"]) == {"c_2", "c_4"}
     assert all(k in reason for k, reason in found["unreadable_samples"].items())
     assert found["samples"]["test"] == 4
@@ -103,8 +103,8 @@ def test_a_label_without_a_name_is_refused_and_its_case_not_left_out(tmp_path):
 
 def test_a_decoder_that_there_is_not_is_refused_before_anything_is_encoded(tmp_path):
     with pytest.raises(RuntimeError) as error:
-        segment(tmp_path / "out", dataset_dir=str(msd(tmp_path / "set")), n_folds=2, decoders=["linear", "conv3d"])
-    assert "expected a list of linear, conv_2d, conv_3d" in input_error(error.value)
+        segment(tmp_path / "out", dataset_dir=str(msd(tmp_path / "set")), n_folds=2, decoders=[LINEAR, "conv3d"])
+    assert "expected a list of components" in input_error(error.value)
     assert not (tmp_path / "out").exists()
 
 
@@ -124,7 +124,7 @@ def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
         "train_data": cases[:1],
         "test_data": cases[1:],
         "label_names": ["background", "bright", "dark"],
-        "decoders": ["linear"],
+        "decoders": [LINEAR],
         "iterations": 2,
     }
     with pytest.raises(RuntimeError) as error:
@@ -171,7 +171,7 @@ def test_a_run_killed_on_its_way_trains_no_finished_decoder_twice(tmp_path, star
     settings = {
         "dataset_dir": str(msd(tmp_path / "toy", n=4)),
         "n_folds": 2,
-        "decoders": ["linear", "conv_2d"],
+        "decoders": [LINEAR, CONV_2D],
         "output_dir": str(tmp_path / "out"),
         **SMALL,
     }

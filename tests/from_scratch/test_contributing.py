@@ -11,6 +11,7 @@ import pytest
 import torch
 from bundle_data import small_case
 from command_lines import BENCHMARK, PRETRAIN, REPOSITORY, losses, read_log
+from decoder_benchmark import CONV_2D, SMALL, msd
 from in_process import run_here, write_laptop_model
 from shown_files import shown_files
 from slice_stores import random_slices, write_store
@@ -96,6 +97,20 @@ def test_a_frozen_encoder(written, tmp_path):
     assert len(found) >= 3
     assert all(0.5 <= value <= 1 for value in found.values())
     assert max(found.values()) > 0.9
+
+
+def test_a_decoder_of_frozen_maps(written, tmp_path):
+    written("A decoder of frozen maps")
+    data, output = msd(tmp_path / "set", n=4), tmp_path / "out"
+    listed = [CONV_2D, {"_target_": "hidden_layer.HiddenLayer", "width": 32}]
+    settings = {**SMALL, "dataset_dir": str(data), "output_dir": str(output), "n_folds": 2, "decoders": listed}
+    run_here(["segment", "laptop"], settings, bundle=BENCHMARK)
+    rows = json.loads((output / "segmentation.json").read_text(encoding="utf-8"))["rows"]
+    found = {row["probe"]: row["scores"]["Dice"]["value"] for row in rows if row["encoder"] == "raw pixels"}
+    assert list(found) == ["conv_2d", "hidden_layer"]
+    # organs are brighter and darker than the rest: a hidden layer for each patch finds them by its pixels
+    assert found["hidden_layer"] > 0.4
+    assert (output / "predictions_hidden_layer.png").stat().st_size > 3_000
 
 
 def test_an_encoder_to_fine_tune(written, training_overrides, phantoms, tmp_path):

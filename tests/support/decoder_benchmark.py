@@ -19,6 +19,10 @@ SMALL = {
     "amp": False,
 }
 
+LINEAR, CONV_2D, CONV_3D = (
+    {"_target_": f"meddino_components.probing.{name}Decoder"} for name in ("Linear", "Plane", "Volume")
+)
+
 
 def msd(root, n=6):
     """A bright organ and a dark one, somewhere, in volumes of different proportions."""

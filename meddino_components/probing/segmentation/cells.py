@@ -16,9 +16,9 @@ from ...embeddings.prepared_images import PREPARATION
 from ...evaluation.case_scores import score_case
 from ...evaluation.metrics import Dice
 from ...files import AtomicFiles
-from ...networks.map_decoders import DecoderName
 from ..finished_cells import cell_identity, finish_cell, finished_cell
 from .decoder_training import DecoderTraining, train_decoder
+from .decoders import Decoder
 from .map_crops import MappedCase
 from .prediction import predict_labels
 
@@ -48,7 +48,7 @@ class DecoderCell:
     Attributes:
         place: folder of the cell.
         encoder: encoder that computed the maps.
-        decoder: name of the decoder, see `map_decoder`.
+        decoder: settings of the decoder.
         train, test: cases with the encoder's maps.
         label_names: class names by number, background first.
         training: settings of the training.
@@ -56,7 +56,7 @@ class DecoderCell:
 
     place: Path
     encoder: FrozenEncoder
-    decoder: DecoderName
+    decoder: Decoder
     train: Sequence[MappedCase]
     test: Sequence[MappedCase]
     label_names: Sequence[str]
@@ -125,7 +125,7 @@ class DecoderCell:
             "encoder": self.encoder.digest,
             "input": [self.encoder.intensity, self.encoder.mean, self.encoder.std],
             "preparation": PREPARATION,
-            "decoder": self.decoder,
+            "decoder": self.decoder.identity(),
             # the key of a case's labels also identifies its files
             "cases": [[case.labels.key for case in side] for side in (self.train, self.test)],
             "label_names": list(self.label_names),

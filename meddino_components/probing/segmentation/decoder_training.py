@@ -14,7 +14,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ...errors import InputError
 from ...losses import DiceCrossEntropyLoss
-from ...networks.map_decoders import DecoderName, MapDecoder, levels_read, map_decoder
+from ...networks.map_decoders import MapDecoder
+from .decoders import Decoder
 from .map_crops import MapCrops, MappedCase
 
 
@@ -81,7 +82,7 @@ class DecoderTraining:
 
 
 def train_decoder(
-    name: DecoderName,
+    settings: Decoder,
     cases: Sequence[MappedCase],
     *,
     training: DecoderTraining,
@@ -94,7 +95,7 @@ def train_decoder(
     Global random states are not touched.
 
     Args:
-        name: name of the decoder, see `map_decoder`.
+        settings: settings of the decoder.
         cases: training cases.
         training: settings of the training.
         n_classes: number of classes.
@@ -105,12 +106,12 @@ def train_decoder(
         FloatingPointError: the loss is not finite.
     """
     _, n_levels, _, width = cases[0].maps().shape
-    last_levels = levels_read(name, n_levels)
+    last_levels = settings.levels_read(n_levels)
     with torch.random.fork_rng(devices=[]):
         # the CPU's generator only: those of GPUs keep their states
         torch.default_generator.manual_seed(training.seed)
-        decoder = map_decoder(
-            name, in_channels=width, num_levels=last_levels, num_classes=n_classes, patch_size=patch_size
+        decoder = settings.build(
+            in_channels=width, num_levels=last_levels, num_classes=n_classes, patch_size=patch_size
         )
     device = torch.device(training.device)
     decoder.to(device).train()
@@ -137,7 +138,7 @@ def train_decoder(
         value = float(loss.detach())
         if not math.isfinite(value):
             raise FloatingPointError(
-                f"decoder {name}: the loss is {value}; lower the learning rate, or set amp to false"
+                f"decoder {settings.name}: the loss is {value}; lower the learning rate, or set amp to false"
             )
         on_step(value)
     return decoder.eval()

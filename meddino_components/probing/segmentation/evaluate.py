@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +17,8 @@ from ...data.cases.patients import patient_of
 from ...embeddings import FrozenEncoder
 from ...embeddings.encoders import check_size, encoders_and_controls
 from ...errors import InputError
-from ...files import ResultFiles, write_csv, writes_results
+from ...files import OutputFolder, ResultFiles, write_csv, writes_results
 from ...interruption import ends_on_signal
-from ...networks.map_decoders import DecoderName
 from ...pictures.blank_figure import require_matplotlib
 from ...pictures.slice_choice import evenly_spaced
 from ..encoding import Encoding
@@ -30,6 +29,7 @@ from ..tables.probe_tables import TABLE_SUFFIXES, plain, write_tables
 from ..tables.rows import Row, measured_rows
 from .cells import DecodedFold, DecoderCell
 from .decoder_training import DecoderTraining
+from .decoders import Decoder, suitable_decoders
 from .folds import Case, Fold, SegmentationSet
 from .loss_curves import write_loss_curves
 from .mapped_set import MappedSet, map_cases
@@ -37,8 +37,6 @@ from .prediction_sheet import ShownCase, write_prediction_sheet
 
 logger = logging.getLogger(__name__)
 
-_OF_PICTURES: tuple[DecoderName, ...] = ("linear", "conv_2d")
-_OF_VOLUMES: tuple[DecoderName, ...] = (*_OF_PICTURES, "conv_3d")
 _MAIN = "Dice"
 
 
@@ -47,7 +45,6 @@ _MAIN = "Dice"
     *(f"segmentation.{suffix}" for suffix in TABLE_SUFFIXES),
     "segmentation_cases.csv",
     "segmentation_loss.png",
-    *(f"predictions_{decoder}.png" for decoder in get_args(DecoderName)),
 )
 def evaluate_segmentation(
     *,
@@ -57,7 +54,7 @@ def evaluate_segmentation(
     size_px: int,
     encoding: Encoding,
     output_dir: str | Path,
-    decoders: Sequence[DecoderName] | None = None,
+    decoders: Sequence[Decoder] | None = None,
     training: DecoderTraining | None = None,
     bootstrap: Bootstrap | None = None,
     n_pictures: int = 4,
@@ -78,7 +75,7 @@ def evaluate_segmentation(
         encoding: where maps and labels are kept (2 bytes a number, L x D numbers a patch), and how maps are computed.
         output_dir: output folder for ``segmentation.json``, ``.csv``, ``.md``, ``.tex`` and ``.png``,
             ``segmentation_cases.csv``, ``segmentation_loss.png``, and ``predictions_<decoder>.png`` of each decoder.
-        decoders: "linear", "conv_2d" and, for volumes, "conv_3d"; None trains all that suit the set.
+        decoders: decoders to train, see `Decoder`; None trains all built-in ones that suit the set.
         training: settings for training the decoders.
         bootstrap: settings of the bootstrap over patients.
         n_pictures: number of test cases to draw, evenly spaced; 0 draws none.
@@ -87,24 +84,25 @@ def evaluate_segmentation(
         one row for each encoder or control and each decoder.
 
     Raises:
-        InputError: names of encoders recur, a decoder is unknown, no training case of a fold shows some class, a fold
-            has no readable case, ``output_dir`` holds a file of the user's or is used by another process, or see
-            `map_cases`.
+        InputError: names of encoders or decoders recur, ``decoders`` holds something else, no training case of a fold
+            shows some class, a fold has no readable case, ``output_dir`` holds a file of the user's or is used by
+            another process, or see `map_cases`.
     """
     require_matplotlib("the pictures of the scores")
     everyone = encoders_and_controls(encoders, controls)
     for encoder in everyone:
         check_size(encoder, size_px)
-    check_decoders(decoders or ())
+    trained = suitable_decoders(decoders, has_pictures=segmentation_set.has_pictures)
+    folder = Path(output_dir)
+    OutputFolder(folder).check([_sheet_name(decoder.name) for decoder in trained if n_pictures])
     folds, label_names = segmentation_set.folds, segmentation_set.label_names
     set_name, n_classes = segmentation_set.name, len(label_names)
     mapped = map_cases(folds, everyone, name=set_name, n_classes=n_classes, size_px=size_px, encoding=encoding)
     _check_classes(folds, mapped, label_names)
     recipe = training or DecoderTraining()
-    folder = Path(output_dir)
     cells = {
-        (fold.name, encoder.name, decoder): DecoderCell(
-            place=folder / "cells" / cell_folder(fold.name, encoder.name, decoder),
+        (fold.name, encoder.name, decoder.name): DecoderCell(
+            place=folder / "cells" / cell_folder(fold.name, encoder.name, decoder.name),
             encoder=encoder,
             decoder=decoder,
             train=mapped.of(encoder.name, fold.train),
@@ -114,7 +112,7 @@ def evaluate_segmentation(
         )
         for fold in folds
         for encoder in everyone
-        for decoder in decoders or suitable_decoders(segmentation_set)
+        for decoder in trained
     }
     results = _run(cells, recipe.iterations, encoding.progress)
     tested = [case for fold in folds for case in fold.test if str(case["case_id"]) not in mapped.unreadable]
@@ -148,19 +146,7 @@ def evaluate_segmentation(
     return rows
 
 
-def check_decoders(names: Sequence[str]) -> None:
-    """Raise InputError if one is not a `DecoderName`."""
-    known = get_args(DecoderName)
-    if isinstance(names, str) or not set(names) <= set(known):
-        raise InputError(f"decoders is {names!r}; expected a list of some of {', '.join(known)}")
-
-
-def suitable_decoders(segmentation_set: SegmentationSet) -> tuple[DecoderName, ...]:
-    """Decoders that are trained if none are named; for pictures none that looks at neighbouring slices."""
-    return _OF_PICTURES if segmentation_set.has_pictures else _OF_VOLUMES
-
-
-Key = tuple[str, str, DecoderName]  # fold, encoder, decoder
+Key = tuple[str, str, str]  # names of fold, encoder, decoder
 
 
 def _run(cells: Mapping[Key, DecoderCell], iterations: int, progress: bool) -> dict[Key, DecodedFold]:
@@ -218,6 +204,10 @@ def _check_classes(folds: Sequence[Fold], mapped: MappedSet, label_names: Sequen
             logger.warning("%s: no test case shows %s: no score there", fold.name, ", ".join(shown["test"]))
 
 
+def _sheet_name(decoder: str) -> str:
+    return f"predictions_{decoder}.png"
+
+
 def _write_cases(path: Path, results: Mapping[Key, DecodedFold], mapped: MappedSet, classes: Sequence[str]) -> None:
     with (
         ResultFiles() as files,
@@ -248,7 +238,7 @@ def _draw(
                 if kind == decoder and case.case_id in predictions:
                     predictions[case.case_id][encoder] = cell.fitted_labels(number)
         write_prediction_sheet(
-            folder / f"predictions_{decoder}.png",
+            folder / _sheet_name(decoder),
             [ShownCase(mapped.cases[case], mapped.labels[case].fitted, found) for case, found in predictions.items()],
             label_names=label_names,
             size_px=size_px,

@@ -15,7 +15,6 @@ from ...data.image_sets import ImageSet, read_image_set
 from ...data.volumes.stamps import file_stamp
 from ...embeddings import FrozenEncoder
 from ...errors import InputError
-from ...networks.map_decoders import DecoderName
 from ..encoding import Encoding
 from ..image_sets.evaluate import evaluate_classification
 from ..image_sets.vectors import Vectors
@@ -28,7 +27,7 @@ from ..segmentation import (
     segmentation_folds,
     segmentation_label_names,
 )
-from ..segmentation.evaluate import check_decoders, suitable_decoders
+from ..segmentation.decoders import Decoder, check_decoders, suitable_decoders
 from ..statistics.bootstrap import Bootstrap
 from ..tables.rows import Row
 
@@ -137,7 +136,8 @@ def segmentation_task(
     if unknown := sorted(set(source) - known):
         raise InputError(f"segmentation set {name}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     # before the cells of other sets are computed
-    check_decoders(source.get("decoders") or ())
+    if source.get("decoders") is not None:
+        check_decoders(source["decoders"])
     recipe = {key: value for key, value in source.items() if key in _OF_TRAINING}
     training = DecoderTraining(**recipe, seed=seed, device=device, amp=amp)
 
@@ -152,8 +152,8 @@ def segmentation_task(
             allow_same_patient=source.get("allow_same_patient", False),
         )
 
-    def decoders() -> Sequence[DecoderName]:
-        return source.get("decoders") or suitable_decoders(segmentation_set())
+    def decoders() -> Sequence[Decoder]:
+        return suitable_decoders(source.get("decoders"), has_pictures=segmentation_set().has_pictures)
 
     @cache
     def identity() -> dict[str, Any]:
@@ -162,7 +162,7 @@ def segmentation_task(
             "set": _facts_of(segmentation_set().folds),
             "label_names": list(segmentation_set().label_names),
             "allow_same_patient": segmentation_set().allow_same_patient,
-            "decoders": list(decoders()),
+            "decoders": [decoder.identity() for decoder in decoders()],
             "training": training.identity(),
             "bootstrap": asdict(bootstrap),
         }

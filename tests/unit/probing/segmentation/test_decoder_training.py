@@ -10,15 +10,16 @@ from planted_cases import PATCH, planted_case
 from meddino_components.errors import InputError
 from meddino_components.evaluation import Dice, score_case
 from meddino_components.probing.segmentation.decoder_training import DecoderTraining, train_decoder
+from meddino_components.probing.segmentation.decoders import LinearDecoder, PlaneDecoder, VolumeDecoder
 from meddino_components.probing.segmentation.map_crops import MapCrops
 from meddino_components.probing.segmentation.prediction import predict_labels
 
 TRAINING = DecoderTraining(iterations=60, learning_rate=1e-2, slices_per_batch=8, depth=4)
 
 
-def trained(name, *, planted=True, training=TRAINING, losses=None):
+def trained(decoder, *, planted=True, training=TRAINING, losses=None):
     return train_decoder(
-        name,
+        decoder,
         [planted_case(k, planted=planted) for k in range(6)],
         training=training,
         n_classes=3,
@@ -41,24 +42,24 @@ def dice(decoder, case, **settings):
     return float(np.nanmean([score.values["dice"] for score in scores]))
 
 
-@pytest.mark.parametrize("name", ["linear", "conv_2d", "conv_3d"])
-def test_planted_classes_are_found_on_new_cases(name):
+@pytest.mark.parametrize("decoder", [LinearDecoder(), PlaneDecoder(), VolumeDecoder()], ids=lambda one: one.name)
+def test_planted_classes_are_found_on_new_cases(decoder):
     losses = []
-    found = dice(trained(name, losses=losses), planted_case(100))
+    found = dice(trained(decoder, losses=losses), planted_case(100))
     assert found > 0.85
     assert len(losses) == TRAINING.iterations
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
 
 
 def test_where_nothing_is_planted_nothing_is_found():
-    assert dice(trained("linear", planted=False), planted_case(100, planted=False)) < 0.25
+    assert dice(trained(LinearDecoder(), planted=False), planted_case(100, planted=False)) < 0.25
 
 
 def test_the_same_seed_gives_the_same_decoder_and_leaves_the_global_state():
     short = DecoderTraining(iterations=3, learning_rate=1e-2, slices_per_batch=8, depth=4)
     state = torch.random.get_rng_state()
     settings = [replace(short, seed=seed) for seed in (0, 0, 1)]
-    first, again, other = (trained("conv_3d", training=training).state_dict() for training in settings)
+    first, again, other = (trained(VolumeDecoder(), training=training).state_dict() for training in settings)
     assert torch.equal(state, torch.random.get_rng_state())
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
@@ -75,7 +76,9 @@ def test_the_learning_rate_falls_to_nothing_along_a_cosine():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", record)
-        trained("linear", training=DecoderTraining(iterations=10, learning_rate=0.5, slices_per_batch=4, depth=4))
+        trained(
+            LinearDecoder(), training=DecoderTraining(iterations=10, learning_rate=0.5, slices_per_batch=4, depth=4)
+        )
     expected = 0.25 * (1 + np.cos(np.pi * np.arange(10) / 10))
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
 
@@ -91,13 +94,15 @@ def test_an_error_while_a_batch_is_read_ends_the_training(monkeypatch):
     monkeypatch.setattr(MapCrops, "batch", fail)
     losses = []
     with pytest.raises(OSError, match="disk is gone"):
-        trained("linear", losses=losses)
+        trained(LinearDecoder(), losses=losses)
     assert len(losses) == 3
 
 
 def test_a_loss_that_is_not_finite_ends_the_training():
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
-        trained("linear", training=DecoderTraining(iterations=40, learning_rate=1e30, slices_per_batch=8, depth=4))
+        trained(
+            LinearDecoder(), training=DecoderTraining(iterations=40, learning_rate=1e30, slices_per_batch=8, depth=4)
+        )
 
 
 @pytest.mark.parametrize(

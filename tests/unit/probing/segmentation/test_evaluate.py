@@ -12,7 +12,7 @@ from meddino_components.embeddings import frozen_backbone, raw_pixels
 from meddino_components.errors import InputError
 from meddino_components.networks import vit_backbone
 from meddino_components.probing import Bootstrap, DecoderTraining, Encoding, SegmentationSet, evaluate_segmentation
-from meddino_components.probing.segmentation import Fold, cells
+from meddino_components.probing.segmentation import Fold, LinearDecoder, PlaneDecoder, cells
 
 PIXELS = raw_pixels(patch_size=8)
 
@@ -43,7 +43,7 @@ def evaluate(segmentation_set, folder, **changes):
         "encoders": [PIXELS],
         "controls": [blind],
         "size_px": 32,
-        "decoders": ["linear", "conv_2d"],
+        "decoders": [LinearDecoder(), PlaneDecoder()],
         "training": DecoderTraining(iterations=40, learning_rate=1e-2, slices_per_batch=2, depth=1),
         "encoding": Encoding(cache_dir=folder / "cache", progress=False),
         "bootstrap": Bootstrap(n_resamples=50),
@@ -100,5 +100,5 @@ def test_patients_on_both_sides(cases):
 
 
 def test_a_decoder_that_there_is_not(cases, tmp_path):
-    with pytest.raises(InputError, match=r"decoders is \['conv_4d'\]; expected a list of some of linear"):
+    with pytest.raises(InputError, match="decoders contains 'conv_4d'; expected components"):
         evaluate(toy(cases), tmp_path, decoders=["conv_4d"])

@@ -7,6 +7,7 @@ import pytest
 from planted_cases import PATCH, planted_case
 
 from meddino_components.probing.segmentation.decoder_training import DecoderTraining, train_decoder
+from meddino_components.probing.segmentation.decoders import VolumeDecoder
 from meddino_components.probing.segmentation.prediction import predict_labels
 
 
@@ -14,7 +15,9 @@ from meddino_components.probing.segmentation.prediction import predict_labels
 def decoder():
     cases = [planted_case(k) for k in range(6)]
     training = DecoderTraining(iterations=60, learning_rate=1e-2, slices_per_batch=8, depth=4)
-    return train_decoder("conv_3d", cases, training=training, n_classes=3, patch_size=PATCH, on_step=lambda loss: None)
+    return train_decoder(
+        VolumeDecoder(), cases, training=training, n_classes=3, patch_size=PATCH, on_step=lambda loss: None
+    )
 
 
 def test_the_size_of_blocks_changes_nothing_because_they_carry_their_neighbours(decoder):

@@ -14,8 +14,10 @@ from meddino_components.probing import (
     Bootstrap,
     Encoding,
     KNearestNeighbours,
+    LinearDecoder,
     LinearLayer,
     LogisticRegression,
+    PlaneDecoder,
     SweepModels,
     Vectors,
     run_sweep,
@@ -151,7 +153,7 @@ def masks(tmp_path):
         "layout_options": {"table": "masks.csv"},
         "label_names": ["background", "bright"],
         "n_folds": 2,
-        "decoders": ["linear", "conv_2d"],
+        "decoders": [LinearDecoder(), PlaneDecoder()],
         "iterations": 3,
     }
 
@@ -290,7 +292,7 @@ def test_a_segmentation_set_that_is_not_understood(tmp_path, source, masks):
         sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "iteration": 4}})
     with pytest.raises(InputError, match="a name of its own for each model and set"):
         sweep_all(tmp_path, source, segmentation_sets={"toy": masks})
-    with pytest.raises(InputError, match=r"decoders is \['conv_4d'\]; expected a list of some of linear, conv_2d"):
+    with pytest.raises(InputError, match="decoders contains 'conv_4d'; expected components"):
         sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "decoders": ["conv_4d"]}})
     with pytest.raises(InputError, match="iterations is 0, expected 1 or more"):
         sweep_all(tmp_path, source, segmentation_sets={"masks": {**masks, "iterations": 0}})

@@ -5,7 +5,7 @@ from labelled_pictures import medmnist
 from PIL import Image
 
 from meddino_components.errors import InputError
-from meddino_components.probing import Bootstrap, Encoding, KNearestNeighbours, Vectors
+from meddino_components.probing import Bootstrap, Encoding, KNearestNeighbours, LinearDecoder, PlaneDecoder, Vectors
 from meddino_components.probing.sweep.tasks import classification_task, segmentation_task
 
 BOOTSTRAP = Bootstrap(n_resamples=50)
@@ -55,12 +55,13 @@ def masks(tmp_path):
 
 def test_the_identity_of_a_segmentation_holds_what_is_taken_where_nothing_is_given(masks):
     first = segmentation(**masks).identity()
-    assert first["decoders"] == ["linear", "conv_2d"]
+    assert [one["name"] for one in first["decoders"]] == ["linear", "conv_2d"]
     assert first["training"]["iterations"] == 5000
-    asked = {"decoders": ["linear", "conv_2d"], "iterations": 5000, "allow_same_patient": False}
+    asked = {"decoders": [LinearDecoder(), PlaneDecoder()], "iterations": 5000, "allow_same_patient": False}
     assert segmentation(**masks, **asked).identity() == first
     assert segmentation(**masks, iterations=4999).identity() != first
-    assert segmentation(**masks, decoders=["linear"]).identity() != first
+    assert segmentation(**masks, decoders=[LinearDecoder()]).identity() != first
+    assert segmentation(**masks, decoders=[LinearDecoder(), PlaneDecoder(width=64)]).identity() != first
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_the_identity_of_a_segmentation_holds_what_is_taken_where_nothing_is_giv
     [
         ({"iteration": 4}, "segmentation set masks: unknown iteration; known are"),
         ({"seed": 4}, "segmentation set masks: unknown seed"),
-        ({"decoders": ["conv_4d"]}, r"decoders is \['conv_4d'\]"),
+        ({"decoders": ["conv_4d"]}, "decoders contains 'conv_4d'"),
         ({"depth": 0}, "depth is 0, expected 1 or more"),
     ],
 )
