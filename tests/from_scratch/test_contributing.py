@@ -108,8 +108,8 @@ def test_a_decoder_of_frozen_maps(written, tmp_path):
     rows = json.loads((output / "segmentation.json").read_text(encoding="utf-8"))["rows"]
     found = {row["probe"]: row["scores"]["Dice"]["value"] for row in rows if row["encoder"] == "raw pixels"}
     assert list(found) == ["conv_2d", "hidden_layer"]
-    # organs are brighter and darker than the rest: a hidden layer for each patch finds them by its pixels
-    assert found["hidden_layer"] > 0.4
+    # organs are brighter and darker than the rest: a layer for each patch finds them coarsely; nothing gives below 0.1
+    assert 0.3 < found["hidden_layer"] < found["conv_2d"]
     assert (output / "predictions_hidden_layer.png").stat().st_size > 3_000
 
 
