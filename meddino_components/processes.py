@@ -35,8 +35,7 @@ def join_processes() -> None:
     """Join the group that torchrun started: NCCL on the GPU of this process's local rank, else Gloo.
 
     The group's threads end before the interpreter does. Gloo's threads release tensors, for which they need Python's
-    lock;
-    if the process is already exiting, it is aborted (SIGABRT), and the whole run counts as failed.
+    lock; if the process is already exiting, it is aborted (SIGABRT), and the whole run counts as failed.
     """
     on_gpu = torch.cuda.is_available()
     dist.init_process_group(backend="nccl" if on_gpu else "gloo")

@@ -31,9 +31,8 @@ def infer_architecture(tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
 
     Returns:
         Arguments of `DinoVisionTransformer`, except those that no tensor shows: the eps of the norms (all LayerNorms
-            have
-        the same tensors), how coordinates are normalised, and, if the file holds no rotary periods, base and precision
-        of the rotation.
+        have the same tensors), how coordinates are normalised, and, if the file holds no rotary periods, base and
+        precision of the rotation.
 
     Raises:
         InputError: a tensor that every backbone has is missing, or has a shape that no backbone of this kind has.

@@ -16,8 +16,7 @@ def export_program(network: MedDinoSegmenter) -> ExportedProgram:
     """Record a network in evaluation mode on the CPU.
 
     The numbers of slices and of rows and columns of patches are free: the program computes rotary tables and the
-        decoder's
-    order of pixels from the size of its input.
+    decoder's order of pixels from the size of its input.
 
     Args:
         network: network on the CPU, which is set to evaluation mode.

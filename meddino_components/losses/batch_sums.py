@@ -13,8 +13,7 @@ def sum_over_processes(sums: Tensor) -> Tensor:
     """Add up the sums of all processes if gradients are on; return this process's own sums if they are off.
 
     Gradients flow to the terms of every process: averaged over processes, as DDP does, they equal those of one process
-        with
-    the whole batch.
+    with the whole batch.
     """
     if rank_and_size()[1] == 1 or not torch.is_grad_enabled():
         return sums

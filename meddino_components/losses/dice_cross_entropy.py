@@ -21,8 +21,7 @@ class DiceCrossEntropyLoss(nn.Module):
 
     The sums run over all pixels of the batch ("batch Dice") and, if torch.distributed is initialised, over all
     processes. The value is then the same on every process, and so is the gradient once DDP has averaged it: two
-        processes with batch
-    B give the same as one with 2B.
+    processes with batch B give the same as one with 2B.
 
     Args:
         num_classes: number of classes K, including the background.

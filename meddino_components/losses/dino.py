@@ -19,9 +19,8 @@ class DINOLoss(nn.Module):
     over all S T pairs, n = B S T; ``ignore_diagonal`` leaves out pairs s = t, so n = B (S T - min(S, T)).
 
     The loss is a mean over samples: with batches of equal size, its mean over processes equals the value for one
-        process
-    with all samples, and so does the gradient that DDP averages. The teacher's probabilities are first summed over its
-    crops, so no tensor has axes for both S and T.
+    process with all samples, and so does the gradient that DDP averages. The teacher's probabilities are first summed
+    over its crops, so no tensor has axes for both S and T.
 
     Args:
         student_temp: temperature tau of the student.

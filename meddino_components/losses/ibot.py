@@ -20,9 +20,8 @@ class IBOTPatchLoss(nn.Module):
     over n images, including images without masks.
 
     The value covers only this process. If all processes have equally many images, its mean over processes equals the
-    value
-    for one process with all images, and so does the gradient that DDP averages, however unevenly masks are distributed.
-    A process without masks returns 0 and gradients of 0.
+    value for one process with all images, and so does the gradient that DDP averages, however unevenly masks are
+    distributed. A process without masks returns 0 and gradients of 0.
 
     Args:
         student_temp: temperature tau of the student.

@@ -16,8 +16,7 @@ def segmentation_loss(
     """Return the module that a trainer calls with logits and label numbers [B, 1, ...].
 
     A loss for classes gets the label numbers, and so does a loss for regions with an attribute ``regions``. Any other
-    loss
-    for regions gets one mask per region.
+    loss for regions gets one mask per region.
 
     Args:
         loss: loss from this package or from MONAI (with ``to_onehot_y`` for classes), or any module of (logits,

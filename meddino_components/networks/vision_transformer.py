@@ -59,8 +59,7 @@ class DinoVisionTransformer(nn.Module):
             them.
 
     Tokens between blocks have the same precision in training and inference: bf16 under bf16 autocast, as in the
-        published
-    training, but fp32 under fp16 autocast, since outlier tokens can exceed the range of fp16.
+    published training, but fp32 under fp16 autocast, since outlier tokens can exceed the range of fp16.
 
     Reference: Simeoni et al., DINOv3, arXiv 2508.10104, section 3.2; golden values of the official code.
     """

@@ -56,8 +56,7 @@ def write_overlay(
 
     Args:
         path: file to write.
-        image: [H, W, D], in any units; or several such by name, drawn one below the other on
-            the same slices.
+        image: [H, W, D], in any units; or several such by name, drawn one below the other on the same slices.
         labels: [H, W, D], 0 is background.
         spacing_mm: distance between rows, columns and slices.
         organs: label -> (name, volume in ml), those found and those looked for.

@@ -29,8 +29,7 @@ def on_device(
     """Move a network to its device, and prepare it for training.
 
     DDP does not synchronise buffers: ours are constants, and broadcasting them would delay every step. In a network
-        with
-    running statistics in buffers, such as batch norm, each process keeps its own.
+    with running statistics in buffers, such as batch norm, each process keeps its own.
 
     Args:
         network: network with loaded weights.

@@ -41,9 +41,9 @@ def read_datalist(
     each; series without drawings are "test").
 
     Sections: "training" and "validation" split the labelled training list into `n_folds` folds by `split`, whatever the
-        order of files or of the list;
-    "all_labelled" is that list unsplit; "official_validation" is the data set's own validation list, which only
-    nnU-Net's splits mix with the folds, as nnU-Net has no such list; "test" is its images without labels.
+        order of files or of the list; "all_labelled" is that list unsplit; "official_validation" is the data set's own
+        validation list, which only nnU-Net's splits mix with the folds, as nnU-Net has no such list; "test" is its
+        images without labels.
 
     Args:
         dataset_dir: folder that contains dataset.json (brats: see above).

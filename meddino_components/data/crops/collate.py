@@ -68,9 +68,8 @@ def collate_masks(
     """Return the masks of a batch's global crops and what the losses need to know about them.
 
     Masks are drawn for the batch of all processes, and each process uses those of its images: if every process creates
-        its
-    generator from (seed, iteration), n processes with batch B get the same masks as one with n B. The official training
-    draws separately for each process; set ``n_ranks=1`` and a different generator per process for that.
+    its generator from (seed, iteration), n processes with batch B get the same masks as one with n B. The official
+    training draws separately for each process; set ``n_ranks=1`` and a different generator per process for that.
 
     Args:
         n_crops: number of global crops per image, G.

@@ -25,8 +25,7 @@ class MultiCropDataset(Dataset[dict[str, Any]]):
     """Random global crops, local crops and gram teacher crops from the slices of a store.
 
     Sample i depends only on ``seed`` and i: it does not matter which process or worker draws it, what was drawn before,
-        or
-    how often training was resumed. Every epoch shows each slice once, in a new order. A gram teacher crop shows the
+    or how often training was resumed. Every epoch shows each slice once, in a new order. A gram teacher crop shows the
     same window as the global crop with the same number, flipped in the same way, without distortions.
 
     Several sizes mix resolutions: sizes at the same position in the lists belong together, and each iteration draws a

@@ -155,8 +155,7 @@ def render_batch(batch: UnrenderedBatch, device: torch.device) -> dict[str, Tens
     """Return crops [N, 1, S, S] fp32 on ``device``, by kind.
 
     They equal those of `render_sample` up to rounding: resizing and filters use full fp32 whatever the settings of TF32
-        and
-    autocast, and the noise is the same. Nothing waits for the device.
+    and autocast, and the noise is the same. Nothing waits for the device.
     """
     images = batch.slices.to(device, non_blocking=True).float()
     normalizations = batch.normalizations.to(device, non_blocking=True)

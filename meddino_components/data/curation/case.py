@@ -72,9 +72,8 @@ def read_case(
     """Read a volume for the store.
 
     CT stays in HU, rounded to integers; values below -1024 (padding outside the field of view, such as -2000 or -3024)
-    are
-    raised to it, values above 32,767 are lowered. MR stays unchanged if its values are 16-bit integers; otherwise its
-    range is scaled linearly to 16 bits, which is exact to half a step of ``scale``.
+    are raised to it, values above 32,767 are lowered. MR stays unchanged if its values are 16-bit integers; otherwise
+    its range is scaled linearly to 16 bits, which is exact to half a step of ``scale``.
 
     Args:
         path: path of a NIfTI, NRRD or MetaImage file, or of a folder with a DICOM series.

@@ -161,8 +161,7 @@ def write_index(root: Path, volumes: Sequence[StoredVolume]) -> None:
     """Turn the volumes in ``root`` into a store, numbered in this order.
 
     Index files are named by their content, and ``store.json`` names them: replacing this one file switches to the new
-        store,
-    even while others read it.
+    store, even while others read it.
 
     Raises:
         InputError: a file of the user has one of these names.

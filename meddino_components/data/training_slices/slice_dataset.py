@@ -23,8 +23,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
     """Random slices with foreground oversampling, then augmentation.
 
     Sample i depends only on ``seed`` and i: it does not matter which process or worker draws it, what was drawn before,
-        or
-    how often training was resumed.
+    or how often training was resumed.
 
     Args:
         data: list of cases, see `VolumeCache`.

@@ -24,8 +24,7 @@ class NormalizeIntensityByModalityd(MapTransform):
     CT: clip to a fixed window in HU, subtract a fixed mean, divide by a fixed standard deviation; from
     `INTENSITY_TABLE`, or from `fingerprint` (nnU-Net's per-data-set statistics, as written by `plan`).
     MR: per volume, see `mr_statistics`; `fingerprint` has no effect on it. With `background`, each channel is
-        normalised by its own voxels inside the patient, see `marked_mr_statistics`; outside,
-    values stay unchanged.
+        normalised by its own voxels inside the patient, see `marked_mr_statistics`; outside, values stay unchanged.
 
     Float32 volumes are changed in place (a volume can take most of the memory), others are converted first.
 

@@ -28,8 +28,7 @@ class LoadVolumed(MapTransform):
 
     nibabel reads NIfTI; ITK reads NRRD, MetaImage and folders with a DICOM series. Images become float32, labels uint8.
     The orientation stays as stored: `monai.transforms.Orientationd` follows with `axcodes` of `slice_planes`, and
-        records
-    the original grid for inversion.
+    records the original grid for inversion.
 
     For DICOM, the case's "series_uid" selects a series if a folder contains several, and "modality" must match its tag;
     a case without it gets it from the tag. ``meta["dicom_files"]`` holds the paths of the slices in the order of Z,

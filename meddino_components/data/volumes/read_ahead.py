@@ -19,10 +19,8 @@ class ReadAhead(IterableDataset[Any]):
     The thread runs the transforms before the first invertible one, which read and check. The others run when the case
     is requested, since inverting them, which may happen at the same time, switches off their tracing. One more case is
     in memory than without reading ahead. Errors of a case are raised when it is requested, and the next case can still
-    be
-    requested: `monai.data.ThreadDataLoader` would silently end there. Processes would need shared memory for volumes,
-        of
-    which containers often have only 64 MB.
+    be requested: `monai.data.ThreadDataLoader` would silently end there. Processes would need shared memory for
+    volumes, of which containers often have only 64 MB.
 
     Args:
         data: sequence of case dicts.
