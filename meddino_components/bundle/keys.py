@@ -225,7 +225,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
 _WORDS = """
     cells check class_names controls data dataset datalist determinism dino_head displayable_configs embeddings
     encoders evaluation evaluator failed handlers held_out ibot_head image_set inferer initialised interruptions
-    annotated chosen_intensity early_stopping label_settings load_image load_label loss loss_scaling lr_scheduler
+    chosen_intensity early_stopping from_annotators label_settings load_image load_label loss loss_scaling lr_scheduler
     manifest model model_exists network network_def normalize_image objective optimizer orient_case own_encoder
     postprocessing preprocessing pretrained published random_network record reference regions run_folder same_grid
     schedule scored_names scores settings state_modality student_teacher train trained trainer training validate

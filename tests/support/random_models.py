@@ -12,7 +12,7 @@ def write_random_model(path, *, bundle=AMOS, overlays=(), **settings):
     parser = ConfigParser()
     parser.read_config([str(bundle / "configs" / f"{name}.json") for name in ("train", *overlays)])
     # there are no cases, and nobody types anything
-    parser.update({"train::dataset::data": [], "validate::dataset::data": [], "annotated": False, "check": None})
+    parser.update({"train::dataset::data": [], "validate::dataset::data": [], "from_annotators": False, "check": None})
     parser.update({"weights": "random", **settings})
     torch.manual_seed(0)
     network = parser.get_parsed_content("network_def")
