@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..ignored_label import IGNORE
 from ..processes import rank_and_size
 from .collectives import sum_of_all
 
@@ -18,6 +19,14 @@ def sum_over_processes(sums: Tensor) -> Tensor:
     if rank_and_size()[1] == 1 or not torch.is_grad_enabled():
         return sums
     return sum_of_all(sums)
+
+
+def known_pixels(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits [N, ...] and labels [N] without the pixels that nobody annotated (`IGNORE`)."""
+    if int(labels.max()) != IGNORE:
+        return logits, labels
+    known = labels != IGNORE
+    return logits[known], labels[known]
 
 
 def soft_dice(overlap: Tensor, predicted: Tensor, expected: Tensor, smooth: float) -> Tensor:

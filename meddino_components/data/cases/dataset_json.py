@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import InputError
 from ..volumes.ct_or_mr import Modality
+from ..volumes.partial_labels import stated_items
 from .patients import stated_patient
 
 DATASET_JSON = "dataset.json"
@@ -58,7 +59,9 @@ def stated_modality(root: Path, channels: Any, modality: Modality | None) -> Mod
 
 
 def listed_cases(root: Path, name: str) -> list[Case]:
-    """Return the cases of one list; entries are ``{"image", "label"}``, with ``patient`` if known, or the image's path.
+    """Return the cases of one list.
+
+    Entries are the image's path, or ``{"image", "label"}`` with ``patient``, ``annotated`` and ``label_values`` if known.
 
     Raises:
         InputError: the list or an entry has another format, or case ids or labels occur twice.
@@ -87,6 +90,7 @@ def _case(entry: Any, root: Path, *, labelled: bool) -> Case:
     case: Case = {"image": str(image), **stated_patient(item, f"{root / DATASET_JSON}: {item['image']}")}
     if not labelled:
         return case
+    case |= stated_items(item)
     if isinstance(item.get("label"), str):
         return case | {"label": str((root / item["label"]).absolute())}
     # if an entry is just a path, the label has the same name in the corresponding folder of labels

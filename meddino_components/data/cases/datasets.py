@@ -1,7 +1,8 @@
 """Read data lists from public data-set layouts: the cases, their files and their folds.
 
 A case is {"image": path, "label": path, "case_id": str, "modality": "ct" | "mr"}; without "label" in the test section,
-with {sequence: path} as "image" if a case has several files, and with "patient" if the data list states it.
+with {sequence: path} as "image" if a case has several files, and with "patient", "annotated" and "label_values" (see
+`partial_labels`) if the data list states them.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any
 from ...errors import InputError
 from ..volumes.ct_or_mr import Modality
 from ..volumes.found_folders import is_left_over
+from ..volumes.partial_labels import stated_items
 from .dataset_json import DATASET_JSON, Case, read_dataset_json, stated_modality
 from .layout import Layout, Section, labels_by_number
 from .patients import stated_patient
@@ -87,7 +88,7 @@ def _of_mapping(root: Path, listed: Any) -> list[Case]:
             )
         case: Case = {"image": str((root / str(images[0])).absolute()), "case_id": str(name)}
         case |= {"label": str((root / entry["label"]).absolute())}
-        cases.append(case | stated_patient(entry, f"{path}: {name}"))
+        cases.append(case | stated_items(entry) | stated_patient(entry, f"{path}: {name}"))
     return cases
 
 

@@ -30,6 +30,7 @@ from monai.utils import ensure_tuple_rep
 
 from ...errors import InputError
 from ...files import ResultFiles, check_results, write_text
+from ...ignored_label import IGNORE
 from ...slice_planes import SLICE_PLANES, check_axcodes, patient_spacing, plane_of_spacing, stored_axes
 from ..volumes.ct_or_mr import parse_modality
 from ..volumes.dicom import read_series
@@ -174,7 +175,8 @@ def intensity_fingerprint(
         entry: dict[Hashable, Any] = {key: case[key] for key in case}
         loaded = check(load_label(load_image(entry)))
         check_intensities(loaded["image"].as_tensor(), "ct", case["image"])
-        voxels = loaded["image"].as_tensor()[loaded["label"].as_tensor() > 0].numpy()
+        label = loaded["label"].as_tensor()
+        voxels = loaded["image"].as_tensor()[(label > 0) & (label != IGNORE)].numpy()
         if voxels.size:
             rng = np.random.default_rng([seed, number])
             samples.append(rng.choice(voxels, min(_VOXELS_PER_CASE, voxels.size), replace=False))

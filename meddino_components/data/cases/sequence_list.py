@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...errors import InputError
+from ..volumes.partial_labels import stated_items
 from .listing import check_unique
 from .patients import stated_patient
 from .sequence_case import Case, sequence_case
@@ -23,8 +24,8 @@ def read_sequence_datalist(
     path}]}``.
 
     ``image`` is a list of files in any order, identified by their names, or a mapping from sequence to file. Paths are
-    relative to the file. ``case_id``, ``fold`` and ``patient`` (or ``patient_id``) are optional. None as section reads
-    every list. Incomplete cases have an item ``problem``, see `list_sequence_cases`.
+    relative to the file. ``case_id``, ``fold``, ``patient`` (or ``patient_id``), ``annotated`` and ``label_values`` are
+    optional. None as section reads every list. Incomplete cases have an item ``problem``, see `list_sequence_cases`.
 
     Raises:
         InputError: the file or list does not exist, an entry has another format or (if ``labelled``) no label, or ids
@@ -70,4 +71,4 @@ def _entry(entry: Any, file: Path, sequences: Sequence[str]) -> Case:
     if "label" in entry:
         found[LABEL] = [file.parent / entry["label"]]
     case = sequence_case(str(case_id), found, f"of {file}", sequences) | stated_patient(entry, f"{file}: {case_id}")
-    return case | ({"fold": entry["fold"]} if "fold" in entry else {})
+    return case | stated_items(entry) | ({"fold": entry["fold"]} if "fold" in entry else {})

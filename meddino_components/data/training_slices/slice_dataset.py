@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from ...errors import InputError
 from ..volumes.marked_background import value_outside
+from ..volumes.partial_labels import annotated_labels, numbered_names
 from .volume_cache import CachedCase, VolumeCache
 
 
@@ -24,6 +25,9 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
 
     Sample i depends only on ``seed`` and i: it does not matter which process or worker draws it, what was drawn before,
     or how often training was resumed.
+
+    If ``partial`` is true (a case says which classes were annotated, or has voxels that nobody annotated), each sample
+    has an item ``annotated``, boolean [K] by label, see `annotated_labels`.
 
     Args:
         data: list of cases, see `VolumeCache`.
@@ -41,9 +45,10 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
             smaller than a window, see `value_outside`.
         num_classes: number of classes, see `VolumeCache`.
         num_workers: number of processes that fill the cache.
+        label_names: names by label, required if a case has ``annotated``; in a list the background comes first.
 
     Raises:
-        InputError: there are no cases.
+        InputError: there are no cases, or ``annotated`` of a case is not as `annotated_labels` expects.
     """
 
     def __init__(
@@ -61,12 +66,17 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         background: float | None = None,
         num_classes: int | None = None,
         num_workers: int = 0,
+        label_names: Sequence[str] | Mapping[int, str] = (),
     ) -> None:
         if not data:
             raise InputError("the training datalist is empty: check dataset_dir, fold and modality")
         if context_slices not in (1, 3):
             raise ValueError(f"context_slices must be 1 or 3, got {context_slices}")
         self.data = data
+        n_labels = num_classes or 1 + max(numbered_names(label_names), default=0)
+        self._all = torch.ones(n_labels, dtype=torch.bool)
+        # before the cache is filled, which takes long
+        self._annotated = [annotated_labels(case, label_names, n_labels) for case in data]
         self.volumes = VolumeCache(
             data=data,
             preprocessing=preprocessing,
@@ -79,6 +89,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.margins = [int(np.ceil(side * (margin - 1) / 2)) for side in roi_size]
         self.foreground_fraction, self.context_slices = foreground_fraction, context_slices
         self.outside = value_outside(background)
+        self.partial = any(mask is not None for mask in self._annotated) or self.volumes.has_ignored_voxels()
 
     def __len__(self) -> int:
         """Return the number of cases; larger indices are valid, too, as the sampler is unbounded."""
@@ -86,13 +97,18 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, index))
-        case = self.volumes[int(rng.integers(len(self.volumes)))]
+        number = int(rng.integers(len(self.volumes)))
+        case = self.volumes[number]
         slice_index, centre = self._draw_place(case, rng)
         image, label = self._read(case, slice_index, centre)
         self.transform.set_random_state(seed=int(rng.integers(2**31)))
         sample = self.transform({"image": image, "label": label})
         # plain tensors: training does not use the affine of a slice
-        return {key: convert_to_tensor(sample[key], track_meta=False).float() for key in ("image", "label")}
+        tensors = {key: convert_to_tensor(sample[key], track_meta=False).float() for key in ("image", "label")}
+        if self.partial:
+            mask = self._annotated[number]
+            tensors["annotated"] = self._all if mask is None else mask
+        return tensors
 
     def _draw_place(self, case: CachedCase, rng: np.random.Generator) -> tuple[int, tuple[int, int]]:
         """Draw a slice number and the patch's centre (row, column)."""

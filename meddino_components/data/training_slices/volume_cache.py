@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from ...errors import InputError, input_error
 from ...files import OutputFolder, flush, temporary_beside
+from ...ignored_label import IGNORE
 from ...processes import first_process_decides, on_all_processes, rank_and_size
 from ..cases.case_files import case_files
 from ..volumes.intensity_table import INTENSITY_TABLE
@@ -45,7 +46,10 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CachedCase:
-    """A preprocessed case: ``image`` [D, C, H, W] float16, ``label`` [D, H, W] uint8, memory-mapped at each access."""
+    """A preprocessed case: ``image`` [D, C, H, W] float16, ``label`` [D, H, W] uint8, memory-mapped at each access.
+
+    Voxels of the label `IGNORE` belong to no class.
+    """
 
     folder: Path
 
@@ -58,16 +62,24 @@ class CachedCase:
         return np.load(self.folder / "label.npy", mmap_mode="r")
 
     def highest_class(self) -> int:
-        """Return the highest number in the label map."""
+        """Return the highest class in the label map."""
+        return max(self._present() - {IGNORE}, default=0)
+
+    def has_ignored_voxels(self) -> bool:
+        """Return whether the label map has voxels that nobody annotated."""
+        return IGNORE in self._present()
+
+    def _present(self) -> set[int]:
         with np.load(self.folder / "foreground.npz") as arrays:
-            return max(map(int, arrays.files), default=0)
+            return set(map(int, arrays.files))
 
     def draw_foreground(self, rng: np.random.Generator) -> NDArray[np.int32] | None:
         """Draw a voxel (slice, row, column) of a class drawn evenly among those present; None if there is none."""
         with np.load(self.folder / "foreground.npz") as arrays:
-            if not arrays.files:
+            classes = sorted(set(map(int, arrays.files)) - {IGNORE})
+            if not classes:
                 return None
-            voxels = arrays[sorted(arrays.files, key=int)[rng.integers(len(arrays.files))]]
+            voxels = arrays[str(classes[rng.integers(len(classes))])]
         return voxels[rng.integers(len(voxels))]
 
 
@@ -120,6 +132,10 @@ class VolumeCache(Dataset[CachedCase]):
         if not folder.is_dir():
             self._write(self.data[index], folder)
         return CachedCase(folder)
+
+    def has_ignored_voxels(self) -> bool:
+        """Return whether any case has voxels that nobody annotated."""
+        return any(self[number].has_ignored_voxels() for number in range(len(self)))
 
     def _key(self, case: Mapping[str, Any]) -> str:
         files = [[os.path.realpath(path), file_stamp(path)] for path in case_files(case)]
@@ -185,7 +201,7 @@ class VolumeCache(Dataset[CachedCase]):
             raise
         image = np.asarray(item["image"], dtype=np.float16).transpose(3, 0, 1, 2)
         label = np.asarray(item["label"], dtype=np.uint8)[0].transpose(2, 0, 1)
-        self._check_class(case, int(label.max()))
+        self._check_class(case, int(label.max(where=label != IGNORE, initial=0)))
         self.cache_dir.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(folder)
         try:

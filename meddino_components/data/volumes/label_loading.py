@@ -13,6 +13,7 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
+from monai.utils import CommonKeys
 from numpy.typing import NDArray
 
 from ...errors import InputError
@@ -22,6 +23,7 @@ from .dicom.drawn_regions import DrawnRegion, drawn_object
 from .dicom.headers import is_dicom_file
 from .dicom.segments import read_segments
 from .loading import LoadVolumed
+from .partial_labels import check_partial_labels, numbered_names
 
 
 class LoadLabeld(MapTransform):
@@ -30,6 +32,9 @@ class LoadLabeld(MapTransform):
     A region becomes the label with the same name, ignoring case, spaces and punctuation; ``drawn_names`` translates
     other names. Regions with other names (body, couch) are left out, and a warning lists them. A file need not contain
     all labels, since an organ may be missing.
+
+    "label_values" of the case changes the values of a volume's "label" (not of regions, which have names), and
+    "annotated" becomes a mask of the labels that were annotated, see `partial_labels`.
 
     Args:
         keys: items of the case that hold paths.
@@ -42,7 +47,8 @@ class LoadLabeld(MapTransform):
 
     Raises:
         InputError: see `LoadVolumed`; ``drawn_names`` names an unknown label; a DICOM file was drawn on another series,
-            cannot be read or contains none of the labels; or two regions with different labels share voxels.
+            cannot be read or contains none of the labels; two regions with different labels share voxels; or the case
+            contradicts its labels, see `check_partial_labels`.
     """
 
     def __init__(
@@ -57,8 +63,7 @@ class LoadLabeld(MapTransform):
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.image_key = image_key
-        numbered = label_names.items() if isinstance(label_names, Mapping) else enumerate(label_names)
-        self.label_names = {int(number): str(name) for number, name in numbered if int(number) > 0}
+        self.label_names = numbered_names(label_names)
         self.numbers = {_plain(name): number for number, name in self.label_names.items()}
         for drawn, name in (drawn_names or {}).items():
             if _plain(name) not in self.numbers:
@@ -77,6 +82,9 @@ class LoadLabeld(MapTransform):
                 case[key] = self._read_drawn(path, case[self.image_key])
             else:
                 case[key] = self._volumes[key](case)[key]
+            if key == CommonKeys.LABEL:
+                name = str(case[key].meta["filename_or_obj"])
+                case |= check_partial_labels(case[key].numpy(), case, self.label_names, name)
         return case
 
     def _read_drawn(self, path: Path, image: MetaTensor) -> MetaTensor:

@@ -11,13 +11,14 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
-from monai.utils import ensure_tuple
+from monai.utils import CommonKeys, ensure_tuple
 
 from ...errors import InputError
 from .dicom import GantryTilt, UnevenSlices, read_series
 from .file_checks import parse_spacing
 from .grid_checks import check_affine
 from .modality import agreed_modality
+from .partial_labels import with_stated_values
 from .volume_file import read_volume_file
 from .volume_in_memory import volume_in_memory
 from .voxel_checks import clean_image, clean_label
@@ -38,7 +39,8 @@ class LoadVolumed(MapTransform):
 
     Args:
         keys: items of the case with paths, or with images in memory, see `volume_in_memory`.
-        label_keys: items among `keys` that are label maps.
+        label_keys: items among `keys` that are label maps. The case's "label_values" changes the values of its item
+            "label", see `stated_values`.
         gantry_tilt: whether to "refuse" or "resample" DICOM series with a gantry tilt, see `dicom.read_series`.
         uneven_slices: whether to "refuse" DICOM series with uneven slice distances or to "even" them out, see
             `dicom.read_series`.
@@ -83,6 +85,8 @@ class LoadVolumed(MapTransform):
             else:
                 array, affine = read_volume_file(path, spacing_mm=self.spacing_mm, is_label=is_label)
                 case[key] = _as_meta_tensor(array, affine, str(path), is_label=is_label)
+            if is_label and key == CommonKeys.LABEL:
+                case[key] = _as_stated(case[key], case)
         return case
 
     def _load_series(self, path: Path, case: dict[Hashable, Any], *, is_label: bool) -> MetaTensor:
@@ -125,6 +129,16 @@ def _as_meta_tensor(
     }
     tensor = torch.from_numpy(voxels if voxels.flags.writeable else voxels.copy(order="K"))
     return MetaTensor(tensor[None], affine=torch.as_tensor(affine, dtype=torch.float64), meta=meta)
+
+
+def _as_stated(label: MetaTensor, case: Mapping[Hashable, Any]) -> MetaTensor:
+    """Return the label map with the labels that the values of its file stand for."""
+    voxels = label.as_tensor().numpy()
+    stated = with_stated_values(voxels, case)
+    if stated is voxels:
+        return label
+    meta = {name: value for name, value in label.meta.items() if name != "affine"}
+    return MetaTensor(torch.from_numpy(stated), affine=label.affine, meta=meta)
 
 
 def check_problem(case: Mapping[Hashable, Any]) -> None:

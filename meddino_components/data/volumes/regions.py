@@ -14,10 +14,13 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
+from monai.utils import CommonKeys
 from torch import Tensor
 
 from ...errors import InputError
+from ...ignored_label import IGNORE
 from .loading import LoadVolumed
+from .partial_labels import check_partial_labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +61,13 @@ class Regions:
         return max(self.members[0]) + 1
 
     def check(self, labels: np.ndarray[Any, Any], name: str) -> None:
-        """Refuse a label map of another convention.
+        """Refuse a label map of another convention; voxels to `IGNORE` belong to each.
 
         Raises:
             InputError: the map has other labels; the message gives the file, the labels found and expected, and
                 ``note``.
         """
-        found = {int(value) for value in np.unique(labels)} - {0}
+        found = {int(value) for value in np.unique(labels)} - {0, IGNORE}
         if strange := sorted(found - set(self.members[0])):
             known = ", ".join(f"{label} ({text})" for label, text in self.label_names)
             raise InputError(
@@ -97,6 +100,8 @@ def plain_regions(regions: Regions) -> dict[str, Any]:
 class LoadRegionLabelsd(MapTransform):
     """Read label maps (see `LoadVolumed`) and refuse those of another convention.
 
+    "annotated" of the case names labels; it becomes a mask of them, see `partial_labels`.
+
     Args:
         keys: items of the case with paths.
         regions: regions of the stated convention.
@@ -104,7 +109,7 @@ class LoadRegionLabelsd(MapTransform):
         allow_missing_keys: whether to skip keys that the case lacks.
 
     Raises:
-        InputError: see `LoadVolumed` and `Regions.check`.
+        InputError: see `LoadVolumed`, `Regions.check` and `check_partial_labels`.
     """
 
     def __init__(
@@ -124,7 +129,10 @@ class LoadRegionLabelsd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         case = self._load(data)
         for key in self.key_iterator(case):
-            self.regions.check(case[key].numpy(), str(case[key].meta["filename_or_obj"]))
+            labels, name = case[key].numpy(), str(case[key].meta["filename_or_obj"])
+            self.regions.check(labels, name)
+            if key == CommonKeys.LABEL:
+                case |= check_partial_labels(labels, case, dict(self.regions.label_names), name)
         return case
 
 

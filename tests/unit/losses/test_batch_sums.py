@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from meddino_components.losses.batch_sums import soft_dice, sum_over_processes
+from meddino_components.losses.batch_sums import known_pixels, soft_dice, sum_over_processes
 
 
 def test_alone_the_sums_are_its_own():
@@ -27,3 +27,10 @@ def test_dice_by_hand(smooth):
     overlap, predicted, expected = torch.tensor([[4.0, 2, 0, 0], [4, 2, 3, 0], [4, 4, 5, 0]])
     dice = torch.tensor([1.0, (4 + smooth) / (6 + smooth), smooth / (8 + smooth), 1.0])
     assert_close(soft_dice(overlap, predicted, expected, smooth), dice)
+
+
+def test_pixels_that_nobody_annotated_are_left_out():
+    logits, labels = torch.arange(6.0).reshape(3, 2), torch.tensor([0, 255, 2])
+    kept = known_pixels(logits, labels)
+    assert (kept[0].tolist(), kept[1].tolist()) == ([[0, 1], [4, 5]], [0, 2])
+    assert known_pixels(logits, labels.clamp(max=2))[0] is logits

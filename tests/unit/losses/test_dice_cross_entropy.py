@@ -7,6 +7,7 @@ from monai.losses import DiceCELoss
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from meddino_components.ignored_label import IGNORE
 from meddino_components.losses import DiceCrossEntropyLoss
 
 
@@ -74,7 +75,7 @@ def test_low_precision_logits_are_summed_in_fp32():
     assert float(found) == pytest.approx(by_hand(logits.bfloat16().float(), labels), rel=1e-5)
 
 
-@pytest.mark.parametrize(("label", "named"), [(4, "from 0 to 4"), (-1, "from -1 to 3"), (255, "from 0 to 255")])
+@pytest.mark.parametrize(("label", "named"), [(4, "from 0 to 4"), (-1, "from -1 to 3"), (254, "from 0 to 254")])
 def test_a_label_out_of_range_is_an_error(label, named):
     logits, labels = batch()
     labels[0, 0, 0, 0] = label
@@ -84,3 +85,104 @@ def test_a_label_out_of_range_is_an_error(label, named):
 
 def test_two_processes_give_value_and_gradient_of_one_with_the_doubled_batch(check_segmentation_loss):
     check_segmentation_loss("classes")
+
+
+def partial_batch(size=(6, 5)):
+    """Three samples of four classes: the first lacks class 2, the second classes 1 and 2; pixels to ignore in each."""
+    logits, labels = batch(size=size)
+    annotated = torch.tensor([[1, 1, 0, 1], [1, 0, 0, 1], [1, 1, 1, 1]]).bool()
+    for sample, classes in enumerate(annotated):
+        labels[sample][~classes[labels[sample]]] = 0
+    labels[:, :, 0, :2] = IGNORE
+    return logits, labels, annotated
+
+
+def partial_by_hand(z, y, annotated, class_balance=0.0, smooth=1e-5):
+    """Marginalised probabilities, sample by sample and pixel by pixel, in numpy and double: z [B, K, n], y [B, n]."""
+    n_classes = z.shape[1]
+    overlap, predicted, counts, error = (np.zeros(n_classes) for _ in range(4))
+    for b in range(len(z)):
+        for i in range(z.shape[2]):
+            if y[b, i] == IGNORE:
+                continue
+            p = np.exp(z[b, :, i]) / np.exp(z[b, :, i]).sum()
+            unknown = [k for k in range(1, n_classes) if not annotated[b, k]]
+            p[0] += p[unknown].sum()
+            p[unknown] = 0
+            predicted += p
+            overlap[y[b, i]] += p[y[b, i]]
+            counts[y[b, i]] += 1
+            error[y[b, i]] -= np.log(p[y[b, i]])
+    dice = (2 * overlap + smooth) / (predicted + counts + smooth)
+    w = np.maximum(counts, 1) ** -class_balance
+    some = [k for k in range(1, n_classes) if annotated[:, k].any()]
+    return 1 - dice[some].mean() + (w * error).sum() / (w * counts).sum()
+
+
+@pytest.mark.parametrize("class_balance", [0.0, 0.7])
+@pytest.mark.parametrize("nowhere", [False, True])
+def test_partial_samples_give_value_and_gradient_of_the_formula(class_balance, nowhere):
+    logits, labels, annotated = partial_batch(size=(3, 4))
+    if nowhere:  # nobody annotated class 2 in this batch
+        annotated[2, 2], labels[labels == 2] = False, 0
+    logits = logits.double().requires_grad_()
+    found = DiceCrossEntropyLoss(num_classes=4, class_balance=class_balance)(logits, labels, annotated)
+    found.backward()
+    z, y = logits.detach().flatten(2).numpy(), labels.flatten(1).numpy()
+    assert float(found) == pytest.approx(partial_by_hand(z, y, annotated.numpy(), class_balance), rel=1e-6)
+    # central differences of the formula
+    step, gradient = 1e-5, np.zeros_like(z)
+    for index in np.ndindex(*z.shape):
+        up, down = z.copy(), z.copy()
+        up[index] += step
+        down[index] -= step
+        values = [partial_by_hand(moved, y, annotated.numpy(), class_balance) for moved in (up, down)]
+        gradient[index] = (values[0] - values[1]) / (2 * step)
+    np.testing.assert_allclose(logits.grad.flatten(2).numpy(), gradient, atol=1e-8)
+
+
+def test_what_an_unannotated_class_is_given_counts_neither_for_nor_against():
+    logits, labels, annotated = partial_batch()
+    loss, moved = DiceCrossEntropyLoss(num_classes=4), logits.clone()
+    # sample 1 knows only class 3: probability may go between background, class 1 and class 2 as it likes
+    mass = logits[1, :3].exp().sum(0)
+    moved[1, 0], moved[1, 1], moved[1, 2] = (mass * 0.2).log(), (mass * 0.5).log(), (mass * 0.3).log()
+    assert_close(loss(moved, labels, annotated), loss(logits, labels, annotated))
+    assert abs(loss(moved, labels.clamp(max=3)) - loss(logits, labels.clamp(max=3))) > 1e-3
+    ignored = logits.clone()
+    ignored[:, :, 0, :2] += 5
+    assert_close(loss(ignored, labels, annotated), loss(logits, labels, annotated))
+
+
+def test_with_everything_annotated_nothing_changes_to_the_last_bit():
+    logits, labels = batch(size=(64, 64))
+    found = []
+    for more in ((), (torch.ones(3, 4, dtype=torch.bool),)):
+        leaf = logits.clone().requires_grad_()
+        value = DiceCrossEntropyLoss(num_classes=4, class_balance=0.3)(leaf, labels, *more)
+        value.backward()
+        found.append((value, leaf.grad))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+
+
+def test_a_batch_that_nobody_annotated_costs_nothing():
+    logits, labels = batch()
+    leaf = logits.clone().requires_grad_()
+    loss = DiceCrossEntropyLoss(num_classes=4)(leaf, torch.full_like(labels, IGNORE), torch.ones(3, 4).bool())
+    loss.backward()
+    assert float(loss) == pytest.approx(0, abs=1e-6)
+    assert not leaf.grad.any()
+    nothing = torch.tensor([[True, False, False, False]] * 3)
+    assert float(DiceCrossEntropyLoss(num_classes=4)(logits, labels * 0, nothing)) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_label_that_was_not_annotated_is_an_error():
+    logits, labels, annotated = partial_batch()
+    labels[1, 0, 2, 2] = 2
+    with pytest.raises(ValueError, match="label 2 is in a sample in which it was not annotated"):
+        DiceCrossEntropyLoss(num_classes=4)(logits, labels, annotated)
+
+
+def test_two_processes_give_the_same_for_partial_samples(check_segmentation_loss):
+    check_segmentation_loss("partial classes")

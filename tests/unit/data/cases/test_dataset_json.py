@@ -62,3 +62,11 @@ def test_a_label_of_two_images_is_refused(tmp_path):
     (tmp_path / "dataset.json").write_text(text.replace("labelsTr/amos_0002", "labelsTr/amos_0001"))
     with pytest.raises(InputError, match=r"labelsTr/amos_0001\.nii\.gz is the label of more than one image"):
         read_datalist(tmp_path, "amos", "all_labelled")
+
+
+def test_entries_say_which_classes_were_annotated(tmp_path):
+    entry = {"image": "a.nii", "label": "a_label.nii", "annotated": ["liver"], "label_values": {"4": 255}}
+    write_json(tmp_path, {"training": [entry], "test": [entry]})
+    (case,) = listed_cases(tmp_path, "training")
+    assert (case["annotated"], case["label_values"]) == (["liver"], {"4": 255})
+    assert "annotated" not in listed_cases(tmp_path, "test")[0]

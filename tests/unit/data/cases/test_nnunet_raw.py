@@ -94,3 +94,15 @@ def test_test_images_have_the_labels_that_are_there(tmp_path):
     first, second = read_datalist(tmp_path, section="test")
     assert first["label"] == str(label)
     assert "label" not in second
+
+
+def test_mapped_cases_say_which_classes_were_annotated(tmp_path):
+    listed = {
+        name: {"images": [f"imagesTr/{name}_0000.nii.gz"], "label": f"labelsTr/{name}.nii.gz"}
+        for name in ("case_a", "case_b")
+    }
+    listed["case_a"]["annotated"] = ["liver"]
+    root = nnunet_set(tmp_path, dataset=listed)
+    first, second = read_datalist(root, "nnunet_raw", "all_labelled")
+    assert first["annotated"] == ["liver"]
+    assert "annotated" not in second

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from volume_files import save_nifti, write_dicom_series
 
 from meddino_components.data import NormalizeIntensityByModalityd, plan
-from meddino_components.data.cases.plan import divisible_size
+from meddino_components.data.cases.plan import divisible_size, intensity_fingerprint
 from meddino_components.errors import InputError
 
 
@@ -240,3 +240,15 @@ def test_a_real_brain_of_which_every_fifth_slice_is_left(real, tmp_path, axis, a
     patch = [160 if n > 128 else 128 for n in (rows, columns)]
     assert result["axcodes"] == axcodes
     assert result["pixdim"] == pytest.approx([n / 128 for n in patch], rel=1e-3)
+
+
+def test_voxels_that_nobody_annotated_are_not_in_the_fingerprint(tmp_path):
+    image = np.full((8, 8, 4), -1000, np.int16)
+    image[:4], image[4:6] = np.random.default_rng(0).integers(40, 60, (4, 8, 4)), 300
+    labels = np.zeros(image.shape, np.uint8)
+    labels[1:3], labels[4:6] = 1, 2
+    case = {"case_id": "a", "modality": "ct", "label_values": {"2": 255}}
+    for key, voxels in (("image", image), ("label", labels)):
+        case[key] = str(save_nifti(tmp_path / f"{key}.nii.gz", voxels))
+    assert intensity_fingerprint([case])["percentile_99_5"] < 60
+    assert intensity_fingerprint([case | {"label_values": {}}])["percentile_99_5"] == 300

@@ -62,3 +62,10 @@ def test_data_lists_by_name_or_by_mapping(tmp_path):
 def test_data_lists_of_another_form(tmp_path, lists, named):
     with pytest.raises(InputError, match=named.replace("{", r"\{")):
         list_sequence_cases(write_list(tmp_path, **lists))
+
+
+def test_entries_say_which_classes_were_annotated(tmp_path):
+    training = [entry("a", label="a_seg.nii.gz", annotated=["oedema"]), entry("b", label="b_seg.nii.gz")]
+    first, second = read_sequence_datalist(write_list(tmp_path, training=training), "training")
+    assert first["annotated"] == ["oedema"]
+    assert "annotated" not in second

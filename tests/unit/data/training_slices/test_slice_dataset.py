@@ -165,3 +165,35 @@ def test_refuses_what_cannot_be_sampled(tmp_path):
         dataset(tmp_path, [])
     with pytest.raises(ValueError, match="context_slices must be 1 or 3, got 2"):
         dataset(tmp_path, random_cases(tmp_path, 1), context_slices=2)
+
+
+def test_samples_of_partial_cases_say_which_classes_were_annotated(tmp_path):
+    image, names = np.zeros((8, 8, 2)), ["background", "a", "b"]
+    full = write_case(tmp_path, "full", image, np.full((8, 8, 2), 2.0))
+    part = write_case(tmp_path, "part", image, np.ones((8, 8, 2))) | {"annotated": ["a"]}
+    samples = dataset(tmp_path, [full, part], roi_size=(8, 8), num_classes=3, label_names=names)
+    assert samples.partial
+    found = {
+        sample["label"][0, 0, 0].item(): sample["annotated"].tolist() for sample in map(samples.__getitem__, range(9))
+    }
+    assert found == {2.0: [True, True, True], 1.0: [True, True, False]}
+    whole = dataset(tmp_path, [full], roi_size=(8, 8), num_classes=3, label_names=names)
+    assert not whole.partial
+    assert set(whole[0]) == {"image", "label"}
+    with pytest.raises(InputError, match="case part: annotated names 'c'"):
+        dataset(tmp_path, [full, part | {"annotated": ["c"]}], num_classes=3, label_names=names)
+
+
+def test_voxels_that_nobody_annotated_are_no_class_and_no_centre(tmp_path):
+    label = np.zeros((40, 40, 2))
+    label[2, 3, 0], label[30:, 30:, 1] = 1, 255
+    case = write_case(tmp_path, "c", np.zeros(label.shape), label)
+    samples = dataset(tmp_path, [case], roi_size=(8, 8), foreground_fraction=1.0, num_classes=2)
+    assert samples.partial
+    drawn = [samples[index] for index in range(20)]
+    assert {tuple(sample["label"].unique().tolist()) for sample in drawn} <= {(0.0,), (0.0, 1.0)}
+    assert all(sample["annotated"].tolist() == [True, True] for sample in drawn)
+    only = write_case(tmp_path, "only", np.zeros(label.shape), np.where(label == 1, 255, label))
+    samples = dataset(tmp_path, [only], roi_size=(8, 8), foreground_fraction=1.0, num_classes=2)
+    assert samples.volumes[0].draw_foreground(np.random.default_rng(0)) is None
+    assert any((samples[index]["label"] == 255).any() for index in range(20))

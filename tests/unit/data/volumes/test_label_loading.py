@@ -130,3 +130,34 @@ def test_a_real_segmentation_equals_its_volume():
     drawn, volume = (load(folder / "ct-3slice", folder / name) for name in ("liver.dcm", "liver_seg.nrrd"))
     assert drawn.sum() == 107_098
     np.testing.assert_array_equal(drawn[0], volume[0])
+
+
+def test_a_volume_with_values_and_classes_of_its_own(masks, tmp_path):
+    path = tmp_path / "label.nii.gz"
+    nib.save(nib.Nifti1Image(expected(masks) * np.uint8(10), np.eye(4)), path)
+    case = {"label": str(path), "case_id": "a", "label_values": {10: 1, 20: 255}, "annotated": ["liver"]}
+    found = LoadLabeld("label", label_names=NAMES)(case)
+    np.testing.assert_array_equal(found["label"][0], np.array([0, 1, 255], np.uint8)[expected(masks)])
+    assert found["annotated"].tolist() == [True, True, False]
+    with pytest.raises(InputError, match=r"label\.nii\.gz: contains label 2 \(right kidney\), but the case says"):
+        LoadLabeld("label", label_names=NAMES)({**case, "label_values": {10: 1, 20: 2}})
+
+
+def test_values_of_a_file_are_those_of_its_label_alone(masks, tmp_path):
+    path = tmp_path / "label.nii.gz"
+    nib.save(nib.Nifti1Image(expected(masks), np.eye(4)), path)
+    case = {"label": str(path), "pred": str(path), "label_values": {2: 1}}
+    found = LoadVolumed(["label", "pred"], label_keys=["label", "pred"])(case)
+    assert (np.unique(found["label"]).tolist(), np.unique(found["pred"]).tolist()) == ([0, 1], [0, 1, 2])
+
+
+def test_drawn_regions_go_by_name_and_may_contradict_the_case(scan, masks, tmp_path):
+    folder, series = scan
+    path = write_segmentation(tmp_path / "seg.dcm", masks, series)
+    case = LoadVolumed("image")({"image": str(folder), "modality": "ct", "label": str(path), "label_values": {1: 2}})
+    read = LoadLabeld("label", label_names=NAMES, drawn_names={"kidney_right": "right kidney"})
+    np.testing.assert_array_equal(read(case)["label"][0], expected(masks))
+    with pytest.raises(
+        InputError, match=r"seg\.dcm: contains label 2 \(right kidney\), but .* only liver was annotated"
+    ):
+        read({**case, "annotated": ["liver"]})

@@ -59,3 +59,14 @@ def test_labels_of_the_year_stated_pass_as_they_are(tmp_path, stated, enhancing)
     path = write_brats_case(tmp_path, "a", enhancing=enhancing)["seg"]
     label = LoadRegionLabelsd("label", regions=brats_regions(stated))({"label": str(path)})["label"]
     np.testing.assert_array_equal(label[0].numpy(), np.asarray(nib.load(path).dataobj))
+
+
+def test_labels_that_nobody_annotated_are_read_by_name_and_to_be_ignored(tmp_path):
+    path = write_brats_case(tmp_path, "a", enhancing=4)["seg"]
+    load, case = LoadRegionLabelsd("label", regions=brats_regions("brats2021")), {"label": str(path), "case_id": "a"}
+    plain = load(case)["label"].numpy()
+    found = load({**case, "label_values": {"4": 255}, "annotated": ["oedema", "non-enhancing core"]})
+    np.testing.assert_array_equal(found["label"].numpy(), np.where(plain == 4, 255, plain))
+    assert found["annotated"].tolist() == [True, True, True, True, False]
+    with pytest.raises(InputError, match=r"a_seg\.nii\.gz: contains label 4 \(enhancing tumour\), but the case says"):
+        load({**case, "annotated": ["oedema", "non-enhancing core"]})
