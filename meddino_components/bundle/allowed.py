@@ -70,7 +70,7 @@ VALUES = _words("torch.bfloat16 torch.float16 torch.float32")
 # attributes and methods of components, texts and tensors
 ATTRIBUTES = _words("""
     axcodes background backbone channel_names context_slices dataset_layout embed_dim exit_if_failed fingerprint fold
-    frozen_until item items keys label_names lower members modality n_folds names num_labels patch_size pixdim
+    frozen_until item items keys label_names lower members modality n_folds names num_labels partial patch_size pixdim
     record record_id regions resampling roi_size rstrip run segment_codes selection sha256 split strip type upper values
     """)
 

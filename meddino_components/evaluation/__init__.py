@@ -8,6 +8,7 @@ from .metrics import PUBLISHED_METRICS, Dice, HausdorffDistance, SegmentationMet
 from .organ_dice import OrganDice
 from .segmentation_report import SegmentationReport
 from .summary import ScoreSummary, summarize
+from .unannotated import KnownDice, LeaveOutIgnoredd, MarkUnknownRegionsd
 
 __all__ = [
     "PUBLISHED_METRICS",
@@ -15,6 +16,9 @@ __all__ = [
     "Dice",
     "EvaluatedModel",
     "HausdorffDistance",
+    "KnownDice",
+    "LeaveOutIgnoredd",
+    "MarkUnknownRegionsd",
     "OrganDice",
     "OrganScore",
     "ScoreSummary",

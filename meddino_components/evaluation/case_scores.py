@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from ..data.volumes.regions import Regions
 from ..errors import InputError
+from ..ignored_label import IGNORE
 from .metrics import PUBLISHED_METRICS, SegmentationMetric
 
 Box = tuple[slice, slice, slice]
@@ -59,6 +60,7 @@ def score_case(
     metrics: Sequence[SegmentationMetric] = PUBLISHED_METRICS,
     regions: Regions | None = None,
     count_empty: bool = False,
+    annotated: Sequence[bool] | torch.Tensor | None = None,
 ) -> list[OrganScore]:
     """Compare two label maps organ by organ.
 
@@ -66,6 +68,9 @@ def score_case(
     Dice counts voxels of the organ only; surface metrics compare surface voxels with each other, and a voxel is on the
     surface if one of its six neighbours is background, all of which lie in the box. Where the box ends at the edge of
     the volume, MONAI pads it with background, as it pads the whole volume.
+
+    Voxels of the reference with the label `IGNORE` count as background in both maps, and what was not annotated in the
+    case gets no score.
 
     Args:
         prediction: [H, W, D] labels.
@@ -76,9 +81,11 @@ def score_case(
         metrics: measures to compute. Distances between surfaces take most of the time.
         regions: sets of labels to score in place of each label.
         count_empty: whether a case whose reference lacks an organ counts for it.
+        annotated: whether each label was annotated in the reference, by label; None means all. A region counts as
+            annotated if all of its labels were.
 
     Returns:
-        One score per organ, in the order of the labels and without the background; or one per region.
+        One score per annotated organ, in the order of the labels and without the background; or one per region.
 
     Raises:
         InputError: the grids differ in shape, or a label has no name.
@@ -89,12 +96,14 @@ def score_case(
     """
     n_labels = regions.num_labels if regions else len(label_names)
     predicted = _label_map(prediction, n_labels, f"case {case_id}: prediction")
-    expected = _label_map(reference, n_labels, f"case {case_id}: reference")
+    expected = _label_map(reference, n_labels, f"case {case_id}: reference", ignored=True)
     if predicted.shape != expected.shape:
         raise InputError(
             f"case {case_id}: the prediction has shape {predicted.shape}, the reference {expected.shape}; expected one "
             "grid. Check that they belong together"
         )
+    if (ignored := expected == IGNORE).any():
+        predicted, expected = np.where(ignored, 0, predicted), np.where(ignored, 0, expected)
     found = ndimage.find_objects(predicted, max_label=n_labels - 1)
     wanted = ndimage.find_objects(expected, max_label=n_labels - 1)
     if regions:
@@ -104,6 +113,8 @@ def score_case(
     voxel_ml = math.prod(float(s) for s in spacing_mm) / 1000
     scores = []
     for name, labels in structures.items():
+        if annotated is not None and not all(bool(annotated[label]) for label in labels):
+            continue
         box = _joint_box([boxes[label - 1] for label in labels for boxes in (found, wanted)])
         masks = [np.logical_or.reduce([array[box] == label for label in labels]) for array in (predicted, expected)]
         values = _values(metrics, masks[0], masks[1], spacing_mm, count_empty)
@@ -127,13 +138,16 @@ def _values(
     return {metric.name: float(metric(*masks, spacing)) for metric in metrics}
 
 
-def _label_map(labels: NDArray[np.integer[Any]] | torch.Tensor, n_labels: int, what: str) -> NDArray[np.integer[Any]]:
+def _label_map(
+    labels: NDArray[np.integer[Any]] | torch.Tensor, n_labels: int, what: str, *, ignored: bool = False
+) -> NDArray[np.integer[Any]]:
     array = labels.detach().cpu().numpy() if isinstance(labels, torch.Tensor) else np.asarray(labels)
     if array.ndim != 3:
         raise InputError(f"{what} has shape {array.shape}; expected labels [H, W, D], not class scores")
     if not np.issubdtype(array.dtype, np.integer):
         array = array.astype(np.int64)
-    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    counted = array != IGNORE if ignored else True
+    low, high = int(array.min(initial=0, where=counted)), int(array.max(initial=0, where=counted))
     if low < 0 or high >= n_labels:
         raise InputError(
             f"{what} holds labels {low}..{high}, expected are 0..{n_labels - 1}. Correct label_names or the label map"

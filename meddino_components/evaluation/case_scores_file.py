@@ -16,7 +16,7 @@ _FIRST, _LAST = ("case", "organ"), ("reference_ml", "prediction_ml")
 def write_scores(
     path: Path, scores: Iterable[OrganScore], metrics: Sequence[str], *, overwrite: bool | None = None
 ) -> None:
-    """Write one row per organ and case; ``nan``: does not count, ``inf``: missed.
+    """Write one row per case and organ that was annotated in it; ``nan``: does not count, ``inf``: missed.
 
     Args:
         path: CSV file.

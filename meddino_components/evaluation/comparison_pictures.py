@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..data.volumes.regions import Regions
+from ..ignored_label import IGNORE
 from ..inference.case_pictures import image_to_draw, in_region_colours, shown_numbers
 from ..inference.label_map import label_path
 from .case_scores import OrganScore
@@ -55,32 +57,37 @@ class ComparisonPictures:
         scores: Sequence[OrganScore],
         metric: SegmentationMetric,
         regions: Regions | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
         """Draw a case.
 
         Args:
             path: PNG to write.
             case: arrays of the case.
-            scores: scores of the case, in the order of the labels or regions.
+            scores: scores of the case; an organ or region without one was not annotated.
             metric: measure whose values the legend shows.
             regions: sets of labels that were scored.
+            names: names of all organs or regions, in the order of the labels; None if each has a score.
         """
         from ..pictures.comparison import Legend, LegendLine, write_comparison  # needs matplotlib
 
-        reference, prediction = case.reference, case.prediction
-        shown: list[tuple[Sequence[int], OrganScore]]
+        reference, prediction = np.where(case.reference == IGNORE, 0, case.reference), case.prediction
+        scored = {score.organ: score for score in scores}
+        numbers: dict[str, Sequence[int]]
         if regions:
             reference, colours = in_region_colours(regions, reference)
             prediction, _ = in_region_colours(regions, prediction)
-            shown = [(colours[k:], score) for k, score in enumerate(scores)]
+            numbers = {name: colours[k:] for k, name in enumerate(names or scored)}
         else:
-            found = [(label, s) for label, s in enumerate(scores, start=1) if s.reference_ml or s.prediction_ml]
-            shown = [((label,), score) for label, score in found]
-        lines = [
-            LegendLine(numbers, score.organ, metric.text(value), metric.rank(value))
-            for numbers, score in shown
-            for value in (score.values[metric.name],)
-        ]
+            numbers = {name: (label,) for label, name in enumerate(names or scored, start=1)}
+            drawn = {name for name, score in scored.items() if score.reference_ml or score.prediction_ml}
+            drawn |= {name for name, (label,) in numbers.items() if name not in scored and (prediction == label).any()}
+            numbers = {name: own for name, own in numbers.items() if name in drawn}
+        lines = []
+        for name, own in numbers.items():
+            value = scored[name].values[metric.name] if name in scored else math.nan
+            without = "absent" if name in scored else "not annotated"
+            lines.append(LegendLine(own, name, metric.text(value), metric.rank(value), without))
         mean = case_means(scores, metric).get(case.case_id)
         write_comparison(
             path,

@@ -29,6 +29,7 @@ class RunFacts:
         n_scored: number of cases with scores.
         n_failed: number of cases that failed.
         n_unscored: number of cases that an earlier run segmented without scores.
+        partial: whether organs were not annotated in every case.
         view: how this run's pictures are cut; None if it drew none.
     """
 
@@ -39,6 +40,7 @@ class RunFacts:
     n_scored: int
     n_failed: int
     n_unscored: int
+    partial: bool
     view: PageView | None
 
 

@@ -19,6 +19,7 @@ from .. import __version__
 from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..files import OutputFolder, write_text
+from ..ignored_label import IGNORE
 from ..pictures.page_view import PageView
 from ..project import extra
 from .case_scores import OrganScore, score_case
@@ -39,14 +40,14 @@ class SegmentationReport:
 
     Attach it to ``CaseEvaluator`` (or another MONAI evaluator) through ``val_handlers``. A case is scored when its
     postprocessing is done, within the iteration, so that ``CaseEvaluator`` records a case that cannot be scored as
-    failed and continues with the next. It reads ``pred``, ``label`` and ``image`` of ``state.output`` and ``case_id``
-    of ``state.batch`` (or of the output). A prediction that was inverted to the source's orientation is brought back
-    onto the label's grid.
+    failed and continues with the next. It reads ``pred``, ``label`` and ``image`` of ``state.output``, and ``case_id``
+    and (if the case has it) ``annotated`` of ``state.batch`` or of the output. A prediction that was inverted to the
+    source's orientation is brought back onto the label's grid.
 
     It writes to ``output_dir``, each file complete or not at all:
 
-    - ``metrics.csv``: one row per organ and case, after every case, so that an interrupted run keeps what it has. A run
-      with ``skip_existing`` takes the rows of skipped cases from it.
+    - ``metrics.csv``: one row per case and organ that was annotated in it, after every case, so that an interrupted run
+      keeps what it has. A run with ``skip_existing`` takes the rows of skipped cases from it.
     - ``comparisons/<case_id>.png``: reference and prediction, after every case.
     - ``metrics.json``: numbers per organ and overall by the rule of ``summarize``, settings, software.
     - ``report.html``: the same with plots and the pictures of the worst and median cases, in one file.
@@ -87,7 +88,7 @@ class SegmentationReport:
             raise InputError(f"the report needs {' and '.join(missing)}: {extra('report')}")
         names = ["background", *regions.names] if regions else label_names
         self.label_names = [str(name) for name in (names.values() if isinstance(names, Mapping) else names)]
-        if not 2 <= len(self.label_names) == len(set(self.label_names)) <= 256:
+        if not 2 <= len(self.label_names) == len(set(self.label_names)) <= IGNORE:
             raise InputError(f"label_names is {self.label_names}; expected background and organs, each once")
         self.output_dir = Path(output_dir)
         self.folder = OutputFolder(output_dir, overwrite=overwrite)
@@ -132,10 +133,11 @@ class SegmentationReport:
             metrics=self.metrics,
             regions=self.regions,
             count_empty=self.regions is not None,
+            annotated=values.get("annotated"),
         )
         picture.parent.mkdir(parents=True, exist_ok=True)
         with self.folder.files() as files:
-            self.pictures.draw(files.path(picture), case, scores, self.metrics[0], self.regions)
+            self.pictures.draw(files.path(picture), case, scores, self.metrics[0], self.regions, self.label_names[1:])
         self._scores[case.case_id], self._axcodes = scores, case.axcodes
         self._write_table(_flat({**self._earlier, **self._scores}))
 
@@ -167,6 +169,7 @@ class SegmentationReport:
             n_scored=len(final),
             n_failed=len(_case_ids(engine, "failed")),
             n_unscored=len(set(_case_ids(engine, "skipped")) - set(final)),
+            partial=any(organ.n_annotated < len(final) for organ in summary.organs.values()),
             view=None if self._axcodes is None else PageView(self._axcodes),
         )
         pictures = {

@@ -28,6 +28,7 @@ class OrganSummary:
 
     Args:
         n: number of cases that count: those whose reference has the organ, or all by BraTS's rule.
+        n_annotated: number of cases in which the organ was annotated; others neither count nor have volumes.
         n_missed: number of cases whose reference has the organ while no voxel of it was predicted.
         n_predicted_where_absent: number of cases whose reference lacks the organ while it was predicted.
         reference_ml: mean volume in the ``n`` references.
@@ -36,6 +37,7 @@ class OrganSummary:
     """
 
     n: int
+    n_annotated: int
     n_missed: int
     n_predicted_where_absent: int
     reference_ml: float
@@ -113,6 +115,7 @@ def _organ_summary(scores: list[OrganScore], metrics: Sequence[SegmentationMetri
     counted = [s for s in scores if s.counts]
     return OrganSummary(
         n=len(counted),
+        n_annotated=len(scores),
         n_missed=sum(s.reference_ml > 0 and s.prediction_ml == 0 for s in scores),
         n_predicted_where_absent=sum(s.reference_ml == 0 and s.prediction_ml > 0 for s in scores),
         reference_ml=finite_average(s.reference_ml for s in counted).mean,

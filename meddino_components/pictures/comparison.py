@@ -34,12 +34,14 @@ class LegendLine:
         name: name of the structure.
         value: its score as text.
         rank: lowest for the worst score; NaN if the case does not count for the structure.
+        without_value: text in place of the value if the case does not count.
     """
 
     labels: Sequence[int]
     name: str
     value: str
     rank: float
+    without_value: str = "absent"
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _legend(axes: Any, legend: Legend) -> None:
         colour = overlay.FAINT if absent else overlay.TEXT
         overlay.draw_squares(axes, line.labels, 0.04, y, size)
         axes.text(0.08 + 0.06 * len(line.labels), y, line.name, color=colour, **write)
-        axes.text(0.98, y, "absent" if absent else line.value, color=colour, ha="right", **write)
+        axes.text(0.98, y, line.without_value if absent else line.value, color=colour, ha="right", **write)
     if len(lines) > len(shown):
         more = f"and {len(lines) - len(shown)} more"
         axes.text(0.14, 0.99 - (len(shown) + 1) * step, more, color=overlay.FAINT, **write)

@@ -9,6 +9,7 @@ from .gradient_clipping import GradientClipping
 from .json_log import JsonLog, write_scalars
 from .loss_scaling import LossScaling
 from .param_groups import fine_tuning_groups
+from .partial_batches import PreparePartialBatch
 from .progress import RunProgress
 from .record import TrainingData, training_record
 from .run import run_training
@@ -24,6 +25,7 @@ __all__ = [
     "JsonLog",
     "LastModel",
     "LossScaling",
+    "PreparePartialBatch",
     "ReleaseRunFolder",
     "RunFolder",
     "RunProgress",

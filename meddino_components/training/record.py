@@ -72,6 +72,13 @@ class TrainingData:
             "validation": _hashes(self.validation_cases),
         }
 
+    def annotated_cases(self, label_names: Sequence[str]) -> dict[str, Any]:
+        """How many training cases annotated each label, as an item of the record; nothing if each annotated all."""
+        stated = [case.get("annotated") for case in self.training_cases]
+        if all(names is None for names in stated):
+            return {}
+        return {"annotated": {name: sum(s is None or name in s for s in stated) for name in label_names}}
+
     def modality(self) -> str | None:
         """ct or mr, if all training cases are of that modality."""
         found = {str(case.get("modality")).lower() for case in self.training_cases}
@@ -131,7 +138,7 @@ def training_record(
         codes=None if codes is None else dict(codes),
         channels=tuple(channels),
         modality=data.modality(),
-        data=data.facts(),
+        data=data.facts() | data.annotated_cases([name for label, name in names.items() if label]),
         seeds={"training": seed},
         software=software_versions(),
         parents=tuple(parent.facts for parent in parents),

@@ -61,7 +61,7 @@ def stated_modality(root: Path, channels: Any, modality: Modality | None) -> Mod
 def listed_cases(root: Path, name: str) -> list[Case]:
     """Return the cases of one list.
 
-    Entries are the image's path, or ``{"image", "label"}`` with ``patient``, ``annotated`` and ``label_values`` if known.
+    Entries are ``{"image", "label"}``, with ``patient`` and the items of `stated_items` if known, or the image's path.
 
     Raises:
         InputError: the list or an entry has another format, or case ids or labels occur twice.

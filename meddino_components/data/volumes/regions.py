@@ -79,6 +79,10 @@ class Regions:
         """Convert labels [1, ...] to boolean masks [R, ...]."""
         return torch.cat([torch.isin(labels, torch.tensor(m, device=labels.device)) for m in self.members])
 
+    def known(self, annotated: Sequence[bool] | Tensor) -> list[bool]:
+        """Return for each region whether all of its labels were annotated, by label [K]."""
+        return [all(bool(annotated[label]) for label in labels) for labels in self.members]
+
     def innermost(self, labels: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Return for each voxel the number, from 1, of its innermost region; 0 outside."""
         table = np.zeros(256, np.uint8)

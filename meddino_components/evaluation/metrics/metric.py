@@ -13,7 +13,7 @@ from ...errors import InputError
 
 # columns of metrics.csv and keys of metrics.json that are not a metric's
 RESERVED_NAMES = frozenset(
-    {"case", "organ", "n", "n_missed", "n_predicted_where_absent", "reference_ml", "prediction_ml"}
+    {"case", "organ", "n", "n_annotated", "n_missed", "n_predicted_where_absent", "reference_ml", "prediction_ml"}
 )
 
 

@@ -14,6 +14,7 @@ from meddino_components.data import Regions, brats_regions
 from meddino_components.errors import InputError
 from meddino_components.evaluation import Dice, OrganScore, score_case, summarize
 from meddino_components.evaluation.metrics import PUBLISHED_METRICS
+from meddino_components.ignored_label import IGNORE
 
 NAMES = ("background", "liver", "spleen")
 REGIONS = brats_regions("brats2021")
@@ -197,3 +198,31 @@ def test_all_cases_count_and_what_is_missed_is_told_from_what_is_absent() -> Non
     whole = summarize(scores, REGIONS.names, PUBLISHED_METRICS).organs["whole tumour"]
     assert (whole.n, whole.n_missed, whole.n_predicted_where_absent) == (4, 1, 1)
     assert whole.values["dice"].mean == 0.5
+
+
+def test_what_was_not_annotated_has_no_score() -> None:
+    reference, prediction = empty(), empty()
+    reference[2:6], prediction[3:7], prediction[10:12] = 1, 1, 2
+    (liver,) = score(prediction, reference, annotated=torch.tensor([True, True, False]))
+    assert liver == score(prediction, reference)[0]
+    assert score(prediction, reference, annotated=[True, False, False]) == []
+
+
+def test_voxels_that_nobody_annotated_count_neither_for_nor_against() -> None:
+    reference, prediction = empty(), empty()
+    reference[2:6], prediction[3:7] = 1, 1
+    expected = score(prediction, reference)
+    reference[8:], prediction[8:12], prediction[12:] = IGNORE, 1, 2
+    assert score(prediction, reference) == expected
+    prediction[0, 0, 0] = IGNORE
+    with pytest.raises(InputError, match=r"prediction holds labels 0\.\.255"):
+        score(prediction, reference)
+
+
+def test_a_region_needs_all_of_its_labels_annotated() -> None:
+    reference = empty()
+    reference[2:6], reference[3:5] = 2, 4
+    settings = {"regions": REGIONS, "count_empty": True}
+    found = score(reference, reference, annotated=[True, True, False, True, True], **settings)
+    assert [one.organ for one in found] == ["tumour core", "enhancing tumour"]
+    assert score(reference, reference, annotated=[True, True, True, True, False], **settings) == []

@@ -54,3 +54,13 @@ def test_a_case_that_counts_for_nothing_has_no_mean(drawn, tmp_path):
 def test_a_channel_that_is_not_there():
     with pytest.raises(InputError, match="shown_channels names 'pd'"):
         ComparisonPictures(channel_names=["t1"], shown_channels=["pd"])
+
+
+def test_what_was_not_annotated_says_so_and_ignored_voxels_are_not_drawn(drawn, tmp_path):
+    reference = np.where(LABELS == 4, 255, LABELS)
+    case = ScoredCase("a", np.ones((1, 6, 5, 4)), reference, LABELS, [1, 1, 1], "PLS")
+    scores = [OrganScore("a", "y", {"hd95_mm": math.nan}, 0.0, 1.0)]
+    ComparisonPictures().draw(tmp_path / "a.png", case, scores, HausdorffDistance(), names=["x", "y", "z", "w"])
+    lines = [(tuple(line.labels), line.name, line.without_value) for line in drawn[0]["legend"].lines]
+    assert lines == [((2,), "y", "absent"), ((4,), "w", "not annotated")]
+    assert np.unique(drawn[0]["reference"]).tolist() == [0, 2]

@@ -335,3 +335,24 @@ def test_a_report_of_regions(tmp_path: Path) -> None:
     assert "Every case counts for every region" in page
     assert "373.13" in page
     assert (tmp_path / "comparisons" / "a.png").stat().st_size > 10_000
+
+
+def test_organs_that_were_not_annotated_have_no_rows_and_are_counted(tmp_path: Path) -> None:
+    cases = [save_case(tmp_path / "in", f"c{shift}", shift) for shift in (0, 2)]
+    mask = torch.tensor([True, True, False])
+    out = tmp_path / "out"
+    evaluator([cases[0], {**cases[1], "annotated": mask}], out).run()
+    rows = (out / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [
+        ["c0", "liver <left>"],
+        ["c0", "spleen"],
+        ["c2", "liver <left>"],
+    ]
+    organs = json.loads((out / "metrics.json").read_text(encoding="utf-8"))["organs"]
+    assert [(organ["n_annotated"], organ["n"]) for organ in organs.values()] == [(2, 2), (1, 1)]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "<th>annotated in</th><th>cases</th>" in page
+    assert "<tr><td>spleen</td><td>1</td><td>1</td>" in page
+    whole = tmp_path / "whole"
+    evaluator(cases, whole).run()
+    assert "annotated in" not in (whole / "report.html").read_text(encoding="utf-8")

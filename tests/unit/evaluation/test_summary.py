@@ -44,3 +44,11 @@ def test_means_of_cases() -> None:
 
 def test_a_missed_organ_makes_the_mean_distance_of_its_case_infinite() -> None:
     assert case_means(SCORES, HausdorffDistance()) == {"a": math.inf, "b": 8.0, "c": 4.0}
+
+
+def test_cases_in_which_an_organ_was_annotated_are_counted():
+    scores = [score for score in SCORES if (score.case_id, score.organ) != ("a", "liver")]
+    summary = summarize(scores, ORGANS, PUBLISHED_METRICS)
+    assert (summary.organs["liver"].n_annotated, summary.organs["liver"].n) == (2, 2)
+    assert summary.organs["gall bladder"].n_annotated == 3
+    assert summary.as_dict()["organs"]["bladder"]["n_annotated"] == 3

@@ -73,3 +73,28 @@ def test_a_loss_of_the_users_that_weighs_classes_is_taken_as_it_is():
 
     loss = Balanced()
     assert segmentation_loss(loss, class_balance=0.5) is loss
+
+
+def test_partial_labels_reach_the_loss():
+    logits, annotated = torch.randn(1, 3, 2, 4), torch.tensor([[True, True, False]])
+    labels = LABELS.clamp(max=1)
+    for loss, regions in (
+        (DiceCrossEntropyLoss(num_classes=3), None),
+        (RegionDiceCrossEntropyLoss(regions=((1, 2), (1,), (2,))), ((1, 2), (1,), (2,))),
+    ):
+        wrapped = segmentation_loss(loss, regions=regions, partial=True)
+        assert torch.equal(wrapped(logits, (labels, annotated)), loss(logits, labels, annotated))
+        assert not torch.equal(wrapped(logits, (labels, annotated)), loss(logits, labels))
+
+
+def test_a_loss_of_others_gets_partial_labels_only_if_it_takes_them():
+    with pytest.raises(InputError, match=r"^DiceCELoss does not take 'annotated', but the data list has cases with"):
+        segmentation_loss(DiceCELoss(to_onehot_y=True), partial=True)
+
+    class Own(nn.Module):
+        def forward(self, logits, masks, annotated):
+            assert masks.shape == logits.shape
+            return annotated.sum()
+
+    found = segmentation_loss(Own(), regions=REGIONS, partial=True)
+    assert found(torch.zeros(1, 2, 2, 4), (LABELS, torch.tensor([[True, False, True]]))) == 2

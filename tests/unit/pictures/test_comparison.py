@@ -53,3 +53,8 @@ def test_two_lines_per_image(figure):
     sides = [text for text in figure().texts if text.get_rotation() == 90]
     sides.sort(key=lambda text: -text.get_position()[1])
     assert [text.get_text() for text in sides] == ["reference", "prediction"] * 2
+
+
+def test_a_structure_without_a_value_says_why(figure):
+    draw([LegendLine((1,), "liver", "-", math.nan, "not annotated")])
+    assert [text.get_text() for text in figure().axes[-1].texts][-1] == "not annotated"

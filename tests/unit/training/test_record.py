@@ -129,3 +129,11 @@ def test_a_network_of_monai_by_its_definition():
     record = record_of(UNet(**{k: v for k, v in definition.items() if k != "_target_"}), definition=definition)
     assert record.architecture == {**definition, "_target_": "monai.networks.nets.UNet"}
     assert record_of(torch.nn.Conv2d(1, 2, 1), definition={"_target_": "torch.nn.Conv2d"}).architecture is None
+
+
+def test_how_many_cases_annotated_each_label(network):
+    assert "annotated" not in record_of(network).data
+    cases = [{**CASES[0], "annotated": ["spleen"]}, CASES[1]]
+    record = record_of(network, training_cases=cases, labels=["background", "liver", "spleen"])
+    assert record.data["annotated"] == {"liver": 1, "spleen": 2}
+    assert record == WeightsRecord.from_json(record.to_json(), source="x")
