@@ -1,4 +1,4 @@
-"""What a decoder of frozen maps is: settings, and the network that they describe."""
+"""Define a decoder of frozen maps: its settings, and the network that they describe."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class SegmentationSet:
 
     @property
     def has_pictures(self) -> bool:
-        """Whether any case is a picture, not a volume."""
+        """True if any case is a picture rather than a volume."""
         return any(case["modality"] == "picture" for fold in self.folds for case in (*fold.train, *fold.test))
 
 
