@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
+from ...wording import counted
 from ..volumes.stamps import Stamp, file_stamp
 from .naming import first_few
 from .tiling import Tiling
@@ -134,9 +135,9 @@ class ImageSet(Selection):
         self._check_splits()
         if not self.allow_same_patient and (shared := self.shared_patients()):
             raise InputError(
-                f"{self.name}: {len(shared)} patients are in two splits: {first_few(shared)}. A probe would be scored "
-                "on patients that it was trained on: split by patient, or set allow_same_patient to true and report "
-                "the scores as those within one patient."
+                f"{self.name}: {counted(len(shared), 'patient')} in two splits: {first_few(shared)}. A probe would be "
+                "scored on patients that it was trained on: split by patient, or set allow_same_patient to true and "
+                "report the scores as those within one patient."
             )
 
     def of(self, split: Split) -> Selection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ....errors import InputError
+from ....wording import counted
 from ..found_folders import walk
 from .series import list_series
 
@@ -25,7 +26,7 @@ def describe_series(folder: str | Path) -> list[str]:
         place = "" if here == root else f", in {here.relative_to(root)}"
         for one in list_series(here):
             n_files = len(one.files)
-            lines.append(f"{one.uid}  {n_files} {'file' if n_files == 1 else 'files'}, {one.facts()}{place}")
+            lines.append(f"{one.uid}  {counted(n_files, 'file')}, {one.facts()}{place}")
     if not lines:
         raise InputError(f"{root}: neither it nor a folder below it contains a DICOM image. Give another folder")
     return lines

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from ....errors import InputError
+from ....wording import counted
 from .headers import FloatArray
 from .series import DicomSeries, count_thicknesses
 from .tag_values import numbers_of
@@ -167,4 +168,4 @@ def _warn_of_thicknesses(series: DicomSeries, folder: Path) -> None:
 
 
 def _counted(thicknesses: Mapping[float, int]) -> str:
-    return " and ".join(f"{count} slices of {mm:g} mm" for mm, count in thicknesses.items())
+    return " and ".join(f"{counted(count, 'slice')} of {mm:g} mm" for mm, count in thicknesses.items())

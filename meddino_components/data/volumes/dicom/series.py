@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import InputError
+from ....wording import counted
 from ..ct_or_mr import Modality
 from .headers import FloatArray, SliceHeader, is_dicom_file, read_slice_header
 
@@ -54,7 +55,11 @@ class DicomSeries:
         first = self.slices[0]
         spacing, thicknesses = first.floats("pixel_spacing", 2), count_thicknesses(self.slices)
         frames = first.number("frames", 1)
-        number = f"{len(self.slices)} slices" if frames == 1 else f"{len(self.slices)} files of {frames} frames"
+        number = (
+            counted(len(self.slices), "slice")
+            if frames == 1
+            else f"{counted(len(self.slices), 'file')} of {frames} frames"
+        )
         parts = [self.modality_tag or "no modality", number, f"{first.tags['columns']} x {first.tags['rows']}"]
         if spacing is not None:
             parts.append(f"{spacing[1]:.4g} x {spacing[0]:.4g} mm")
