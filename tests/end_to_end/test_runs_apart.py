@@ -154,7 +154,7 @@ def test_a_signal_ends_training_with_a_checkpoint_one_line_and_its_status(traini
     assert psutil.wait_procs(children, timeout=15)[1] == []
     done = max(losses(tmp_path / "run"))
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["iteration"] == done
-    assert f"interrupted by {number.name}: {tmp_path}/run/checkpoint.pt at iteration {done}; go on" in output
+    assert f"interrupted by {number.name}: saved {tmp_path}/run/checkpoint.pt at iteration {done}; continue" in output
     assert "Traceback" not in output
 
 
