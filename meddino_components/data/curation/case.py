@@ -80,7 +80,7 @@ def read_case(
         modality: "ct" or "mr"; must match the tag of a DICOM series.
         series_uid: UID of the series, if the folder contains several.
         check_modality: whether to refuse intensities that contradict the modality.
-        gantry_tilt: how to treat a gantry tilt of DICOM series, see `LoadVolumed`.
+        gantry_tilt: treatment of DICOM series with a gantry tilt, see `LoadVolumed`.
 
     Raises:
         InputError: the file or its grid cannot be used, see `LoadVolumed`.
