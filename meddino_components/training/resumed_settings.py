@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ..errors import InputError
 
-_MISSING = "nothing"
+_MISSING = "not set"
 _N_NAMED = 4
 # entries of a schedule's state that hold its progress; all others are settings
 _POSITION = {"last_epoch", "_step_count", "_last_lr", "_get_lr_called_within_step", "_is_initial"}

@@ -97,7 +97,7 @@ def test_training_from_annotations_replaces_the_served_model_and_keeps_it(bundle
         ),
         (
             {"fingerprint": {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}},
-            ["fingerprint::percentile_00_5 nothing (this run: -300)"],
+            ["fingerprint::percentile_00_5 not set (this run: -300)"],
         ),
     ],
 )
