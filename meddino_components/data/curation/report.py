@@ -1,4 +1,4 @@
-"""Report which cases a curation included and skipped, as text and as JSON."""
+"""Report the cases that a curation included and skipped, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CurationReport:
         self._skipped: list[dict[str, str]] = []
 
     def take(self, case: SourceCase, record: VolumeRecord, changed: dict[str, int]) -> None:
-        """Record a case whose slices are in the store; ``changed`` counts voxels that are not stored exactly."""
+        """Record a case whose slices are in the store; ``changed`` counts voxels that were not stored exactly."""
         self._taken.append(
             {
                 "source_set": case.source_set,
@@ -83,16 +83,17 @@ class CurationReport:
     def _summary(self) -> str:
         totals = self.totals()
         lines = [
-            f"{totals['cases_taken']} cases with {totals['slices']:,} slices taken, "
-            f"{totals['air_slices_dropped']:,} slices of air dropped"
+            f"{_counted(totals['cases_taken'], 'case')} with {_counted(totals['slices'], 'slice')} taken, "
+            f"{_counted(totals['air_slices_dropped'], 'slice')} of air dropped"
         ]
         for kind, count in totals["cases_skipped"].items():
-            lines.append(f"{count} cases skipped: {kind}")
+            lines.append(f"{_counted(count, 'case')} skipped: {kind}")
         for reason, count in totals["changed_voxels"].items():
-            lines.append(f"{count:,} voxels {reason}")
+            lines.append(f"{_counted(count, 'voxel')} {reason}")
         if self.unused_exclusions:
             shown = ", ".join(f"'{line}'" for line in self.unused_exclusions[:5])
-            lines.append(f"{len(self.unused_exclusions)} lines of the exclusion list matched no case: {shown}")
+            n_lines = _counted(len(self.unused_exclusions), "line")
+            lines.append(f"{n_lines} of the exclusion list matched no case: {shown}")
         return "\n".join(lines)
 
     def _tables(self) -> list[str]:
@@ -110,6 +111,10 @@ class CurationReport:
                 rows.append((row["modality"], row["source_set"], row["case_id"], f"{size}, {spacing} mm"))
             tables.append(_table(("taken", "source set", "case", "rows x columns x slices"), rows))
         return tables
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
