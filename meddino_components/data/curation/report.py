@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...files import ResultFiles, write_text
+from ...wording import counted
 from ..slice_store.store import VolumeRecord
 from .sources import SourceCase
 
@@ -83,16 +84,16 @@ class CurationReport:
     def _summary(self) -> str:
         totals = self.totals()
         lines = [
-            f"{_counted(totals['cases_taken'], 'case')} with {_counted(totals['slices'], 'slice')} taken, "
-            f"{_counted(totals['air_slices_dropped'], 'slice')} of air dropped"
+            f"{counted(totals['cases_taken'], 'case')} with {counted(totals['slices'], 'slice')} taken, "
+            f"{counted(totals['air_slices_dropped'], 'slice')} of air dropped"
         ]
         for kind, count in totals["cases_skipped"].items():
-            lines.append(f"{_counted(count, 'case')} skipped: {kind}")
+            lines.append(f"{counted(count, 'case')} skipped: {kind}")
         for reason, count in totals["changed_voxels"].items():
-            lines.append(f"{_counted(count, 'voxel')} {reason}")
+            lines.append(f"{counted(count, 'voxel')} {reason}")
         if self.unused_exclusions:
             shown = ", ".join(f"'{line}'" for line in self.unused_exclusions[:5])
-            n_lines = _counted(len(self.unused_exclusions), "line")
+            n_lines = counted(len(self.unused_exclusions), "line")
             lines.append(f"{n_lines} of the exclusion list matched no case: {shown}")
         return "\n".join(lines)
 
@@ -111,10 +112,6 @@ class CurationReport:
                 rows.append((row["modality"], row["source_set"], row["case_id"], f"{size}, {spacing} mm"))
             tables.append(_table(("taken", "source set", "case", "rows x columns x slices"), rows))
         return tables
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
