@@ -78,7 +78,7 @@ def test_all_images_in_one_folder_and_a_part_of_them(tmp_path):
             "test_list.txt",
             "00000041_000.png",
             "00000041_000.png\n00000001_000.png",
-            "1 image also listed in train_val_list",
+            "1 image also listed in train",
         ),
     ],
 )
