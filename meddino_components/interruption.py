@@ -31,7 +31,7 @@ class Interrupted(SystemExit):
 
 
 class _Answer:
-    """How this process responds to signals; `restore` brings back the previous handlers."""
+    """Signal handlers of this process; `restore` brings back the previous ones."""
 
     def __init__(self) -> None:
         self.noted: signal.Signals | None = None

@@ -1,4 +1,4 @@
-"""What the configurations of a released bundle may call.
+"""List what the configurations of a released bundle may call.
 
 A configuration is code: MONAI imports what a ``_target_`` names, and Python evaluates what begins with ``$``. Allowed
 are our components that the bundles of this project use (``components.json``), and what is listed below: what our
@@ -76,7 +76,7 @@ ATTRIBUTES = _words("""
 
 
 def is_component(name: str) -> bool:
-    """Whether a ``_target_`` may have this value."""
+    """Return whether a ``_target_`` may have this value."""
     if name in COMPONENTS or name in OTHER_COMPONENTS:
         return True
     package, _, short = name.rpartition(".")

@@ -38,7 +38,7 @@ def write_archive(files: Mapping[str, Path], path: Path) -> str:
 
     Args:
         files: source of each member, by its name with forward slashes.
-        path: where the archive is written.
+        path: path of the archive to write.
 
     Returns:
         Its SHA-256.

@@ -44,7 +44,7 @@ def write_component_list(package: Path, bundles: Iterable[Path]) -> Path:
 
 
 def _is_exported(room: ModuleType, name: str) -> bool:
-    """Whether a package lists the name in ``__all__``, or a plain module defines it."""
+    """Return whether a package lists the name in ``__all__``, or a plain module defines it."""
     if hasattr(room, "__path__"):
         return name in getattr(room, "__all__", ())
     return getattr(getattr(room, name, None), "__module__", None) == room.__name__

@@ -1,4 +1,4 @@
-"""Whether what MONAI evaluates of a bundle stays within what is allowed: configurations, metadata, logging."""
+"""Check that configurations, metadata and logging settings, which MONAI evaluates, call only what is allowed."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def evaluated_problems(name: str, data: bytes) -> list[str]:
-    """What is wrong with a file that MONAI evaluates, a line each, with the file's name.
+    """Return the problems of a file that MONAI evaluates, one line each, with the file's name.
 
     Args:
         name: ``configs/<name>.json``, ``configs/metadata.json``, ``configs/logging.conf`` or ``large_files.yml``.

@@ -1,4 +1,4 @@
-"""What a bundle may hold, looked at without running or importing any of it."""
+"""Check the contents of a bundle without running or importing any of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Read = Callable[[str], bytes]
 
 
 def content_problems(names: Iterable[str], read: Read) -> list[str]:
-    """What a bundle's files must not be, a line each, beginning with the file's name.
+    """Return the problems of a bundle's files, one line each, beginning with the file's name.
 
     Weights are not looked into (`read_payload` does), nor is the code compared (`code_problems` does).
 
@@ -64,8 +64,8 @@ def check_what_runs(root: Path, configurations: Iterable[Path]) -> None:
 
     Args:
         root: the bundle's folder.
-        configurations: what will be run. The metadata and the logging settings beside them are evaluated, too, and
-            code in the folder would be found by imports.
+        configurations: configurations that will be run. The metadata and the logging settings beside them are
+            evaluated, too, and imports would find code in the folder.
 
     Raises:
         InputError: names the file and the value.

@@ -1,4 +1,4 @@
-"""Whether an expression of a configuration stays within what is allowed, decided without evaluating it."""
+"""Check that an expression of a configuration uses only what is allowed, without evaluating it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RELATIVE = re.compile(r"[@%](?:#|::)")
 
 
 def expression_problem(text: str) -> str | None:
-    """What is wrong with a text that begins with ``$``; None if it may be evaluated.
+    """Return the problem of a text that begins with ``$``; None if it may be evaluated.
 
     References are put in first, as MONAI does it: it replaces ``@name`` everywhere, within quotes, too.
     """
@@ -46,7 +46,7 @@ def expression_problem(text: str) -> str | None:
 
 
 def _refused(node: ast.AST, variables: frozenset[str]) -> Iterator[str]:
-    """What an expression uses though it may not; ``variables`` are the arguments of the lambdas around it."""
+    """Return a forbidden part of an expression; ``variables`` are the arguments of the lambdas around it."""
     match node:
         case ast.Call():
             yield from _refused_call(node, variables)

@@ -17,7 +17,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Kind:
-    """What a key takes.
+    """Kind of value that a key accepts.
 
     Attributes:
         expected: description for messages and for the table in the docs.
@@ -207,7 +207,7 @@ def read_fields(component: object, **kinds: Kind) -> None:
 
     Args:
         component: the dataclass's instance.
-        kinds: what each field takes, by the field's name.
+        kinds: kind of value of each field, by the field's name.
 
     Raises:
         InputError: names the component, the field, its value and what is expected.

@@ -1,4 +1,4 @@
-"""How a configuration builds its network, as plain data for the record of the weights."""
+"""Describe how a configuration builds its network, as plain data for the record of the weights."""
 
 from __future__ import annotations
 

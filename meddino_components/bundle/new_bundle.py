@@ -43,7 +43,7 @@ def make_bundle(
     Args:
         name: name of the bundle and of its folder.
         like: the segmentation bundle in ``bundles`` whose network, settings and layers it gets.
-        dataset_layout: how the data set is laid out on disk; None with a ``dataset_dir`` that shows it.
+        dataset_layout: layout of the data set on disk; None to recognise it in ``dataset_dir``.
         dataset_dir: the data set itself, which names its layout, labels and modality; None if it is not here.
         modality: ``ct`` or ``mr``; None if the data set says it, case by case or as a whole.
         label_names: names of the labels, the background first; None if the data set names them.
@@ -187,7 +187,7 @@ are overlays: give them as a second `--config_file`. `configs/*.json` are genera
 
 
 def what_to_edit(bundle: Path) -> str:
-    """What the author of a new bundle does next, a line each."""
+    """Return the next steps for the author of a new bundle, one line each."""
     return "\n".join(
         [
             f"made {bundle}",

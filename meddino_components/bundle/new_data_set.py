@@ -1,4 +1,4 @@
-"""What a new bundle says of its data set: the layer ``sources/dataset.yaml``."""
+"""Write the layer ``sources/dataset.yaml``, which describes the data set of a new bundle."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class NewDataSet:
         return self.modality.upper() if self.modality else "CT or MR"
 
     def task(self, of_regions: str) -> str:
-        """What is segmented, in one sentence; of regions as the template says it."""
+        """Return one sentence on what the bundle segments; for regions that of the template."""
         if self.label_names is None:
             return of_regions
         names = self.label_names[1:]

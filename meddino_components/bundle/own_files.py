@@ -59,7 +59,7 @@ def read_own_files(config: Mapping[str, Any], configuration: str, overlays: Iter
 
 
 def bundle_folder(config: Mapping[str, Any]) -> Path | None:
-    """Where ``bundle_root`` says the bundle lies; nothing that was typed for it is evaluated."""
+    """Return the folder that ``bundle_root`` states; a typed value is not evaluated."""
     root = value_of(config.get("bundle_root"))
     if isinstance(root, Mapping) and isinstance(root.get("name"), str):
         return Path(find_bundle_root(root["name"]))

@@ -1,4 +1,4 @@
-"""Whether all readers of a released bundle get all of its weights."""
+"""Check that all readers of a released bundle get all of its weights."""
 
 from __future__ import annotations
 

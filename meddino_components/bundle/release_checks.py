@@ -1,4 +1,4 @@
-"""What a bundle must fulfil before it is released: MONAI's verification, the model zoo's rules, and ours."""
+"""Check a bundle before its release: MONAI's verification, the Model Zoo's rules, and ours."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _has(config: Any, keys: list[str]) -> bool:
 
 
 def weight_problems(root: Path) -> list[str]:
-    """What is wrong with the weights in an unpacked bundle, a line each. They are read without running any code."""
+    """Return the problems of the weights in an unpacked bundle, one line each, without running any code."""
     found = []
     for path in sorted(path for path in (root / "models").glob("*") if path.suffix in WEIGHTS):
         try:

@@ -1,4 +1,4 @@
-"""Where a bundle and its configurations lie."""
+"""Find the folder of a bundle and its configurations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was set, read by the kinds of `keys`: converted where it is plain what is meant, else refused by name."""
+"""Read values of settings by the kinds of `keys`: convert them if the meaning is clear, else refuse them by name."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def read_typed(parser: ConfigParser, keys: Collection[str]) -> dict[str, Any]:
 
 
 def takes(key: str, value: Any) -> bool:
-    """Whether a key of `keys` takes a value, as it is or converted."""
+    """Return whether a key of `keys` accepts a value, unchanged or converted."""
     try:
         return key in KEYS and KEYS[key].read(value) is not None
     except (ValueError, TypeError, OverflowError):

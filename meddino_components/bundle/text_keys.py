@@ -19,7 +19,7 @@ from .keys import KEYS
 
 
 def holds_text(config: Mapping[str, Any], key: str) -> bool:
-    """Whether a key's default says that what a user gives for it is a text.
+    """Return whether a key's default shows that its value is text.
 
     A default that is a text does, an expression does that puts a path together, a reference does where its key does.
     null says nothing: then `keys` does, and the component that takes the key is asked what it takes.
@@ -45,7 +45,7 @@ def holds_text(config: Mapping[str, Any], key: str) -> bool:
 
 
 def is_null(config: Mapping[str, Any], key: str) -> bool:
-    """Whether a key's default is null, directly or by a reference."""
+    """Return whether a key's default is null, directly or by a reference."""
     default = _node(config, key)
     if isinstance(default, str) and default.startswith(ID_REF_KEY):
         return is_null(config, default[1:])
@@ -91,7 +91,7 @@ def _takes_text(component: Mapping[str, Any], argument: str) -> bool:
 
 
 def admits_text(annotation: Any) -> bool:
-    """Whether an annotation admits a text or a path but no number."""
+    """Return whether an annotation allows text or a path but no number."""
     kinds = list(_flat(annotation))
     return any(kind in (str, Path) for kind in kinds) and not any(kind in (int, float) for kind in kinds)
 

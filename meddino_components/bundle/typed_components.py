@@ -1,4 +1,4 @@
-"""Whether a component that was typed exists: MONAI says so on line 50 of a traceback."""
+"""Check that a typed component exists: MONAI would say so only on line 50 of a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was typed for `monai.bundle run`, held against what arrived.
+"""Compare the words typed for `monai.bundle run` with the values that arrived.
 
 On its way here a value passes two languages: fire takes it for a Python literal (``2024_01_05`` is a number, what
 follows ``#`` a remark) and MONAI takes ``#`` for ``::`` and evaluates what begins with ``$``, ``@`` or ``%``. For keys
@@ -32,7 +32,7 @@ _OF_MONAI = set(inspect.signature(monai.bundle.run).parameters) | {"workflow_nam
 
 
 def arguments_of_monai() -> list[str] | None:
-    """What follows ``monai.bundle run`` if that is the command line of this process (also below torchrun)."""
+    """Return the words after ``monai.bundle run`` if that is this process's command line (also below torchrun)."""
     main = Path(monai.bundle.__file__).with_name("__main__.py")
     if len(sys.argv) < 2 or sys.argv[1] not in ("run", "run_workflow"):
         return None

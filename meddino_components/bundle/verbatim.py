@@ -20,7 +20,7 @@ class Verbatim:
     """A value of a top-level key that MONAI must not interpret.
 
     Args:
-        value: what readers of the key get.
+        value: value for readers of the key.
     """
 
     value: Any
@@ -36,7 +36,7 @@ def wrap(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def value_of(value: Any) -> Any:
-    """What a `Verbatim` holds; anything else is its own value."""
+    """Return the value inside a `Verbatim`, and any other value unchanged."""
     return value.value if isinstance(value, Verbatim) else value
 
 

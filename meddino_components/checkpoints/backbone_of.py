@@ -54,7 +54,7 @@ def backbone_of(
         pos_embed_rope_jitter_coords: jitter of coordinates in training, see `RopePositionEmbedding`.
         pos_embed_rope_rescale_coords: rescaling of coordinates in training, see `RopePositionEmbedding`.
         drop_path_rate: rate of stochastic depth in training.
-        drop_path_rounding: how many samples keep a branch, see `DinoVisionTransformer`.
+        drop_path_rounding: rule for the number of samples that keep a branch, see `DinoVisionTransformer`.
         activation_checkpointing: whether to recompute activations, see `DinoVisionTransformer`.
 
     Raises:

@@ -26,8 +26,8 @@ class BackboneWeights:
 
     Attributes:
         source: path or address as the caller gave it.
-        format: how the file names tensors: ``dinov3``, ``transformers`` or ``timm``, and where in the file it was
-            found.
+        format: naming of the tensors in the file: ``dinov3``, ``transformers`` or ``timm``, and the place in the
+            file where the network was found.
         sha256: SHA-256 of the file.
         tensors: tensors by their names in the public DINOv3 checkpoints. A tensor of the same network that belongs
             neither to the backbone nor to a known head keeps its name from the file.
@@ -45,11 +45,11 @@ class BackboneWeights:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What was loaded; ``str(report)`` is readable text for a log.
+    """Report of an import; ``str(report)`` is readable text for a log.
 
     Attributes:
         source: path or address as the caller gave it.
-        format: how the file names tensors, and where in the file the network was found.
+        format: naming of the tensors in the file, and the place in the file where the network was found.
         sha256: SHA-256 of the file.
         n_tensors: number of tensors copied from the file.
         notes: every difference that was settled.

@@ -23,6 +23,8 @@ import torch
 
 from meddino_components.errors import InputError
 
+from ..wording import counted
+
 CONFIG_NAME = "adapter_config.json"
 # `qkv.lora_A.default.weight` of peft, `qkv.lora_A.weight` of its adapter files, `qkv.lora_A` of loralib
 _PART = re.compile(r"(?P<layer>.+)\.lora_(?P<part>[AB])(?:\.(?P<adapter>\w+))??(?:\.weight)?")
@@ -71,13 +73,13 @@ def merge_adapters(
         raise InputError(f"{source}: holds several LoRA adapters: choose one and {_HOW_TO_MERGE}")
     if not any(f"{layer}.weight" in rest for layer in parts):
         raise InputError(
-            f"{source}: holds a LoRA adapter of {len(parts)} layers without the network it was trained on: "
-            f"load both, {_HOW_TO_MERGE}"
+            f"{source}: contains a LoRA adapter of {counted(len(parts), 'layer')} without the network it was trained "
+            f"on: load both, {_HOW_TO_MERGE}"
         )
     scale = _scale(config, parts, source)
     for layer, pair in parts.items():
         rest[f"{layer}.weight"] = _merged(rest.get(f"{layer}.weight"), pair, scale, f"{source}: {layer}")
-    return rest, [f"LoRA adapters of {len(parts)} layers merged, scaled by {scale:g}"]
+    return rest, [f"LoRA adapters of {counted(len(parts), 'layer')} merged, scaled by {scale:g}"]
 
 
 def _plain(name: str) -> str:
@@ -92,8 +94,9 @@ def _scale(config: Mapping[str, Any] | None, parts: Mapping[str, Mapping[str, to
     alpha, rank = stated.get("lora_alpha"), stated.get("r")
     if not isinstance(alpha, (int, float)) or not isinstance(rank, int) or not alpha > 0 or ranks != {rank}:
         raise InputError(
-            f"{source}: holds LoRA adapters of {len(parts)} layers (rank {', '.join(map(str, sorted(ranks)))}), but "
-            f"no {CONFIG_NAME} next to it gives lora_alpha and that rank: add that file, or {_HOW_TO_MERGE}"
+            f"{source}: contains LoRA adapters of {counted(len(parts), 'layer')} (rank "
+            f"{', '.join(map(str, sorted(ranks)))}), but no {CONFIG_NAME} next to it gives lora_alpha and that rank: "
+            f"add that file, or {_HOW_TO_MERGE}"
         )
     if other := [name for name in _OTHERWISE if stated.get(name)]:
         raise InputError(

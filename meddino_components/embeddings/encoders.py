@@ -54,10 +54,10 @@ class FrozenEncoder:
         name: name in tables and figures.
         encode: maps images [B, 1 or 3, H, W], scaled as ``intensity`` says, to vectors [B, D] and [B, P, D].
         patch_size: H and W must be multiples of it.
-        intensity: how the images must be scaled.
+        intensity: scaling of the images that the encoder expects.
         mean, std: mean and standard deviation of the three channels, for "picture".
         digest: identifies the weights and everything else that changes an embedding.
-        metric: how k-NN compares the vectors.
+        metric: measure by which k-NN compares the vectors.
         fixed_size_px: the only side of images that it takes; None if it takes every multiple of ``patch_size``.
         encode_levels: returns the patches after several blocks; None if only the last ones are available.
     """

@@ -45,11 +45,12 @@ def embed(
     tiles as items.
 
     Args:
-        samples: what to encode.
+        samples: samples to encode.
         encoder: see `FrozenEncoder`.
         size_px: side of a slice or picture, a multiple of the encoder's patch size.
         cache_dir: folder of all stores.
-        kinds: what to keep, see `EmbeddingStore`; "patches" and "levels" take 2 bytes x D for every patch (and level).
+        kinds: kinds of embeddings to keep, see `EmbeddingStore`; "patches" and "levels" take 2 bytes x D per patch (and
+            level).
         batch_size: images encoded at once.
         num_workers: processes that read.
         progress: show a bar with the time left.

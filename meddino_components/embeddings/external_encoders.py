@@ -43,7 +43,7 @@ def external_encoder(
 
     Args:
         source: library and name, see above.
-        device: where it encodes.
+        device: device that computes the embeddings.
         amp: encode in bfloat16.
         checkpoint: weights on disk for ``timm:<name>`` and ``open_clip:<model>``, in the library's own names.
         size_px: the size that will be asked for. Position embeddings of timm's and transformers' networks are

@@ -29,7 +29,7 @@ FLAT = 1e-6  # standard deviation of a picture in 0 to 1, below which it counts 
 
 @dataclass(frozen=True)
 class EncoderRange:
-    """How an encoder wants intensities scaled, as plain numbers, because workers get no network.
+    """Intensity scaling of an encoder, as plain numbers, because workers get no network.
 
     Attributes:
         intensity: see `FrozenEncoder`.

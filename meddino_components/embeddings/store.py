@@ -89,7 +89,7 @@ class EmbeddingStore:
             write_text(files.path(self._path(number, "json")), json.dumps(facts, ensure_ascii=False) + "\n")
 
     def read(self) -> Embeddings:
-        """What was written.
+        """Return the embeddings that were written.
 
         Raises:
             ValueError: a part is missing.

@@ -74,7 +74,7 @@ def stride_of(network: Any, *, source: str) -> int:
 
 
 def timm_encode(network: Any, patch_size: int) -> Encoder:
-    """What a model's ``forward_features`` gives, taken apart.
+    """Parts of the output of a model's ``forward_features``.
 
     Patches: its last P tokens (CLS and registers come first), or the cells of its feature map. Vector: the CLS token
     where the final norm lies before the pooling, even if timm then averages (its DINOv3); else what timm hands to the

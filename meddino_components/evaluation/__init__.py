@@ -1,4 +1,4 @@
-"""How good a segmentation is: scores of cases, summary and report."""
+"""Measure how good a segmentation is: scores of cases, summary and report."""
 
 from .case_scores import OrganScore, score_case
 from .comparison_pictures import ComparisonPictures

@@ -46,7 +46,7 @@ class OrganScore:
 
     @property
     def counts(self) -> bool:
-        """Whether the case counts for the organ."""
+        """True if the case counts for the organ."""
         return not all(math.isnan(value) for value in self.values.values())
 
 

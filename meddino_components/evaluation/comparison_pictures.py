@@ -19,7 +19,7 @@ from .summary import case_means
 
 
 class ComparisonPictures:
-    """How cases are drawn, and how many of them the report's page shows.
+    """Settings for the pictures of cases, and the number of them on the report's page.
 
     Args:
         window: (low, high) grey window in the preprocessed image's units; None is taken from the labelled voxels.
@@ -47,7 +47,7 @@ class ComparisonPictures:
         self.background = background
 
     def path(self, output_dir: Path, case_id: str) -> Path:
-        """Where the picture of a case is written."""
+        """Return the path of a case's picture."""
         return label_path(output_dir / "comparisons", case_id).with_name(f"{case_id}.png")
 
     def draw(

@@ -1,4 +1,4 @@
-"""What a report says about the network that it scores."""
+"""Facts about the evaluated network, for the report."""
 
 from __future__ import annotations
 

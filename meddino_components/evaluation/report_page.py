@@ -19,7 +19,7 @@ from .summary import ScoreSummary, case_means
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the page says about the run besides its scores.
+    """Facts about the run that the page shows besides its scores.
 
     Args:
         title: title of the page.
@@ -30,7 +30,7 @@ class RunFacts:
         n_failed: number of cases that failed.
         n_unscored: number of cases that an earlier run segmented without scores.
         partial: whether organs were not annotated in every case.
-        view: how this run's pictures are cut; None if it drew none.
+        view: orientation of this run's pictures; None if it drew none.
     """
 
     title: str
@@ -65,7 +65,7 @@ def render_report(
     Args:
         scores: scores of all cases.
         summary: summary of the same scores.
-        facts: what the page says about the run.
+        facts: facts about the run.
         metrics: measures that the scores hold; the first one ranks cases.
         pictures: PNG of the comparison by case id; cases without one are passed over.
         n_pictures: number of worst cases shown, and of cases around the median.

@@ -26,7 +26,7 @@ class ScoredCase:
         reference: [H, W, D] labels.
         prediction: [H, W, D] labels.
         spacing_mm: distance between rows, columns and slices.
-        axcodes: where rows, columns and slices run to.
+        axcodes: directions in which rows, columns and slices run.
     """
 
     case_id: str

@@ -61,7 +61,7 @@ class SegmentationReport:
         metrics: measures to report, see `SegmentationMetric`; the first one ranks cases.
         regions: sets of labels to score in place of each label; empty ones count by BraTS's rule.
         title: title of the page.
-        pictures: how cases are drawn; None takes the defaults of `ComparisonPictures`.
+        pictures: settings for the pictures of cases; None for the defaults of `ComparisonPictures`.
         model: the weights that are evaluated; None states nothing about them.
         overwrite: whether results that were edited since they were written may be replaced.
 

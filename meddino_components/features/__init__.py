@@ -1,4 +1,4 @@
-"""What encoders see of slices and volumes: features of patches, their maps and sheets, labelled slices."""
+"""Compute features of slices and volumes: patches, their maps and sheets, labelled slices."""
 
 from .feature_pictures import FeaturePictures
 from .labelled_slices import LabelledSlices

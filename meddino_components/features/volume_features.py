@@ -100,7 +100,7 @@ def _recipe(backbone: DinoVisionTransformer, preprocessing: Compose, size_px: in
 
 
 def _is_made_of(target: Path, made_of: str) -> bool:
-    """Whether the file is complete and was made from this network, size and scan."""
+    """Return whether the file is complete and was made from this network, size and scan."""
     if not is_unchanged(target):
         return False
     with safe_open(target, "pt") as file:

@@ -1,4 +1,4 @@
-"""One slice through a training: colours and similarity to a point, a row a checkpoint.
+"""Figure of one slice over the course of training: colours and similarity to points, one row per checkpoint.
 
 Shapes: h, w patches of a slice, Q points.
 """
@@ -22,13 +22,13 @@ from .similarity import Point, maps_to_points
 
 @dataclass(frozen=True)
 class CheckpointMaps:
-    """What one checkpoint makes of the slice.
+    """Maps of the slice's features from one checkpoint.
 
     Attributes:
         name: name of the encoder.
-        rgb: [h, w, 3], 0 to 1.
-        similarities: [Q, h, w], -1 to 1.
-        explained: share of the foreground's variance in the three components together.
+        rgb: principal components as colours from 0 to 1, [h, w, 3].
+        similarities: cosine similarity to each point, [Q, h, w], -1 to 1.
+        explained: share of the foreground's variance that the three components explain together.
     """
 
     name: str
@@ -45,21 +45,22 @@ def checkpoint_maps(
     *,
     mask: bool = True,
 ) -> list[CheckpointMaps]:
-    """Colours and similarities of one slice by each encoder.
+    """Compute colours and similarities of one slice with each encoder.
 
-    Two checkpoints share no axes, so each has principal components of its own. Those of the last are its colours; the
-    others' three are turned together to lie as near to them as they can (`principal_basis`), so that what changes from
-    row to row is what the features tell apart, not the order or the sign of components.
+    The feature axes of two checkpoints are unrelated, so each checkpoint gets its own principal components. The
+    components of the last checkpoint are used as they are; those of the others are rotated to match them as closely as
+    possible (`principal_basis`). Differences between rows then show what the features separate, not the order or sign
+    of the components.
 
     Args:
-        encoders: in the order of the rows; each is asked once and may be made when its turn comes.
-        slice_: the slice.
+        encoders: encoders in the order of the rows; a generator may create each one when it is needed.
+        slice_: slice to encode.
         points: x and y in the slice's square.
         size_px: side of the square, a multiple of the patch size.
-        mask: the body decides and is coloured, all else is black; otherwise every patch.
+        mask: True fits and colours the patches of the body only and leaves the rest black; False uses all patches.
 
     Raises:
-        InputError: no encoder, or a size that does not fit one.
+        InputError: there is no encoder, or the size does not fit one of them.
     """
     encoded: list[tuple[str, EncodedSlice]] = []
     for encoder in encoders:
@@ -86,15 +87,16 @@ def draw_checkpoints(
     window: tuple[float, float] | None = None,
     dpi: int = 300,
 ) -> list[CheckpointMaps]:
-    """Draw the slice, then a row a checkpoint: its colours, its similarity to each point; see `checkpoint_maps`.
+    """Draw the slice and, below it, one row per checkpoint with its colours and similarity maps; see `checkpoint_maps`.
 
     Args:
-        path: PNG, PDF or SVG.
-        window: (low, high) of the grey slice, in its units; None is soft tissue for CT, the body's range for MR.
-        dpi: dots per inch of the pictures.
+        path: PNG, PDF or SVG file to write.
+        window: grey levels (low, high) of the slice, in its units; None uses soft tissue for CT and the intensity range
+            of the body for MR.
+        dpi: resolution of the panels in dots per inch.
 
     Raises:
-        InputError: see `checkpoint_maps`; matplotlib is not installed.
+        InputError: see `checkpoint_maps`; or matplotlib is not installed.
     """
     found = checkpoint_maps(encoders, slice_, points, size_px, mask=mask)
     grey = scan_window([slice_], window)
@@ -109,7 +111,7 @@ def draw_checkpoints(
         names=[slice_.name, *(one.name for one in found)],
         view=slice_.body_box,
         title=f"{slice_.scan} at {size_px} px",
-        note="Colours: components 1 to 3 of each checkpoint, turned to agree with the last row.",
+        note="Colours: principal components 1 to 3 of each checkpoint, rotated to match those of the last row.",
     )
     draw(path, sheet, dpi=dpi)
     return found

@@ -22,14 +22,14 @@ def figure_resolutions(
     reference: int | None = None,
     mask: bool = True,
 ) -> str:
-    """Draw slices beside their principal components as colours at rising input resolution.
+    """Draw slices next to their principal components as colours, at increasing input resolution.
 
     Args:
-        weights: file of any known format, a known encoder such as meddinov3-b, hf://owner/name, or random.
-        slices: indices from 0 at the lowest, "[40,80]"; default: the middle one.
-        sizes: sides of the input in pixels, multiples of the patch size, "[256,512,1024,2048]".
-        reference: size whose components are the colours of all; default: the middle one.
-        mask: colour the body alone.
+        weights: weight file of any known format, a known encoder such as meddinov3-b, hf://owner/name, or random.
+        slices: slice indices, counted from 0 at the lowest slice, such as "[40,80]"; default: the middle slice.
+        sizes: sides of the input in pixels, multiples of the patch size, such as "[256,512,1024,2048]".
+        reference: size at which the principal components are computed; default: the middle size.
+        mask: colour only the body.
     """
     path, read = options.path(), options.read()
     chosen = [middle_slice(read)] if slices is None else whole_numbers(slices, "slices")
@@ -53,9 +53,9 @@ def figure_similarity(
     """Draw the cosine similarity of a slice's features to chosen points.
 
     Args:
-        weights: file of any known format, a known encoder such as meddinov3-b, hf://owner/name, or random.
+        weights: weight file of any known format, a known encoder such as meddinov3-b, hf://owner/name, or random.
         n_points: number of points to spread over the body if none are given.
-        size: side of the input in pixels, a multiple of the patch size, up to 2048 and beyond.
+        size: side of the input in pixels, a multiple of the patch size; 2048 and more are possible.
     """
     path, read = options.path(), options.read()
     shown, points = chosen.chosen(read, n_points)
@@ -75,13 +75,13 @@ def figure_similarity(
 def figure_checkpoints(
     options: FigureOptions, weights: str | Sequence[str], chosen: PointOptions, n_points: int = 1, size: int = 512
 ) -> str:
-    """Draw one slice for several checkpoints: principal components as colours and similarity to a point, one row each.
+    """Draw one slice for several checkpoints: principal components as colours and similarity to points, one row each.
 
-    Without ``backbone``, random weights are of the architecture of the last other ones.
+    Without ``backbone``, random weights get the architecture of the last weights in the list that are not random.
 
     Args:
-        weights: files in the order of the rows, and patterns for several, with commas between them; random is a
-            control: "random,run/teachers/*.safetensors".
+        weights: weight files or glob patterns in the order of the rows, separated by commas; random adds a row with
+            random weights as a control, as in "random,run/teachers/*.safetensors".
         n_points: number of points to spread over the body if none are given.
         size: side of the input in pixels, a multiple of the patch size.
     """

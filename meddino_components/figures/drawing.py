@@ -1,8 +1,8 @@
-"""Panels in rows and columns on a white page, as wide as a column or a page of a journal.
+"""Draw panels in rows and columns on a white page, at most as wide as a page of a journal.
 
-Every panel shows the same part of the square that slices are encoded as: H rows (to posterior), W columns (to the
-left), so anterior is up and the patient's right on the left. Maps have one colour a patch, not interpolated: what is
-shown is what the network gives.
+Slices are padded to a square before they are encoded; every panel shows the same part of this square: H rows (to
+posterior), W columns (to the left), so anterior is up and the patient's right is on the left. Maps are not
+interpolated: each patch has one colour, so they show exactly what the network returns.
 
 Shapes: h, w patches or pixels of a panel.
 """
@@ -27,16 +27,16 @@ FORMATS = (".png", ".pdf", ".svg")
 _PAGE_MM = 183.0  # two columns of a journal; one is 89 mm
 _TILE_MM = 40.0
 _GAP_MM = 0.8
-_NAME_MM = 2.8  # beside a row, a line
+_NAME_MM = 2.8  # width of one line of a row's name
 _LINE_MM = 3.4
-_BAR_MM = 6.0  # below, with its numbers
+_BAR_MM = 6.0  # height of the colour bar with its numbers
 _POINTS = {"title": 7.5, "head": 6.5, "note": 6.0, "letter": 6.5}
-_MM_A_CHARACTER = 0.205  # of a point of font size, about
-# distinct on grey and on the similarity's colours, which are those of fire
+_MM_A_CHARACTER = 0.205  # approximate width of a character at a font size of 1 point
+# distinct from grey and from the colour map of the similarity (inferno)
 _COLOURS = ("#00e5ff", "#5bff5b", "#ff6ad5", "#ffffff", "#6f9bff", "#fff04a")
 _WHOLE = Box(0, 1, 0, 1)
-_SCALE = (0.0, 1.0)  # of similarity, the same in every figure, so that they can be compared
-_BAR_OF_MM = 50.0  # that the scale bar stands for
+_SCALE = (0.0, 1.0)  # range of the similarity, equal in all figures so that they can be compared
+_BAR_OF_MM = 50.0  # length in the body that the scale bar represents
 
 Mark = tuple[int, float, float]  # number, x and y in the square
 
@@ -46,12 +46,12 @@ class Tile:
     """A panel.
 
     Attributes:
-        pixels: [h, w], or [h, w, 3] of colours from 0 to 1.
-        kind: kind of what is shown.
-        box: the part of the square that the pixels fill.
-        window: (low, high) of grey.
-        marks: points to be marked.
-        bar: length of the scale bar in shares of the square; None for no bar and no sides.
+        pixels: values [h, w], or colours [h, w, 3] from 0 to 1.
+        kind: kind of picture, which decides the colour map.
+        box: part of the square that the pixels fill.
+        window: values (low, high) shown as the ends of the colour map.
+        marks: points to mark.
+        bar: length of the scale bar as a share of the square's side; None draws neither the bar nor the letters R, L.
     """
 
     pixels: NDArray[np.floating[Any]]
@@ -65,32 +65,32 @@ class Tile:
     def grey(
         cls, slice_: ScanSlice, window: tuple[float, float], *, marks: Sequence[Mark] = (), scale_bar: bool = False
     ) -> Tile:
-        """A slice, with a bar of 5 cm and the patient's sides on request."""
+        """Make a panel of a grey slice, optionally with a scale bar of 5 cm and the letters R and L."""
         bar = _BAR_OF_MM / slice_.side_mm if scale_bar else None
         return cls(slice_.image, "grey", slice_.box, window, marks, bar)
 
     @classmethod
     def map(cls, rgb: NDArray[np.floating[Any]]) -> Tile:
-        """Colours of the whole square."""
+        """Make a panel of colours that fills the whole square."""
         return cls(rgb, "colours")
 
     @classmethod
     def similarity(cls, values: NDArray[np.floating[Any]], *, marks: Sequence[Mark] = ()) -> Tile:
-        """Cosines of the whole square."""
+        """Make a panel of cosine similarities that fills the whole square."""
         return cls(values, "similarity", marks=marks)
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What stands on the page.
+    """Content of a page.
 
     Attributes:
-        rows: panels, in every row as many.
-        heads: above the columns.
-        names: beside the rows; none for a figure of one row.
-        view: the part of the square that every panel shows.
-        title: above all.
-        note: below all.
+        rows: rows of panels, all of equal length.
+        heads: headings of the columns.
+        names: labels of the rows; empty for a figure with one row.
+        view: part of the square that every panel shows.
+        title: title of the page.
+        note: footnote.
     """
 
     rows: Sequence[Sequence[Tile]]
@@ -102,36 +102,37 @@ class Sheet:
 
 
 def check_format(path: Path) -> Path:
-    """The path, if a figure can be written there.
+    """Return the path if a figure can be written to it.
 
     Raises:
-        InputError: another suffix, no such folder, or a file is there that may not be replaced.
+        InputError: the suffix is not in `FORMATS`, the folder does not exist, or the file exists and must not be
+            replaced.
     """
     if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path}: figures are written as {', '.join(FORMATS)}. Give the output such a suffix")
+        raise InputError(f"{path}: a figure must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}. Change the suffix")
     if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}. Make it first")
+        raise InputError(f"{path}: the folder {path.parent} does not exist. Create it first")
     check_results([path])
     return path
 
 
 def draw(path: Path, sheet: Sheet, *, dpi: int = 300) -> None:
-    """Write the page; labels are text in PDF and SVG.
+    """Draw the page and write it to a file; labels remain text in PDF and SVG.
 
     Args:
-        path: ends in one of `FORMATS`.
-        sheet: what is on it.
+        path: file to write, which ends in one of `FORMATS`.
+        sheet: content of the page.
         dpi: dots per inch of a PNG, and of the panels in other formats.
 
     Raises:
-        InputError: matplotlib is not installed, or the path is of no use.
+        InputError: matplotlib is not installed, or the path cannot be used, see `check_format`.
     """
     check_format(path)
     page = _laid_out(sheet)
     figure = blank_figure("figures", dpi=dpi, inches=(page.wide / 25.4, page.high / 25.4))
     from matplotlib import rc_context
 
-    # labels stay text
+    # write labels as text, not as outlines
     with rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "font.family": "DejaVu Sans"}):
         for r, row in enumerate(sheet.rows):
             for c, tile in enumerate(row):
@@ -145,7 +146,7 @@ def draw(path: Path, sheet: Sheet, *, dpi: int = 300) -> None:
 
 @dataclass(frozen=True)
 class _Page:
-    """Where things stand, in mm, and the labels in lines."""
+    """Layout of a page: lengths in mm, labels split into lines."""
 
     title: list[str]
     heads: list[list[str]]
@@ -161,7 +162,7 @@ class _Page:
     has_bar: bool
 
     def tile(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Left, bottom, width and height in shares of the page."""
+        """Return left, bottom, width and height of a panel as shares of the page."""
         left = self.left + column * (self.tile_wide + _GAP_MM)
         bottom = self.high - self.above - row * (self.tile_high + _GAP_MM) - self.tile_high
         return left / self.wide, bottom / self.high, self.tile_wide / self.wide, self.tile_high / self.high
@@ -212,7 +213,7 @@ def _write_labels(figure: Any, page: _Page) -> None:
 
 
 def _wrapped(text: str, wide_mm: float, points: float) -> list[str]:
-    """Lines that fit."""
+    """Split a text into lines that fit the width."""
     return textwrap.wrap(text, max(8, int(wide_mm / (_MM_A_CHARACTER * points))))
 
 
@@ -221,7 +222,7 @@ def _font(which: str) -> dict[str, Any]:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """No date, so that the same figure is the same file."""
+    """Return metadata without a date, so that drawing a figure twice gives identical files."""
     return {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(path.suffix.lower(), {})
 
 

@@ -1,4 +1,4 @@
-"""A slice's features at one size, and which of them are the body's.
+"""Features of a slice at one input size, with a mask of the patches that show the body.
 
 Shapes: P = h * w patches, D width, Q points.
 """
@@ -15,15 +15,15 @@ from ..features.feature_maps import PrincipalBasis, principal_basis
 from ..features.patch_features import extract_features
 from .scan_slice import ScanSlice
 
-_FEWEST = 4  # patches that decide three components
+_FEWEST = 4  # patches needed for three components
 
 
 @dataclass(frozen=True)
 class EncodedSlice:
-    """What an encoder makes of a slice.
+    """Features of a slice.
 
     Attributes:
-        patches: [P, D].
+        patches: features of the patches [P, D].
         grid: h and w.
         foreground: patches to colour, boolean [P].
         brightness: mean intensity of each patch [P].
@@ -35,21 +35,21 @@ class EncodedSlice:
     brightness: Tensor
 
     def colours(self, basis: PrincipalBasis) -> Tensor:
-        """By a basis, the background black [h, w, 3]."""
+        """Return the colours of the patches in a basis, [h, w, 3]; the background is black."""
         return (basis.colours(self.patches) * self.foreground[:, None]).unflatten(0, self.grid)
 
 
 def encode_slice(encoder: FrozenEncoder, slice_: ScanSlice, size_px: int, *, mask: bool = True) -> EncodedSlice:
-    """Encode a slice as a square of a size.
+    """Resize a slice to a square of the given side and encode it.
 
     Args:
-        encoder: any.
-        slice_: the slice.
+        encoder: frozen encoder.
+        slice_: slice to encode.
         size_px: side of the square, a multiple of the patch size.
-        mask: only patches of the body are foreground; otherwise all are.
+        mask: True makes only patches of the body foreground; False makes all patches foreground.
 
     Raises:
-        InputError: the size does not fit the encoder, or the slice shows nothing but air.
+        InputError: the size does not fit the encoder, or the slice shows only air.
     """
     image = slice_.encoder_input(encoder, size_px)
     features = extract_features(encoder.encode, [{"image": image}], patch_size=encoder.patch_size)
@@ -59,20 +59,21 @@ def encode_slice(encoder: FrozenEncoder, slice_: ScanSlice, size_px: int, *, mas
 
 
 def basis_of(encoded: list[EncodedSlice], *, what: str, previous: Tensor | None = None) -> PrincipalBasis:
-    """The principal components of the foreground of some slices together.
+    """Fit principal components to the foreground patches of all given slices together.
 
     Args:
-        encoded: the slices.
-        what: for the message.
+        encoded: encoded slices.
+        what: description of the slices, for the error message.
         previous: ``scores`` to which the colours are aligned, see `principal_basis`.
 
     Raises:
-        InputError: too few patches.
+        InputError: the foreground has too few patches.
     """
     inside = cat([e.patches[e.foreground] for e in encoded])
     if len(inside) < _FEWEST:
         raise InputError(
-            f"{what}: the body fills {len(inside)} patches, three components need {_FEWEST}. Choose a larger size"
+            f"{what}: the body fills {len(inside)} {'patch' if len(inside) == 1 else 'patches'}, but three components "
+            f"need {_FEWEST}. Choose a larger size"
         )
     brightness = cat([e.brightness[e.foreground] for e in encoded])
     return principal_basis(inside, brightness=brightness, previous=previous)

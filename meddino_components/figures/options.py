@@ -22,21 +22,21 @@ from .weights import weights_encoder
 
 @dataclass(frozen=True, kw_only=True)
 class FigureOptions:
-    """What is drawn of which scan by which encoder.
+    """Scan, encoder and output file of a figure.
 
     Args:
         scan: NIfTI, NRRD or MetaImage file, or the folder of a DICOM series.
         output: file to write, which ends in .png, .pdf or .svg.
-        backbone: preset of random weights, such as vit_small; other weights state it themselves.
-        modality: ct or mr, never guessed; may be left out for DICOM.
-        window: grey levels, "[-160,240]"; default: soft tissue for CT, the body's range for MR.
+        backbone: preset for random weights, such as vit_small; other weights determine it themselves.
+        modality: ct or mr, which is never inferred; may be omitted for DICOM.
+        window: grey levels, such as "[-160,240]"; default: soft tissue for CT, the intensity range of the body for MR.
         dpi: dots per inch of the figure.
-        intensity: scan, or picture for weights trained on photographs; known encoders state it themselves.
+        intensity: scan, or picture for weights trained on photographs; known encoders determine it themselves.
         seed: seed for random weights.
         amp: encode in bfloat16.
-        device: device such as cpu; default: a GPU if there is one.
-        series_uid: series to read if a DICOM folder holds several.
-        gantry_tilt: resample, to have a tilted DICOM series interpolated.
+        device: device such as cpu; default: a GPU if available.
+        series_uid: UID of the series to read if a DICOM folder contains several.
+        gantry_tilt: refuse, or resample to interpolate a DICOM series with a gantry tilt.
     """
 
     scan: str
@@ -53,7 +53,7 @@ class FigureOptions:
     gantry_tilt: GantryTilt = "refuse"
 
     def path(self) -> Path:
-        """The file to write, checked before anything is read."""
+        """Return the file to write, and check it before anything is read."""
         path = check_format(Path(self.output))
         require_matplotlib("figures")
         return path
@@ -62,7 +62,7 @@ class FigureOptions:
         return read_scan(self.scan, modality=self.modality, series_uid=self.series_uid, gantry_tilt=self.gantry_tilt)
 
     def encoder(self, weights: str, like: str | None = None) -> FrozenEncoder:
-        """The encoder of some weights; random ones are of the architecture of ``like``, unless ``backbone`` says it."""
+        """Return the encoder with these weights; see `weights_encoder` for ``like``."""
         return weights_encoder(
             weights,
             backbone=self.backbone,
@@ -74,29 +74,29 @@ class FigureOptions:
         )
 
     def grey_levels(self) -> tuple[float, float] | None:
-        """The lower and upper end of grey.
+        """Return the grey levels shown as black and white.
 
         Raises:
-            InputError: ``window`` is not two numbers that rise.
+            InputError: ``window`` is not two increasing numbers.
         """
         if self.window is None:
             return None
         numbers = self.window if isinstance(self.window, (list, tuple)) else ()
         if len(numbers) != 2 or not all(isinstance(n, (int, float)) for n in numbers) or not numbers[0] < numbers[1]:
-            raise InputError(f'window is {self.window!r}; expected two grey levels that rise, as in "[-160,240]"')
+            raise InputError(f'window is {self.window!r}; expected two increasing grey levels, as in "[-160,240]"')
         return float(numbers[0]), float(numbers[1])
 
 
 @dataclass(frozen=True, kw_only=True)
 class PointOptions:
-    """The slice that is drawn and the points in it that features are compared with.
+    """Slice to draw and query points for the similarity maps.
 
     Args:
-        points: points of one slice, "[[60,50,88],[30,40,88]]".
-        space: coordinates of the points: voxel, indices from 0 on the file's axes; mm, to the right, anterior and
-            superior (RAS).
-        slice: index from 0 at the lowest; default: that of the points, or the middle one.
-        mask: keep to the body: refuse points outside it, and colour nothing else.
+        points: points in one slice, such as "[[60,50,88],[30,40,88]]".
+        space: coordinate system of the points: voxel (indices from 0 along the file's axes) or mm (to the right,
+            anterior and superior, RAS).
+        slice: slice index, counted from 0 at the lowest slice; default: the slice of the points, or the middle slice.
+        mask: restrict the figure to the body: refuse points outside it and colour only the body.
     """
 
     points: Sequence[Any] = ()
@@ -105,10 +105,10 @@ class PointOptions:
     mask: bool = True
 
     def chosen(self, scan: Scan, n_points: int) -> tuple[ScanSlice, Any]:
-        """The slice, and the points within its square.
+        """Return the slice and the points in its square.
 
         Args:
-            scan: the scan that is drawn.
+            scan: scan to draw.
             n_points: number of points to spread over the body if none are given.
         """
         places = places_of(scan, self.points, self.space, self.slice)
@@ -125,10 +125,10 @@ def middle_slice(scan: Scan) -> int:
 
 
 def whole_numbers(value: object, what: str) -> list[int]:
-    """One number or several, from the command line.
+    """Return one or several integers from the command line as a list.
 
     Raises:
-        InputError: the value is anything else.
+        InputError: the value is not an integer or a list of integers.
     """
     listed: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
     if not listed or not all(isinstance(n, int) and not isinstance(n, bool) for n in listed):

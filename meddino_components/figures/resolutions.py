@@ -1,4 +1,4 @@
-"""Principal components as colours at rising input resolution, a row a slice.
+"""Figure of principal components as colours at increasing input resolution, one row per slice.
 
 Shapes: h, w patches of a slice at one size.
 """
@@ -26,9 +26,9 @@ class ResolutionColours:
     """Colours of slices at several sizes.
 
     Attributes:
-        rgb: for each slice and size [h, w, 3], 0 to 1.
-        basis: by which all of them are coloured.
-        reference_px: the size it was fitted on.
+        rgb: colours from 0 to 1 of each slice at each size, [h, w, 3].
+        basis: basis that colours all panels.
+        reference_px: size at which the basis was fitted.
     """
 
     rgb: list[list[NDArray[np.float32]]]
@@ -44,27 +44,28 @@ def resolution_colours(
     reference_px: int | None = None,
     mask: bool = True,
 ) -> ResolutionColours:
-    """Colour slices at several sizes by one basis, so that a colour means the same in all panels.
+    """Colour slices at several sizes with one basis, so that a colour means the same in all panels.
 
-    The basis is fitted on the body's patches of all slices at one size. Fitted on all sizes together, one component
-    would be spent on what changes with the size alone.
+    The basis is fitted to the body's patches of all slices at one size. If it were fitted to all sizes together, one
+    component would only describe the effect of the size.
 
     Args:
-        encoder: any.
+        encoder: frozen encoder.
         slices: slices of one scan.
         sizes_px: sides of the squares, multiples of the patch size.
-        reference_px: the size on which the basis is fitted; None takes the middle one (of an even number the lower).
-        mask: the body decides and is coloured, all else is black; otherwise every patch.
+        reference_px: size at which the basis is fitted; None uses the middle size (the lower one of two).
+        mask: True fits and colours the patches of the body only and leaves the rest black; False uses all patches.
 
     Raises:
-        InputError: no slices or sizes, a size that does not fit the encoder, a reference that is none of them.
+        InputError: there are no slices or sizes, a size does not fit the encoder, or the reference is not one of the
+            sizes.
     """
     if not slices or not sizes_px:
         raise InputError("resolutions: expected at least one slice and one size")
     reference = sorted(sizes_px)[(len(sizes_px) - 1) // 2] if reference_px is None else reference_px
     if reference not in sizes_px:
-        raise InputError(f"reference {reference} px is none of the sizes {list(sizes_px)}: choose one of them")
-    for size in sizes_px:  # before anything takes time
+        raise InputError(f"reference {reference} px is not one of the sizes {list(sizes_px)}. Choose one of them")
+    for size in sizes_px:  # check all sizes before the slow part
         slices[0].encoder_input(encoder, size)
     encoded = {size: [encode_slice(encoder, s, size, mask=mask) for s in slices] for size in sizes_px}
     basis = basis_of(encoded[reference], what=f"{slices[0].scan} at {reference} px")
@@ -83,15 +84,16 @@ def draw_resolutions(
     window: tuple[float, float] | None = None,
     dpi: int = 300,
 ) -> ResolutionColours:
-    """Draw each slice in grey and, beside it, its colours at each size; see `resolution_colours`.
+    """Draw each slice in grey, followed by its colours at each size; see `resolution_colours`.
 
     Args:
-        path: PNG, PDF or SVG.
-        window: (low, high) of the grey slice, in its units; None is soft tissue for CT, the body's range for MR.
-        dpi: dots per inch of the pictures.
+        path: PNG, PDF or SVG file to write.
+        window: grey levels (low, high) of the slices, in their units; None uses soft tissue for CT and the intensity
+            range of the body for MR.
+        dpi: resolution of the panels in dots per inch.
 
     Raises:
-        InputError: see `resolution_colours`; matplotlib is not installed.
+        InputError: see `resolution_colours`; or matplotlib is not installed.
     """
     found = resolution_colours(encoder, slices, sizes_px, reference_px=reference_px, mask=mask)
     grey = scan_window(list(slices), window)
@@ -100,12 +102,12 @@ def draw_resolutions(
         for k, (s, of_slice) in enumerate(zip(slices, found.rgb, strict=True))
     ]
     side, patch = slices[0].side_mm, encoder.patch_size
-    heads = [f"{size} px ({side * patch / size:.2g} mm a patch)" for size in sizes_px]
+    heads = [f"{size} px ({side * patch / size:.2g} mm per patch)" for size in sizes_px]
     where = "the body's patches" if mask else "all patches"
     sheet: dict[str, Any] = {
         "title": f"{encoder.name}: {slices[0].scan}",
         "note": f"Colours: principal components 1 to 3 of {where} at {found.reference_px} px "
-        f"({100 * found.basis.explained:.0f} % of their variance), the same in all panels.",
+        f"({100 * found.basis.explained:.0f} % of their variance), used in all panels.",
     }
     view = outer_box([s.body_box for s in slices])
     draw(path, Sheet(rows, heads=["", *heads], names=[s.name for s in slices], view=view, **sheet), dpi=dpi)

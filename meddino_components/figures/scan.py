@@ -1,4 +1,4 @@
-"""A scan of any kind of file, its slices as they are drawn and encoded, and places in it.
+"""Read a scan from any supported file, take slices from it, and locate points in it.
 
 Shapes: H rows (to posterior), W columns (to the left), D slices (upwards); X, Y, Z axes as stored in the file.
 """
@@ -33,12 +33,12 @@ class Scan:
     """A volume in canonical orientation, in the units of its file.
 
     Attributes:
-        name: the case's, for titles.
+        name: name of the case, for titles.
         modality: "ct" or "mr".
-        voxels: [H, W, D].
-        affine: voxels of ``voxels`` to mm (right, anterior, superior) [4, 4].
-        stored_affine: voxels of the file to the same [4, 4].
-        statistics: lower and upper clip, mean and standard deviation by which it is normalised.
+        voxels: intensities [H, W, D].
+        affine: affine from indices of ``voxels`` to mm (right, anterior, superior) [4, 4].
+        stored_affine: affine from indices of the file to mm (right, anterior, superior) [4, 4].
+        statistics: lower and upper clip, mean and standard deviation used for normalisation.
     """
 
     name: str
@@ -54,15 +54,15 @@ class Scan:
         return int(self.voxels.shape[-1])
 
     def slice(self, index: int) -> ScanSlice:
-        """The slice of this index, from 0 at the lowest upwards.
+        """Return the slice with this index, counted from 0 at the lowest slice upwards.
 
         Raises:
-            InputError: there is no such slice, or it shows nothing but air.
+            InputError: there is no such slice.
         """
         if not 0 <= index < self.n_slices:
             raise InputError(
-                f"{self.name}: no slice {index}; the scan has {self.n_slices}, counted from the lowest upwards: give "
-                f"0 to {self.n_slices - 1}"
+                f"{self.name}: there is no slice {index}. Choose an index from 0 (the lowest slice) to "
+                f"{self.n_slices - 1}"
             )
         low, high, mean, std = self.statistics
         image = self.voxels[..., index].contiguous()
@@ -77,25 +77,25 @@ class Scan:
         )
 
     def place(self, point: Sequence[float], space: Space = "voxel") -> Place:
-        """Where a point lies: the slice it is in, row and column (not rounded).
+        """Locate a point: return its slice, and its row and column (not rounded).
 
         Args:
-            point: three numbers.
-            space: "voxel", indices from 0 on the axes of the file, as NIfTI viewers show them; "mm", coordinates to the
-                right, anterior and superior (RAS), as in 3D Slicer.
+            point: coordinates of the point, three numbers.
+            space: coordinate system: "voxel" for indices from 0 along the axes of the file, as NIfTI viewers show them;
+                "mm" for coordinates to the right, anterior and superior (RAS), as in 3D Slicer.
 
         Raises:
-            InputError: no such space, not three numbers, or a point outside the scan.
+            InputError: the space is unknown, the point is not three numbers, or it lies outside the scan.
         """
         if space not in ("voxel", "mm"):
-            raise InputError(f"points are in {space!r}; expected 'voxel' or 'mm'")
+            raise InputError(f"space of the points is {space!r}; expected 'voxel' or 'mm'")
         numbers = [n for n in point if isinstance(n, (int, float)) and math.isfinite(n)]
         if len(numbers) != 3 or len(point) != 3:
             raise InputError(f'point {point}: expected three numbers, as in "[[60,50,88]]"')
         to_mm = self.stored_affine if space == "voxel" else np.eye(4)
         row, column, depth = (np.linalg.inv(self.affine) @ to_mm @ [*numbers, 1.0])[:3]
         size = tuple(self.voxels.shape)
-        # half a voxel beyond the centres of the outer ones is still the scan
+        # the scan extends half a voxel beyond the centres of the outermost voxels
         if not all(-0.5 <= at <= n - 0.5 for at, n in zip((row, column, depth), size, strict=True)):
             raise InputError(
                 f"{self.name}: point {list(point)} in {space} lies outside the scan, {self._extent(space)}"
@@ -103,14 +103,14 @@ class Scan:
         return Place(index=int(np.clip(np.rint(depth), 0, size[2] - 1)), row=float(row), column=float(column))
 
     def _extent(self, space: Space) -> str:
-        """Where there are voxels, in words."""
+        """Describe the range of coordinates that the scan covers."""
         corners = np.array([[r, c, d, 1] for r in (0, 1) for c in (0, 1) for d in (0, 1)], dtype=float)
         corners[:, :3] *= np.array(self.voxels.shape) - 1
         from_mm = np.linalg.inv(self.stored_affine) if space == "voxel" else np.eye(4)
         places = (from_mm @ self.affine @ corners.T)[:3]
         ranges = [f"{low:.4g} to {high:.4g}" for low, high in zip(places.min(1), places.max(1), strict=True)]
-        axes = "indices from 0" if space == "voxel" else "mm to the right, anterior and superior; LPS has other signs"
-        return f"which holds {', '.join(ranges)} ({axes})"
+        axes = "indices from 0" if space == "voxel" else "mm to the right, anterior, superior; LPS flips the first two"
+        return f"which covers {', '.join(ranges)} ({axes})"
 
 
 def read_scan(
@@ -123,19 +123,19 @@ def read_scan(
     """Read one NIfTI, NRRD or MetaImage file or the folder of a DICOM series.
 
     Args:
-        source: the file or folder.
-        modality: "ct" or "mr"; None leaves it to the DICOM tag.
-        series_uid: which series of a DICOM folder that holds several.
-        gantry_tilt: "resample" to have a tilted DICOM series interpolated onto a rectangular grid.
+        source: file or folder.
+        modality: "ct" or "mr"; None reads it from the DICOM tag.
+        series_uid: UID of the series to read if a DICOM folder contains several.
+        gantry_tilt: "refuse", or "resample" to interpolate a DICOM series with a gantry tilt onto a rectangular grid.
 
     Raises:
-        InputError: no scan, several, or one that cannot be trusted; see `LoadVolumed`.
+        InputError: the source contains no scan or several, or the scan cannot be used, see `LoadVolumed`.
     """
     cases = list_cases(source, modality=modality, series_uid=series_uid)
     if len(cases) != 1:
-        raise InputError(f"{source}: holds {len(cases)} scans, a figure shows one. Give the path of one of them")
+        raise InputError(f"{source}: contains {len(cases)} scans, but a figure shows one. Give the path of one scan")
     unread: dict[Any, Any] = dict(cases[0])
-    # one after the other, not composed: so that what they raise arrives as it is
+    # not MONAI's Compose, which would wrap the errors that these transforms raise
     case = LoadVolumed("image", gantry_tilt=gantry_tilt)(unread)
     stored_affine = np.asarray(case["image"].affine, dtype=float)
     image = Orientationd("image", axcodes=AXIAL, labels=None)(case)["image"]

@@ -1,4 +1,4 @@
-"""Cosine similarity of a slice's features to chosen points, a panel a point.
+"""Figure of the cosine similarity of a slice's features to chosen points, one panel per point.
 
 Shapes: h, w patches, Q points.
 """
@@ -21,7 +21,7 @@ Point = tuple[float, float]  # x and y in the square
 
 
 def maps_to_points(encoded: EncodedSlice, points: Sequence[Point]) -> NDArray[np.float32]:
-    """Similarity of every patch to those that hold the points, [Q, h, w]."""
+    """Return the similarity of every patch to the patches that contain the points, [Q, h, w]."""
     numbers = [patch_at(x, y, encoded.grid) for x, y in points]
     maps: NDArray[np.float32] = cosine_maps(encoded.patches, numbers).unflatten(1, encoded.grid).numpy()
     return maps
@@ -30,16 +30,16 @@ def maps_to_points(encoded: EncodedSlice, points: Sequence[Point]) -> NDArray[np
 def similarity_maps(
     encoder: FrozenEncoder, slice_: ScanSlice, points: Sequence[Point], size_px: int
 ) -> NDArray[np.float32]:
-    """Cosine similarity of every patch of a slice to the patches that hold the points.
+    """Compute the cosine similarity of every patch of a slice to the patches that contain the points.
 
     Args:
-        encoder: any.
-        slice_: the slice.
+        encoder: frozen encoder.
+        slice_: slice to encode.
         points: x and y in the slice's square, see `points_in_square`.
         size_px: side of the square, a multiple of the patch size.
 
     Returns:
-        [Q, h, w] from -1 to 1.
+        Similarities from -1 to 1, [Q, h, w].
 
     Raises:
         InputError: the size does not fit the encoder.
@@ -57,15 +57,16 @@ def draw_similarity(
     window: tuple[float, float] | None = None,
     dpi: int = 300,
 ) -> NDArray[np.float32]:
-    """Draw the slice with its points and beside it the similarity to each; see `similarity_maps`.
+    """Draw the slice with its points, followed by the similarity to each point; see `similarity_maps`.
 
     Args:
-        path: PNG, PDF or SVG.
-        window: (low, high) of the grey slice, in its units; None is soft tissue for CT, the body's range for MR.
-        dpi: dots per inch of the pictures.
+        path: PNG, PDF or SVG file to write.
+        window: grey levels (low, high) of the slice, in its units; None uses soft tissue for CT and the intensity range
+            of the body for MR.
+        dpi: resolution of the panels in dots per inch.
 
     Raises:
-        InputError: the size does not fit the encoder; matplotlib is not installed.
+        InputError: the size does not fit the encoder, or matplotlib is not installed.
     """
     maps = similarity_maps(encoder, slice_, points, size_px)
     marks = [(number, *point) for number, point in enumerate(points, start=1)]

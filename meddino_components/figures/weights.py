@@ -1,4 +1,4 @@
-"""Encoders from weight files, with titles that say what they are."""
+"""Load encoders from weight files, and title them by file name and iteration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..embeddings import FrozenEncoder, frozen_backbone, with_weights
 from ..embeddings.encoders import Intensity
 from ..errors import InputError
 
-_SAYS_NOTHING = ("checkpoint", "model", "teacher_checkpoint", "weights")  # names that many files have
+_SAYS_NOTHING = ("checkpoint", "model", "teacher_checkpoint", "weights")  # names too common to identify a file
 
 
 def weights_encoder(
@@ -29,34 +29,35 @@ def weights_encoder(
     amp: bool = False,
     device: str | None = None,
 ) -> FrozenEncoder:
-    """An encoder of this project's backbone.
+    """Build an encoder with this project's backbone.
 
     Args:
-        weights: a file of any known format, a known encoder such as ``meddinov3-b``, ``hf://owner/name[/file]``, or
-            ``random``.
-        backbone: preset of random weights, such as ``vit_small``; other weights state it themselves.
-        like: weights whose architecture random ones get, where ``backbone`` does not say it.
-        intensity: "scan", or "picture" for weights trained on photographs; None as the registry says, else "scan".
+        weights: weight file of any known format, a known encoder such as ``meddinov3-b``, ``hf://owner/name[/file]``,
+            or ``random``.
+        backbone: preset for random weights, such as ``vit_small``; other weights determine it themselves.
+        like: weights whose architecture is used for random weights if ``backbone`` is None.
+        intensity: "scan", or "picture" for weights trained on photographs; None uses the registry's entry, or "scan" if
+            it has none.
         seed: seed for random weights.
         amp: encode in bfloat16.
-        device: such as ``cuda``; None takes a GPU where there is one.
+        device: device such as ``cuda``; None uses a GPU if available.
 
     Raises:
-        InputError: no such backbone or range of intensities, or weights that are missing or do not fit.
+        InputError: the backbone or the intensity is unknown, or the weights are missing or do not fit.
     """
     template = like if like and str(weights) == RANDOM and backbone is None else weights
     chosen = intensity_of(weights=str(template), stated=intensity)
-    with torch.random.fork_rng(devices=[]):  # a network is built of random numbers, whatever it is given then
+    with torch.random.fork_rng(devices=[]):  # building a network draws random numbers, even if weights replace them
         network = backbone_of(weights=template, name=backbone)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     with_weights(network, str(weights), device=place, seed=seed)
-    size = backbone or ("as the others" if like else "vit_base")
+    size = backbone or ("same architecture" if like else "vit_base")
     title = f"random weights ({size}, seed {seed})" if weights == RANDOM else weights_title(weights)
     return frozen_backbone(title, network, intensity=chosen, amp=amp)
 
 
 def weights_title(weights: str | Path) -> str:
-    """The file's name without suffix, and the iteration that its metadata or its name says."""
+    """Return the file's name without suffix, and the iteration from its metadata or name."""
     text = str(weights)
     if text.startswith(HUB_PREFIX) or (text in known_encoders() and not Path(text).exists()):
         return text.removeprefix(HUB_PREFIX)
@@ -66,7 +67,7 @@ def weights_title(weights: str | Path) -> str:
     if path.suffix == ".safetensors":
         with safe_open(resolve(path), "pt") as file:
             iteration = (file.metadata() or {}).get("iteration")
-    # not any number: that of vitb16 is no iteration
+    # only numbers after these words: the 16 of vitb16 is not an iteration
     told = re.search(r"(?:(?<=teacher)|(?<=iter)|(?<=iteration)|(?<=step)|(?<=training))[._-]?0*(\d+)", name)
     if told and iteration in (None, told[1]):
         name, iteration = name.replace(told[0], ""), told[1]
@@ -74,12 +75,12 @@ def weights_title(weights: str | Path) -> str:
 
 
 def list_weights(weights: str | Path | Sequence[str | Path]) -> list[str]:
-    """Weight files in the order given: a list, or names and patterns with commas between them.
+    """Return weight files in the order given: a list, or names and glob patterns separated by commas.
 
-    A pattern stands for its files in the order of the numbers in their names.
+    The files that match a pattern are sorted by the numbers in their names.
 
     Raises:
-        InputError: none, or a pattern that no file has.
+        InputError: the list is empty, or no file matches a pattern.
     """
     parts = weights.strip("[] ").split(",") if isinstance(weights, str) else _as_list(weights)
     found: list[str] = []
@@ -89,10 +90,10 @@ def list_weights(weights: str | Path | Sequence[str | Path]) -> list[str]:
             continue
         files = [path for path in glob.glob(part) if not path.endswith(".sha256")]
         if not files:
-            raise InputError(f"{part}: no file has such a name. Give weight files, or a pattern such as 'run/*.pth'")
+            raise InputError(f"{part}: no file matches. Give weight files, or a pattern such as 'run/*.pth'")
         found += sorted(files, key=_by_numbers)
     if not found:
-        raise InputError("no weights given. Give weight files in the order to be drawn, hf://owner/name, or random")
+        raise InputError("no weights given. List weight files in drawing order, hf://owner/name, or random")
     return found
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..files import OutputFolder, write_csv, write_text
+from ..wording import counted
 from .summary_table import COLUMNS, rows_of_case
 
 SUMMARY_FILES = ("summary.json", "summary.csv")
@@ -42,7 +43,7 @@ class RunSummary:
         """Return lines to print: the numbers, then a table of the cases (for a long run, only those that failed)."""
         seconds = sum(case.seconds for case in self.cases)
         counts = ", ".join(f"{self.count(status)} {status}" for status in ("ok", "failed", "skipped"))
-        lines = [f"{len(self.cases)} cases: {counts}; {seconds:.1f} s"]
+        lines = [f"{counted(len(self.cases), 'case')}: {counts}; {seconds:.1f} s"]
         if self.interrupted_by is not None:
             lines.insert(0, f"interrupted by {self.interrupted_by.name}, {self._progress}: continue with skip_existing")
         shown = [case for case in self.cases if case.status == "failed" or len(self.cases) <= _MAX_ROWS]

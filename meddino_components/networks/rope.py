@@ -32,7 +32,8 @@ class RopePositionEmbedding(nn.Module):
         base: base of the geometric series of periods; exclusive with ``min_period`` and ``max_period``.
         min_period: smallest period, in units of the normalised coordinates.
         max_period: largest period.
-        normalize_coords: how to normalise: rows by H and columns by W (``separate``), or both by min or max of (H, W).
+        normalize_coords: normalisation of coordinates: rows by H and columns by W (``separate``), or both by min or max
+            of (H, W).
         shift_coords: bound s; in training, add an offset drawn from U(-s, s) per axis.
         jitter_coords: bound j; in training, multiply each axis by exp(U(-log j, log j)).
         rescale_coords: bound r; in training, multiply both axes by one exp(U(-log r, log r)).

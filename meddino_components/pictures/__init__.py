@@ -1,4 +1,4 @@
-"""Pictures of volumes and labels: empty figures, slices chosen, shown as a radiologist sees them, overlays."""
+"""Draw volumes and labels: blank figures, the choice of slices, radiological views, overlays and comparisons."""
 
 from .overlay import write_overlay
 

@@ -1,4 +1,4 @@
-"""A figure of matplotlib to draw on, which is an extra, and its file."""
+"""Create and save figures with matplotlib, which is an extra."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def require_matplotlib(what: str, *, otherwise: str | None = None) -> None:
-    """Say that matplotlib is missing; to be called at the start of a command, not after a night's work.
+    """Raise an error if matplotlib is missing. Call it at the start of a command, before any long computation.
 
     Args:
-        what: is to be drawn, for the message: "feature maps".
-        otherwise: what else the user can do: "turn the pictures off".
+        what: subject of the figure, for the message: "feature maps".
+        otherwise: alternative for the user: "turn the pictures off".
 
     Raises:
         InputError: matplotlib is not installed.
@@ -30,7 +30,7 @@ def require_matplotlib(what: str, *, otherwise: str | None = None) -> None:
 
 
 def has_matplotlib() -> bool:
-    """Whether pictures can be drawn."""
+    """Return whether matplotlib is installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
@@ -47,15 +47,15 @@ def blank_figure(
     facecolor: str = "white",
     otherwise: str | None = None,
 ) -> Figure:
-    """A figure that needs no screen and that no list of open figures keeps.
+    """Return a figure that needs no screen and is not kept in pyplot's list of open figures.
 
     Args:
-        what: is drawn, for the message: "feature maps".
-        dpi: dots an inch.
-        inches: width and height; None leaves them to be set later.
-        constrained: make room for labels by matplotlib's constrained layout.
-        facecolor: colour of the page.
-        otherwise: what else the user can do where matplotlib is missing: "turn the pictures off".
+        what: subject of the figure, for the message: "feature maps".
+        dpi: dots per inch.
+        inches: width and height; None to set them later.
+        constrained: whether to use matplotlib's constrained layout, which makes room for labels.
+        facecolor: background colour.
+        otherwise: alternative for the user if matplotlib is missing: "turn the pictures off".
 
     Raises:
         InputError: matplotlib is not installed.
@@ -70,14 +70,14 @@ def blank_figure(
 
 
 def save_figure(figure: Figure, target: Path | IO[bytes], **options: Any) -> None:
-    """Write a figure in which every text stands as it is.
+    """Save a figure, drawing every text literally.
 
-    Names of cases, files and labels are the user's: between two dollar signs matplotlib would read a formula, and stop
-    at one that it does not know. Numbers along an axis, which matplotlib writes itself, stay formulas.
+    Names of cases, files and labels come from the user. Matplotlib would parse text between two dollar signs as a
+    formula, and fail if it is invalid. Numbers along an axis, which matplotlib writes itself, stay formulas.
 
     Args:
         figure: figure made by `blank_figure`.
-        target: a path, whose suffix says the format, or an open file.
+        target: path, whose suffix gives the format, or an open file.
         options: further arguments of matplotlib's ``savefig``.
     """
     from matplotlib.axis import Axis
@@ -99,7 +99,7 @@ def save_figure(figure: Figure, target: Path | IO[bytes], **options: Any) -> Non
 
 
 def _shown(artist: Artist) -> Iterator[Artist]:
-    """What a figure is made of, without axes that are switched off: matplotlib would make their ticks for this."""
+    """Yield the artists of a figure except axes that are switched off, whose ticks matplotlib would create for this."""
     from matplotlib.axis import Axis
 
     for child in artist.get_children():
@@ -109,5 +109,5 @@ def _shown(artist: Artist) -> Iterator[Artist]:
 
 
 def _drawable(text: str) -> str:
-    """What is no UTF-8, in the name of a file, no font can draw."""
+    """Escape bytes in file names that are not valid UTF-8, which no font can draw."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,6 +1,7 @@
-"""A picture of one case: the reference above, the prediction below, on the same slices.
+"""Draw one case with its reference above and its prediction below, on the same slices.
 
-H rows, W columns, D slices as the network saw them; of axial ones to posterior, to the left and upwards.
+Shapes: H rows, W columns, D slices as the network saw them; in axial slices, rows run to posterior, columns to the
+left, and slices upwards.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ class LegendLine:
     """One structure in the legend.
 
     Args:
-        labels: labels whose colours stand before the name.
+        labels: labels whose colours are shown before the name.
         name: name of the structure.
         value: its score as text.
-        rank: lowest for the worst score; NaN if the case does not count for the structure.
+        rank: number that is lowest for the worst score; NaN if the case does not count for the structure.
         without_value: text in place of the value if the case does not count.
     """
 
@@ -46,7 +47,7 @@ class LegendLine:
 
 @dataclass(frozen=True)
 class Legend:
-    """What the scores are, and a line for each structure."""
+    """Heading of the scores, and one line per structure."""
 
     heading: str
     lines: Sequence[LegendLine]
@@ -65,26 +66,26 @@ def write_comparison(
     background: float | None = None,
     axcodes: str = AXIAL,
 ) -> None:
-    """Draw slices and a cut across them twice: with the reference, and with the prediction; so for each image.
+    """Draw slices and a cut across them twice for each image: with the reference, and with the prediction.
 
-    Colours are those of ``overlay.write_overlay``. Over a prediction the outline of the reference is white.
+    Colours are those of `write_overlay`. On the prediction, white lines outline the reference.
 
     Args:
-        path: PNG to write.
-        image: [H, W, D], in any units; or several such by name, each drawn.
-        reference: [H, W, D] labels, 0 is background.
-        prediction: [H, W, D] labels.
+        path: PNG file to write.
+        image: image [H, W, D] in any units; or several by name, each of which is drawn.
+        reference: labels [H, W, D]; 0 is background.
+        prediction: labels [H, W, D].
         spacing_mm: distance between rows, columns and slices.
         legend: colours, names and scores.
-        title: the case's id.
-        window: (low, high) grey window in the image's units; None is taken as in ``write_overlay``.
-        background: value of the image outside the patient, drawn black.
-        axcodes: where rows, columns and slices run to.
+        title: id of the case.
+        window: grey window (low, high) in the image's units; None to choose it as `write_overlay` does.
+        background: value of the image outside the patient, which is drawn black.
+        axcodes: directions in which rows, columns and slices run.
     """
     view = PageView(axcodes)
     images = dict(image) if isinstance(image, Mapping) else {"": image}
     pairs = zip(label_areas(reference), label_areas(prediction), strict=True)
-    # slices that show an organ only predicted matter as much as those that show one missed
+    # a false positive is as important to see as a missed organ
     per_slice, per_row = (np.maximum(a, b) for a, b in pairs)
     slices, row = choose_slices(per_slice, _COLUMNS), choose_slices(per_row, 1)[0]
     pictures = [
@@ -126,14 +127,14 @@ def write_comparison(
         figure.text(0.0125, y, name, color=overlay.TEXT, fontsize=10, rotation=90, ha="center", va="center")
     _legend(figure.add_subplot(grid[:, _COLUMNS + 1]), legend)
     middle = (1 + top) / 2
-    note = "white outline: the reference; absent: no voxel in it. Automatic; for research only"
+    note = "white outline: reference; absent: not in the reference. Automatic; for research only"
     figure.text(0.0125, middle, title, color=overlay.TEXT, fontsize=12, weight="bold", va="center")
     figure.text(0.99, middle, note, color=overlay.FAINT, fontsize=8, ha="right", va="center")
     save_figure(figure, path, facecolor=overlay.PAGE)
 
 
 def draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
-    """White outlines of the labels; nothing for None or a plane too thin for contours."""
+    """Draw white outlines of the labels; nothing if there are none or the plane is too thin for contours."""
     if labels is None or min(labels.shape) < 2:
         return
     present = np.unique(labels[labels > 0]).tolist()
@@ -141,7 +142,7 @@ def draw_outline(axes: Any, labels: NDArray[np.uint8] | None) -> None:
 
 
 def _legend(axes: Any, legend: Legend) -> None:
-    """Colours and scores; of many structures the worst, in the order given."""
+    """Draw colours and scores; if there are too many structures, only the worst, in the given order."""
     axes.set_axis_off()
     lines = legend.lines
     by_rank = sorted(range(len(lines)), key=lambda k: math.inf if math.isnan(lines[k].rank) else lines[k].rank)

@@ -1,7 +1,7 @@
-"""A sheet to look at: slices and a cut across them with the labels drawn over them.
+"""Draw a sheet of slices, and a cut across them, with labels as overlays.
 
-Shapes: H rows, W columns, D slices as the network saw them; of axial ones rows run to posterior, columns to the left
-and slices upwards, so that ``image[:, :, k]`` has anterior up and the patient's right on the left of the page.
+Shapes: H rows, W columns, D slices as the network saw them; in axial slices, rows run to posterior, columns to the left
+and slices upwards, so that ``image[:, :, k]`` shows anterior at the top and the patient's right on the left.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .page_view import PageView
 from .slice_choice import choose_slices, label_areas
 
 _ROWS, _COLUMNS = 3, 4  # of slices
-_ROWS_OF_SEVERAL = 4  # where several images of a case are drawn
+_ROWS_OF_SEVERAL = 4  # if several images of a case are drawn
 _TILE_INCHES = 2.9
-# neighbouring pixels of different label in a tile, above which only areas are drawn: a 512 x 512 slice with a hundred
-# organs stays below, noise from an untrained network does not, and its outlines would take gigabytes
+# number of neighbouring pixels with different labels in a tile above which no outlines are drawn: a 512 x 512 slice
+# with a hundred organs has fewer; the outlines of an untrained network's noise would take gigabytes
 _MAX_OUTLINE = 50_000
 PAGE = "#101214"
 TEXT = "#e8e8e8"
 FAINT = "#a0a6ae"
-# labels by whose colours nested regions are drawn, from the outermost: green, red, yellow as usual for brain tumours
+# labels whose colours nested regions get, from the outermost: green, red, yellow, as is usual for brain tumours
 _REGION_LABELS = (2, 1, 4, 9, 7, 11)
 # distinct on black and on grey
 _COLOURS = (
@@ -52,20 +52,20 @@ def write_overlay(
     regions: Sequence[tuple[Sequence[int], str, float]] = (),
     axcodes: str = AXIAL,
 ) -> None:
-    """Draw the sheet as a PNG.
+    """Draw the sheet as a PNG file.
 
     Args:
         path: file to write.
-        image: [H, W, D], in any units; or several such by name, drawn one below the other on the same slices.
-        labels: [H, W, D], 0 is background.
+        image: image [H, W, D] in any units; or several by name, drawn below each other on the same slices.
+        labels: labels [H, W, D]; 0 is background.
         spacing_mm: distance between rows, columns and slices.
-        organs: label -> (name, volume in ml), those found and those looked for.
-        title: the case's id.
-        window: (low, high) grey window in the image's units; None is taken from the labelled voxels, or with
-            ``background`` from all voxels inside the patient.
-        background: value of the image outside the patient, drawn black.
-        regions: (labels, name, volume in ml) of what several labels make up, for the legend.
-        axcodes: where rows, columns and slices run to.
+        organs: (name, volume in ml) by label, for organs that were found and those that were looked for.
+        title: id of the case.
+        window: grey window (low, high) in the image's units; None to derive it from the labelled voxels, or, if
+            ``background`` is given, from all voxels inside the patient.
+        background: value of the image outside the patient, which is drawn black.
+        regions: (labels, name, volume in ml) of regions that consist of several labels, for the legend.
+        axcodes: directions in which rows, columns and slices run.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -83,7 +83,7 @@ def write_overlay(
     row_mm, column_mm, slice_mm = (float(s) for s in spacing_mm)
     wide_mm = (columns.stop - columns.start) * column_mm
     tile_ratio = float(np.clip((rows.stop - rows.start) * row_mm / wide_mm, 0.4, 1.6))
-    # one cut as high as the rows of slices together, or one beside each row, unless it becomes too wide
+    # one cut as high as all rows of slices, or one beside each row, unless it becomes too wide
     cut_rows = choose_slices(per_row, 1 if len(images) == 1 else len(groups))
     n_high, n_wide = (len(lines), 2.0) if len(images) == 1 else (1, 1.5)
     n_slices = labels.shape[2]
@@ -122,7 +122,7 @@ def write_overlay(
 
 @dataclass(frozen=True)
 class Picture:
-    """An image to draw: name, volume [H, W, D], grey window."""
+    """Image to draw: name, volume [H, W, D], grey window."""
 
     name: str
     volume: NDArray[np.floating[Any]]
@@ -137,7 +137,7 @@ def prepare_picture(
     window: tuple[float, float] | None,
     background: float | None,
 ) -> Picture:
-    """Settle the grey window on the slices that are drawn; what lies outside the patient becomes its black."""
+    """Choose the grey window from the slices that are drawn, and make voxels outside the patient black."""
     if background is None:
         return Picture(name, volume, window or grey_window(volume, labels, slices))
     inside = volume != background
@@ -149,19 +149,19 @@ def prepare_picture(
 
 
 def fill_of(images: Mapping[str, Any]) -> float:
-    """How much colour fills a label: of MRI sequences little, for what enhances is to be seen through it."""
+    """Return the opacity of labels: low for several MRI sequences, in which enhancement must stay visible."""
     return 0.3 if len(images) == 1 else 0.12
 
 
 def region_labels(n_regions: int) -> tuple[int, ...]:
-    """The labels by which nested regions are drawn, from the outermost to the innermost."""
+    """Return the labels whose colours nested regions get, from the outermost to the innermost."""
     return _REGION_LABELS[:n_regions]
 
 
 def grey_window(
     image: NDArray[np.floating[Any]], labels: NDArray[np.uint8], slices: Sequence[int]
 ) -> tuple[float, float]:
-    """A window for soft tissue, whatever the image's units: that of the labelled voxels, with room for fat below."""
+    """Return a soft-tissue window in the image's units: the range of labelled voxels, extended downwards for fat."""
     values = np.concatenate([image[:, :, k][labels[:, :, k] > 0] for k in slices])
     if values.size < 100:
         values = np.concatenate([image[:, :, k].ravel() for k in slices])
@@ -173,7 +173,7 @@ def grey_window(
 
 
 def body_box(image: NDArray[np.floating[Any]], slices: Sequence[int], low: float) -> tuple[slice, slice]:
-    """Rows and columns that the chosen slices fill with more than the window's black."""
+    """Return the rows and columns in which the chosen slices are brighter than the window's lower end."""
     lit = np.any([image[:, :, k] > low for k in slices], axis=0)
     box = []
     for axis in (1, 0):
@@ -193,10 +193,10 @@ def draw_slice(
     fill: float = 0.3,
     sides: tuple[str, str] | None = ("R", "L"),
 ) -> None:
-    """Draw a slice with outlines round its labels, each filled with its colour to the share ``fill``.
+    """Draw a slice with its labels, each outlined and filled with its colour at opacity ``fill``.
 
-    ``sides`` are the letters of the patient's sides at the left and the right edge, which a picture that is no slice
-    does not have.
+    ``sides`` are the letters of the patient's sides at the left and the right edge; None for a picture that is not a
+    slice.
     """
     from matplotlib.patheffects import withStroke
 
@@ -217,9 +217,9 @@ def draw_slice(
 
 
 def draw_outlines(axes: Any, labels: NDArray[np.uint8], colours: Mapping[int, Any], width: float) -> None:
-    """Draw a line of ``width`` points round each of the labels, in its colour.
+    """Draw an outline of ``width`` points around each label, in its colour.
 
-    All are one collection: matplotlib's ``contour`` would set up a table of colours for each.
+    All outlines form one collection: matplotlib's ``contour`` would set up a colour table for each.
     """
     from contourpy import contour_generator
     from matplotlib.collections import LineCollection
@@ -232,7 +232,7 @@ def draw_outlines(axes: Any, labels: NDArray[np.uint8], colours: Mapping[int, An
 
 
 def _outline_length(labels: NDArray[np.uint8]) -> int:
-    """Neighbouring pixels of different label."""
+    """Return the number of neighbouring pixels with different labels."""
     return int(np.count_nonzero(labels[1:] != labels[:-1]) + np.count_nonzero(labels[:, 1:] != labels[:, :-1]))
 
 
@@ -258,14 +258,14 @@ def _legend(axes: Any, entries: Sequence[tuple[Sequence[int], str, float]]) -> N
 
 
 def draw_squares(axes: Any, labels: Sequence[int], x: float, y: float, size: float) -> None:
-    """A square in the colour of each label, side by side."""
+    """Draw a square in the colour of each label, side by side."""
     for place, label in enumerate(labels):
         at = (x + 0.06 * place, y)
         axes.text(*at, "\u25a0", color=organ_colour(label), fontsize=size, va="top", transform=axes.transAxes)
 
 
 def organ_colour(label: int) -> tuple[float, float, float]:
-    """One colour for a label in every sheet; after the table, hues a golden section apart."""
+    """Return the colour of a label, the same in every sheet; beyond the table, hues are a golden section apart."""
     if label <= len(_COLOURS):
         red, green, blue = bytes.fromhex(_COLOURS[label - 1])
         return red / 255, green / 255, blue / 255

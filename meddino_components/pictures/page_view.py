@@ -1,4 +1,4 @@
-"""How the slices of a volume, and a cut across them, lie on a page."""
+"""Orient the slices of a volume, and a cut across them, on a page."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..slice_planes import SLICE_PLANES, opposite, patient_axis
 
 
 class PageView:
-    """Slices of a volume [H, W, D] are drawn as they lie; what runs across them, as a radiologist would see it.
+    """Orientation of slices [H, W, D] as they are stored, and of a cut across them as a radiologist sees it.
 
     Args:
-        axcodes: where rows, columns and slices run to; of the orientations that volumes are brought to, slices lie as
-            a radiologist sees them, too.
+        axcodes: directions in which rows, columns and slices run; in the orientations of `SLICE_PLANES`, slices, too,
+            are as a radiologist sees them.
 
     Attributes:
         sides: letters of the patient's sides at the left and the right edge of a slice.
-        cut_name: the plane of the cut along a row and across the slices.
-        cut_sides: as ``sides``, of the cut.
-        slice_name: the plane of the slices.
+        cut_name: plane of the cut, which runs along a row and across the slices.
+        cut_sides: letters of the patient's sides at the left and the right edge of the cut.
+        slice_name: plane of the slices.
     """
 
     def __init__(self, axcodes: str) -> None:
@@ -37,20 +37,20 @@ class PageView:
         self._steps = (1 if down == across[0] else -1, 1 if right == across[1] else -1)
 
     def cut(self, volume: NDArray[Any], row: int, columns: slice) -> NDArray[Any]:
-        """Some columns of a row through all slices [W, D], as they lie on the page."""
+        """Return some columns of a row through all slices, oriented for the page."""
         plane = volume[row, columns]
         return (plane.T if self._slices_run_down else plane)[:: self._steps[0], :: self._steps[1]]
 
     def cut_pair(self, of_slices: float, of_columns: float) -> tuple[float, float]:
-        """(down, right) on the page, of a number that goes with slices and one that goes with columns."""
+        """Return a value for slices and one for columns in the order (down, right) of the page."""
         return (of_slices, of_columns) if self._slices_run_down else (of_columns, of_slices)
 
 
 def _stacked_along(letter: str) -> str:
-    """Which of the orientations has slices that follow each other along this axis of the patient."""
+    """Return the orientation whose slices are stacked along this axis of the patient."""
     return next(codes for codes in SLICE_PLANES if patient_axis(codes[2]) == patient_axis(letter))
 
 
 def axcodes_of(affine: NDArray[np.float64]) -> str:
-    """Where the axes of a grid run to."""
+    """Return the directions in which the axes of a grid run, such as "LPS"."""
     return "".join(nib.aff2axcodes(affine))

@@ -1,4 +1,4 @@
-"""Which slices of a volume or a label map to look at."""
+"""Choose the slices of a volume or a label map to show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def label_areas(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pixels of each label 1..255 in each slice, [D, 255], and in each row across them, [H, 255]."""
+    """Count the pixels of each label 1 to 255 in each slice, [D, 255], and in each row across slices, [H, 255]."""
     height, _, depth = labels.shape
     per_row = np.zeros((height, 256), dtype=np.int64)
     per_slice = np.zeros((depth, 256), dtype=np.int64)
@@ -22,13 +22,14 @@ def label_areas(labels: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[n
 
 
 def choose_slices(areas: NDArray[np.int64], n: int) -> list[int]:
-    """The n slices that together show every organ as large as may be, in order.
+    """Return n slices, in order, that together show every organ as large as possible.
 
-    Greedy: each next slice is the one that adds most to the sum over organs of the largest share of the organ's own
-    greatest area that a chosen slice shows. Where nothing more is to be gained, slices far from the chosen ones follow.
+    The choice is greedy. For each organ, the score of a choice is the largest area in a chosen slice divided by the
+    organ's largest area in any slice. Each step adds the slice that increases the sum over organs most. If no slice
+    increases it, slices far from the chosen ones are added.
 
     Args:
-        areas: [S, L] pixels of each label in each slice.
+        areas: number of pixels of each label in each slice, [S, L].
     """
     n_slices = areas.shape[0]
     share = areas[:, areas.any(axis=0)] / np.maximum(areas.max(axis=0)[areas.any(axis=0)], 1)
@@ -47,7 +48,7 @@ def choose_slices(areas: NDArray[np.int64], n: int) -> list[int]:
 
 
 def _farthest(chosen: list[int], candidates: NDArray[np.intp], n_slices: int) -> int:
-    """The slice farthest from those chosen and from the ends, among the candidates as long as there are any."""
+    """Return the slice farthest from the chosen ones and from the ends, from the candidates while there are any."""
     pool = np.setdiff1d(candidates, chosen)
     if not pool.size:
         pool = np.setdiff1d(np.arange(n_slices), chosen)
@@ -57,6 +58,6 @@ def _farthest(chosen: list[int], candidates: NDArray[np.intp], n_slices: int) ->
 
 
 def evenly_spaced(n_slices: int, n_chosen: int) -> list[int]:
-    """The middles of ``n_chosen`` equal parts of a stack; all slices where there are no more."""
+    """Return the middle slices of ``n_chosen`` equal parts of a stack; all slices if there are no more."""
     n = min(n_slices, n_chosen)
     return [math.floor((k + 0.5) * n_slices / n) for k in range(n)]

@@ -1,4 +1,4 @@
-"""How good frozen features are: probes, small decoders, statistics, tables and sweeps."""
+"""Measure how good frozen features are: probes, small decoders, statistics, tables and sweeps."""
 
 from .encoding import Encoding
 from .image_sets.evaluate import evaluate_classification

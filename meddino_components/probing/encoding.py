@@ -1,4 +1,4 @@
-"""Where embeddings and maps are kept, and how they are computed."""
+"""Settings for computing embeddings and maps, and the folder that keeps them."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from ..processes import reduce_over_processes
 
 @dataclass(frozen=True)
 class PrototypeUse:
-    """Which prototypes the rows choose, and with what certainty.
+    """Statistics of the prototypes that the rows choose.
 
     Attributes:
         rows: number of rows of all processes.
@@ -43,7 +43,7 @@ class PrototypeUse:
 
 
 def effective_rank(rows: Tensor) -> float:
-    r"""exp of the entropy of the singular values, divided by their sum.
+    r"""Return exp of the entropy of the singular values, after dividing them by their sum.
 
     It is 1 if all rows are multiples of one vector, and min(N, D) if all directions are used equally. The mean is not
     subtracted: rows that differ only by noise have rank 1. It is computed from the moments [D, D] in fp64, summed over
@@ -99,7 +99,7 @@ def prototype_use(logits: Tensor, *, temperature: float, max_rows: int = 2048) -
 
 
 def agreement(student: Tensor, teacher: Tensor) -> float:
-    """Return the share of images with the same prototype for a student's and another teacher's global crop.
+    """Return how often student and teacher choose the same prototype for different global crops of an image.
 
     Args:
         student: logits of the student [G, B, K].

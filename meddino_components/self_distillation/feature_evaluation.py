@@ -50,8 +50,8 @@ class FeatureEvaluation:
     Attach it after `TrainingCheckpoint`, which sets the iteration at which a resumed run begins, and before the logs.
 
     Args:
-        network: `StudentTeacher`, or that in DDP.
-        slices: labelled slices; features are scored if there are training slices among them, and drawn in any case.
+        network: `StudentTeacher`, possibly wrapped in DDP or sharded.
+        slices: labelled slices; features are always drawn, and also scored if there are training slices.
         output_dir: output folder of the run.
         interval: number of iterations or epochs between evaluations.
         unit: unit of the interval.
@@ -59,8 +59,8 @@ class FeatureEvaluation:
         pictures: settings of the pictures.
 
     Raises:
-        InputError: pictures are wanted but matplotlib is not installed, a label is beyond the names, or there are
-            training slices but no probes, or a probe that reads bags.
+        InputError: pictures are requested but matplotlib is not installed; a label has no name; there are training
+            slices but no probes; or a probe needs bags.
         ValueError: the unit is unknown, or the interval is below 1.
     """
 
@@ -90,7 +90,7 @@ class FeatureEvaluation:
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_STARTED, forget_metrics, _PREFIX)
-        # for epochs, too: logs of an iteration then find the scores, and the epoch's checkpoint comes after them
+        # also for epochs: the iteration's logs then include the scores, and the epoch's checkpoint is saved afterwards
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._evaluate_when_due)
 
     def _start(self, engine: Engine) -> None:
@@ -100,7 +100,8 @@ class FeatureEvaluation:
             self(engine)
 
     def _evaluate_when_due(self, engine: Engine) -> None:
-        # not ignite's every=n, which counts what it saw: a resumed run is evaluated where a whole one is
+        # not ignite's every=n, which counts calls: a resumed run must be evaluated at the same iterations as an
+        # uninterrupted one
         length = engine.state.epoch_length if self.unit == "epoch" else 1
         if engine.state.iteration % (self.interval * length) == 0:
             self(engine)
@@ -150,7 +151,7 @@ class FeatureEvaluation:
                 np.savez(file, components=colours.scores.numpy())
 
     def _previous(self, iteration: int) -> Tensor | None:
-        """Components of the last picture before this iteration, which a resumed run finds in its folder."""
+        """Return the components of the last picture before this iteration, read from the run's folder."""
         numbers = [int(found[1]) for p in self.maps_dir.glob("*.npz") if (found := _NAME.fullmatch(p.stem))]
         earlier = [number for number in numbers if number < iteration]
         if not earlier:
@@ -160,7 +161,7 @@ class FeatureEvaluation:
 
 
 def _gathering_forward(network: nn.Module, backbone: DinoVisionTransformer) -> Callable[[Tensor], Any] | None:
-    """For a network sharded by FSDP2 the backbone's forward with the hooks of the whole network's, which gather it."""
+    """Return the backbone's forward with hooks that gather a network sharded by FSDP2; None if it is not sharded."""
     if not isinstance(network, FSDPModule):
         return None
     name = "teacher_forward_features"

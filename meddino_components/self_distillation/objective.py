@@ -94,7 +94,7 @@ class SelfDistillationObjective:
         taken = set(self.more_losses) & _NAMES
         if taken or len(self.more_losses) < len(more_losses):
             names = ", ".join(loss.name for loss in more_losses)
-            raise InputError(f"more_losses are called {names}: give each its own name, other than {_OWN_NAMES}")
+            raise InputError(f"more_losses are named {names}: give each a unique name, other than {_OWN_NAMES}")
         self._gram_of_some = None
         if log_gram_by_mask and gram_loss is not None:
             self._gram_of_some = GramLoss(

@@ -11,9 +11,9 @@ from .schedules import Schedule, Schedules
 class ScheduleHandler:
     """Handler that sets learning rates, weight decay, temperature, momentum and loss weights of each iteration.
 
-    Groups have the factors of `parameter_groups`. Values depend only on the iteration, so a resumed run needs no stored
-    state. ``engine.state.objective_settings`` goes to the objective, ``engine.state.ema_momentum`` to `TeacherUpdate`;
-    all are in ``engine.state.metrics``.
+    Rates and weight decays are multiplied by the factors that `parameter_groups` gives each group. Values depend only
+    on the iteration, so a resumed run needs no stored state. ``engine.state.objective_settings`` is passed to the
+    objective, ``engine.state.ema_momentum`` to `TeacherUpdate`; ``engine.state.metrics`` contains them all.
 
     Args:
         optimizer: optimiser built from `parameter_groups`.

@@ -104,8 +104,8 @@ def cosine_schedule(
         start: first value of the warm-up.
         warmup_iterations: number of iterations of the linear part.
         frozen_iterations: number of iterations at 0, which come first.
-        truncate_extra: share by which the cosine is longer than the schedule, which uses only its first part, stretched
-            so that it falls from ``peak`` to ``end``. It reaches ``end`` at the last iteration, while still falling.
+        truncate_extra: share by which the cosine is longer than the schedule. The schedule uses only its first part,
+            rescaled to fall from ``peak`` to ``end``; it reaches ``end`` at the last iteration, with a slope.
 
     Raises:
         InputError: the parts together are longer than the schedule.

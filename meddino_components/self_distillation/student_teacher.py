@@ -66,8 +66,8 @@ class StudentTeacher(nn.Module):
         backbone: student's backbone, with pretrained weights loaded if any.
         dino_head: head for CLS tokens.
         ibot_head: head for patch tokens.
-        gram_teacher: kind of gram teacher: ``none``; ``frozen``, its own backbone, see `GramTeacherRefresh` and
-            ``load_gram_teacher``; or ``ema``, the EMA teacher itself.
+        gram_teacher: kind of gram teacher: ``none``; ``frozen``, a separate backbone, see `GramTeacherRefresh` and
+            `start_from_stage`; or ``ema``, the EMA teacher itself.
         gram_resize: interpolation that brings the gram teacher's feature maps to the student's grid.
         gram_antialias: whether to filter before reducing maps.
 

@@ -83,8 +83,8 @@ class SelfDistillationTrainer(Trainer):
         engine.fire_event(IterationEvents.LOSS_COMPLETED)
         terms["loss"].backward()
         engine.fire_event(IterationEvents.BACKWARD_COMPLETED)
-        # clipping has just waited for the device: fetching the terms here costs no further wait, neither do logs and
-        # bars
+        # clipping has just waited for the device, so fetching the terms here takes no further wait, and logs and
+        # progress bars need none later
         values = _mean_over_processes(terms)
         self.optimizer.step()
         engine.state.outputs = outputs
@@ -106,6 +106,6 @@ def _to_device(
         name: value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
         for name, value in batch.items()
     }
-    # slices and plans, from which the crops are cut here
+    # slices and plans of crops, which are rendered here on the device
     unrendered = moved.pop("unrendered", None)
     return moved if unrendered is None else {**moved, **render_batch(unrendered, device)}

@@ -1,4 +1,4 @@
-"""What training needs beside MONAI's engines and handlers."""
+"""Handlers and helpers for training that MONAI does not provide."""
 
 from .annotations import from_annotators
 from .best_model import BestModel, LastModel

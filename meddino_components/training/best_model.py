@@ -1,4 +1,4 @@
-"""Keep the network of the best validation, or of the end."""
+"""Save the weights of the network with the best validation, or of the last one."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from .writable import check_writable
 
 
 class LastModel:
-    """Handler of the trainer: write the weights at the end of a run.
+    """Handler of the trainer that writes the weights at the end of a run.
 
     Args:
-        network: what is saved, bare of a DDP wrapper.
-        path: file of the weights, replaced in one step; its SHA-256 lies beside it.
-        previous_dir: where the file that ``path`` was before this run is kept, under a name with its SHA-256; None
-            replaces it.
-        record: what the weights are, kept inside the file.
+        network: network to save, without its DDP wrapper.
+        path: weight file, replaced in one step, with its SHA-256 in a file next to it.
+        previous_dir: folder that keeps an earlier file at ``path``, named after its SHA-256; None keeps no copy.
+        record: description of the weights to store in the file.
 
     Raises:
-        InputError: ``path`` cannot be written, before the first step.
+        InputError: ``path`` cannot be written; raised before the first step.
     """
 
     def __init__(
@@ -60,12 +59,12 @@ class LastModel:
         return None if self.record is None else replace(self.record, metrics=self._metrics(engine))
 
     def _metrics(self, engine: Engine) -> dict[str, Any]:
-        """What the record says of how this network was chosen."""
+        """Return the record's entries on how this network was chosen."""
         return {"kept": "last", "epoch": int(engine.state.epoch)}
 
 
 class BestModel(LastModel):
-    """The same of the validation engine, at the end of each validation whose key metric is the best so far."""
+    """Handler of the validation engine that writes the weights whenever the key metric is the best so far."""
 
     # COMPLETED comes after EPOCH_COMPLETED, where MONAI's engine compares the metric with the best one
     def __call__(self, engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""The newest checkpoint of a run, and the ones before it."""
+"""Write, keep, check and read the checkpoint files of a run."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _NUMBERED = re.compile(r"checkpoint_(\d{7,})\.pt")
 
 
 class CheckpointFiles:
-    """``checkpoint.pt`` is the newest; ``checkpoints/checkpoint_<iteration>.pt`` beside it are the ones before.
+    """Files of the newest checkpoint, ``checkpoint.pt``, and earlier ones, ``checkpoints/checkpoint_<iteration>.pt``.
 
-    Each has its SHA-256 beside it. An older one is a hard link of what was the newest, so that keeping costs no copy; a
-    file system without hard links gets a copy.
+    Each has its SHA-256 in a file next to it. Earlier checkpoints are hard links, which take no time to make; they are
+    copies if the file system has no hard links.
 
     Args:
         path: path of the newest checkpoint.
-        kept: checkpoints in all, the newest included.
-        record: what the weights are, kept inside each file.
+        kept: number of checkpoints to keep, including the newest.
+        record: description of the weights to store in each file.
     """
 
     def __init__(self, path: Path, *, kept: int, record: WeightsRecord | None = None) -> None:
@@ -33,17 +33,17 @@ class CheckpointFiles:
             raise InputError(f"checkpoints_kept is {kept}; expected at least 1")
         self.path, self.kept, self.record = path, kept, record
         self.folder = path.parent / "checkpoints"
-        # of the newest; None where this run neither wrote nor read it
+        # iteration of the newest checkpoint; None if this run has neither written nor read it
         self.newest: int | None = None
 
     def write(self, payload: Mapping[str, Any], iteration: int, kept_every: int | None = None) -> None:
-        """Replace the newest, which becomes the first of those before it.
+        """Write the newest checkpoint; the previous one is kept among the earlier ones.
 
         Args:
-            payload: plain data.
-            iteration: that the payload is of. Checkpoints of it and later ones, which a run that went back leaves
-                behind, are removed.
-            kept_every: iterations; those of its multiples stay.
+            payload: plain data to save.
+            iteration: iteration of the payload. Earlier files of this or a later iteration, which remain if a run
+                resumes from an older checkpoint, are removed.
+            kept_every: number of iterations; checkpoints at its multiples are never removed.
         """
         if self.newest is not None and self.newest < iteration and self.path.exists():
             self._keep(self.newest)
@@ -58,40 +58,40 @@ class CheckpointFiles:
                 _sidecar(path).unlink(missing_ok=True)
 
     def before(self) -> dict[int, Path]:
-        """Those before the newest by their iterations, in order."""
+        """Return the earlier checkpoints by iteration, in order."""
         found = {int(match[1]): path for path in self.folder.glob("*.pt") if (match := _NUMBERED.fullmatch(path.name))}
         return dict(sorted(found.items()))
 
     def check(self, path: Path) -> None:
-        """Refuse a file that is not as it was written.
+        """Refuse a checkpoint that is missing or damaged.
 
         Raises:
-            InputError: damaged, cut short or not there; the message names the newest whole one before it.
+            InputError: the file is damaged, truncated or missing; the message names the newest intact earlier one.
         """
         if not path.is_file():
             raise InputError(f"{path}: no such checkpoint{self._way_out(path)}")
         if problem := _damage(path):
-            raise InputError(f"{path}: damaged, {problem}{self._way_out(path)}")
+            raise InputError(f"{path}: the file is damaged ({problem}){self._way_out(path)}")
 
     def read(self, path: Path) -> Mapping[str, Any]:
-        """What a checkpoint holds.
+        """Return the content of a checkpoint.
 
         Raises:
-            InputError: it cannot be read, or holds something else.
+            InputError: the file cannot be read, or is not a training checkpoint.
         """
         try:
             payload = read_payload(path)
         except InputError as error:
             raise InputError(f"{error}{self._way_out(path)}") from error
         if not isinstance(payload, Mapping) or not {"iteration", "random_states"} <= set(payload):
-            raise InputError(f"{path} is no checkpoint of training: expected what a run wrote to its output_dir")
+            raise InputError(f"{path}: is not a training checkpoint; expected one that a run wrote to its output_dir")
         return payload
 
     def _way_out(self, path: Path) -> str:
         whole = next((p for p in reversed(self.before().values()) if p != path and not _damage(p)), None)
         if whole is None:
-            return "; there is no whole checkpoint before it: begin a new run in another --output_dir"
-        return f"; the one before it is whole: go on from that by `--resume {whole}`"
+            return "; there is no intact earlier checkpoint: start a new run in another --output_dir"
+        return f"; an earlier checkpoint is intact: resume from it with `--resume {whole}`"
 
     def _keep(self, iteration: int) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -118,15 +118,18 @@ def _recorded(path: Path) -> str:
 
 
 def _damage(path: Path) -> str:
-    """What is wrong with a file, or nothing; without a SHA-256, which a kill can cost, by the checksums inside."""
+    """Describe the damage of a file; empty if it is intact.
+
+    Without a recorded SHA-256, which is missing if a run was killed in between, use the checksums inside the file.
+    """
     if recorded := _recorded(path):
         found = sha256_of(path)
         return (
-            "" if found == recorded else f"its SHA-256 is {found[:12]}..., {path.name}.sha256 says {recorded[:12]}..."
+            "" if found == recorded else f"SHA-256 {found[:12]}..., but {path.name}.sha256 records {recorded[:12]}..."
         )
     try:
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()
     except (zipfile.BadZipFile, OSError, EOFError) as error:
-        return f"cut short or of another kind ({error})"
-    return f"{bad} in it fails its checksum" if bad else ""
+        return f"truncated, or not a checkpoint: {error}"
+    return f"wrong checksum of its part {bad}" if bad else ""

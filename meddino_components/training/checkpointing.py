@@ -1,7 +1,7 @@
-"""Checkpoints from which a run goes on exactly.
+"""Save checkpoints from which a run can be resumed exactly.
 
-ignite's `Checkpoint` removes a file of the same name before it writes the next, and holds neither the position in the
-data nor the random generators; an exact resume after a kill needs both, and a replacement in one step.
+ignite's `Checkpoint` deletes the old file before it writes the new one, and saves neither the position in the data nor
+the state of the random generators. An exact resume after a kill needs both, and a file that is replaced in one step.
 """
 
 from __future__ import annotations
@@ -26,38 +26,38 @@ from .run_events import RunEvents, register
 logger = logging.getLogger(__name__)
 
 _ONE_FOLDER = (
-    "output_dir has to be one folder that all processes see, such as one of a shared file system: give that by "
-    "`--output_dir`, and move the checkpoint there"
+    "all processes must share one output_dir: set `--output_dir` to a folder on a shared file system, and move the "
+    "checkpoint there"
 )
-# where MONAI's engines keep the best validation so far
+# attributes in which MONAI's engines keep the best validation so far
 _BEST = ("best_metric", "best_metric_epoch")
 
 
 class TrainingCheckpoint:
-    """Handler: save everything that decides the next iteration, and start from it.
+    """Handler that saves everything that determines the next iteration, and resumes from it.
 
-    Saved are ends of epochs (before the validation and after it), the end of the run, and the iteration after which a
-    signal ends it.
+    Checkpoints are saved at the end of an epoch (before and after its validation), at the end of the run, and after the
+    iteration in which a signal arrives.
 
     Args:
-        objects: what has ``state_dict`` and ``load_state_dict``: the ``network``, its ``optimizer``, schedule, early
-            stopping, ... A network in DDP or sharded, and its optimiser, are saved as one process would have them.
-        sampler: the batch sampler, which is moved to the saved iteration.
+        objects: objects with ``state_dict`` and ``load_state_dict``: the ``network``, its ``optimizer``, schedule,
+            early stopping, ... A network in DDP or sharded, and its optimiser, are saved as in a single process.
+        sampler: batch sampler, which continues at the saved iteration.
         path: file of the newest checkpoint, written by the first process and replaced in one step.
-        evaluator: validation engine whose best value so far is kept, too.
-        interval: epochs between saves.
-        kept: checkpoints that are kept, the newest included (`CheckpointFiles`).
-        kept_every: epochs; checkpoints of their multiples stay for good. None: no further ones.
-        resume: start from ``path`` where it exists, or from the checkpoint of this path. Otherwise a run that would
-            overwrite it is refused.
-        record: what the weights are, kept inside the file.
-        manifest: plain facts to keep in the checkpoint (`stage_manifest`), which must be the same on resuming.
-        settings: settings of the run by their keys (`run_settings`), which must be the same on resuming, too.
-        changed: keys of settings that may differ from the checkpoint's all the same.
+        evaluator: validation engine whose best value so far is saved, too.
+        interval: number of epochs between checkpoints.
+        kept: number of checkpoints to keep, including the newest (`CheckpointFiles`).
+        kept_every: number of epochs; checkpoints at its multiples are never removed. None keeps no further ones.
+        resume: True resumes from ``path`` if it exists; a path resumes from that checkpoint; False refuses to overwrite
+            an existing checkpoint.
+        record: description of the weights to store in the file.
+        manifest: plain data to store in the checkpoint (`stage_manifest`), which must be equal on resuming.
+        settings: settings of the run by key (`run_settings`), which must be equal on resuming.
+        changed: keys of settings that may differ from the checkpoint's.
 
     Raises:
-        InputError: a checkpoint exists and ``resume`` is false; one of another run's settings, or a damaged one;
-            processes that do not see the same checkpoint. The first process decides, and all raise.
+        InputError: a checkpoint exists and ``resume`` is False; the checkpoint is damaged or has other settings; or the
+            processes do not see the same checkpoint. The first process decides, and all processes raise.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class TrainingCheckpoint:
         self.path, self.interval, self.kept_every, self.resume = Path(path), interval, kept_every, resume
         self.manifest, self.settings, self.changed = dict(manifest or {}), dict(settings or {}), tuple(changed)
         self.files = CheckpointFiles(self.path, kept=kept, record=record)
-        # iteration, and whether its validation was due, of the newest
+        # iteration of the newest checkpoint, and whether its validation was still due
         self._saved: tuple[int, bool] | None = None
 
     def attach(self, engine: Engine) -> None:
@@ -88,7 +88,7 @@ class TrainingCheckpoint:
         engine.state.validation_due = False
         engine.state.checkpoint_path = self.path
         engine.add_event_handler(Events.STARTED, self._start)
-        # before the minutes that a validation takes, and after it, whose result belongs to the state
+        # before the validation, which takes minutes, and after it, since its result belongs to the state
         engine.add_event_handler(RunEvents.VALIDATION_DUE, self)
         engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
         engine.add_event_handler(Events.COMPLETED, self)
@@ -126,7 +126,7 @@ class TrainingCheckpoint:
             return
         payload = on_all_processes(lambda: self.files.read(source))
         if len(set(gathered(payload["iteration"]))) > 1:
-            raise InputError(f"{source}: is of another iteration for another process of this run; {_ONE_FOLDER}")
+            raise InputError(f"{source}: processes of this run read different iterations from it; {_ONE_FOLDER}")
         self._check(payload, engine, source)
         for name, item in self.objects.items():
             with keep_settings(item):
@@ -145,12 +145,12 @@ class TrainingCheckpoint:
         if len(payload["random_states"]) == n_ranks:
             set_random_state(payload["random_states"][rank])
         else:
-            logger.warning("resumed on %d processes instead of %d: random layers differ from an uninterrupted run",
+            logger.warning("number of processes is %d instead of %d: random layers differ from an uninterrupted run",
                            n_ranks, len(payload["random_states"]))  # fmt: skip
         logger.info("resumed from %s at iteration %d", source, payload["iteration"])
 
     def _source(self) -> Path | None:
-        """The checkpoint to start from, whole; None begins anew."""
+        """Return the checkpoint to resume from, after checking it; None starts a new run."""
         if not isinstance(self.resume, bool):
             self.files.check(Path(self.resume))
             return Path(self.resume)
@@ -159,15 +159,19 @@ class TrainingCheckpoint:
             return self.path
         if self.path.exists():
             raise InputError(
-                f"{self.path} holds a training run: go on with it by `--resume True`, or give another `--output_dir`"
+                f"{self.path}: checkpoint of an earlier run; continue that run with `--resume True`, or set another "
+                "`--output_dir`"
             )
         if self.resume:
-            logger.warning("nothing to resume from at %s: training starts anew", self.path)
+            logger.warning("%s: no checkpoint to resume from; starting a new run", self.path)
         return None
 
     def _check(self, payload: Mapping[str, Any], engine: Engine, source: Path) -> None:
         if missing := sorted(set(self.objects) - set(payload)):
-            raise InputError(f"{source} is no checkpoint of this training: {', '.join(missing)} missing")
+            raise InputError(
+                f"{source}: the checkpoint lacks {', '.join(missing)}, so it does not fit this run. Resume from a "
+                "checkpoint of this run"
+            )
         for name, found, expected in (
             ("epoch_length", payload["epoch_length"], engine.state.epoch_length),
             (
@@ -178,14 +182,17 @@ class TrainingCheckpoint:
             ("manifest", payload.get("manifest", {}), self.manifest),
         ):
             if found != expected:
-                raise InputError(f"{source} was written with {name} {found}, this run has {expected}: set it back")
+                raise InputError(
+                    f"{source} was written with {name} {found}, but this run has {expected}. Restore the checkpoint's "
+                    "value"
+                )
         check_settings(payload.get("settings", {}), self.settings, self.changed, source)
 
 
 def _check_that_all_see(path: Path) -> None:
-    """The first process decides where a run starts; others on disks of their own would start apart from it."""
+    """Refuse to start if only some processes see the checkpoint: they would start from different states."""
     seen = gathered(path.exists())
     for rank, found in enumerate(seen):
         if found != seen[0]:
             having, lacking = (0, rank) if seen[0] else (rank, 0)
-            raise InputError(f"{path}: process {having} of this run has it, process {lacking} has not; {_ONE_FOLDER}")
+            raise InputError(f"{path}: exists for process {having} of this run, but not for {lacking}; {_ONE_FOLDER}")

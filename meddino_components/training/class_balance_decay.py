@@ -1,4 +1,4 @@
-"""Let a class-balanced loss become the plain one in the course of a run."""
+"""Turn a class-balanced loss into the unweighted one in the course of a run."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Any
 
 from ignite.engine import Engine, Events
 
-# share of the run after which the loss is the plain one, so that its end is trained as published
+# share of the run after which the loss is unweighted, so that the rest is trained as published
 _BALANCED_SHARE = 0.8
 
 
 class ClassBalanceDecay:
-    """Handler: lower the loss's ``class_balance`` linearly to 0 over the first four fifths of a run.
+    """Handler that decays the loss's ``class_balance`` linearly to 0 over the first four fifths of a run.
 
-    Balance brings small organs forward while the network knows nothing; kept to the end it would make them too large,
-    since a pixel of theirs weighs more than one of their surroundings.
+    Class weights help an untrained network to find small organs. Kept to the end of the run, they would make small
+    organs too large, since their pixels weigh more than those around them.
 
     Args:
-        loss: whose exponent is set before each step; its value at the start is the highest. One that has no
-            ``class_balance`` is left alone.
+        loss: loss whose exponent is set before each step, starting from its initial value. A loss without
+            ``class_balance`` is not changed.
     """
 
     def __init__(self, *, loss: Any) -> None:

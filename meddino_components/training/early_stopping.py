@@ -1,4 +1,4 @@
-"""Stop a run whose validation no longer improves."""
+"""Stop a run when its validation no longer improves."""
 
 from __future__ import annotations
 
@@ -13,35 +13,34 @@ from ..errors import InputError
 
 
 class EarlyStopping:
-    """Handler of the trainer: stop after ``patience`` validations in a row that were no better than the best one.
+    """Handler of the trainer that stops after ``patience`` consecutive validations without improvement.
 
-    ignite's handler of this name counts. It needs the trainer when it is made, as MONAI's `EarlyStopHandler` does, and
-    the trainer needs its handlers: a circle that a configuration cannot write. So it is made here, once the trainer is
-    known. Put among the objects of `TrainingCheckpoint`, this one goes on counting in a resumed run.
+    ignite's `EarlyStopping` does the counting. Like MONAI's `EarlyStopHandler`, it needs the trainer on construction,
+    but the trainer needs its handlers first; a configuration cannot express this cycle. This handler therefore creates
+    ignite's when it is attached. If it is among the objects of `TrainingCheckpoint`, a resumed run keeps the count.
 
     Args:
-        evaluator: the validation engine; the higher its key metric, the better. A value that is no number counts as the
-            worst.
-        patience: validations, at any number of epochs between them; None never stops.
+        evaluator: validation engine with a key metric for which higher is better; NaN counts as the lowest value.
+        patience: number of validations without improvement before the run stops; None never stops.
 
     Raises:
-        InputError: a patience below 1.
+        InputError: ``patience`` is below 1.
     """
 
     def __init__(self, *, evaluator: Engine, patience: int | None) -> None:
         if patience is not None and patience < 1:
             raise InputError(
-                f"early_stopping_patience is {patience}; expected at least 1 validation, or None for no end"
+                f"early_stopping_patience is {patience}; expected at least 1 validation, or None to never stop early"
             )
         self.evaluator = evaluator
-        # counts without a limit, too: a resumed run may set one
+        # without a limit, still count: a resumed run may set one
         self.patience = sys.maxsize if patience is None else patience
         self._counter: ValidationCounter | None = None
 
     def attach(self, engine: Engine) -> None:
         self._counter = ValidationCounter(patience=self.patience, score_function=_score, trainer=engine)
         self.evaluator.add_event_handler(Events.COMPLETED, self._counter)
-        # a run that had stopped and is resumed; not at STARTED, where the checkpoint is read
+        # stops a resumed run that had already stopped; not at STARTED, when the checkpoint is being read
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:

@@ -13,29 +13,28 @@ from torch.distributed.tensor import DTensor
 
 from ..placement.devices import unwrap
 
-# the scale of a loss is halved at each step that is left out; below this it is not the scale that makes gradients too
-# large
+# the loss scale is halved at each skipped step; below this value, the scale is not why gradients overflow
 _SMALLEST_SCALE = 1.0
 
 
 class GradientClipping:
-    """Handler: scale gradients so that their joint norm is at most ``max_norm``.
+    """Handler that scales gradients so that their joint norm is at most ``max_norm``.
 
-    Where the loss is scaled (`LossScaling`), the scale is taken off first; it is in
-    ``engine.state.metrics["loss_scale"]``. A step whose norm is not finite then is left to the scaler, which leaves it
-    out, unless the scale has fallen below 1.
+    If the loss is scaled (`LossScaling`), gradients are unscaled first; the scale is in
+    ``engine.state.metrics["loss_scale"]``. If their norm is then not finite, the scaler skips the step, unless the
+    scale has fallen below 1.
 
-    The norm before clipping is in ``engine.state.metrics["gradient_norm"]``, or one for each of ``parts`` in
-    ``"gradient_norm_<last name>"``.
+    The norm before clipping is in ``engine.state.metrics["gradient_norm"]``; with ``parts``, there is one norm for each
+    in ``"gradient_norm_<last name>"``.
 
     Args:
-        network: module whose parameters are clipped together.
+        network: module whose gradients are clipped.
         max_norm: largest L2 norm.
-        parts: names of submodules, each of which is clipped on its own; empty clips the whole network together.
+        parts: names of submodules to clip separately; empty clips the whole network jointly.
 
     Raises:
-        FloatingPointError: at a norm that is not finite, before it reaches the weights; the message names the
-            iteration. The last checkpoint is untouched.
+        FloatingPointError: a norm is not finite. The weights and the last checkpoint are not affected; the message
+            names the iteration.
     """
 
     def __init__(self, *, network: nn.Module, max_norm: float, parts: Sequence[str] = ()) -> None:
@@ -61,13 +60,13 @@ class GradientClipping:
             if not math.isfinite(value):
                 raise FloatingPointError(
                     f"{name.replace('_', ' ')} {value} at iteration {engine.state.iteration}: training stops before "
-                    "the weights are spoilt. Look for corrupt intensities in the data, or lower the learning rate; the "
-                    "last checkpoint is intact and `--resume True` goes on from it"
+                    "the weights are affected. Check the data for corrupt intensities, or lower the learning rate, and "
+                    "continue from the last checkpoint with `--resume True`"
                 )
             engine.state.metrics[name] = value
 
 
 def _clip(module: nn.Module, max_norm: float) -> Tensor:
     norm = nn.utils.clip_grad_norm_(module.parameters(), max_norm)
-    # the norm of sharded parameters is a sum that each process knows a part of
+    # with sharded parameters, each process has only its part of the norm
     return norm.full_tensor() if isinstance(norm, DTensor) else norm

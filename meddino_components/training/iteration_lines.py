@@ -1,4 +1,4 @@
-"""A file of JSON lines, each of an iteration, that a resumed run continues."""
+"""Append JSON lines, each for an iteration, to a file that a resumed run continues."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..files import AtomicFiles, append_to, write_text
 
 
 class IterationLines:
-    """Append lines; drop those of iterations that a resumed run will go through again.
+    """Appends lines to a file, and drops lines of iterations that a resumed run will repeat.
 
     Args:
-        path: the file; its folder is made.
+        path: file to append to; its folder is created.
 
     Raises:
-        InputError: at the first line, where the file is the user's.
+        InputError: the file was not written by this project; raised at the first line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +34,7 @@ class IterationLines:
     def drop_after(self, iteration: int) -> None:
         if self.path.exists():
             self._enter()
-            # a kill can leave half a line at the end
+            # the last line may be incomplete if the run was killed
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]
             kept = [line for line in whole if json.loads(line)["iteration"] <= iteration]
@@ -49,6 +49,6 @@ class IterationLines:
 
 
 def forget_metrics(engine: Engine, prefix: str) -> None:
-    """Take metrics away by the start of their names, so that no line of a log repeats what was not measured again."""
+    """Remove metrics whose names begin with ``prefix``, so that a log does not repeat old values."""
     for name in [name for name in engine.state.metrics if name.startswith(prefix)]:
         del engine.state.metrics[name]

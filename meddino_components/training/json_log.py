@@ -1,4 +1,4 @@
-"""The course of a run as JSON lines."""
+"""Log losses, learning rates and metrics of a run as JSON lines."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch.optim import Optimizer
 from ..processes import rank_and_size
 from .iteration_lines import IterationLines
 
-if TYPE_CHECKING:  # an extra
+if TYPE_CHECKING:  # tensorboard is an optional dependency
     from torch.utils.tensorboard import SummaryWriter
 
 
 class JsonLog:
-    """Handler: a line for each iteration (all losses, learning rates, metrics), one for each validation (metrics).
+    """Handler that logs a line per iteration (losses, learning rates, metrics) and per validation (metrics).
 
     Args:
-        path: file to append to; a resumed run first drops the lines that come after its checkpoint.
-        optimizer: whose learning rates are logged.
-        evaluator: the validation engine.
+        path: file to append to; a resumed run first drops the lines after its checkpoint.
+        optimizer: optimiser whose learning rates are logged.
+        evaluator: validation engine; None logs no validations.
     """
 
     def __init__(self, *, path: str | Path, optimizer: Optimizer, evaluator: Engine | None = None) -> None:
@@ -51,7 +51,7 @@ class JsonLog:
 
 
 def scalars_of(output: Mapping[str, Any]) -> dict[str, float]:
-    """The single values among what an iteration gave: the loss and its terms."""
+    """Return the scalars in the output of an iteration: the loss and its terms."""
     return {
         name: value if isinstance(value, float) else value.item()
         for name, value in output.items()
@@ -60,6 +60,6 @@ def scalars_of(output: Mapping[str, Any]) -> dict[str, float]:
 
 
 def write_scalars(engine: Engine, writer: SummaryWriter) -> None:
-    """Event writer of MONAI's `TensorBoardStatsHandler`: all losses and metrics of an iteration."""
+    """Write all losses and metrics of an iteration; an event writer for MONAI's `TensorBoardStatsHandler`."""
     for name, value in {**scalars_of(engine.state.output), **engine.state.metrics}.items():
         writer.add_scalar(f"train/{name}", value, engine.state.iteration)

@@ -1,4 +1,4 @@
-"""Scale the loss where gradients are computed in fp16, whose smallest numbers they would fall below."""
+"""Scale the loss in fp16 training, where small gradients would underflow."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ..inference import autocast_dtype
 
 
 class LossScaling:
-    """Handler of a `SupervisedTrainer`: torch's `GradScaler` for fp16, and nothing for bf16 and fp32.
+    """Handler of a `SupervisedTrainer` that uses torch's `GradScaler` for fp16, and does nothing for bf16 and fp32.
 
-    MONAI's engine makes a scaler of its own at each start, for CUDA alone, and keeps it out of checkpoints. This one is
-    put in its place, and is among the objects of `TrainingCheckpoint`. A step whose gradients are not finite is left
-    out and the scale halved, as happens in the first steps; `GradientClipping` takes the scale off before it clips.
+    MONAI's engine creates a new scaler at each start, only for CUDA, and does not save it in checkpoints. This scaler
+    replaces it and can be among the objects of `TrainingCheckpoint`. Steps with non-finite gradients are skipped and
+    halve the scale, as is normal in the first steps; `GradientClipping` unscales gradients before it clips them.
 
     Args:
-        amp: as for `AutocastInferer`.
-        device: a CPU or CUDA device.
+        amp: precision, see `AutocastInferer`.
+        device: CPU or CUDA device.
     """
 
     def __init__(self, *, amp: bool | str, device: torch.device | str) -> None:
@@ -31,13 +31,13 @@ class LossScaling:
 
     def __call__(self, engine: Any) -> None:
         if self.scaler.is_enabled():
-            # the engine's own autocast would take in the loss, too; the inferer has one
+            # the engine's autocast would include the loss; the inferer has its own
             engine.amp, engine.amp_kwargs, engine.scaler = True, {"enabled": False}, self.scaler
 
     def state_dict(self) -> dict[str, Any]:
         return dict(self.scaler.state_dict())
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        # empty: of a run in another precision, which may change on resuming
+        # empty if the run was in another precision, which may change on resuming
         if state:
             self.scaler.load_state_dict(state)

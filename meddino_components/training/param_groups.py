@@ -1,4 +1,4 @@
-"""Parameter groups of fine-tuning, by part."""
+"""Group parameters for fine-tuning: the encoder and the rest."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import nn
 
 
 def fine_tuning_groups(*, network: nn.Module, encoder_learning_rate: float) -> list[dict[str, Any]]:
-    """The encoder with a rate of its own, and all else with the optimiser's.
+    """Return one group with the encoder's learning rate, and one with all other parameters and the optimiser's rate.
 
     Args:
-        network: with its encoder as ``backbone``; a network without one is a single group.
+        network: network with its encoder as ``backbone``; a network without this attribute is a single group.
         encoder_learning_rate: learning rate of the encoder.
     """
     if not hasattr(network, "backbone"):

@@ -1,4 +1,4 @@
-"""One progress bar over a whole run, with its remaining time."""
+"""Show one progress bar for the whole run, with its remaining time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .json_log import scalars_of
 
 
 class RunProgress:
-    """Handler: bar over all iterations of a run with loss, learning rate and remaining time.
+    """Handler that shows a bar over all iterations of a run with loss, learning rate and remaining time.
 
-    ignite's `ProgressBar` counts within an epoch; with short epochs its remaining time says nothing about the run.
+    ignite's `ProgressBar` counts within an epoch, so its remaining time is that of the epoch, not of the run.
 
     Args:
-        optimizer: whose first learning rate is shown.
-        enabled: show the bar; other processes than the first never do.
+        optimizer: optimiser whose first learning rate is shown.
+        enabled: show the bar; only the first process ever shows it.
     """
 
     def __init__(self, *, optimizer: Optimizer, enabled: bool = True) -> None:
@@ -35,7 +35,7 @@ class RunProgress:
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._close_on_error)
 
     def _open(self, engine: Engine) -> None:
-        if self._bar is None:  # not at STARTED: a resumed run learns its iteration there
+        if self._bar is None:  # not at STARTED, when a resumed run sets its iteration
             total = engine.state.max_epochs * engine.state.epoch_length
             self._bar = tqdm(
                 total=total, initial=engine.state.iteration, desc="training", unit="it", disable=not self.enabled

@@ -1,4 +1,4 @@
-"""The state of every random generator of a process, as plain tensors and numbers."""
+"""Save and restore the state of every random generator of a process, as plain tensors and numbers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 
 
 def random_state() -> dict[str, Any]:
-    """State of Python's, numpy's and torch's generators (CUDA's included); loads with ``weights_only=True``."""
-    name, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - the legacy state is what MONAI uses
+    """Return the state of the generators of Python, numpy and torch (and CUDA); loads with ``weights_only=True``."""
+    name, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - MONAI uses the legacy generator
     return {
         "python": random.getstate(),
         "numpy": (name, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, gauss),
@@ -21,7 +21,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Restore what `random_state` returned; CUDA states beyond the devices at hand are left out."""
+    """Restore the result of `random_state`; CUDA states of devices that do not exist here are ignored."""
     version, internal, gauss_next = state["python"]
     random.setstate((version, tuple(internal), gauss_next))
     name, keys, position, has_gauss, gauss = state["numpy"]

@@ -1,4 +1,4 @@
-"""What a run of fine-tuning writes into its weights about themselves."""
+"""Build the record that fine-tuning stores in its weights."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ..slice_planes import AXIAL
 from ..software import software_versions
 
 _BACKGROUND = "background"
-# of a plan, what each run may set as it likes
+# key of a plan that may differ from run to run
 _OF_RUN = "check_modality"
 
 
@@ -61,7 +61,7 @@ class TrainingData:
     licences: Sequence[str] = ()
 
     def facts(self) -> dict[str, Any]:
-        """What the record says of the data."""
+        """Return the record's entries on the data."""
         return {
             "name": Path(self.dataset_dir).name,
             "layout": self.layout,
@@ -80,7 +80,7 @@ class TrainingData:
         return {"annotated": {name: sum(s is None or name in s for s in stated) for name in label_names}}
 
     def modality(self) -> str | None:
-        """ct or mr, if all training cases are of that modality."""
+        """Return ct or mr if all training cases have that modality, else None."""
         found = {str(case.get("modality")).lower() for case in self.training_cases}
         return next(iter(found)) if found in ({"ct"}, {"mr"}) else None
 
@@ -100,17 +100,17 @@ def training_record(
     trained_further: str | os.PathLike[str] | None = None,
     bundle: str | None = None,
 ) -> WeightsRecord:
-    """The record of a segmentation network that is about to be trained.
+    """Build the record of a segmentation network before its training.
 
     Args:
-        network: network to train, not wrapped.
+        network: network to train, without a DDP wrapper.
         plan: ``roi_size``, ``pixdim``, ``resampling``, ``context_slices``, ``fingerprint``, ``background``,
             ``check_modality`` and ``axcodes`` of the configuration.
         channels: names of the input's channels.
         data: cases of the run.
-        definition: ``_target_`` and arguments by which the configuration builds the network, if it is one of MONAI's.
-        labels: names of classes that exclude each other, the background first.
-        regions: regions within each other, in place of ``labels``.
+        definition: ``_target_`` and arguments of the network in the configuration, if it is one of MONAI's.
+        labels: names of mutually exclusive classes, with the background first.
+        regions: nested regions, in place of ``labels``.
         codes: codes for DICOM SEG, by the label's name.
         seed: random seed of the run.
         encoder: report on the weights that were loaded into the encoder.
@@ -118,7 +118,7 @@ def training_record(
         bundle: name of the bundle.
 
     Raises:
-        InputError: ``trained_further`` is of another network or other labels than are trained here.
+        InputError: ``trained_further`` has another network or other labels than this run.
     """
     parents = [parent_of(encoder.source, encoder.sha256, "encoder")] if encoder else []
     if trained_further is not None and Path(trained_further).is_file():
@@ -151,14 +151,14 @@ def training_record(
 
 
 def _check_same_network(record: WeightsRecord, path: str | os.PathLike[str]) -> None:
-    """MONAI Label loads what fits and passes over the rest without a word."""
+    """Refuse weights of another network or task, since MONAI Label silently skips tensors that do not fit."""
     earlier = read_record(resolve(path))
     if earlier is None:
         return
     for name in ("architecture", "labels", "regions", "channels", "plan"):
         found, expected = json.loads(earlier.to_json())[name], json.loads(record.to_json())[name]
         if name == "plan":
-            found = {"axcodes": AXIAL, **found}  # of records that do not say it
+            found = {"axcodes": AXIAL, **found}  # older records do not have this key
             found, expected = ({k: v for k, v in plan.items() if k != _OF_RUN} for plan in (found, expected))
         if found != expected:
             where = (
@@ -167,8 +167,8 @@ def _check_same_network(record: WeightsRecord, path: str | os.PathLike[str]) -> 
                 else []
             )
             raise InputError(
-                f"{path}: its record has another {name} than this configuration ({', '.join(where) or found}): make a "
-                "bundle of these weights by `python -m meddino_components package`, whose train.json fits them"
+                f"{path}: its record and this configuration differ in '{name}' ({', '.join(where) or found}): package "
+                "these weights with `python -m meddino_components package` and use that bundle's train.json"
             )
 
 
@@ -177,7 +177,7 @@ def _both_maps(first: Any, second: Any) -> bool:
 
 
 def case_id_of(case: Mapping[str, Any]) -> str:
-    """A case's id; of MONAI Label's cases, which have none, the name of the image."""
+    """Return the id of a case, or the name of its image for cases from MONAI Label, which have no id."""
     if "case_id" in case:
         return str(case["case_id"])
     image = case["image"]
@@ -185,7 +185,7 @@ def case_id_of(case: Mapping[str, Any]) -> str:
 
 
 def _architecture(network: nn.Module, definition: Mapping[str, Any]) -> dict[str, Any] | None:
-    """None for a network of others, whose definition has to be typed again."""
+    """Return the architecture for the record; None for a network that the record cannot describe."""
     try:
         return describe_network(network)
     except TypeError:

@@ -1,4 +1,4 @@
-"""What a resumed run may change, and how it takes effect."""
+"""Compare the settings of a resumed run with its checkpoint's, and apply the changes that are allowed."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ..errors import InputError
 
-_MISSING = "nothing"
+_MISSING = "not set"
 _N_NAMED = 4
-# what of a schedule's state is where it stands; all else are its settings
+# entries of a schedule's state that hold its progress; all others are settings
 _POSITION = {"last_epoch", "_step_count", "_last_lr", "_get_lr_called_within_step", "_is_initial"}
 
 
 def check_settings(
     found: Mapping[str, Any], expected: Mapping[str, Any], changed: Sequence[str], source: str | Path
 ) -> None:
-    """Compare a checkpoint's settings with those of the run that goes on from it.
+    """Compare the settings of a checkpoint with those of the run that resumes from it.
 
     Args:
         found: settings of the checkpoint, by key.
         expected: settings of this run.
-        changed: keys (and all below them) that may differ.
-        source: the checkpoint, for the message.
+        changed: keys that may differ, including all keys below them.
+        source: path of the checkpoint, for the message.
 
     Raises:
-        InputError: names each key that differs with both values.
+        InputError: settings differ; the message names them with both values.
     """
 
     def free(key: str) -> bool:
@@ -43,8 +43,8 @@ def check_settings(
     said = [f"{k} {_shown(found, k)} (this run: {_shown(expected, k)})" for k in keys[:_N_NAMED]]
     more = [f"{len(keys) - _N_NAMED} more"] if len(keys) > _N_NAMED else []
     raise InputError(
-        f"{source} was written with {', '.join(said + more)}: set it back, begin a new run in another --output_dir, or "
-        f"change it on purpose by --changed_on_resume \"['{keys[0]}']\""
+        f"{source} was written with {', '.join(said + more)}. Restore the checkpoint's values, start a new run in "
+        f"another --output_dir, or allow the change with --changed_on_resume \"['{keys[0]}']\""
     )
 
 
@@ -55,10 +55,10 @@ def _shown(settings: Mapping[str, Any], key: str) -> str:
 
 @contextmanager
 def keep_settings(item: Any) -> Iterator[None]:
-    """While an optimiser's or a schedule's state is loaded, let it keep the settings that it was built with.
+    """Keep the settings of an optimiser or schedule while its state is loaded.
 
-    torch's states hold both where they stand and their settings, such as the length of a decay: with more epochs the
-    rate would stay at 0. Where the settings are those of the state, the values are the state's to the last bit.
+    A state in torch holds both progress and settings, such as the length of a decay; after loading it, a run with more
+    epochs would keep a rate of 0. If the settings have not changed, the loaded values are restored bit for bit.
     """
     if isinstance(item, Optimizer):
         built = [{name: value for name, value in group.items() if name != "params"} for group in item.param_groups]
@@ -83,8 +83,8 @@ def _continue_with(schedule: LRScheduler, settings: Mapping[str, Any]) -> None:
     closed_form = getattr(schedule, "_get_closed_form_lr", None)
     if closed_form is None:
         raise InputError(
-            f"the schedule {type(schedule).__name__} cannot go on with other settings than the checkpoint's: set "
-            "epochs and rates back, or take a schedule such as PolynomialLR"
+            f"the schedule {type(schedule).__name__} cannot continue with settings other than the checkpoint's. "
+            "Restore epochs and rates, or use a schedule such as PolynomialLR"
         )
     rates = closed_form()
     for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):

@@ -1,4 +1,4 @@
-"""Run a trainer so that a signal ends it at a checkpoint."""
+"""Run a trainer that saves a checkpoint and stops when a signal arrives."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..processes import rank_and_size, reduce_over_processes
 
 
 def run_training(trainer: Engine, evaluator: Engine | None = None) -> None:
-    """``trainer.run()``, which SIGTERM, SIGINT and SIGUSR1 end after the iteration that they come in.
+    """Call ``trainer.run()``, and stop after the current iteration on SIGTERM, SIGINT or SIGUSR1.
 
-    All processes stop after the same iteration, whichever of them got the signal. A validation stops after its case.
-    `TrainingCheckpoint` writes what there is; then one line says how to go on.
+    All processes stop after the same iteration, even if only one of them received the signal. A validation stops after
+    its current case. `TrainingCheckpoint` saves the state; then a message says how to continue.
 
     Args:
-        trainer: with its handlers.
-        evaluator: the validation engine.
+        trainer: trainer with its handlers.
+        evaluator: validation engine.
 
     Raises:
-        Interrupted: a signal came; its exit status is 143 (SIGTERM), 130 (SIGINT) or 138 (SIGUSR1), so that a
-            scheduler's script can tell an interrupted run from one that is done.
+        Interrupted: a signal arrived. The exit status is 143 (SIGTERM), 130 (SIGINT) or 138 (SIGUSR1), so a
+            scheduler's script can tell interrupted runs from completed ones.
     """
     with signals_noted() as signals:
         stop = _StopOnSignal(signals)
@@ -39,22 +39,23 @@ def run_training(trainer: Engine, evaluator: Engine | None = None) -> None:
 def _end(trainer: Engine, stop: _StopOnSignal) -> None:
     assert stop.by is not None
     rank, n_ranks = rank_and_size()
-    # the first process writes the checkpoint, and a launcher ends all once one is gone; in a validation each ends alone
+    # wait for the first process to write the checkpoint: a launcher ends all processes once one exits. During a
+    # validation, each process ends on its own
     if n_ranks > 1 and not stop.in_validation:
         dist.barrier()
     if rank == 0:
         iteration, path = trainer.state.iteration, getattr(trainer.state, "checkpoint_path", None)
         say_interrupted(
             stop.by,
-            f"{path} at iteration {iteration}; go on with `--resume True`"
+            f"saved {path} at iteration {iteration}; continue with `--resume True`"
             if path is not None
-            else f"iteration {iteration} of a run that keeps no checkpoint",
+            else f"stopped at iteration {iteration}; this run saves no checkpoint",
         )
     raise Interrupted(stop.by)
 
 
 class _StopOnSignal:
-    """Handler of the trainer."""
+    """Handler of the trainer that stops it when a signal arrives."""
 
     def __init__(self, signals: NotedSignals) -> None:
         self.signals = signals
@@ -71,7 +72,7 @@ class _StopOnSignal:
             engine.terminate(skip_completed=True)
 
     def stop_validation(self, evaluator: Engine) -> None:
-        # no agreement here: processes have different numbers of cases, and the checkpoint is written
+        # processes need not agree here: they validate different numbers of cases, and the checkpoint is already saved
         if self.signals.first is not None:
             self.by, self.in_validation = self.signals.first, True
             evaluator.terminate(skip_completed=True)

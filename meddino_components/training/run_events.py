@@ -1,4 +1,4 @@
-"""Events of a training run that handlers here tell each other of."""
+"""Events of a training run that its handlers fire and listen to."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from ignite.engine import Engine, EventEnum
 
 
 class RunEvents(EventEnum):
-    """Fired on the trainer."""
+    """Events that are fired on the trainer."""
 
     VALIDATION_DUE = "validation_due"
-    """An epoch is over and its validation comes next."""
+    """An epoch has ended and its validation is about to start."""
 
 
 def register(engine: Engine) -> None:
-    """Let a trainer have these events; handlers of them call it when they are attached."""
+    """Register these events with a trainer; handlers that use them call this when they are attached."""
     engine.register_events(*RunEvents)

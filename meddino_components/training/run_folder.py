@@ -1,4 +1,4 @@
-"""The folder of a training: one run at a time, every path tried before the first step."""
+"""Lock the output folder of a run, and check before the first step that its files can be written."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..processes import rank_and_size
 
 
 class RunFolder:
-    """Take the lock of a training's folder, make every folder that the run will write to, and check what is there.
+    """Lock a run's output folder, create every folder that the run writes to, and check the existing files.
 
-    `ReleaseRunFolder` gives the lock back when the run is complete; else that happens when the process ends, or when
-    nothing uses this object any more. Of several processes the first alone does all this.
+    `ReleaseRunFolder` releases the lock when the run is complete; otherwise it is released when the process ends or
+    this object is deleted. With several processes, only the first one does this.
 
     Args:
         output_dir: output folder of the run.
-        files: that the run replaces: weights, checkpoints, logs. Those of the user's are refused.
-        folders: others that it writes to, such as that of a cache.
-        adopt_files: what is there counts as this run's own, since the user goes on with it.
+        files: files that the run replaces: weights, checkpoints, logs. Files not written by this project are refused.
+        folders: further folders that the run writes to, such as a cache.
+        adopt_files: treat existing files as this run's own, since the user continues an earlier run.
 
     Raises:
-        InputError: another process writes to the folder; one cannot be made or written to; a file of the user's, or one
-            that was edited since, would be replaced.
+        InputError: another process writes to the folder; a folder cannot be created or written to; or the run would
+            replace a file that this project did not write or that was edited since.
     """
 
     def __init__(
@@ -55,9 +55,10 @@ class RunFolder:
 
 
 class ReleaseRunFolder:
-    """Handler of the trainer: give the folder of a complete run back.
+    """Handler of the trainer that releases the lock of the run folder when the run is complete.
 
-    MONAI's checks of a bundle look for a class in every handler, so that `RunFolder` itself cannot be one.
+    MONAI's bundle checks require every handler to name its class, so a reference to an existing `RunFolder` cannot be a
+    handler itself.
 
     Args:
         run_folder: folder of the run.

@@ -1,4 +1,4 @@
-"""Images a second, over all processes."""
+"""Measure images per second over all processes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..processes import rank_and_size
 
 
 class Throughput:
-    """Handler: ``images_per_second`` in ``engine.state.metrics``, a running mean that starts after the first iteration.
+    """Handler that sets ``images_per_second`` in ``engine.state.metrics``: a running mean from the second iteration on.
 
-    The clock runs from the end of one iteration to the end of the next, so waiting for data counts.
+    Time is measured from the end of one iteration to the end of the next, so it includes waiting for data.
 
     Args:
-        batch_size: images a process and iteration.
+        batch_size: number of images per process and iteration.
         smoothing: share of the old mean kept at each iteration.
     """
 

@@ -1,4 +1,4 @@
-"""Validate at an interval, and in any case the network that a run ends with."""
+"""Validate at regular intervals and after the last epoch."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from .run_events import RunEvents, register
 
 
 class Validation(ValidationHandler):
-    """MONAI's `ValidationHandler` of epochs, which validates the last epoch, too.
+    """MONAI's `ValidationHandler` for epochs, which also validates the last epoch.
 
-    The trainer's ``RunEvents.VALIDATION_DUE`` comes before each, for what is to be safe before minutes of work. While
-    ``trainer.state.validation_due`` is true, the validation of the epoch that is over has not come to its end; a run
-    that was resumed so begins with it.
+    ``RunEvents.VALIDATION_DUE`` is fired on the trainer before each validation, so that a checkpoint can be saved
+    before minutes of work. ``trainer.state.validation_due`` is true until the validation has finished; a run that is
+    resumed in this state starts with the validation.
 
     Args:
-        validator: the validation engine.
-        interval: epochs between validations.
+        validator: validation engine.
+        interval: number of epochs between validations.
     """
 
     def __init__(self, *, validator: Evaluator, interval: int) -> None:
@@ -39,7 +39,7 @@ class Validation(ValidationHandler):
         self._validate(engine, epoch)
 
     def _catch_up(self, engine: Engine, epoch_begins: bool) -> None:
-        """The validation that an interrupted run still owes."""
+        """Run the validation that an interrupted run did not finish."""
         if getattr(engine.state, "validation_due", False):
             self._validate(engine, engine.state.epoch - epoch_begins)
 

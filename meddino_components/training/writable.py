@@ -1,4 +1,4 @@
-"""Find out before the first step whether what comes at the end can be written."""
+"""Check before the first step that files of the end of a run can be written."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ..errors import InputError
 
 
 def check_writable(path: Path) -> None:
-    """Make the folder of a file that is written later, and try to write there.
+    """Create the folder of a file that is written later, and test that it is writable.
 
     Raises:
-        InputError: names the file, and why it could not be written.
+        InputError: the file could not be written; the message gives the reason.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -20,5 +20,5 @@ def check_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be written ({error.strerror}); give another `--output_dir`, or see to its permissions"
+            f"{path}: cannot be written ({error.strerror}). Set another `--output_dir`, or change the permissions"
         ) from error

@@ -94,7 +94,7 @@ def test_a_brain_of_four_series(tmp_path, capfd):
     assert command("segment", tmp_path / "in", out, *settings, "--skip_existing") == 0
     assert (out / "p1.dcm").exists()
     assert command("segment", tmp_path / "in", out, *settings, "--skip_existing") == 0
-    assert "1 cases: 0 ok, 0 failed, 1 skipped" in capfd.readouterr().out
+    assert "1 case: 0 ok, 0 failed, 1 skipped" in capfd.readouterr().out
     # which file is which sequence is said by names, not by UIDs
     assert command("segment", tmp_path / "in", out, *settings, "--series_uid", SERIES_UID) == 2
     assert "no key 'series_uid'" in capfd.readouterr().err

@@ -56,12 +56,15 @@ def test_three_figures(scan, teachers, tmp_path, capsys):
     [
         (["resolutions", "{scan}", "a.png", "--weights", "lost.pt"], "lost.pt: no such file"),
         (["resolutions", "lost.nii.gz", "a.png", "--weights", "random"], "lost.nii.gz: no such file or folder"),
-        (["resolutions", "{scan}", "a.jpg", "--weights", "random"], "written as .png, .pdf, .svg"),
-        (["resolutions", "{scan}", "lost/a.png", "--weights", "random"], "there is no folder"),
-        (["resolutions", "{scan}", "a.png", "--weights", "random", "--slices", "9"], "no slice 9; the scan has 5"),
+        (["resolutions", "{scan}", "a.jpg", "--weights", "random"], "must end in .png, .pdf or .svg"),
+        (["resolutions", "{scan}", "lost/a.png", "--weights", "random"], "the folder lost does not exist"),
+        (
+            ["resolutions", "{scan}", "a.png", "--weights", "random", "--slices", "9"],
+            "no slice 9. Choose an index from 0 (the lowest slice) to 4",
+        ),
         (
             ["resolutions", "{scan}", "a.png", "--weights", "random", "--sizes", "[100]"],
-            "multiples of its patches of 16",
+            "a multiple of its patch size, 16 px",
         ),
         (
             ["resolutions", "{scan}", "a.png", "--weights", "random", "--sizes", "big"],
@@ -69,8 +72,8 @@ def test_three_figures(scan, teachers, tmp_path, capsys):
         ),
         (["similarity", "{scan}", "a.png", "--weights", "random", "--points", "[[1,2,99]]"], "lies outside the scan"),
         (["similarity", "{scan}", "a.png", "--weights", "random", "--points", "[[0,0,2]]"], "in the air outside"),
-        (["similarity", "{scan}", "a.png", "--weights", "random", "--window", "[3,1]"], "two grey levels that rise"),
-        (["checkpoints", "{scan}", "a.png", "--weights", "lost*.pt"], "no file has such a name"),
+        (["similarity", "{scan}", "a.png", "--weights", "random", "--window", "[3,1]"], "two increasing grey levels"),
+        (["checkpoints", "{scan}", "a.png", "--weights", "lost*.pt"], "no file matches"),
     ],
 )
 def test_wrong_input_is_one_line(scan, tmp_path, capsys, monkeypatch, arguments, said):

@@ -98,7 +98,7 @@ def test_a_file_by_monais_command_from_the_folder_of_the_bundle(phantoms, model,
     assert done.returncode == 0, done.stderr[-3000:]
     case = source.name.removesuffix(".nii.gz")
     assert listing(tmp_path / "out") == {f"{case}.nii.gz", f"{case}.json", "summary.json", "summary.csv"}
-    assert "1 cases: 1 ok, 0 failed" in done.stdout
+    assert "1 case: 1 ok, 0 failed" in done.stdout
     # the same weights give the same labels in this process
     overrides["output_dir"] = str(tmp_path / "again")
     run_here(["inference", "laptop"], {**overrides, "overlay": False, "modality": "ct"})
@@ -181,7 +181,7 @@ def wrong_inputs(tmp_path, phantoms, model):
         ),
         "data set": (["plan", tmp_path, "amos"], "dataset.json"),
         "layout": (["plan", phantoms, "amoss"], "'amoss'"),
-        "series": (["series", tmp_path], "holds no DICOM image"),
+        "series": (["series", tmp_path], "contains a DICOM image. Give another folder"),
         "layers": (["build", tmp_path], "layers.yaml not found"),
     }
 

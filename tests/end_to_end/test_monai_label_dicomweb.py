@@ -148,7 +148,7 @@ def test_labels_are_stored_as_dicom_seg_and_trained_on(server, start, by_monai, 
         assert np.asarray(other.infer(AMOS.name, sample["id"], tmp_path).dataobj).any()
         with pytest.raises(urllib.error.HTTPError):
             other.train(AMOS.name, modality="DICOM tag")
-        other.wait_for_line(f"{scan.uid}.nrrd: made of a DICOM SEG")
+        other.wait_for_line(f"{scan.uid}.nrrd: converted from a DICOM SEG")
         assert sha256_of(model) == second
         other.put_label(scan.uid, tmp_path / "drawn.nii.gz")
         other.train(AMOS.name, modality="DICOM tag")

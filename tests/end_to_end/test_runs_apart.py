@@ -97,7 +97,7 @@ def test_training_from_annotations_replaces_the_served_model_and_keeps_it(bundle
         ),
         (
             {"fingerprint": {"percentile_00_5": -300, "percentile_99_5": 300, "mean": 60, "std": 70}},
-            ["fingerprint::percentile_00_5 nothing (this run: -300)"],
+            ["fingerprint::percentile_00_5 not set (this run: -300)"],
         ),
     ],
 )
@@ -154,7 +154,7 @@ def test_a_signal_ends_training_with_a_checkpoint_one_line_and_its_status(traini
     assert psutil.wait_procs(children, timeout=15)[1] == []
     done = max(losses(tmp_path / "run"))
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["iteration"] == done
-    assert f"interrupted by {number.name}: {tmp_path}/run/checkpoint.pt at iteration {done}; go on" in output
+    assert f"interrupted by {number.name}: saved {tmp_path}/run/checkpoint.pt at iteration {done}; continue" in output
     assert "Traceback" not in output
 
 

@@ -119,7 +119,7 @@ def test_torn_and_blank_slides_are_left_out_for_all(slides, tmp_path):
     ("options", "message"),
     [
         ({"class_column": "grade"}, "no column 'grade'. The columns are 'slide', 'finding', 'patient', 'split'"),
-        ({"patient_column": "finding"}, "2 patients are in two splits"),
+        ({"patient_column": "finding"}, "2 patients in two splits"),
     ],
 )
 def test_tables_that_do_not_fit(slides, tmp_path, options, message):

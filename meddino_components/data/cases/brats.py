@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...wording import counted
 from ..volumes.ct_or_mr import Modality
 from ..volumes.file_checks import is_image
 from ..volumes.found_folders import walk
@@ -49,7 +50,8 @@ def read_brats(root: Path, section: Section, modality: Modality | None) -> list[
         if section != "test" and len(cases) < len(found):
             left_out = [str(case["case_id"]) for case in found if "label" not in case]
             warnings.warn(
-                f"{root}: {len(left_out)} cases have no label and are left out: {', '.join(left_out[:5])}", stacklevel=2
+                f"{root}: leaving out {counted(len(left_out), 'case')} without a label: {', '.join(left_out[:5])}",
+                stacklevel=2,
             )
     require_complete(cases)
     return cases

@@ -13,6 +13,7 @@ import numpy as np
 from monai.data import partition_dataset
 
 from ...errors import InputError
+from ...wording import counted
 from .patients import patient_of, shared_patients
 
 SPLITS_FILE = "splits_final.json"
@@ -79,8 +80,8 @@ def split_cases(
     if shared and not allow_same_patient:
         both = [str(case["case_id"]) for case in (*sides[0], *sides[1]) if patient_of(case) == shared[0]]
         raise InputError(
-            f"{len(shared)} patients are in both training and validation of fold {fold} by {rule}, the first one "
-            f"{shared[0]} "
+            f"{counted(len(shared), 'patient')} in both training and validation of fold {fold} by {rule}, the first "
+            f"one {shared[0]} "
             f"({', '.join(both[:4])}): scores would be too optimistic. Set split to patients, or allow_same_patient "
             f"to True."
         )
@@ -115,8 +116,8 @@ def _by_patient(cases: Sequence[Case], fold: int, n_folds: int, seed: int) -> Si
     patients = sorted({patient_of(case) for case in cases})
     if n_folds < 2 or len(patients) < n_folds:
         raise InputError(
-            f"{len(cases)} cases of {len(patients)} patients cannot be split into {n_folds} folds; expected "
-            "2 <= n_folds <= patients."
+            f"{counted(len(cases), 'case')} of {counted(len(patients), 'patient')} cannot be split into {n_folds} "
+            "folds; expected 2 <= n_folds <= patients."
         )
     tested = set(partition_dataset(patients, num_partitions=n_folds, shuffle=True, seed=seed)[fold])
     return _sides(cases, {str(case["case_id"]) for case in cases if patient_of(case) in tested})
@@ -126,7 +127,9 @@ def _as_nnunet(cases: Sequence[Case], fold: int, n_folds: int) -> Sides:
     """scikit-learn's KFold(n_folds, shuffle=True, random_state=12345) over sorted ids."""
     ids = sorted(str(case["case_id"]) for case in cases)
     if n_folds < 2 or len(ids) < n_folds:
-        raise InputError(f"{len(ids)} cases cannot be split into {n_folds} folds; expected 2 <= n_folds <= cases.")
+        raise InputError(
+            f"{counted(len(ids), 'case')} cannot be split into {n_folds} folds; expected 2 <= n_folds <= cases."
+        )
     order = np.arange(len(ids))
     np.random.RandomState(_NNUNET_SEED).shuffle(order)
     return _sides(cases, {ids[k] for k in np.array_split(order, n_folds)[fold]})
@@ -158,11 +161,13 @@ def _of_file(cases: Sequence[Case], path: Path, fold: int, n_folds: int, known: 
     ids = {str(case["case_id"]) for case in cases}
     if missing := sorted((train | val) - ids - set(known)):
         raise InputError(
-            f"{path}: split {fold} names {len(missing)} cases that the data set does not have, the first {missing[0]}; "
-            f"it has such as {', '.join(sorted(ids)[:2])}. Take the file of this data set."
+            f"{path}: split {fold} names {counted(len(missing), 'case')} that the data set does not have, the first "
+            f"{missing[0]}; it has such as {', '.join(sorted(ids)[:2])}. Take the file of this data set."
         )
     if unused := sorted(ids - train - val):
-        warnings.warn(f"{path}: split {fold} leaves out {len(unused)} cases, the first {unused[0]}", stacklevel=2)
+        warnings.warn(
+            f"{path}: split {fold} leaves out {counted(len(unused), 'case')}, the first {unused[0]}", stacklevel=2
+        )
     sides = _sides([case for case in cases if str(case["case_id"]) in train | val], val)
     if not all(sides):
         raise InputError(f"{path}: split {fold} has no case of this data set in training, or none in validation.")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...errors import InputError
+from ...wording import counted
 from ..volumes.ct_or_mr import parse_modality
 from ..volumes.dicom import has_dicom_files, is_dicom_file, list_series, read_uids
 from ..volumes.file_checks import IMAGE_SUFFIXES, is_image, stem_of
@@ -142,7 +143,7 @@ def _parted_series(chosen: Sequence[tuple[Path, str | None]]) -> dict[Path, str]
     problems: dict[Path, str] = {}
     for series, found in slices.items():
         if len(set(map(frozenset, found.values()))) > 1:
-            where = ", ".join(f"{path} ({len(own)} slices)" for path, own in found.items())
+            where = ", ".join(f"{path} ({counted(len(own), 'slice')})" for path, own in found.items())
             parts = {os.path.realpath(path) for path in found}
             for path in (path for path, _ in chosen if os.path.realpath(path) in parts):
                 problems[path] = (

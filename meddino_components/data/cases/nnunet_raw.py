@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...wording import counted
 from ..volumes.ct_or_mr import Modality
 from ..volumes.found_folders import is_left_over
 from ..volumes.partial_labels import stated_items
@@ -50,7 +51,7 @@ def read_nnunet_raw(root: Path, section: Section, modality: Modality | None) -> 
         where = "labelsTr holds" if listed is None else "'dataset' lists"
         raise InputError(
             f"{root / DATASET_JSON}: numTraining is {content['numTraining']} but {where} "
-            f"{len(cases)} labels. Complete the data set or correct the number."
+            f"{counted(len(cases), 'label')}. Complete the data set or correct the number."
         )
     return [case | {"modality": stated} for case in cases]
 

@@ -40,8 +40,8 @@ class LoadSequencesd(MapTransform):
     Args:
         keys: items of the case with the mapping, or a file.
         sequences: names of the channels.
-        gantry_tilt: how to treat a gantry tilt of DICOM series, see `LoadVolumed`.
-        uneven_slices: how to treat uneven slice distances of DICOM series, see `LoadVolumed`.
+        gantry_tilt: treatment of a gantry tilt in DICOM series, see `LoadVolumed`.
+        uneven_slices: treatment of uneven slice distances in DICOM series, see `LoadVolumed`.
         spacing_mm: spacing of sequences whose header has none, see `LoadVolumed`.
         allow_missing_keys: whether to skip keys that the case lacks.
 

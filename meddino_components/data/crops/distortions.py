@@ -39,7 +39,7 @@ class DrawnDistortions(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CropDistortions:
-    """How often and how strongly crops are distorted, in order of application.
+    """Probability and strength of each distortion of crops, in order of application.
 
     Probabilities come from FlexiCT, by the first author of MedDINOv3, whose own paper states none; ranges are those of
     nnU-Net and of this project's fine-tuning. Intensities are normalised (in standard deviations).

@@ -31,7 +31,7 @@ _INT16 = np.iinfo(np.int16)
 
 
 class Refused(InputError):
-    """A case that could be read, but is not of the stated kind. ``kind`` starts its line in the report."""
+    """Error for a case that could be read but must not be stored. ``kind`` starts its line in the report."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -44,12 +44,12 @@ class CuratedVolume:
 
     Attributes:
         slices: slices that are not air, [D, H, W].
-        numbers: positions of these among all slices, [D].
-        source_slices: number of all slices, including air.
+        numbers: indices of these slices among all slices of the case, [D].
+        source_slices: number of slices of the case, including air.
         spacing_mm: spacing in mm between rows, columns and all slices.
         scale: intensity units per stored step.
-        offset: intensity of a stored 0.
-        changed: numbers of voxels that are not stored exactly, by reason.
+        offset: intensity of the stored value 0.
+        changed: number of voxels that are not stored exactly, for each reason.
     """
 
     slices: NDArray[np.int16]
@@ -71,16 +71,16 @@ def read_case(
 ) -> CuratedVolume:
     """Read a volume for the store.
 
-    CT stays in HU, rounded to integers; values below -1024 (padding outside the field of view, such as -2000 or -3024)
-    are raised to it, values above 32,767 are lowered. MR stays unchanged if its values are 16-bit integers; otherwise
-    its range is scaled linearly to 16 bits, which is exact to half a step of ``scale``.
+    CT is stored in HU, rounded to integers and clipped to -1024 to 32,767; lower values are padding outside the field
+    of view, such as -2000 or -3024. MR is stored unchanged if its values are 16-bit integers; otherwise its range is
+    scaled linearly to 16 bits, with an error of at most half of ``scale``.
 
     Args:
         path: path of a NIfTI, NRRD or MetaImage file, or of a folder with a DICOM series.
         modality: "ct" or "mr"; must match the tag of a DICOM series.
         series_uid: UID of the series, if the folder contains several.
         check_modality: whether to refuse intensities that contradict the modality.
-        gantry_tilt: how to treat a gantry tilt of DICOM series, see `LoadVolumed`.
+        gantry_tilt: treatment of DICOM series with a gantry tilt, see `LoadVolumed`.
 
     Raises:
         InputError: the file or its grid cannot be used, see `LoadVolumed`.
@@ -125,8 +125,8 @@ def prepare_volume(image: MetaTensor, path: str, modality: str, *, check_modalit
         raise Refused(
             "refused",
             f"{path}: only {distinct} different values; expected a {modality.upper()} with at least "
-            f"{_FEWEST_VALUES[modality]}, so this seems to be {what}. Use the original scan; if this is one, set "
-            f"`check_modality: false`.",
+            f"{_FEWEST_VALUES[modality]}, so this seems to be {what}. Use the original scan; if this is the original, "
+            f"set `check_modality: false`.",
         )
     spacing = np.linalg.norm(np.asarray(image.affine, dtype=float)[:3, :3], axis=0)
     return CuratedVolume(
@@ -150,7 +150,7 @@ def _check_contrast(image: Any, path: str, modality: str) -> None:
 
 
 def _mr_scaling(voxels: NDArray[np.float32]) -> tuple[float, float]:
-    """Return scale and offset that map all values to int16; 1 and 0 if they already are such integers."""
+    """Return scale and offset that map all values to int16; 1 and 0 if all values are 16-bit integers."""
     low, high = float(voxels.min()), float(voxels.max())
     if (
         _INT16.min <= low
@@ -164,7 +164,7 @@ def _mr_scaling(voxels: NDArray[np.float32]) -> tuple[float, float]:
 def _to_int16(
     pixels: NDArray[np.float32], target: NDArray[np.int16], modality: str, scale: float, offset: float
 ) -> dict[str, int]:
-    """Write a slice into ``target`` and count what changed."""
+    """Write a slice into ``target`` and count the voxels that changed, by reason."""
     if modality == "mr":
         target[...] = np.rint((pixels.astype(np.float64) - offset) / scale)
         return {"scaled to 16 bits": pixels.size} if scale != 1.0 or offset != 0.0 else {}

@@ -1,4 +1,4 @@
-"""Draw one page of slices from a store, for a quick visual check."""
+"""Draw a page of slices from a store for a quick visual check."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _LONGEST_NAME = 30
 
 
 def write_contact_sheet(path: Path, store: SliceStore) -> list[int]:
-    """Draw every nth slice as a PNG, anterior up and the patient's right on the left of the page.
+    """Draw evenly spaced slices as a PNG, anterior up and the patient's right on the left of the page.
 
-    CT is shown from -160 to 240 HU, MR from the 1st to the 99th percentile of the slice. Tiles keep the proportions of
-    the slice in mm and show source set, case and slice number.
+    CT is shown from -160 to 240 HU, MR from the 1st to the 99th percentile of the slice. Tiles keep the aspect ratio of
+    the slice in mm and are labelled with source set, case and slice number.
 
     Returns:
-        The slices' numbers.
+        Indices of these slices in the store.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -45,7 +45,8 @@ def write_contact_sheet(path: Path, store: SliceStore) -> list[int]:
     )
     for place, index in enumerate(chosen):
         _draw(figure.add_subplot(grid[place // columns, place % columns]), store, index)
-    title = f"{n} of {len(store):,} slices, {store.n_volumes:,} volumes"
+    slices = "slice" if len(store) == 1 else "slices"
+    title = f"{n} of {len(store):,} {slices}, {store.n_volumes:,} {'volume' if store.n_volumes == 1 else 'volumes'}"
     middle = (1 + top) / 2
     figure.text(0.01, middle, title, color=_TEXT, fontsize=12, weight="bold", va="center")
     note = "CT: -160 to 240 HU; R: the patient's right"

@@ -13,11 +13,11 @@ _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
 
 
 class ExclusionList:
-    """Lines of a text file: case ids, paths, glob patterns (``*``, ``?``, ``[]``), or SHA-256 of contents.
+    """Cases to exclude, from a text file with a case id, path, glob pattern (``*``, ``?``, ``[]``) or SHA-256 per line.
 
-    Empty lines and lines that start with ``#`` are ignored. Names are compared exactly, including case. A folder
-    excludes everything below it. A pattern may match the case id, ``source set/case id``, or the path, absolute or
-    below the source. A SHA-256 is that of the stored voxels, as in the report and in `VolumeRecord`.
+    Empty lines and lines that start with ``#`` are ignored. Names are case-sensitive. A folder excludes everything
+    below it. A pattern may match the case id, ``source set/case id``, or the path, either absolute or relative to the
+    source. A SHA-256 refers to the stored voxels, as in the report and in `VolumeRecord`.
 
     Args:
         path: path of the text file; None excludes nothing.
@@ -49,7 +49,7 @@ class ExclusionList:
                 self._names.add(line.rstrip("/"))
 
     def match_name(self, names: Iterable[str]) -> str | None:
-        """Return a line that matches one of the names, which are a case's id and paths."""
+        """Return a line that matches one of the names (id and paths of a case), or None."""
         candidates = list(names)
         with_parents = {part for name in candidates for part in (name, *map(str, PurePath(name).parents))}
         matching = sorted(self._names & with_parents)
@@ -61,12 +61,12 @@ class ExclusionList:
         return matching[0] if matching else None
 
     def match_content(self, sha256: str) -> str | None:
-        """Return the line with this SHA-256."""
+        """Return the line with this SHA-256, or None."""
         line = self._hashes.get(sha256)
         if line is not None:
             self._unused.pop(line, None)
         return line
 
     def unused(self) -> list[str]:
-        """Return lines that have matched no case so far: misspelt, or from another data set."""
+        """Return the lines that have matched no case so far, because of a typo or because of other data."""
         return list(self._unused)

@@ -1,4 +1,4 @@
-"""Report which cases a curation included and skipped, as text and as JSON."""
+"""Report the cases that a curation included and skipped, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...files import ResultFiles, write_text
+from ...wording import counted
 from ..slice_store.store import VolumeRecord
 from .sources import SourceCase
 
@@ -30,7 +31,7 @@ class CurationReport:
         self._skipped: list[dict[str, str]] = []
 
     def take(self, case: SourceCase, record: VolumeRecord, changed: dict[str, int]) -> None:
-        """Record a case whose slices are in the store; ``changed`` counts voxels that are not stored exactly."""
+        """Record a case whose slices are in the store; ``changed`` counts voxels that were not stored exactly."""
         self._taken.append(
             {
                 "source_set": case.source_set,
@@ -83,16 +84,17 @@ class CurationReport:
     def _summary(self) -> str:
         totals = self.totals()
         lines = [
-            f"{totals['cases_taken']} cases with {totals['slices']:,} slices taken, "
-            f"{totals['air_slices_dropped']:,} slices of air dropped"
+            f"{counted(totals['cases_taken'], 'case')} with {counted(totals['slices'], 'slice')} taken, "
+            f"{counted(totals['air_slices_dropped'], 'slice')} of air dropped"
         ]
         for kind, count in totals["cases_skipped"].items():
-            lines.append(f"{count} cases skipped: {kind}")
+            lines.append(f"{counted(count, 'case')} skipped: {kind}")
         for reason, count in totals["changed_voxels"].items():
-            lines.append(f"{count:,} voxels {reason}")
+            lines.append(f"{counted(count, 'voxel')} {reason}")
         if self.unused_exclusions:
             shown = ", ".join(f"'{line}'" for line in self.unused_exclusions[:5])
-            lines.append(f"{len(self.unused_exclusions)} lines of the exclusion list matched no case: {shown}")
+            n_lines = counted(len(self.unused_exclusions), "line")
+            lines.append(f"{n_lines} of the exclusion list matched no case: {shown}")
         return "\n".join(lines)
 
     def _tables(self) -> list[str]:

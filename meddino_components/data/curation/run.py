@@ -67,13 +67,13 @@ def curate(
 ) -> str:
     """Create a slice store from folders, data sets and data lists.
 
-    Every slice keeps its full field of view at native spacing, in int16 HU (MR: see `read_case`), its source set, case
-    and slice number. Slices of air are dropped. Cases are skipped if they cannot be read, have another modality,
-    duplicate the voxels of another case or are excluded; the report says why. Only the grid is read from headers, so
-    names, ids and dates of patients do not enter store or report unless file names contain them.
+    Slices are stored in int16 HU (MR: see `read_case`) with their full field of view and native spacing, and with
+    source set, case and slice number. Slices of air are dropped. Cases are skipped if they cannot be read, have another
+    modality, duplicate the voxels of another case or are excluded; the report gives the reason. Only the grid is read
+    from headers, so patients' names, ids and dates do not enter store or report unless file names contain them.
 
-    An interrupted run continues where it stopped; files are not read again unless they change. To add sources, name the
-    old and the new ones.
+    An interrupted run continues where it stopped; files are not read again unless they change. To add sources to a
+    store, give the old and the new ones.
 
     Args:
         sources: one path, several, or a mapping from names of source sets to paths, see `list_source_cases`.
@@ -121,9 +121,7 @@ def curate(
         report.unused_exclusions = exclusions.unused()
         summary = report.write(root)
         if not taken:
-            raise InputError(
-                f"no case of the {len(cases)} listed could be used; {root / 'report.txt'} says why.\n{summary}"
-            )
+            raise InputError(f"no case could be used ({len(cases)} listed); {root / 'report.txt'} says why.\n{summary}")
         if contact_sheet:
             write_contact_sheet(root / CONTACT_SHEET, SliceStore(root))
     return summary
@@ -289,8 +287,8 @@ def _prepare_output(root: Path, cases: list[SourceCase]) -> None:
     before = set(listing.read_text(encoding="utf-8").splitlines()) if listing.is_file() else set()
     if lost := sorted(before - set(names)):
         raise InputError(
-            f"{root}: also contains other sources ({', '.join(lost)}), which would be removed. Name the old and the "
-            "new sources to add to it, or choose another output."
+            f"{root}: also contains other sources ({', '.join(lost)}), which would be removed. To add to it, give the "
+            "old and the new sources; otherwise choose another output."
         )
     try:
         (root / NOTES).mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ class SourceCase:
         source_set: name of the data set.
         case_id: id of the case, unique within the data set.
         path: path of the file, or of the folder of a DICOM series.
-        file: path relative to the source, as recorded in the store.
+        file: path relative to the source, which is recorded in the store.
         modality: "ct" or "mr".
         series_uid: UID of the series in a DICOM folder; empty if there is only one.
         problem: problem found when cases were listed, see `check_problem`; empty if there is none.
@@ -164,7 +164,7 @@ def _read_list(path: Path, modality: str | None) -> list[dict[str, str]]:
     content = _read_json(path)
     lists = list(content.values()) if isinstance(content, dict) else [content]
     entries = [entry for part in lists if isinstance(part, list) for entry in part]
-    # other items of a data list, such as its name, are not lists; a list of numbers does not list cases
+    # values that are not lists, such as the name of the data list, are ignored; a list of numbers is an error
     cases = [_list_entry(entry, path, modality) for entry in entries]
     if not cases:
         raise InputError(f"{path}: lists no images. Expected a list of paths or of {{'image': path}}.")

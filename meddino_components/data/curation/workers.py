@@ -1,4 +1,4 @@
-"""Apply a function to many items, in processes on this machine or on a Ray cluster."""
+"""Apply a function to many items in parallel, in processes on this machine or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IN_FLIGHT = 4  # Ray tasks submitted per running task
 def map_locally(
     function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int | None
 ) -> Iterator[tuple[int, Result]]:
-    """Yield number and result of each item, in order; exceptions are raised here.
+    """Yield index and result of each item, in order; exceptions of the function are raised here.
 
     Unlike processes of `concurrent.futures`, those of torch's loader end when this process is killed.
 
@@ -56,7 +56,7 @@ def map_locally(
 def map_on_ray(
     function: Callable[[Item], Result], items: Sequence[Item], *, address: str | None
 ) -> Iterator[tuple[int, Result]]:
-    """Do the same as `map_locally` on a Ray cluster; results come in any order.
+    """Yield index and result of each item, computed on a Ray cluster; the order is arbitrary.
 
     Args:
         function: function to apply, which all nodes can import or Ray can pickle.

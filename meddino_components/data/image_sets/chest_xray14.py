@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...errors import InputError
+from ...wording import counted
 from .found_files import chosen_labels, folder_of, with_files
 from .image_set import ImageSet, Sample, Split
 from .naming import first_few
@@ -87,18 +88,20 @@ def _official_splits(folder: Path, rows: Iterable[Row]) -> dict[str, Split]:
     for split, path in lists.items():
         listed = read_list(path)
         if both := [image for image in listed if image in split_of]:
-            raise InputError(f"{path}: {len(both)} images are in train_val_list.txt too: {first_few(both)}.")
+            raise InputError(
+                f"{path}: {counted(len(both), 'image')} also listed in train_val_list.txt: {first_few(both)}."
+            )
         split_of |= dict.fromkeys(listed, split)
     in_table = [row.cells[_IMAGE] for row in rows]
     if unlisted := [image for image in in_table if image not in split_of]:
         raise InputError(
-            f"{folder}: {len(unlisted)} images of the table are in neither train_val_list.txt nor test_list.txt: "
-            f"{first_few(unlisted)}. Download the lists and the table again."
+            f"{folder}: {counted(len(unlisted), 'image')} of the table in neither train_val_list.txt nor "
+            f"test_list.txt: {first_few(unlisted)}. Download the lists and the table again."
         )
     if unknown := sorted(set(split_of) - set(in_table)):
         raise InputError(
-            f"{folder}: {len(unknown)} images of the lists have no row in the table: {first_few(unknown)}. Download "
-            "the lists and the table again."
+            f"{folder}: {counted(len(unknown), 'image')} of the lists without a row in the table: "
+            f"{first_few(unknown)}. Download the lists and the table again."
         )
     return split_of
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
+from ...wording import counted
 from ..volumes.found_folders import is_left_over
 from .found_files import chosen_labels, folder_of, with_files
 from .image_set import ImageSet, Sample, Split
@@ -135,7 +136,7 @@ def _warn_of_files_without_row(volumes: Path, samples: Sequence[Sample], table: 
     others = sorted(str(path) for path in found if str(path) not in listed)
     if others:
         warnings.warn(
-            f"{table}: {len(others)} files have no row and are left out: {first_few(others)}",
+            f"{table}: leaving out {counted(len(others), 'file')} without a row: {first_few(others)}",
             stacklevel=5,
         )
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
+from ...wording import counted
 from ..volumes.stamps import Stamp, file_stamp
 from .naming import first_few
 from .tiling import Tiling
@@ -33,7 +34,7 @@ class Sample:
         sample_id: unique in the set.
         image: absolute path of the file that holds it, or of a folder with one DICOM series or the tiles of a slide.
         index: number of the image in its split, in a file that holds many (see `load_picture`); else None.
-        patient: what must not be on both sides of a split; equal to ``sample_id`` where the set does not say.
+        patient: id of the patient, who must not be on both sides of a split; ``sample_id`` if the set states none.
         split: "train", "val" or "test".
         labels: (class number,), or 0 or 1 for each label.
     """
@@ -59,7 +60,7 @@ class Selection:
         modality: "ct" and "mr" are volumes in files of their own, with a grid and, for CT, units: `LoadVolumed` reads
             them and `NormalizeIntensityByModalityd` scales them. "picture" is what has 8 or 16 bits without units
             (photographs, radiographs, what MedMNIST made of scans): `load_picture` gives values in 0..1.
-        tiling: how slides become tiles, each slide being many pictures (`slide_of`); None for anything else.
+        tiling: settings for cutting slides into tiles, as each slide is many pictures (`slide_of`); None otherwise.
     """
 
     name: str
@@ -134,9 +135,9 @@ class ImageSet(Selection):
         self._check_splits()
         if not self.allow_same_patient and (shared := self.shared_patients()):
             raise InputError(
-                f"{self.name}: {len(shared)} patients are in two splits: {first_few(shared)}. A probe would be scored "
-                "on patients that it was trained on: split by patient, or set allow_same_patient to true and report "
-                "the scores as those within one patient."
+                f"{self.name}: {counted(len(shared), 'patient')} in two splits: {first_few(shared)}. A probe would be "
+                "scored on patients that it was trained on: split by patient, or set allow_same_patient to true and "
+                "report the scores as those within one patient."
             )
 
     def of(self, split: Split) -> Selection:

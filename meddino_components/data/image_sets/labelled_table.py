@@ -28,7 +28,7 @@ _SPLIT_NAMES: dict[str, Split] = {
 
 @dataclass(frozen=True, kw_only=True)
 class TableOptions:
-    """Which columns of a CSV file say what, and how samples are split if none says so.
+    """Columns of a CSV file, and the split of samples if no column states it.
 
     Without a column of splits, patients are split by ``fractions`` (0.7, 0.1, 0.2). If the column names train and test
     alone, ``val_fraction`` (0.1) of the training samples become validation, by patient.
@@ -45,8 +45,8 @@ class TableOptions:
         fractions: shares of train, val and test, only without ``split_column``.
         val_fraction: share of training, only if ``split_column`` has no validation.
         seed: seed for splits that are made here.
-        allow_missing: leave out images that are not there, with a warning.
-        allow_same_patient: see `ImageSet`.
+        allow_missing: whether to leave out missing images with a warning.
+        allow_same_patient: whether a patient may be on several sides, see `ImageSet`.
     """
 
     table: str | Path
@@ -65,13 +65,13 @@ class TableOptions:
 def read_labelled_table(
     root: str | Path, options: TableOptions, *, dimensions: int = 2, modality: ImageModality = "picture"
 ) -> ImageSet:
-    """A set from a CSV file and the images that it lists.
+    """Read a set from a CSV file and the images that it lists.
 
     Args:
-        root: folder that the paths of the table start from.
-        options: columns of the table, and how it is split.
-        dimensions: 2, or 3 for volumes that `LoadVolumed` reads.
-        modality: "picture" for 2; "ct" or "mr" for 3.
+        root: folder to which the paths of the table are relative.
+        options: columns of the table, and its split.
+        dimensions: number of dimensions: 2, or 3 for volumes that `LoadVolumed` reads.
+        modality: modality: "picture" for 2 dimensions, "ct" or "mr" for 3.
 
     Raises:
         InputError: options contradict each other, a column or file is missing, a cell cannot be used, or see
@@ -100,7 +100,7 @@ class LabelledSamples(TypedDict):
 
 
 def samples_of_table(root: str | Path, options: TableOptions) -> LabelledSamples:
-    """The part of `read_labelled_table` that does not depend on what is in the files."""
+    """Return the part of `read_labelled_table` that does not depend on the contents of the images."""
     path, class_column, split_column = _table_of(root, options), options.class_column, options.split_column
     _check_labels(path, class_column, options.label_columns)
     _check_shares(path, split_column, options.fractions, options.val_fraction)

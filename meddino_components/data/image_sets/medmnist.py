@@ -19,14 +19,14 @@ from .packed_arrays import ArrayHeader, array_headers, packed_array
 
 
 def read_medmnist(root: str | Path) -> ImageSet:
-    """A MedMNIST set, 2D or 3D, of any size, with one class or several labels.
+    """Read a MedMNIST set, 2D or 3D, of any size, with one class or several labels.
 
-    The file says nothing of patients: each image counts as one. The names of the labels are those that its authors
-    publish, known by the file's name; of other files in the same form they are class_0, class_1, ...
+    The file does not state patients: each image counts as one. The names of the labels are those that its authors
+    publish, known by the file's name; for other files of this form they are class_0, class_1, ...
 
     Args:
-        root: the .npz file, holding ``{split}_images`` [N, H, W], [N, H, W, 3] or [N, D, H, W], and ``{split}_labels``
-            [N], [N, 1] or, for several labels, [N, K], for train, val and test.
+        root: path of the .npz file, which contains ``{split}_images`` [N, H, W], [N, H, W, 3] or [N, D, H, W], and
+            ``{split}_labels`` [N], [N, 1] or, for several labels, [N, K], for train, val and test.
 
     Raises:
         InputError: the file or an array is missing or of another form, or see `ImageSet`.

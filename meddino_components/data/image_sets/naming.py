@@ -1,4 +1,4 @@
-"""Many things in one message: the first few, and how many more."""
+"""List the first few of many items in a message, and the number of the others."""
 
 from __future__ import annotations
 

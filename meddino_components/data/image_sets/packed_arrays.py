@@ -1,7 +1,7 @@
-"""Arrays inside an .npz file, one picture at a time: such a file can be larger than the memory.
+"""Read arrays inside an .npz file one picture at a time, since such a file can be larger than the memory.
 
-An .npz is a zip archive of .npy files. An array stored as it is, is mapped where it lies; a compressed one cannot be,
-and is unpacked once into a temporary file that is mapped instead.
+An .npz file is a zip archive of .npy files. An uncompressed array is memory-mapped in place; a compressed one is
+unpacked once into a temporary file, which is mapped instead.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _OPEN_ARRAYS = 6  # images of three splits of two files
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayHeader:
-    """What an array's header says.
+    """Header of an array.
 
     Attributes:
-        shape: sizes.
+        shape: shape of the array.
         dtype: type of its values.
-        fortran_order: the first axis runs fastest.
-        offset: bytes of the header itself.
+        fortran_order: whether the first axis varies fastest.
+        offset: number of bytes of the header.
     """
 
     shape: tuple[int, ...]
@@ -47,7 +47,7 @@ class ArrayHeader:
 
 
 def array_headers(path: str | Path) -> dict[str, ArrayHeader]:
-    """Name to header of the arrays of an .npz file, without reading their values.
+    """Return the headers of the arrays in an .npz file by name, without reading their values.
 
     Raises:
         InputError: not an .npz file, an array of Python objects (they are pickles, which may run code), or a header
@@ -60,10 +60,10 @@ def array_headers(path: str | Path) -> dict[str, ArrayHeader]:
 
 
 def packed_array(path: str | Path, name: str) -> npt.NDArray[Any]:
-    """An array of an .npz file, mapped: values are read when they are used.
+    """Return a memory-mapped array of an .npz file: values are read when they are used.
 
     The array is kept for the next call of this process. A compressed one is unpacked into a file in the folder for
-    temporary files (``TMPDIR``), which vanishes with the process; processes forked later share it.
+    temporary files (``TMPDIR``), which disappears with the process; processes forked later share it.
 
     Raises:
         InputError: see `array_headers`; no array of that name; damaged data; no room to unpack.
@@ -140,7 +140,7 @@ def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
 
 
 def _data_start(path: Path, info: zipfile.ZipInfo) -> int:
-    """Where a member's bytes begin: behind its own header, whose length the archive's directory does not say."""
+    """Return where a member's bytes begin: after its own header, whose length the archive's directory omits."""
     with path.open("rb") as file:
         file.seek(info.header_offset)
         head = file.read(_LOCAL_HEADER.size)

@@ -1,6 +1,6 @@
-"""Pictures with masks of classes, listed in a table: endoscopy, photographs, slices saved as PNG.
+"""Read pictures with class masks from a table: endoscopy, photographs, slices saved as PNG.
 
-H rows, W columns, K classes.
+Shapes: H rows, W columns, K classes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def read_mask_table(
         path_column: paths of the pictures; a case's id is this path.
         mask_column: paths of the masks, see `load_mask`.
         patient_column: patients, or videos, that must not be on both sides; None: the column ``patient`` or
-            ``patient_id``, else each picture is one of its own but for names that say otherwise (`patient_of_name`).
+            ``patient_id``, else each picture is its own patient, unless its name says otherwise (`patient_of_name`).
 
     Returns:
         cases {"image", "label", "case_id", "patient", "modality": "picture"} in the order of the rows.
@@ -58,7 +58,7 @@ def read_mask_table(
             if not file.exists():
                 raise InputError(f"{path}: row {row.number}: {file} does not exist. Correct the path or drop the row.")
         if case_id in cases:
-            raise InputError(f"{path}: row {row.number}: {case_id} is there twice. List each picture once.")
+            raise InputError(f"{path}: row {row.number}: {case_id} is listed twice. List each picture once.")
         cases[case_id] = {
             "image": str(image),
             "label": str(mask),
@@ -85,7 +85,7 @@ def load_mask(path: str | Path) -> npt.NDArray[np.uint8]:
         with Image.open(path, formats=("PNG", "BMP", "TIFF")) as opened:
             mode, n_pages = opened.mode, getattr(opened, "n_frames", 1)
             values = np.asarray(opened)
-    # Pillow's decoders raise what they come across
+    # Pillow's decoders raise errors of any kind
     except Exception as error:
         raise InputError(
             f"{path}: cannot be read as a mask ({last_line(error)}). Expected PNG, BMP or TIFF (JPEG blurs classes); "

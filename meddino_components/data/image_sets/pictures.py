@@ -1,6 +1,6 @@
-"""One picture of an image set as numbers in 0..1, whatever file it is in.
+"""Read one picture of an image set, from any kind of file, as numbers in 0..1.
 
-H rows, W columns, D slices; C channels, 1 for grey and 3 for colours.
+Shapes: H rows, W columns, D slices; C channels, 1 for grey and 3 for colours.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 def load_picture(sample: Sample) -> FloatArray:
     """The picture [C, H, W] of a sample, float32 in 0..1; of MedMNIST's 3D sets the volume [1, H, W, D].
 
-    Where it comes from: with an ``index``, the array ``{split}_images`` of an .npz file, [N, H, W], [N, H, W, 3] or
+    Source: with an ``index``, the array ``{split}_images`` of an .npz file, [N, H, W], [N, H, W, 3] or
     [N, D, H, W]; else a DICOM file (`read_radiograph`), or a PNG, JPEG, BMP or TIFF. An array of an .npz stays mapped
     or unpacked for the next call of this process: load one picture before forking workers, so that they share it.
 
-    8 bits are divided by 255. With 16, nobody states how many were used: the lowest value of the picture becomes 0, the
-    highest 1. Palettes become colours; photographs are turned as their EXIF tag says. C is what the file has: a grey
-    picture stored in colours has 3.
+    Values of 8 bits are divided by 255. For 16 bits, nothing states how many are used: the lowest value of the picture
+    becomes 0 and the highest 1. Palettes become colours; photographs are turned as their EXIF tag says.
+    C is the number of channels in the file: a grey picture stored in colours has 3.
 
     Raises:
         InputError: the file is missing, truncated, damaged, of another kind, transparent in part, or has several
-            pages; there is no such index. The caller may count it and go on.
+            pages; or the index does not exist. The caller may count the error and continue.
     """
     path = Path(sample.image)
     if sample.index is not None:
@@ -51,7 +51,9 @@ def load_picture(sample: Sample) -> FloatArray:
 def _from_array(path: Path, split: str, index: int) -> FloatArray:
     images = packed_array(path, f"{split}_images")
     if not 0 <= index < len(images):
-        raise InputError(f"{path}: no image {index} in '{split}_images', which holds {len(images)}. List the set anew.")
+        raise InputError(
+            f"{path}: no image {index} in '{split}_images', which contains {len(images)}. Read the set again."
+        )
     pixels = np.asarray(images[index])
     if pixels.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: '{split}_images' holds {pixels.dtype}; expected 8 or 16 bits without sign.")
@@ -78,7 +80,7 @@ def read_picture_file(path: Path) -> FloatArray:
             pixels = _pixels_of(picture, path)
     except InputError:
         raise
-    # Pillow's decoders raise what they come across
+    # Pillow's decoders raise errors of any kind
     except Exception as error:
         raise InputError(
             f"{path}: cannot be read as a picture ({last_line(error)}). Expected PNG, JPEG, BMP, TIFF or DICOM; if it "

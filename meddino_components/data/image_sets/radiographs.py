@@ -1,6 +1,6 @@
-"""One DICOM file with one picture, such as a radiograph, to grey values or colours in 0..1.
+"""Read a DICOM file with one picture, such as a radiograph, as grey values or colours in 0..1.
 
-H rows, W columns, as stored; C channels.
+Shapes: H rows, W columns, as stored; C channels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 def read_radiograph(path: str | Path) -> FloatArray:
-    """The picture [C, H, W] of a DICOM file as a reader sees it, in 0..1; C is 1, or 3 for colours.
+    """Return the picture [C, H, W] of a DICOM file as a reader sees it, in 0..1; C is 1, or 3 for colours.
 
     Grey values run from dark to bright: MONOCHROME1 is inverted. The file's VOI LUT is applied, or else its first
     window, both by pydicom. Without either, the range is that of the bits stored up to 8 bits, else from the lowest to
@@ -44,13 +44,13 @@ def read_radiograph(path: str | Path) -> FloatArray:
         in_colour = io.GetNumberOfComponents() == 3
         pixels = _read_pixels(io, path, in_colour)
         header = pydicom.dcmread(path, stop_before_pixels=True)
-    except (RuntimeError, EOFError, pydicom.errors.InvalidDicomError) as error:  # they say no more than that
+    except (RuntimeError, EOFError, pydicom.errors.InvalidDicomError) as error:
         raise InputError(
             f"{path}: cannot be read as a DICOM picture: it is truncated, damaged or compressed in an unknown way. "
             "Copy or export it again."
         ) from error
     if len(pixels) != 1:
-        raise InputError(f"{path}: holds {len(pixels)} frames; expected one picture. Export the frame that is meant.")
+        raise InputError(f"{path}: holds {len(pixels)} frames; expected one picture. Export one frame.")
     if in_colour:
         return np.moveaxis(pixels[0], -1, 0).astype(np.float32) / 255
     return _in_range(pixels[0].astype(np.float32), header, path)[None]
@@ -89,7 +89,7 @@ def _in_range(pixels: FloatArray, header: Any, path: Path) -> FloatArray:
 
 
 def _as_shown(pixels: FloatArray, header: Any, path: Path) -> FloatArray:
-    """Grey values by the file's VOI LUT, or by its first window."""
+    """Apply the file's VOI LUT, or its first window."""
     from pydicom import Dataset
     from pydicom.pixels import apply_voi, apply_windowing
 
@@ -117,15 +117,15 @@ def _as_shown(pixels: FloatArray, header: Any, path: Path) -> FloatArray:
 
 
 def stretched(pixels: FloatArray, path: str | Path, *, counted: npt.NDArray[np.bool_] | None = None) -> FloatArray:
-    """Values of a scale that nobody states, from the lowest (0) to the highest (1).
+    """Scale values of an unknown range linearly, the lowest to 0 and the highest to 1.
 
     Args:
-        pixels: [...].
-        path: for messages.
-        counted: [...], pixels that are not padding; None: all.
+        pixels: values of any shape.
+        path: path of the file, for messages.
+        counted: mask of the same shape, True for pixels that are not padding; None for all.
 
     Raises:
-        InputError: there is one value alone.
+        InputError: all values are equal.
     """
     values = pixels if counted is None else pixels[counted]
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""One entry for all layouts of image sets, for configurations."""
+"""Read an image set of any layout, for configurations."""
 
 from __future__ import annotations
 
@@ -30,16 +30,15 @@ _READERS: dict[str, Callable[..., ImageSet]] = {
 
 
 def read_image_set(root: str | Path, layout: ImageSetLayout, options: Mapping[str, Any] | None = None) -> ImageSet:
-    """A labelled set with its splits, see docs/image_sets.md.
+    """Read a labelled set with its splits, see docs/image_sets.md.
 
     Args:
-        root: the file or folder that the layout's reader takes.
-        layout: "medmnist", "table", "chest_xray14", "rsna_pneumonia", "ct_rate" or "slides".
-        options: arguments of that reader by name; every one must be known to it.
+        root: file or folder for the reader of the layout.
+        layout: layout of the set: "medmnist", "table", "chest_xray14", "rsna_pneumonia", "ct_rate" or "slides".
+        options: arguments of that reader by name.
 
     Raises:
-        InputError: an unknown layout, an option that the layout does not have, one that it needs and is not given, or
-            see the reader.
+        InputError: the layout is unknown, an option is unknown or missing, or see the reader.
     """
     if layout not in _READERS:
         raise InputError(f"layout is {layout!r}; expected one of {', '.join(get_args(ImageSetLayout))}.")

@@ -26,16 +26,16 @@ def read_rsna_pneumonia(
     seed: int = 0,
     allow_missing: bool = False,
 ) -> ImageSet:
-    """The labelled radiographs of stage 2, split by patient; those of the challenge's test have no labels.
+    """Read the labelled radiographs of stage 2, split by patient; the challenge's test images have no labels.
 
     ``patientId`` names a radiograph, not a patient: the images are of NIH's ChestX-ray14, where a patient has several.
     RSNA's list of their names there (`MAPPING`), put into ``root``, gives the patients; without it there is a warning.
 
     Args:
-        root: holds stage_2_train_labels.csv and stage_2_train_images/<patientId>.dcm.
+        root: folder that contains stage_2_train_labels.csv and stage_2_train_images/<patientId>.dcm.
         fractions: shares of train, val and test.
         seed: seed for the split.
-        allow_missing: leave out images that are not there, with a warning.
+        allow_missing: whether to leave out missing images with a warning.
 
     Raises:
         InputError: a file is missing, rows of a radiograph contradict each other, or see `ImageSet`.

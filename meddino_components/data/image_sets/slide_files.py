@@ -29,10 +29,10 @@ _FINER_THAN_SCANNED = 1.1  # so much a tile may be enlarged, as 0.5 microns are 
 
 
 class Slide(Protocol):
-    """What can be asked of a slide; it may be sent to other processes."""
+    """Interface of a slide, which can be sent to other processes."""
 
     def find_tiles(self) -> Origins:
-        """Where its tiles are, [n, 2], n at least 1."""
+        """Return the positions of its tiles, [n, 2] with n at least 1."""
 
     def read_tile(self, origin: npt.NDArray[np.int32]) -> FloatArray:
         """One tile [C, H, W] in 0..1, of the origin [2]."""
@@ -187,7 +187,7 @@ class WholeSlide:
             background = handle.properties.get("openslide.background-color", "ffffff")
             picture = Image.new("RGB", region.size, f"#{background}")
             picture.paste(region, mask=region.getchannel("A"))
-        # OpenSlide's and Pillow's decoders raise what they come across
+        # OpenSlide's and Pillow's decoders raise errors of any kind
         except Exception as error:
             raise self._unreadable(error) from error
         return picture.resize(size, Image.Resampling.BILINEAR)
@@ -213,7 +213,7 @@ class WholeSlide:
 
 
 def _number(text: str | None) -> float | None:
-    """What a slide states, if it is a positive number."""
+    """Return a stated value if it is a positive number."""
     try:
         number = float(text or "")
     except ValueError:

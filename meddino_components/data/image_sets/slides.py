@@ -15,7 +15,7 @@ def read_slides(root: str | Path, options: TableOptions, tiling: Tiling) -> Imag
     Args:
         root: folder that the paths of the table start from.
         options: columns of the table, and how it is split.
-        tiling: how a slide becomes tiles.
+        tiling: settings for cutting slides into tiles.
 
     Raises:
         InputError: see `read_labelled_table`.

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
+from ...wording import counted
 from .image_set import SPLITS, Sample, Split
 
 DEFAULT_VAL_FRACTION = 0.1
@@ -91,7 +92,8 @@ def split_by_patient(
     ids, of_sample = np.unique(np.asarray(patients, dtype=object).astype(str), return_inverse=True)
     if len(ids) < len(fractions):
         raise InputError(
-            f"{name}: {len(ids)} patients cannot be split into {', '.join(fractions)}. Expected one for each at least."
+            f"{name}: {counted(len(ids), 'patient')} cannot be split into {', '.join(fractions)}. Expected one for "
+            "each at least."
         )
     counts = np.zeros((len(ids), labels.shape[1] + 1))  # [P, K + 1], the last column counts samples
     np.add.at(counts, of_sample, np.column_stack([labels, np.ones(len(labels))]))

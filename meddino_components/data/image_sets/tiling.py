@@ -1,4 +1,4 @@
-"""How a slide becomes tiles."""
+"""Settings for cutting a slide into tiles."""
 
 from __future__ import annotations
 

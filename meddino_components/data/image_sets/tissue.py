@@ -1,4 +1,4 @@
-"""Where a stained section is on a slide."""
+"""Find the stained section on a slide."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class VolumeRecord:
 
 
 class SliceSource(NamedTuple):
-    """Where a slice comes from; ``slice_number`` counts the canonical volume's slices upwards from 0."""
+    """Origin of a slice; ``slice_number`` counts the slices of the canonical volume upwards from 0."""
 
     source_set: str
     case_id: str

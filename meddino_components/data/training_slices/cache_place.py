@@ -13,6 +13,7 @@ from monai.transforms import Orientationd
 
 from ...errors import InputError
 from ...slice_planes import AXIAL, stored_axes
+from ...wording import counted
 from ..volumes.file_checks import read_header
 from ..volumes.resampling import ResampleInPlaned, in_plane_spacing
 
@@ -63,7 +64,7 @@ def check_space(folder: Path, needed: int | None, n_cases: int) -> None:
     free = shutil.disk_usage(existing).free
     if needed is not None and needed * _SPARE > free:
         raise InputError(
-            f"{folder}: preprocessed volumes of {n_cases} cases need about {gigabytes(needed)}, but only "
+            f"{folder}: preprocessed volumes of {counted(n_cases, 'case')} need about {gigabytes(needed)}, but only "
             f"{gigabytes(free)} are free. Free some space, or set another folder with cache_dir or {CACHE_VARIABLE}"
         )
 

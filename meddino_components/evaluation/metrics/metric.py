@@ -1,4 +1,4 @@
-"""What a segmentation metric is: a name, a function of two masks, a direction and a unit."""
+"""Define a segmentation metric: a name, a function of two masks, a direction and a unit."""
 
 from __future__ import annotations
 

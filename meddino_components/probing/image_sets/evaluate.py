@@ -56,7 +56,7 @@ def evaluate_classification(
         controls: encoders that they have to beat: random weights, raw pixels.
         size_px: side of the images in pixels, for all encoders.
         probes: probes that score every encoder, such as `KNearestNeighbours`.
-        encoding: where embeddings are kept and how they are computed.
+        encoding: settings for computing embeddings, and the folder that keeps them.
         output_dir: output folder for ``classification.json``, ``.csv``, ``.md``, ``.tex`` and ``.png``, and for slides
             ``<probe>/<encoder>/*.png`` of each probe with attention.
         vectors: which vector of an image is used, and how the vectors of a sample are pooled.

@@ -19,6 +19,7 @@ from ...features.labelled_slices import Slices
 from ...files import OutputFolder, ResultFiles, writes_results
 from ...interruption import ends_on_signal
 from ...pictures.blank_figure import require_matplotlib
+from ...wording import counted
 from ..probes.probe import Probe, check_probes
 from ..statistics.bootstrap import Bootstrap
 from ..statistics.metrics import measure
@@ -137,9 +138,9 @@ def _shared_patients(train_slices: Slices, test_slices: Slices, *, allowed: bool
     shared = shared_patients(*([{"case_id": "?", **item} for item in slices] for slices in (train_slices, test_slices)))
     if shared and not allowed:
         raise InputError(
-            f"{len(shared)} patients have slices in training and test, such as {shared[0]}: the probes would be "
-            "scored on patients that they were trained on. Split by patient, or set allow_same_patient to true: the "
-            "tables are then marked as those within one patient"
+            f"{counted(len(shared), 'patient')} with slices in both training and test, such as {shared[0]}: the probes "
+            "would be scored on patients that they were trained on. Split by patient, or set allow_same_patient to "
+            "true: the tables are then marked as those within one patient"
         )
     return shared
 

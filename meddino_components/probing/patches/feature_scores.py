@@ -28,7 +28,7 @@ class SplitFeatures:
         training: features of the slices from which probes learn.
         test: features of the slices on which probes are scored.
         n_classes: number K of classes.
-        metric: how the encoder's vectors are compared.
+        metric: measure by which the encoder's vectors are compared.
     """
 
     training: SliceFeatures

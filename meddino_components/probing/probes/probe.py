@@ -1,4 +1,4 @@
-"""What a probe is: settings, and one method from labelled features to scores.
+"""Define a probe: its settings, and one method from labelled features to scores.
 
 Shapes: N samples of a split, n items of one sample, D width, K classes or labels.
 """
@@ -28,7 +28,7 @@ class LabelledFeatures:
         targets: labels by split: classes [N], or 0 and 1 [N, K]. Probes never read those of "test", and they may be
             missing.
         n_classes: K.
-        metric: how the encoder's vectors are compared.
+        metric: measure by which the encoder's vectors are compared.
         bags: by split the items that the vectors were pooled from; None if each sample is a single item.
     """
 

@@ -1,4 +1,4 @@
-"""What a decoder of frozen maps is: settings, and the network that they describe."""
+"""Define a decoder of frozen maps: its settings, and the network that they describe."""
 
 from __future__ import annotations
 
@@ -56,11 +56,9 @@ class LinearDecoder(Decoder):
 
     name: str = "linear"
 
-    def build(self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int) -> MapDecoder:
+    def build(self, **sizes: int) -> MapDecoder:
         """Build the network, see `Decoder.build`."""
-        return LinearMapDecoder(
-            in_channels=in_channels, num_levels=num_levels, num_classes=num_classes, patch_size=patch_size
-        )
+        return LinearMapDecoder(**sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +78,9 @@ class PlaneDecoder(Decoder):
     def __post_init__(self) -> None:
         read_fields(self, width=whole(2))
 
-    def build(self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int) -> MapDecoder:
+    def build(self, **sizes: int) -> MapDecoder:
         """Build the network, see `Decoder.build`."""
-        return ConvMapDecoder(
-            in_channels=in_channels,
-            num_levels=num_levels,
-            num_classes=num_classes,
-            patch_size=patch_size,
-            width=self.width,
-        )
+        return ConvMapDecoder(**sizes, width=self.width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,15 +102,9 @@ class VolumeDecoder(Decoder):
     def __post_init__(self) -> None:
         read_fields(self, width=whole(1))
 
-    def build(self, *, in_channels: int, num_levels: int, num_classes: int, patch_size: int) -> MapDecoder:
+    def build(self, **sizes: int) -> MapDecoder:
         """Build the network, see `Decoder.build`."""
-        return PseudoVolumeDecoder(
-            in_channels=in_channels,
-            num_levels=num_levels,
-            num_classes=num_classes,
-            patch_size=patch_size,
-            width=self.width,
-        )
+        return PseudoVolumeDecoder(**sizes, width=self.width)
 
 
 def suitable_decoders(decoders: Sequence[Decoder] | None, *, has_pictures: bool) -> tuple[Decoder, ...]:

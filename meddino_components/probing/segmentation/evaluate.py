@@ -72,7 +72,8 @@ def evaluate_segmentation(
         encoders: the encoders to evaluate.
         controls: encoders that they have to beat: random weights, raw pixels.
         size_px: side of the images in pixels, for all encoders.
-        encoding: where maps and labels are kept (2 bytes a number, L x D numbers a patch), and how maps are computed.
+        encoding: settings for computing maps, and the folder that keeps maps and labels (2 bytes per number, L x D
+            numbers per patch).
         output_dir: output folder for ``segmentation.json``, ``.csv``, ``.md``, ``.tex`` and ``.png``,
             ``segmentation_cases.csv``, ``segmentation_loss.png``, and ``predictions_<decoder>.png`` of each decoder.
         decoders: decoders to train, see `Decoder`; None trains all built-in ones that suit the set.

@@ -19,6 +19,7 @@ from ...data.cases.layouts import LAYOUTS, find_layout
 from ...data.cases.patients import patient_of, shared_patients
 from ...data.image_sets.picture_masks import read_mask_table
 from ...errors import InputError
+from ...wording import counted
 
 Case = Mapping[str, Any]
 PICTURES = "picture_masks"
@@ -46,7 +47,9 @@ class Fold:
                 )
         shared = {str(case["image"]) for case in self.train} & {str(case["image"]) for case in self.test}
         if shared:
-            raise InputError(f"{self.name}: {len(shared)} images are in training and test, such as {min(shared)}")
+            raise InputError(
+                f"{self.name}: {counted(len(shared), 'image')} in both training and test, such as {min(shared)}"
+            )
 
     def shared_patients(self) -> list[str]:
         """Patients in both training and test, sorted."""
@@ -77,9 +80,9 @@ class SegmentationSet:
         if shared and not self.allow_same_patient:
             name, patients = shared[0]
             raise InputError(
-                f"{name}: {len(patients)} patients are in training and test, such as {patients[0]}: decoders would be "
-                "scored on patients that they were trained on. Split by patient, or set allow_same_patient to true: "
-                "the tables are then marked as those within one patient"
+                f"{name}: {counted(len(patients), 'patient')} in both training and test, such as {patients[0]}: "
+                "decoders would be scored on patients that they were trained on. Split by patient, or set "
+                "allow_same_patient to true: the tables are then marked as those within one patient"
             )
 
     @property
@@ -88,7 +91,7 @@ class SegmentationSet:
 
     @property
     def has_pictures(self) -> bool:
-        """Whether any case is a picture, not a volume."""
+        """True if any case is a picture rather than a volume."""
         return any(case["modality"] == "picture" for fold in self.folds for case in (*fold.train, *fold.test))
 
 
@@ -133,7 +136,9 @@ def segmentation_folds(
     cases = _cases(dataset_dir, layout, dict(layout_options or {}))
     patients = sorted({patient_of(case) for case in cases})
     if len(patients) < n_folds:
-        raise InputError(f"{dataset_dir}: {len(patients)} patients cannot be split into {n_folds} folds: lower n_folds")
+        raise InputError(
+            f"{dataset_dir}: {counted(len(patients), 'patient')} cannot be split into {n_folds} folds: lower n_folds"
+        )
     parts = partition_dataset(patients, num_partitions=n_folds, shuffle=True, seed=seed)
     made = []
     for number in numbers:

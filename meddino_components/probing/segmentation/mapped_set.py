@@ -69,7 +69,7 @@ def map_cases(
         name: name of the set.
         n_classes: number of classes.
         size_px: side of the images in pixels.
-        encoding: where maps and labels are kept, and how maps are computed.
+        encoding: settings for computing maps, and the folder that keeps maps and labels.
 
     Raises:
         InputError: the cases are of several modalities, a label has no name, an encoder does not take the size, or no

@@ -69,7 +69,7 @@ class Resamples:
 
     Attributes:
         units: number of each sample's unit, from 0, [N].
-        weights: how often each unit counts, [1 + R, U], see `resampled_units`.
+        weights: number of times that each unit counts, [1 + R, U], see `resampled_units`.
     """
 
     units: Tensor
@@ -80,13 +80,13 @@ class Resamples:
         return self.weights.shape[1]
 
     def shown_by(self, shown: Tensor, names: Sequence[str]) -> dict[str, int]:
-        """How many units show each class, by name; ``shown`` [N, K] says which samples do."""
+        """Count the units that show each class, by name; ``shown`` [N, K] states which samples do."""
         counts = [len(self.units[of_class].unique()) for of_class in shown.bool().cpu().T]
         return dict(zip(names, counts, strict=True))
 
 
 def resampled_units(n_units: int, *, n_resamples: int, seed: int) -> Tensor:
-    """How often each unit counts, [1 + R, U]: once each in the first row, which gives the value itself, then as drawn.
+    """Return how often each unit counts, [1 + R, U]: once in the first row, which gives the value, then as drawn.
 
     Args:
         n_units: number U of units.

@@ -126,7 +126,7 @@ def measure(scores: Tensor, targets: Tensor, resamples: Resamples, metrics: Sequ
 
 
 def examples_shown(targets: Tensor, resamples: Resamples, names: Sequence[str]) -> dict[str, int]:
-    """How many units have an example of each class or label, or a counterexample if fewer have one."""
+    """Count the units with an example of each class or label, or with a counterexample if those are fewer."""
     truth = F.one_hot(targets.cpu().long(), len(names)) if targets.ndim == 1 else targets.cpu()
     shown, others = resamples.shown_by(truth > 0, names), resamples.shown_by(truth == 0, names)
     return {name: min(shown[name], others[name]) for name in names}

@@ -54,7 +54,7 @@ def run_sweep(
         image_sets: by name ``{"root", "layout", "options"}``, see `read_image_set`.
         segmentation_sets: by name ``{"dataset_dir", "layout", ...}``, see `segmentation_task`.
         output_dir: output folder for ``sweep.csv``, ``.md``, ``.tex``, and ``sweep_<set>.png`` of each set.
-        encoding: where embeddings and maps are kept, and how they are computed.
+        encoding: settings for computing embeddings and maps, and the folder that keeps them.
         probes: probes for ``image_sets``, see `evaluate_classification`.
         vectors: which vectors the probes of ``image_sets`` get, see `evaluate_classification`.
         bootstrap: settings of the bootstrap over patients.

@@ -74,7 +74,7 @@ def classification_task(
         probes: probes that score every encoder.
         vectors: which vectors the probes get.
         bootstrap: settings of the bootstrap over patients.
-        encoding: where embeddings are kept, and how they are computed; it changes no row.
+        encoding: settings for computing embeddings, and the folder that keeps them; they change no row.
     """
 
     @cache  # read once for all cells
@@ -124,7 +124,7 @@ def segmentation_task(
         source: arguments of `segmentation_folds`, "label_names" if the set does not name its classes, and optionally
             "decoders", "allow_same_patient" and attributes of `DecoderTraining`.
         bootstrap: settings of the bootstrap over patients.
-        encoding: where maps are kept, and how they are computed; it changes no row.
+        encoding: settings for computing maps, and the folder that keeps them; they change no row.
         seed: seed for folds, decoders and crops.
         device: device on which decoders are trained.
         amp: whether a GPU multiplies in bfloat16.

@@ -100,7 +100,7 @@ REFUSED = {
     "loralib": (
         lambda state: state | {f"blocks.0.attn.qkv.lora_{part}": torch.zeros(2, 32) for part in "AB"},
         None,
-        "adapters of 1 layers",
+        "adapters of 1 layer",
     ),
     "another rank": (as_peft, {**CONFIG, "r": 4}, "no adapter_config.json next to it gives lora_alpha and that rank"),
     "the adapter alone": (adapter_alone, CONFIG, f"an? LoRA adapter of 2 layers without the network.*{HOW}"),

@@ -50,9 +50,9 @@ def test_a_grey_slice_has_sides_and_a_bar(tmp_path, monkeypatch):
 
 
 def test_formats_and_folders(tmp_path):
-    with pytest.raises(InputError, match=r"a\.jpg: figures are written as \.png, \.pdf, \.svg"):
+    with pytest.raises(InputError, match=r"a\.jpg: a figure must end in \.png, \.pdf or \.svg"):
         check_format(tmp_path / "a.jpg")
-    with pytest.raises(InputError, match="there is no folder"):
+    with pytest.raises(InputError, match=r"the folder .*new does not exist"):
         check_format(tmp_path / "new" / "a.png")
     (tmp_path / "a.png").write_bytes(b"mine")
     with pytest.raises(InputError, match="not written by meddino"):

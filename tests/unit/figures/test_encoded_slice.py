@@ -30,5 +30,5 @@ def test_colours_are_black_outside(tmp_path):
 
 def test_too_few_patches(tmp_path):
     encoded = encode_slice(grey_encoder(), planted_slice(tmp_path), 8)
-    with pytest.raises(InputError, match=r"a test: the body fills \d patches, three components need 4"):
+    with pytest.raises(InputError, match=r"a test: the body fills \d patch(es)?, but three components need 4"):
         basis_of([encoded], what="a test")

@@ -28,7 +28,7 @@ def test_grey_levels(options):
     assert options().grey_levels() is None
     assert options(window=[-160, 240]).grey_levels() == (-160.0, 240.0)
     for window in ([240, -160], [1], "dark", [0, "a"]):
-        with pytest.raises(InputError, match="expected two grey levels that rise"):
+        with pytest.raises(InputError, match="expected two increasing grey levels"):
             options(window=window).grey_levels()
 
 

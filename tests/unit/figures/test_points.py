@@ -22,9 +22,9 @@ def test_points_in_mm_and_in_voxels_are_the_same(scan):
 
 
 def test_points_of_another_slice_or_of_air(scan):
-    with pytest.raises(InputError, match=r"point \[44, 24, 2\] lies in slice 2, drawn is slice 3"):
+    with pytest.raises(InputError, match=r"point \[44, 24, 2\] lies in slice 2, but the figure shows slice 3"):
         places_of(scan, [LIVER], "voxel", 3)
-    with pytest.raises(InputError, match=r"point \[44, 24, 3\] lies in slice 3, drawn is slice 2"):
+    with pytest.raises(InputError, match=r"point \[44, 24, 3\] lies in slice 3, but the figure shows slice 2"):
         places_of(scan, [LIVER, [44, 24, 3]], "voxel", None)
     air = places_of(scan, [[2, 2, 2]], "voxel", None)
     with pytest.raises(InputError, match=r"row 45.0, column 61.0 of slice 2 .* lies in the air outside the body"):

@@ -68,11 +68,11 @@ def test_wrong_sizes(tmp_path):
     slice_ = planted_slice(tmp_path)
     with pytest.raises(InputError, match="size 130 px"):
         resolution_colours(grey_encoder(), [slice_], [64, 130])
-    with pytest.raises(InputError, match=r"reference 96 px is none of the sizes \[64, 128\]"):
+    with pytest.raises(InputError, match=r"reference 96 px is not one of the sizes \[64, 128\]"):
         resolution_colours(grey_encoder(), [slice_], [64, 128], reference_px=96)
     with pytest.raises(InputError, match="at least one slice"):
         resolution_colours(grey_encoder(), [], [64])
-    with pytest.raises(InputError, match=r"the body fills \d patches, three components need 4"):
+    with pytest.raises(InputError, match=r"the body fills \d patch(es)?, but three components need 4"):
         resolution_colours(grey_encoder(), [slice_], [8])
 
 
@@ -83,7 +83,7 @@ def test_figures_are_written_whole(tmp_path, suffix):
     first = path.read_bytes()
     assert not partial_files(tmp_path)
     if suffix == "svg":
-        assert "128 px (4 mm a patch)" in first.decode()  # text, not outlines
+        assert "128 px (4 mm per patch)" in first.decode()  # text, not outlines
     if suffix == "png":
         draw_resolutions(path, encoder=grey_encoder(), slices=[planted_slice(tmp_path)], sizes_px=[64, 128], dpi=60)
         assert path.read_bytes() == first

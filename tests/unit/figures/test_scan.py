@@ -42,7 +42,7 @@ def test_points_that_are_none(tmp_path):
     scan = read_scan(write_scan(tmp_path / "a.nii.gz"), modality="ct")
     with pytest.raises(InputError, match=r"a: point \[64, 3, 2\] in voxel lies outside the scan, .*0 to 63, 0 to 47"):
         scan.place([64, 3, 2])
-    with pytest.raises(InputError, match="LPS has other signs"):
+    with pytest.raises(InputError, match="LPS flips the first two"):
         scan.place([-80.0, 3, 2], "mm")
     for wrong in ([1, 2], [1, 2, "x"], "1;2"):
         with pytest.raises(InputError, match="expected three numbers"):
@@ -53,9 +53,9 @@ def test_points_that_are_none(tmp_path):
 
 def test_slices_that_are_not_there(tmp_path):
     scan = read_scan(write_scan(tmp_path / "a.nii.gz"), modality="ct")
-    with pytest.raises(InputError, match=r"no slice 5; the scan has 5, .*give 0 to 4"):
+    with pytest.raises(InputError, match=r"no slice 5\. Choose an index from 0 \(the lowest slice\) to 4"):
         scan.slice(5)
-    with pytest.raises(InputError, match="slice 0 shows nothing but air"):
+    with pytest.raises(InputError, match="slice 0 shows only air"):
         scan.slice(0).body  # noqa: B018
 
 
@@ -66,7 +66,7 @@ def test_scans_that_are_none(tmp_path):
     with pytest.raises(InputError, match="given as MR, but intensities reach down"):
         read_scan(tmp_path / "a.nii.gz", modality="mr")
     write_scan(tmp_path / "b.nii.gz")
-    with pytest.raises(InputError, match="holds 2 scans, a figure shows one"):
+    with pytest.raises(InputError, match="contains 2 scans, but a figure shows one"):
         read_scan(tmp_path, modality="ct")
     with pytest.raises(InputError, match="no such file"):
         read_scan(tmp_path / "c.nii.gz", modality="ct")

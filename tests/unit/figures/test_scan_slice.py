@@ -74,7 +74,9 @@ def test_wide_holes_stay_the_body_s_own(tmp_path):
 
 @pytest.mark.parametrize("size", [0, 4, 130])
 def test_sizes_are_multiples_of_the_patch(tmp_path, size):
-    with pytest.raises(InputError, match=r"size \d+ px: grey takes multiples of its patches of 4 px\. Use (8|128) or"):
+    with pytest.raises(
+        InputError, match=r"size \d+ px: grey needs a multiple of its patch size, 4 px, .*\. Use (8|128) or"
+    ):
         planted_slice(tmp_path).encoder_input(grey_encoder(), size)
 
 

@@ -79,5 +79,5 @@ def test_further_losses_are_added_with_their_weights(given):
 
 @pytest.mark.parametrize("names", [["koleo"], ["mine", "mine"]])
 def test_each_loss_has_a_name_of_its_own(names):
-    with pytest.raises(InputError, match="give each its own name, other than dino_local, dino_global, ibot, koleo"):
+    with pytest.raises(InputError, match="give each a unique name, other than dino_local, dino_global, ibot, koleo"):
         SelfDistillationObjective(more_losses=[Mean(name, 1.0) for name in names])

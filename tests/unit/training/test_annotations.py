@@ -17,7 +17,9 @@ def test_cases_of_a_data_set_have_ids(tmp_path):
 
 def test_annotations_need_a_model_to_train_further(tmp_path):
     cases, model = [{"image": "a", "label": "b"}], tmp_path / "model.pt"
-    with pytest.raises(InputError, match=r"model\.pt: no such file; MONAI Label trains a bundle's model further"):
+    with pytest.raises(
+        InputError, match=r"model\.pt: no such file, but MONAI Label continues the training of the bundle's"
+    ):
         from_annotators(cases, model)
     model.touch()
     assert from_annotators(cases, model)
@@ -30,7 +32,7 @@ def test_labels_of_a_dicom_seg_are_refused(tmp_path, held_out):
     write_dicom_series(tmp_path / "1.2", ct_voxels())
     drawn, made = ({"image": str(tmp_path / "1.2.nii.gz"), "label": f"final/1.2.{end}"} for end in ("nii.gz", "nrrd"))
     sets = ([drawn], [made]) if held_out else ([made], [])
-    with pytest.raises(InputError, match=r"1\.2\.nrrd: made of a DICOM SEG.* Submit the labels of 1\.2 to"):
+    with pytest.raises(InputError, match=r"1\.2\.nrrd: converted from a DICOM SEG.* Submit the labels of 1\.2 to"):
         from_annotators(sets[0], tmp_path / "model.pt", validation_cases=sets[1])
     # an NRRD in a folder of studies is what somebody drew
     elsewhere = {"image": str(tmp_path / "a.nii.gz"), "label": "final/a.nrrd"}

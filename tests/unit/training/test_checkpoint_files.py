@@ -45,8 +45,8 @@ def test_a_damaged_checkpoint_is_refused_and_the_whole_one_before_it_named(tmp_p
         path.with_name("checkpoint.pt.sha256").unlink()
     with pytest.raises(InputError) as error:
         train(path, epochs=4, resume=True)
-    assert str(error.value).startswith(f"{path}: damaged, ")
-    assert str(error.value).endswith(f"go on from that by `--resume {before}`")
+    assert str(error.value).startswith(f"{path}: the file is damaged (")
+    assert str(error.value).endswith(f"resume from it with `--resume {before}`")
     assert "\n" not in str(error.value)
     # the one before gives the run that was not damaged, in the folder of a run that goes on
     RunFolder(output_dir=path.parent, files=[path], adopt_files=True)
@@ -59,5 +59,5 @@ def test_nothing_whole_says_so(tmp_path):
     train(path, epochs=2)
     for each in (path, *(tmp_path / "checkpoints").glob("*.pt")):
         flip_a_bit(each)
-    with pytest.raises(InputError, match="no whole checkpoint before it: begin a new run in another --output_dir"):
+    with pytest.raises(InputError, match="no intact earlier checkpoint: start a new run in another --output_dir"):
         train(path, epochs=3, resume=True)

@@ -59,21 +59,23 @@ def test_the_best_validation_is_kept(tmp_path):
 def test_an_existing_run_is_not_overwritten(tmp_path):
     train(tmp_path / "c.pt", epochs=1)
     before = (tmp_path / "c.pt").read_bytes()
-    with pytest.raises(InputError, match=r"c\.pt holds a training run: go on with it by `--resume True`"):
+    with pytest.raises(
+        InputError, match=r"c\.pt: checkpoint of an earlier run; continue that run with `--resume True`"
+    ):
         train(tmp_path / "c.pt", epochs=1)
     assert (tmp_path / "c.pt").read_bytes() == before
 
 
 def test_nothing_to_resume_starts_anew_and_says_so(tmp_path, caplog):
     train(tmp_path / "c.pt", epochs=1, resume=True)
-    assert "nothing to resume from" in caplog.text
+    assert "no checkpoint to resume from" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"batch_size": 4}, "written with batch_size x accumulation_steps x processes 2, this run has 4"),
-        ({"epoch_length": 5}, "written with epoch_length 3, this run has 5"),
+        ({"batch_size": 4}, "written with batch_size x accumulation_steps x processes 2, but this run has 4"),
+        ({"epoch_length": 5}, "written with epoch_length 3, but this run has 5"),
     ],
 )
 def test_settings_of_another_run_are_an_error(tmp_path, settings, message):
@@ -86,7 +88,7 @@ def test_a_checkpoint_of_other_objects_is_an_error(tmp_path):
     train(tmp_path / "c.pt", epochs=1)
     run = TinyRun()
     schedule = torch.optim.lr_scheduler.ConstantLR(run.optimizer)
-    with pytest.raises(InputError, match="no checkpoint of this training: lr_scheduler missing"):
+    with pytest.raises(InputError, match="the checkpoint lacks lr_scheduler, so it does not fit this run"):
         run.run(checkpoint(run, tmp_path / "c.pt", objects={"lr_scheduler": schedule}, resume=True))
 
 
@@ -154,9 +156,9 @@ def _write(path, iteration):
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        ("first", "c.pt: process 0 of this run has it, process 1 has not; output_dir has to be one folder"),
-        ("second", "c.pt: process 1 of this run has it, process 0 has not; output_dir has to be one folder"),
-        ("iterations", "c.pt: is of another iteration for another process of this run; output_dir has to be one"),
+        ("first", "c.pt: exists for process 0 of this run, but not for 1; all processes must share one output_dir"),
+        ("second", "c.pt: exists for process 1 of this run, but not for 0; all processes must share one output_dir"),
+        ("iterations", "c.pt: processes of this run read different iterations from it; all processes must share one"),
     ],
 )
 def test_processes_that_disagree_all_stop_with_one_error(found, case, said):

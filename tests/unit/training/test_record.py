@@ -101,11 +101,13 @@ def test_training_further_needs_the_same_network_and_labels(network, tmp_path):
     # the run's, as in inference
     unchecked = record_of(network, trained_further=path, plan={**PLAN, "check_modality": False})
     assert unchecked.plan["check_modality"] is False
-    with pytest.raises(InputError, match=r"its record has another labels than this configuration \(1\): make a bundle"):
+    with pytest.raises(
+        InputError, match=r"its record and this configuration differ in 'labels' \(1\): package these weights"
+    ):
         record_of(network, trained_further=path, labels=["background", "kidney"])
-    with pytest.raises(InputError, match=r"another plan than this configuration \(pixdim\)"):
+    with pytest.raises(InputError, match=r"this configuration differ in 'plan' \(pixdim\)"):
         record_of(network, trained_further=path, plan={**PLAN, "pixdim": 3.0})
-    with pytest.raises(InputError, match=r"another plan than this configuration \(axcodes\)"):
+    with pytest.raises(InputError, match=r"this configuration differ in 'plan' \(axcodes\)"):
         record_of(network, trained_further=path, plan={**PLAN, "axcodes": "IPL"})
 
 
@@ -114,7 +116,7 @@ def test_weights_that_do_not_say_how_slices_lie_are_trained_further_on_axial_one
     plan = {key: value for key, value in PLAN.items() if key != "axcodes"}
     write_weights(network.state_dict(), path, record=record_of(network, plan=plan))
     assert record_of(network, trained_further=path).plan["axcodes"] == "PLS"
-    with pytest.raises(InputError, match=r"another plan than this configuration \(axcodes\)"):
+    with pytest.raises(InputError, match=r"this configuration differ in 'plan' \(axcodes\)"):
         record_of(network, trained_further=path, plan={**PLAN, "axcodes": "ILP"})
 
 

@@ -23,7 +23,7 @@ def test_contradicting_settings_are_named_with_both_values(tmp_path):
     for part in (
         "fold 0 (this run: 1)",
         "pixdim [0.5, 0.5] (this run: [0.7, 0.7])",
-        "a::b x (this run: nothing)",
+        "a::b x (this run: not set)",
         "--changed_on_resume \"['fold']\"",
     ):
         assert part in said

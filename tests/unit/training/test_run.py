@@ -55,7 +55,7 @@ def test_a_signal_ends_a_run_after_its_iteration_and_it_goes_on_exactly(tmp_path
     # the second of three iterations of the second epoch
     assert torch.load(path, weights_only=True)["iteration"] == 5
     assert not path.with_name("model.pt").exists()  # of a run that is not over
-    said = f"interrupted by {signal.Signals(number).name}: {path} at iteration 5; go on with `--resume True`\n"
+    said = f"interrupted by {signal.Signals(number).name}: saved {path} at iteration 5; continue with `--resume True`\n"
     assert capsys.readouterr().err == said
     resumed, _ = train(path, resume=True, seed=7)
     assert torch.equal(resumed.weights, whole.weights)

@@ -1,4 +1,4 @@
-"""A folder of DICOM files to one checked volume; ITK's GDCM reads, nothing of a header but its grid is kept."""
+"""Read a folder of DICOM files as one checked volume by ITK's GDCM; of the headers only the grid is kept."""
 
 from .headers import is_dicom_file, read_uids
 from .listing import describe_series

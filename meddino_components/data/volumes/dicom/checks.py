@@ -1,4 +1,4 @@
-"""Checks of a series that ITK reads without complaint although the result would be wrong."""
+"""Check a series for problems that would give a wrong volume although ITK reads it without an error."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _MULTI_FRAME = {
 def check_series(
     series: DicomSeries, folder: Path, *, allow_tilt: bool = False, uneven_slices: UnevenSlices = "refuse"
 ) -> bool:
-    """Refuse what is not one regular stack of single-frame grey slices. Messages hold no patient data.
+    """Refuse a series that is not one regular stack of single-frame grey slices. Messages contain no patient data.
 
     Args:
-        series: slices in order.
-        folder: for messages.
-        allow_tilt: let a gantry tilt pass; spacing has to be regular all the same.
-        uneven_slices: see `check_positions`.
+        series: series with its slices in order.
+        folder: folder of the series, for messages.
+        allow_tilt: whether a gantry tilt is allowed; the spacing must be regular even then.
+        uneven_slices: treatment of uneven slices, see `check_positions`.
 
     Returns:
-        Whether the slices are shifted against each other by a gantry tilt.
+        True if the slices are shifted against each other by a gantry tilt.
 
     Raises:
         InputError: colour or multi-frame files, missing or NaN geometry tags, slices that differ in size, orientation
@@ -57,13 +57,16 @@ def _check_files(series: DicomSeries, folder: Path) -> None:
         if header.number("frames", 1) > 1 or tags["sop_class"] in _MULTI_FRAME:
             what = _MULTI_FRAME.get(tags["sop_class"], "a multi-frame object")
             raise InputError(
-                f"{folder}: {name} is {what} ({header.number('frames', 1)} frames in one file); expected one file a "
-                "slice. Convert it first (dcm2niix to NIfTI, or dcmtk's dcuncat to single frames)."
+                f"{folder}: {name} is {what} ({header.number('frames', 1)} frames in one file); expected one file "
+                "per slice. Convert it first (dcm2niix to NIfTI, or dcmtk's dcuncat to single frames)."
             )
         if header.number("samples", 1) != 1:
             raise InputError(f"{folder}: {name} is a colour picture; expected grey slices of a scan.")
         if tags["modality"] != series.slices[0].tags["modality"]:
-            raise InputError(f"{folder}: {name} is of another modality than the first file of its series.")
+            raise InputError(
+                f"{folder}: {name} has another modality than the first file of its series. Remove files that do not "
+                "belong to the scan."
+            )
 
 
 def _check_slices_alike(series: DicomSeries, folder: Path) -> None:
@@ -82,16 +85,22 @@ def _check_slices_alike(series: DicomSeries, folder: Path) -> None:
         if [header.tags[tag] for tag in ("rows", "columns")] != [first.tags[tag] for tag in ("rows", "columns")]:
             raise InputError(
                 f"{folder}: {header.path.name} has {header.tags['columns']} x {header.tags['rows']} pixels, "
-                f"{first.path.name} {first.tags['columns']} x {first.tags['rows']}; expected one size. Take away the "
+                f"{first.path.name} {first.tags['columns']} x {first.tags['rows']}; expected one size. Remove the "
                 "slices that do not belong to the scan (such as a localiser)."
             )
         if [header.tags[tag] for tag in _NUMBER_TAGS] != [first.tags[tag] for tag in _NUMBER_TAGS]:
             raise InputError(
-                f"{folder}: {header.path.name} stores its pixels as other numbers than {first.path.name} (bits, sign); "
-                "expected one kind in a series. Export the series again from its source."
+                f"{folder}: {header.path.name} stores its pixels in another number format than {first.path.name} "
+                "(bits, sign); expected one format per series. Export the series again from its source."
             )
         turned = numbers_of(header, "orientation", 6, "ImageOrientationPatient", folder)
         if not np.allclose(turned, orientation, atol=1e-4):
-            raise InputError(f"{folder}: {header.path.name} differs from {first.path.name} in orientation.")
+            raise InputError(
+                f"{folder}: {header.path.name} differs from {first.path.name} in orientation. "
+                "Remove the slices that do not belong to the scan."
+            )
         if not np.allclose(numbers_of(header, "pixel_spacing", 2, "PixelSpacing", folder), spacing, atol=1e-3):
-            raise InputError(f"{folder}: {header.path.name} differs from {first.path.name} in PixelSpacing.")
+            raise InputError(
+                f"{folder}: {header.path.name} differs from {first.path.name} in PixelSpacing. "
+                "Remove the slices that do not belong to the scan."
+            )

@@ -1,6 +1,6 @@
-"""Regions of a DICOM RT Structure Set on the grid of its scan.
+"""Read the regions of a DICOM RT Structure Set onto the grid of its scan.
 
-X, Y, Z: columns, rows and slices of the scan, as stored; N points of a contour.
+Shapes: X, Y, Z columns, rows and slices of the scan, as stored; N points of a contour.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from ..grid_checks import LPS_TO_RAS
 from .drawn_regions import DrawnRegion
 from .headers import FloatArray
 
-# how far the points of a contour may lie from the middle of a slice: they are written with few digits
+# largest distance of a contour's points from the middle of a slice: coordinates are written with few digits
 PLANE_TOLERANCE_SLICES = 0.25
-# the standard writes the third in both ways
+# the standard spells the third type in both ways
 _CLOSED = ("CLOSED_PLANAR", "CLOSED_PLANAR_XOR", "CLOSEDPLANAR_XOR")
 
 
 def read_contours(path: Path, affine: FloatArray, shape: tuple[int, ...]) -> list[DrawnRegion]:
-    """The structures of an RTSTRUCT as masks on the grid of a scan.
+    """Return the structures of an RTSTRUCT as masks on the grid of a scan.
 
-    A voxel belongs to a structure where its centre lies within an odd number of the contours of its slice, so that a
-    contour in another one is a hole. Structures of points alone are left out.
+    A voxel belongs to a structure if its centre lies inside an odd number of the contours of its slice, so that a
+    contour inside another one is a hole. Structures that consist only of points are left out.
 
     Args:
-        path: the file.
-        affine: [4, 4], voxel indices of the scan to RAS mm.
-        shape: X, Y, Z of the scan.
+        path: path of the RTSTRUCT.
+        affine: affine matrix [4, 4] from voxel indices of the scan to RAS mm.
+        shape: size (X, Y, Z) of the scan.
 
     Raises:
         InputError: pydicom or scikit-image is not installed, the object cannot be read, or a contour lies between
@@ -55,7 +55,7 @@ def read_contours(path: Path, affine: FloatArray, shape: tuple[int, ...]) -> lis
             if (closed := [c for c in roi.get("ContourSequence") or [] if _is_closed(c)])
         ]
     except Exception as error:
-        # what pydicom says may quote a value of the patient's
+        # pydicom's message may quote patient data
         raise InputError(
             f"{path}: cannot be read as an RTSTRUCT ({type(error).__name__}). Export the structures again"
         ) from None
@@ -76,7 +76,7 @@ def _is_closed(contour: Any) -> bool:
 
 
 def _points(contour: Any) -> FloatArray:
-    """[N, 3] mm, LPS."""
+    """Return the points [N, 3] in mm, LPS."""
     return np.array(contour.ContourData, dtype=np.float64).reshape(-1, 3)
 
 
@@ -87,10 +87,10 @@ def _slice_of(voxels: FloatArray, n_slices: int, where: str) -> int:
     if not off <= PLANE_TOLERANCE_SLICES:
         raise InputError(
             f"{where} has a contour {off:.2f} slices from the middle of a slice; expected at most "
-            f"{PLANE_TOLERANCE_SLICES}. It was drawn on another series, or across the slices: export it for this one"
+            f"{PLANE_TOLERANCE_SLICES}. It was drawn on another series, or across the slices: export it for this series"
         )
     if not 0 <= number < n_slices:
-        raise InputError(f"{where} has a contour outside of the scan. Check that it was drawn on this series")
+        raise InputError(f"{where} has a contour outside the scan. Check that it was drawn on this series")
     return number
 
 

@@ -1,4 +1,4 @@
-"""Patients as DICOM exports hold them: series, and the segmentations or structure sets that were drawn on them."""
+"""List the cases of a DICOM export: series, and the segmentations or structure sets that were drawn on them."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from .series import DicomSeries, list_series
 
 
 def list_drawn_cases(root: Path, *, labelled: bool) -> list[dict[str, Any]]:
-    """The scans below a folder that something was drawn on, or those that nothing was drawn on.
+    """Return the scans below a folder with regions drawn on them, or those without.
 
-    A DICOM SEG or an RTSTRUCT is the label of the series that it refers to, wherever both lie. Other objects, and
-    hidden folders, are passed over.
+    A DICOM SEG or an RTSTRUCT is the label of the series that it refers to, in whatever folder. Other objects and
+    hidden folders are skipped.
 
     Args:
-        root: folder that holds patients in folders of any depth.
-        labelled: which of the two.
+        root: folder that contains patients, in folders of any depth.
+        labelled: True for scans with drawn regions, False for those without.
 
     Returns:
-        ``{"image": folder, "series_uid": UID, "case_id": id, "modality": "ct" or "mr", "patient": id}`` and, where
-        labelled, "label", a path. The case's id is the folder's path below ``root``, joined by ``_``, with a number
-        where a folder holds several scans; the patient's is a hash of PatientID.
+        ``{"image": folder, "series_uid": UID, "case_id": id, "modality": "ct" or "mr", "patient": id}`` and, if
+        ``labelled``, "label", a path. The id of a case is the folder's path below ``root``, joined by ``_``, with a
+        number if a folder contains several scans; the id of a patient is a hash of PatientID.
 
     Raises:
-        InputError: something was drawn on a series that is not there or says none, two objects refer to one series, or
-            one to several; a file that cannot be read.
+        InputError: an object refers to no series, to several, or to one that is not there; two objects refer to one
+            series; or a file cannot be read.
     """
     scans: dict[str, tuple[Path, DicomSeries]] = {}
     drawn: dict[str, Path] = {}
@@ -44,13 +44,13 @@ def list_drawn_cases(root: Path, *, labelled: bool) -> list[dict[str, Any]]:
                 _add_once(scans, series, folder)
                 slices.update(series.files)
         for path in files:
-            # slices are known already, and most of the files
+            # slices, which most files are, are known already
             if str(path) not in slices and is_dicom_file(path) and (found := drawn_object(path)) is not None:
                 _refer_once(drawn, found.series_uids, path)
     if missing := sorted(set(drawn) - set(scans)):
         raise InputError(
             f"{drawn[missing[0]]}: was drawn on series {missing[0]}, which is not below {root}. Add the series, or "
-            "take the file out of the data set"
+            "remove the file from the data set"
         )
     per_folder = Counter(folder for folder, _ in scans.values())
     cases, numbers = [], Counter[Path]()
@@ -72,8 +72,8 @@ def list_drawn_cases(root: Path, *, labelled: bool) -> list[dict[str, Any]]:
 def _add_once(scans: dict[str, tuple[Path, DicomSeries]], series: DicomSeries, folder: Path) -> None:
     if series.uid in scans:
         raise InputError(
-            f"{folder}: series {series.uid} is in {scans[series.uid][0]}, too. Put its files into one folder, or take "
-            "the copy out"
+            f"{folder}: series {series.uid} is also in {scans[series.uid][0]}. Put its files into one folder, or "
+            "remove the copy"
         )
     scans[series.uid] = (folder, series)
 
@@ -82,19 +82,19 @@ def _refer_once(drawn: dict[str, Path], series_uids: frozenset[str], path: Path)
     if len(series_uids) != 1:
         raise InputError(
             f"{path}: refers to {len(series_uids) or 'no'} series; expected the one that it was drawn on. Export it "
-            "again from the scan, or take it out of the data set"
+            "again from the scan, or remove it from the data set"
         )
     (uid,) = series_uids
     if uid in drawn:
         raise InputError(
-            f"{path} and {drawn[uid]} were both drawn on series {uid}; expected one file of labels for a scan. Join "
-            "them, or take one out of the data set"
+            f"{path} and {drawn[uid]} were both drawn on series {uid}; expected one label file per scan. Merge "
+            "them, or remove one from the data set"
         )
     drawn[uid] = path
 
 
 def _patient(series: DicomSeries) -> str:
-    """A hash: nothing that names a patient leaves the header."""
+    """Return a hash of PatientID, so that no patient data leaves the header."""
     pydicom, _ = optional_import("pydicom")
     header = pydicom.dcmread(series.files[0], specific_tags=["PatientID"], stop_before_pixels=True)
     identity = str(header.get("PatientID") or "") or series.uid

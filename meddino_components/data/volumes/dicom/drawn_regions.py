@@ -1,4 +1,4 @@
-"""What a reader marked in a scan, as DICOM keeps it: named regions that refer to a series."""
+"""Find out whether a DICOM file contains regions that were drawn on a series, and on which one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ STRUCTURE_SETS = ("1.2.840.10008.5.1.4.1.1.481.3",)
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnRegion:
-    """A region of one name.
+    """A named region.
 
     Attributes:
-        name: as the file says, such as "Liver".
-        mask: [X, Y, Z] on the grid of the scan.
+        name: name in the file, such as "Liver".
+        mask: mask [X, Y, Z] on the grid of the scan.
     """
 
     name: str
@@ -29,11 +29,11 @@ class DrawnRegion:
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnObject:
-    """A DICOM SEG or an RTSTRUCT, by the little of its header that says what it belongs to.
+    """Kind of a DICOM SEG or an RTSTRUCT, and the series that it refers to.
 
     Attributes:
-        is_segmentation: a SEG; otherwise an RTSTRUCT.
-        series_uids: SeriesInstanceUIDs of the scans it refers to; none where it names none.
+        is_segmentation: True for a SEG, False for an RTSTRUCT.
+        series_uids: SeriesInstanceUIDs of the scans that it refers to; empty if it names none.
     """
 
     is_segmentation: bool
@@ -41,7 +41,7 @@ class DrawnObject:
 
 
 def drawn_object(path: Path) -> DrawnObject | None:
-    """What a file is, if it is a DICOM SEG or an RTSTRUCT."""
+    """Return the kind and the series of a DICOM SEG or an RTSTRUCT; None for any other file."""
     pydicom, found = optional_import("pydicom")
     if not found or not path.is_file():
         return None

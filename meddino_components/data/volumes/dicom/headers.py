@@ -1,4 +1,4 @@
-"""Which files are DICOM, and the few tags that say where their pixels lie. Nothing that names a patient is read."""
+"""Recognise DICOM files, and read the few tags that describe their grid and pixels; no patient data is read."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TAGS = {
 }
 _OTHER_FORMATS = (".json", ".txt", ".csv", ".png", ".jpg", ".jpeg", ".xml", ".html", ".pdf", ".zip", ".gz", ".npy")
 _HEAD_BYTES = 1024
-_TAG_BYTES = 2**16  # that are looked at for tags which ITK does not give
+_TAG_BYTES = 2**16  # bytes searched for tags that ITK does not return
 _PIXEL_DATA = b"\xe0\x7f\x10\x00"
 _TRANSFER_SYNTAX = re.compile(rb"\x02\x00\x10\x00UI..([0-9.]+)", re.DOTALL)
 # a tag, its type and length (implicit: its length), and the first item
@@ -50,7 +50,7 @@ _SERIES_UID = re.compile(rb"\x20\x00\x0e\x00.{4}([0-9.]{1,64})", re.DOTALL)
 _INSTANCE_UID = re.compile(rb"\x08\x00\x18\x00.{4}([0-9.]{1,64})", re.DOTALL)
 _SOP_CLASS = re.compile(rb"\x02\x00\x02\x00UI..([0-9.]+)", re.DOTALL)  # file meta is explicit little endian, always
 # directories, reports, presentation states, waveforms, registrations, fiducials, RT plans, encapsulated documents:
-# objects that lie among the slices of an export and have no pixels
+# objects among the slices of an export that have no pixels
 _WITHOUT_PIXELS = re.compile(
     rb"1\.2\.840\.10008\.(1\.3\.10|5\.1\.4\.1\.1\.(11|9|66|66\.[1-3]|67|88|104|481\.[3-9])(\.|$))"
 )
@@ -58,22 +58,22 @@ _WITHOUT_PIXELS = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class SliceHeader:
-    """A file with pixels, and its tags as text; one that is missing is the empty string.
+    """A file with pixels, and its tags as text; a missing tag is an empty string.
 
     Attributes:
-        path: the file.
-        tags: by the names used here, such as "position"; "modality_lut" is "yes" where there is such a sequence.
+        path: path of the file.
+        tags: values by the names used here, such as "position"; "modality_lut" is "yes" if there is such a sequence.
     """
 
     path: Path
     tags: dict[str, str]
 
     def number(self, tag: str, default: int) -> int:
-        """A tag that is one whole number."""
+        """Return the value of a tag that is one integer, or ``default``."""
         return int(self.tags[tag]) if self.tags[tag].isdigit() else default
 
     def floats(self, tag: str, count: int) -> FloatArray | None:
-        """[count] numbers of a tag, or None where they are missing, not numbers, or not finite."""
+        """Return the numbers [count] of a tag; None if they are missing, not numbers, or not finite."""
         try:
             values = [float(text) for text in self.tags[tag].split("\\")]
         except ValueError:
@@ -82,9 +82,9 @@ class SliceHeader:
 
 
 def is_dicom_file(path: Path) -> bool:
-    """Whether a file is DICOM: by its preamble, its suffix ``.dcm``, or, without either, by what GDCM makes of it.
+    """Return whether a file is DICOM by its preamble, its suffix ``.dcm`` or, without either, by GDCM.
 
-    A DICOMDIR is not: it lists files and holds no slice.
+    A DICOMDIR does not count: it lists files and contains no slice.
     """
     if path.name.startswith(".") or path.name.upper() == "DICOMDIR":
         return False
@@ -95,27 +95,27 @@ def is_dicom_file(path: Path) -> bool:
         return False
     if _head(path)[128:132] == b"DICM":
         return True
-    # GDCM tries to make sense of anything: it is asked only where no suffix says what the file is
+    # GDCM accepts many files that are not DICOM: ask it only if no suffix tells the format
     return suffix in ("", ".ima", ".img", ".dicom") and bool(itk.GDCMImageIO.New().CanReadFile(str(path)))
 
 
 def read_slice_header(path: Path) -> SliceHeader | None:
-    """The tags of a file, or None for an object without pixels (a report, a presentation state).
+    """Return the tags of a file; None for an object without pixels (a report, a presentation state).
 
     Raises:
-        InputError: the file cannot be read: empty, truncated, or compressed in a way that GDCM does not know.
+        InputError: the file is empty, truncated, or compressed in a way that GDCM does not know.
     """
     io = itk.GDCMImageIO.New()
     io.SetFileName(str(path))
     try:
         io.ReadImageInformation()
-    except RuntimeError:  # its message says no more than that it cannot be read
+    except RuntimeError:  # its message gives no reason
         found = _SOP_CLASS.search(_head(path))
         if found and _WITHOUT_PIXELS.match(found.group(1)):
             return None
         raise InputError(
             f"{path}: cannot be read as a DICOM image: it is empty, truncated or compressed in an unknown way. Copy "
-            "or export it again; a volume without it would lack a slice."
+            "or export it again; the volume would lack a slice without it."
         ) from None
     meta = io.GetMetaDataDictionary()
     tags = {name: str(meta[tag]).strip(" \0") if meta.HasKey(tag) else "" for name, tag in _TAGS.items()}
@@ -127,14 +127,14 @@ def read_slice_header(path: Path) -> SliceHeader | None:
 
 
 def read_uids(path: Path) -> tuple[str, str]:
-    """SeriesInstanceUID and SOPInstanceUID of a DICOM file, found without reading all of its header where that will do.
+    """Return SeriesInstanceUID and SOPInstanceUID of a DICOM file, if possible without reading its whole header.
 
-    Empty for a file that cannot be read; reading the series says why.
+    They are empty for a file that cannot be read; reading the series raises the reason.
     """
     head = _head(path, _TAG_BYTES).partition(_PIXEL_DATA)[0]
     series, instance = set(_SERIES_UID.findall(head)), _INSTANCE_UID.search(head)
     own = instance.group(1).decode() if instance else ""
-    if len(series) == 1:  # several where it refers to another series
+    if len(series) == 1:  # there are several if the file refers to another series
         return series.pop().decode(), own
     try:
         header = read_slice_header(path)

@@ -1,6 +1,6 @@
-"""Voxels and grid of a checked series, through ITK.
+"""Read voxels and grid of a checked series by ITK.
 
-X, Y, Z: columns, rows and slices, as stored.
+Shapes: X, Y, Z columns, rows and slices, as stored.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class SeriesVolume:
     """A series in memory.
 
     Attributes:
-        voxels: [X, Y, Z] float32, rescaled (HU for CT).
-        affine: [4, 4], voxel indices to RAS mm.
-        series: where it came from, slices in the order of Z.
-        resampled: the grid is not that of the slices, which were shifted by a gantry tilt.
+        voxels: rescaled values [X, Y, Z] float32 (HU for CT).
+        affine: affine matrix [4, 4] from voxel indices to RAS mm.
+        series: source series, with its slices in the order of Z.
+        resampled: True if slices were shifted by a gantry tilt and the grid is a new one.
     """
 
     voxels: npt.NDArray[np.float32]
@@ -49,17 +49,18 @@ def read_series(
     gantry_tilt: GantryTilt = "refuse",
     uneven_slices: UnevenSlices = "refuse",
 ) -> SeriesVolume:
-    """Read the series of a folder, refusing what would be silently wrong.
+    """Read the series of a folder, and refuse one that would give a wrong volume.
 
     Args:
-        folder: holds the files, whatever they are called.
-        series_uid: which of several series.
-        gantry_tilt: "resample" interpolates tilted slices linearly onto a rectangular grid: slices stay where they
-            are and keep their spacing, rows and columns are shifted back, and the picture grows to hold them all.
-        uneven_slices: "even" takes slices as evenly spaced that are nearly so, see `check_positions`.
+        folder: folder that contains the files, under any names.
+        series_uid: UID of the series, if there are several.
+        gantry_tilt: treatment of a gantry tilt; "resample" interpolates tilted slices linearly onto a rectangular grid:
+            slices keep their positions and spacing, rows and columns are shifted back, and the image grows to contain
+            them all.
+        uneven_slices: treatment of uneven slices; "even" treats nearly even ones as even, see `check_positions`.
 
     Raises:
-        InputError: see `choose_series` and `check_series`; a file that cannot be read; another ``gantry_tilt``.
+        InputError: a file cannot be read, or ``gantry_tilt`` is unknown; see `choose_series` and `check_series`.
     """
     if gantry_tilt not in get_args(GantryTilt):
         raise InputError(f"gantry_tilt is {gantry_tilt!r}; expected one of {', '.join(get_args(GantryTilt))}.")
@@ -75,13 +76,13 @@ def read_series(
         spacing_mm[2] = _slice_spacing_mm(series)
     affine[:3, :3] = itk.array_from_matrix(image.GetDirection()) * spacing_mm
     affine[:3, 3] = np.array(image.GetOrigin())
-    # a view: it holds the ITK image, whose voxels are not copied
+    # a view, which keeps the ITK image alive: voxels are not copied
     voxels = itk.array_view_from_image(image).T
     return SeriesVolume(voxels=voxels, affine=LPS_TO_RAS @ affine, series=series, resampled=tilted)
 
 
 def _slice_spacing_mm(series: DicomSeries) -> float:
-    """From the first and the last position, so that rounding does not add up; of a single slice its thickness."""
+    """Compute the spacing from the first and the last position, to avoid rounding; a single slice has its thickness."""
     along = positions_along_normal(series.slices)
     if along is None or len(along) == 1:
         return float(series.slices[0].tags["thickness"])
@@ -104,7 +105,7 @@ def _read(series: DicomSeries, folder: Path, tilted: bool) -> Any:
 
 
 def _resample_onto_rectangular_grid(image: Any) -> Any:
-    """The planes of the slices stay: only shifts in plane are interpolated."""
+    """Shift slices back within their planes by interpolation; the planes themselves stay."""
     sheared = itk.array_from_matrix(image.GetDirection())
     rows, columns = sheared[:, 0], sheared[:, 1]
     direction = np.stack([rows, columns, np.cross(rows, columns)], axis=1)

@@ -1,4 +1,4 @@
-"""The series of a folder: what each is in a line without names or descriptions, and the one that is meant."""
+"""List the DICOM series of a folder, describe each without patient data, and choose one."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from ....errors import InputError
+from ....wording import counted
 from ..ct_or_mr import Modality
 from .headers import FloatArray, SliceHeader, is_dicom_file, read_slice_header
 
-# made from scans, not scans: passed over when a folder has one scan beside them
+# objects derived from scans: ignored if a folder contains one scan beside them
 _DERIVED = ("SEG", "SR", "RTSTRUCT", "RTDOSE", "RTPLAN", "REG", "PR", "KO", "DOC")
 _MODALITIES: dict[str, Modality] = {"CT": "ct", "MR": "mr"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class DicomSeries:
-    """The files of one series of a folder, along the normal of the slices where they have positions.
+    """Files of one series in a folder, ordered along the normal of the slices if they have positions.
 
     Attributes:
         uid: SeriesInstanceUID.
-        slices: their headers.
+        slices: headers of the slices.
     """
 
     uid: str
@@ -32,29 +33,33 @@ class DicomSeries:
 
     @property
     def files(self) -> list[str]:
-        """Paths in the order of the slices."""
+        """Paths of the files in the order of the slices."""
         return [str(header.path) for header in self.slices]
 
     @property
     def modality_tag(self) -> str:
-        """Modality as the first file says, such as "CT"."""
+        """Modality tag of the first file, such as "CT"."""
         return self.slices[0].tags["modality"].upper()
 
     @property
     def modality(self) -> Modality | None:
-        """ "ct" or "mr"; None where the tag says anything else."""
+        """Modality "ct" or "mr"; None for any other tag."""
         return _MODALITIES.get(self.modality_tag)
 
     def describe(self) -> str:
-        """One line: UID, modality, number and size of slices, spacing and thickness."""
+        """Return one line: UID, modality, number and size of slices, spacing and thickness."""
         return f"{self.uid}: {self.facts()}"
 
     def facts(self) -> str:
-        """`describe` without the UID."""
+        """Return the line of `describe` without the UID."""
         first = self.slices[0]
         spacing, thicknesses = first.floats("pixel_spacing", 2), count_thicknesses(self.slices)
         frames = first.number("frames", 1)
-        number = f"{len(self.slices)} slices" if frames == 1 else f"{len(self.slices)} files of {frames} frames"
+        number = (
+            counted(len(self.slices), "slice")
+            if frames == 1
+            else f"{counted(len(self.slices), 'file')} of {frames} frames"
+        )
         parts = [self.modality_tag or "no modality", number, f"{first.tags['columns']} x {first.tags['rows']}"]
         if spacing is not None:
             parts.append(f"{spacing[1]:.4g} x {spacing[0]:.4g} mm")
@@ -64,26 +69,26 @@ class DicomSeries:
 
 
 def count_thicknesses(slices: Iterable[SliceHeader]) -> dict[float, int]:
-    """Slices of each SliceThickness in mm, rounded to 0.001."""
+    """Count the slices of each SliceThickness in mm, rounded to 0.001."""
     stated = [header.floats("thickness", 1) for header in slices]
     return dict(sorted(Counter(round(float(mm[0]), 3) for mm in stated if mm is not None).items()))
 
 
 def has_dicom_files(folder: Path) -> bool:
-    """Whether a folder itself, not those below it, holds DICOM files."""
+    """Return whether a folder directly contains DICOM files."""
     entries = sorted(folder.iterdir(), key=lambda path: (path.suffix.lower() != ".dcm", path.name))
     return any(is_dicom_file(path) for path in entries if not path.is_dir())
 
 
 def list_series(folder: str | Path) -> list[DicomSeries]:
-    """All series of images of a folder, by UID; those in folders below are not looked at.
+    """Return all image series that a folder directly contains, sorted by UID.
 
     Raises:
-        InputError: no such folder, or a file that cannot be read.
+        InputError: the folder does not exist, or a file cannot be read.
     """
     root = Path(folder).expanduser()
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder. Give the folder that holds the files of a DICOM series.")
+        raise InputError(f"{root}: no such folder. Give the folder that contains the files of a DICOM series.")
     found: dict[str, list[SliceHeader]] = defaultdict(list)
     for path in sorted(root.iterdir()):
         if is_dicom_file(path) and (header := read_slice_header(path)) is not None:
@@ -92,14 +97,15 @@ def list_series(folder: str | Path) -> list[DicomSeries]:
 
 
 def choose_series(folder: str | Path, series_uid: str | None = None) -> DicomSeries:
-    """The series of this UID, or without one the only scan of the folder (segmentations beside it are passed over).
+    """Return the series with this UID or, without a UID, the only scan of the folder, ignoring segmentations.
 
     Raises:
-        InputError: no series, several and no UID (all are listed), or none of this UID.
+        InputError: there is no series, no series has the UID, or there are several and no UID is given (all are
+            listed).
     """
     series = list_series(folder)
     if not series:
-        raise InputError(f"{folder}: holds no DICOM image. Give the folder that holds the files of a series.")
+        raise InputError(f"{folder}: contains no DICOM image. Give the folder that contains the files of a series.")
     listed = "; ".join(one.describe() for one in series)
     if series_uid is not None:
         matching = [one for one in series if one.uid == str(series_uid)]
@@ -109,14 +115,14 @@ def choose_series(folder: str | Path, series_uid: str | None = None) -> DicomSer
     scans = [one for one in series if one.modality_tag not in _DERIVED]
     if len(scans) != 1:
         raise InputError(
-            f"{folder}: {len(series)} DICOM series of which {len(scans)} are scans; expected one. "
-            f"Name the one that is meant by series_uid, or put it alone into a folder: {listed}"
+            f"{folder}: {len(series)} DICOM series, of which {len(scans)} are scans; expected one scan. "
+            f"Choose one by series_uid, or put it into its own folder: {listed}"
         )
     return scans[0]
 
 
 def positions_along_normal(slices: Iterable[SliceHeader]) -> FloatArray | None:
-    """[N] mm along the normal of the first slice; None where a position or the orientation is missing."""
+    """Return positions [N] in mm along the normal of the first slice; None if positions or orientation are missing."""
     headers = list(slices)
     orientation = headers[0].floats("orientation", 6)
     positions = [header.floats("position", 3) for header in headers]

@@ -1,4 +1,4 @@
-"""What the tags say about the numbers of the pixels: units, whether black is white, and how many there are."""
+"""Check tags that describe stored pixel values: units, inversion, and number of pixels."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ..size_limits import check_claimed_size, check_voxel_count
 from .headers import SliceHeader
 from .series import DicomSeries
 
-# HU; unspecified, which writers that know no better put there; not stated
+# HU; unspecified, as some writers state; not stated
 _HU_TYPES = ("HU", "US", "")
 # transfer syntaxes without compression: implicit, explicit and big endian
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 
 
 def check_stored_values(series: DicomSeries, folder: Path) -> None:
-    """Refuse pixels that would be read as other intensities than they stand for, or that a file cannot hold.
+    """Refuse pixels that would be read as wrong intensities, or that a file cannot contain.
 
-    The range of the voxels is checked afterwards, see `check_intensities`. Messages hold no patient data.
+    `check_intensities` checks the range of the voxels afterwards. Messages contain no patient data.
 
     Raises:
-        InputError: pixels stored inverted, a lookup table in place of slope and intercept, CT in other units than HU or
-            without rescale tags, or more pixels than the file holds or the limit allows.
+        InputError: pixels are stored inverted, a lookup table replaces slope and intercept, a CT has other units than
+            HU or no rescale tags, or there are more pixels than the file contains or the limit allows.
     """
     check_voxel_count(folder, sum(_n_pixels(header) for header in series.slices))
     for header in series.slices:
@@ -31,7 +31,7 @@ def check_stored_values(series: DicomSeries, folder: Path) -> None:
         if tags["photometric"] == "MONOCHROME1" or tags["lut_shape"] == "INVERSE":
             found = "MONOCHROME1" if tags["photometric"] == "MONOCHROME1" else "PresentationLUTShape INVERSE"
             raise InputError(
-                f"{folder}: {name} says {found}: its lowest values are meant to be white, and readers disagree whether "
+                f"{folder}: {name} has {found}: its lowest values are shown white, and readers disagree on whether "
                 "its intensities are inverted. Export the series again as MONOCHROME2, or convert it to NIfTI and "
                 "check there that air is dark."
             )
@@ -43,7 +43,7 @@ def check_stored_values(series: DicomSeries, folder: Path) -> None:
         if tags["modality_lut"]:
             raise InputError(
                 f"{folder}: {name} has a Modality LUT Sequence, a table in place of rescale slope and intercept, which "
-                "is not read. Export the series again with the table applied."
+                "is not supported. Export the series again with the table applied."
             )
         if series.modality == "ct":
             _check_hu(header, folder)
@@ -70,7 +70,7 @@ def _check_hu(header: SliceHeader, folder: Path) -> None:
     kind = header.tags["rescale_type"].upper()
     if kind not in _HU_TYPES:
         raise InputError(
-            f"{folder}: {name} has RescaleType '{kind[:16]}'; expected HU. It is a map made from a CT, not the CT: "
+            f"{folder}: {name} has RescaleType '{kind[:16]}'; expected HU. It is a map derived from a CT: "
             "give the series in HU."
         )
 

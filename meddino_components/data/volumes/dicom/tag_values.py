@@ -1,4 +1,4 @@
-"""Numbers of tags that a series must have."""
+"""Read numbers from tags that a series must have."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .headers import FloatArray, SliceHeader
 
 
 def numbers_of(header: SliceHeader, tag: str, count: int, what: str, folder: Path) -> FloatArray:
-    """[count] numbers of a tag.
+    """Return the numbers [count] of a tag.
 
     Raises:
-        InputError: they are missing, are no numbers, or are not finite.
+        InputError: they are missing, not numbers, or not finite.
     """
     values = header.floats(tag, count)
     if values is None:

@@ -13,7 +13,7 @@ NAMES = ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000"]
 
 def test_labelled_cases_and_those_without_a_label(tmp_path):
     root = brats_set(brats_set(tmp_path, NAMES), ["BraTS-GLI-00003-000"], label=False)
-    with pytest.warns(UserWarning, match="1 cases have no label and are left out: BraTS-GLI-00003-000"):
+    with pytest.warns(UserWarning, match="1 case without a label: BraTS-GLI-00003-000"):
         cases = BRATS.read(root, "training", None)
     assert sorted(case["case_id"] for case in cases) == NAMES
     assert sorted(cases[0]["image"]) == ["flair", "t1", "t1ce", "t2"]
@@ -42,9 +42,9 @@ def test_what_it_cannot_be(tmp_path):
 def test_sections_and_folds(tmp_path):
     write_brats(tmp_path, n_cases=4)
     write_brats_case(tmp_path / "unlabelled", "new", label=False)
-    with pytest.warns(UserWarning, match="1 cases have no label and are left out: new"):
+    with pytest.warns(UserWarning, match="1 case without a label: new"):
         training = read_datalist(tmp_path, "brats", "training", n_folds=2)
-    with pytest.warns(UserWarning, match="left out"):
+    with pytest.warns(UserWarning, match="without a label"):
         validation = read_datalist(tmp_path, "brats", "validation", n_folds=2)
     ids = {case["case_id"] for case in training} | {case["case_id"] for case in validation}
     assert len(training) == len(validation) == 2

@@ -52,7 +52,7 @@ def test_patients_that_a_data_list_states(tmp_path):
     stated = [entry | {"fold": k % 2} for k, entry in enumerate(entries)]
     (tmp_path / "list.json").write_text(json.dumps({"training": stated}))
     with pytest.raises(
-        InputError, match=r"3 patients are in both training and validation of fold 0 by list, the first one 0 \("
+        InputError, match=r"3 patients in both training and validation of fold 0 by list, the first one 0 \("
     ):
         both(tmp_path / "list.json", n_folds=2)
     assert both(tmp_path / "list.json", n_folds=2, allow_same_patient=True)[1] == ["c0", "c2", "c4"]
@@ -124,7 +124,7 @@ def test_the_file_of_nnunet_beside_dataset_json_or_by_path(tmp_path):
         ("[1]", "expected nnU-Net's list of"),
         ('[{"train": ["a"]}]', "expected nnU-Net's list of"),
         ('[{"train": ["a", "b"], "val": ["b"]}]', "has b in 'train' and in 'val'"),
-        ('[{"train": ["a"], "val": ["z"]}]', "names 1 cases that the data set does not have, the first z"),
+        ('[{"train": ["a"], "val": ["z"]}]', "names 1 case that the data set does not have, the first z"),
         ('[{"train": ["a", "b"], "val": []}]', "has no case of this data set in training, or none in validation"),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_patient_on_both_sides_of_a_file(tmp_path):
     raw = splits(nnunet_set(tmp_path, names), names[::2], names[1:2])
     with pytest.raises(
         InputError,
-        match=r"1 patients are .* BraTS-MET-00001 \(BraTS-MET-00001-000, BraTS-MET-00001-001\).* allow_same_patient",
+        match=r"1 patient in .* BraTS-MET-00001 \(BraTS-MET-00001-000, BraTS-MET-00001-001\).* allow_same_patient",
     ):
         both(raw)
     assert both(raw, allow_same_patient=True) == [names[::2], names[1:2]]

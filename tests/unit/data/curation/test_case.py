@@ -122,7 +122,7 @@ def test_dicom_series_and_their_traps(tmp_path):
     np.testing.assert_allclose(volume.spacing_mm, (0.9, 0.7, 4.0), atol=1e-6)
     for name, settings, said in (
         ("tilt", {"tilt": 0.8}, "gantry tilt"),
-        ("gap", {"skip": (2,)}, "8.000 mm apart, slices elsewhere 4.000 mm .1 missing"),
+        ("gap", {"skip": (2,)}, "8.000 mm apart, other slices 4.000 mm .1 missing"),
         ("rescale", {"slope": None}, "lacks rescale slope"),
         ("position", {"spacing_mm": (0.7, 0.9, float("nan"))}, "ImagePositionPatient"),
     ):

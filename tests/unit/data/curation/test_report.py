@@ -49,7 +49,7 @@ def test_the_text_for_a_person(report, tmp_path):
     head = report.write(tmp_path)
     assert head.splitlines() == [
         "2 cases with 1,230 slices taken, 30 slices of air dropped",
-        "1 cases skipped: duplicate",
+        "1 case skipped: duplicate",
         "2 cases skipped: unreadable",
         "1,234 voxels clipped",
         "5 voxels rounded",

@@ -72,9 +72,14 @@ def test_all_images_in_one_folder_and_a_part_of_them(tmp_path):
         ("Data_Entry_2017.csv", "Finding Labels", "Findings", "no column 'Finding Labels'. The columns are 'Image Ind"),
         ("Data_Entry_2017.csv", "Effusion|Mass", "Effusions|Mass", "finding 'Effusions'; expected some of Atelectasis"),
         ("Data_Entry_2017.csv", "Effusion|Mass", "No Finding|Mass", "says a finding and none"),
-        ("test_list.txt", "00000041_000.png\n", "", "1 images of the table are in neither.*: 00000041_000.png"),
-        ("test_list.txt", "00000041_000.png", "x.png\n00000041_000.png", "1 images of the lists have no row.*: x.png"),
-        ("test_list.txt", "00000041_000.png", "00000041_000.png\n00000001_000.png", "1 images are in train_val_list"),
+        ("test_list.txt", "00000041_000.png\n", "", "1 image of the table in neither.*: 00000041_000.png"),
+        ("test_list.txt", "00000041_000.png", "x.png\n00000041_000.png", "1 image of the lists without a row.*: x.png"),
+        (
+            "test_list.txt",
+            "00000041_000.png",
+            "00000041_000.png\n00000001_000.png",
+            "1 image also listed in train",
+        ),
     ],
 )
 def test_what_is_refused(tmp_path, file, old, new, message):
@@ -87,7 +92,7 @@ def test_what_is_refused(tmp_path, file, old, new, message):
 def test_patients_of_both_lists_and_missing_parts(tmp_path):
     path = save(tmp_path) / "Data_Entry_2017.csv"
     path.write_text(path.read_text(encoding="utf-8").replace(",0,41,", ",0,1,"))
-    with pytest.raises(InputError, match="1 patients are in two splits: 1"):
+    with pytest.raises(InputError, match="1 patient in two splits: 1"):
         read(tmp_path)
     (tmp_path / "test_list.txt").unlink()
     with pytest.raises(InputError, match=r"test_list\.txt: no such file"):

@@ -73,7 +73,7 @@ def test_files_without_row_and_rows_without_file(tmp_path):
         volume(folder, f"train_{k}_a_2").unlink()
     with (
         pytest.raises(InputError, match=r"8 of 40 listed files do not exist: .*train_1_a_1.*and 3 more"),
-        pytest.warns(UserWarning, match=r"1 files have no row and are left out: .*copy\.nii\.gz"),
+        pytest.warns(UserWarning, match=r"1 file without a row: .*copy\.nii\.gz"),
     ):
         read(tmp_path)
     with pytest.warns(UserWarning, match="8 of 40"):

@@ -77,7 +77,7 @@ def test_a_class_without_test_sample_is_named():
 
 def test_patients_on_both_sides_are_refused_or_marked():
     leaking = [replace(sample, patient=f"p{k % 5}") for k, sample in enumerate(samples())]
-    with pytest.raises(InputError, match=r"2 patients are in two splits: p0, p1. .*allow_same_patient"):
+    with pytest.raises(InputError, match=r"2 patients in two splits: p0, p1. .*allow_same_patient"):
         image_set(tuple(leaking))
     allowed = image_set(tuple(leaking), allow_same_patient=True)
     assert allowed.allow_same_patient

@@ -76,7 +76,7 @@ def test_validation_is_carved_where_the_table_has_none(tmp_path):
 
 def test_patients_in_two_splits(tmp_path):
     rows = [f"{k}.png;{'xy'[k % 2]};p{k % 6};{split}" for k, split in enumerate(SPLITS)]
-    with pytest.raises(InputError, match="1 patients are in two splits: p0"):
+    with pytest.raises(InputError, match="1 patient in two splits: p0"):
         read(save(tmp_path, rows, "file;kind;who;part"))
     assert read(tmp_path, allow_same_patient=True).shared_patients() == ("p0",)
     assert read(tmp_path, patient_column=None).samples[0].patient == "0.png"

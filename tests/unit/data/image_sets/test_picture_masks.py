@@ -42,7 +42,7 @@ def test_a_column_a_file_or_a_second_row_of_a_picture(folder):
     with pytest.raises(InputError, match=r"row 3: .*c.png does not exist"):
         read_mask_table(folder, **columns)
     columns = write(folder, "a.png,a_mask.png,v1", "a.png,b_mask.png,v2")
-    with pytest.raises(InputError, match=r"row 3: a.png is there twice"):
+    with pytest.raises(InputError, match=r"row 3: a.png is listed twice"):
         read_mask_table(folder, **columns)
 
 

@@ -102,7 +102,7 @@ def test_pictures_and_volumes_of_an_npz(tmp_path):
         np.testing.assert_allclose(colour, np.moveaxis(arrays["val_images"][2], -1, 0) / 255, rtol=1e-6)
         assert volume.shape == (1, 7, 8, 6)
         np.testing.assert_allclose(volume[0, ..., 4], arrays["test_images"][2, 4] / 255, rtol=1e-6)
-    with pytest.raises(InputError, match="no image 5 in 'train_images', which holds 5"):
+    with pytest.raises(InputError, match="no image 5 in 'train_images', which contains 5"):
         load_picture(sample_of(path, 5))
 
 

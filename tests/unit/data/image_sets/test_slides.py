@@ -51,7 +51,7 @@ def test_several_labels_and_a_split_made_here(tmp_path):
 def test_a_patient_in_two_splits(tmp_path):
     rows = [f"{k}.tif,{k % 2},p{k % 4},{split}" for k, split in enumerate(SPLITS)]
     save(tmp_path, rows)
-    with pytest.raises(InputError, match="2 patients are in two splits: p0, p1"):
+    with pytest.raises(InputError, match="2 patients in two splits: p0, p1"):
         read(tmp_path)
     assert read(tmp_path, allow_same_patient=True).shared_patients() == ("p0", "p1")
 

@@ -90,7 +90,7 @@ def test_a_volume_is_read_as_before(scan, masks, tmp_path):
         ),
         ({"series_uid": "1.2.3"}, {}, "was drawn on another series"),
         ({"shift_mm": 1.5}, {}, r"'Liver' has a contour 0\.38 slices from the middle"),
-        ({"shift_mm": 20.0}, {}, "outside of the scan"),
+        ({"shift_mm": 20.0}, {}, "outside the scan"),
         ({}, {"drawn_names": {"GTV": "tumour"}}, "'GTV' stands for 'tumour', which is not a label"),
     ],
 )

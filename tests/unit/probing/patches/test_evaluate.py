@@ -107,7 +107,7 @@ def test_brightness_of_slices_is_told_by_the_distance(tmp_path):
 
 def test_one_patient_on_both_sides_is_refused_or_marked(tmp_path):
     same = {"test": of_case("a", planted_slices(8, seed=1))}
-    with pytest.raises(InputError, match="1 patients have slices in training and test, such as a: "):
+    with pytest.raises(InputError, match="1 patient with slices in both training and test, such as a: "):
         evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], **same)
     assert not visible(tmp_path)
     evaluate(tmp_path, [raw_pixels(patch_size=PATCH)], [], allow_same_patient=True, **same)

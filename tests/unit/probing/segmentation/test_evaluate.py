@@ -92,7 +92,7 @@ def test_a_class_that_nobody_can_learn_is_refused(cases, tmp_path):
 
 def test_patients_on_both_sides(cases):
     same = [{**case, "patient": "p"} for case in cases]
-    with pytest.raises(InputError, match="fold 0: 1 patients are in training and test, such as p: decoders would be"):
+    with pytest.raises(InputError, match="fold 0: 1 patient in both training and test, such as p: decoders would be"):
         toy(same)
     assert toy(same, allow_same_patient=True).within_one_patient
     assert not toy(cases).within_one_patient

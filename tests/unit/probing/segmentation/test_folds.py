@@ -75,7 +75,7 @@ def test_two_lists_are_one_fold_that_knows_its_shared_patients():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"case_id": "y"}, "1 images are in training and test, such as a"),
+        ({"case_id": "y"}, "1 image in both training and test, such as a"),
         ({"image": "c"}, "case_id x stands for a and for c"),
         ({"case_id": "y", "image": "c", "modality": None}, "has no modality"),
     ],

@@ -15,10 +15,10 @@ TRANSVERSE, CORONAL = "1\\0\\0\\0\\1\\0", "1\\0\\0\\0\\0\\-1"
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"skip": (2,)}, r"001\.dcm and 003\.dcm are 8\.000 mm apart, slices elsewhere 4\.000 mm \(1 missing\)"),
+        ({"skip": (2,)}, r"001\.dcm and 003\.dcm are 8\.000 mm apart, other slices 4\.000 mm \(1 missing\)"),
         ({"slope": None}, "lacks rescale slope or intercept"),
         ({"tilt": 1.0}, r"gantry tilt of 14\.0 degrees"),
-        ({"spacing_mm": (0.7, 0.9, 0.0)}, r"000\.dcm and 001\.dcm lie at the same position"),
+        ({"spacing_mm": (0.7, 0.9, 0.0)}, r"000\.dcm and 001\.dcm have the same position"),
         ({"spacing_mm": (0.7, float("nan"), 4.0)}, "PixelSpacing"),
         ({"spacing_mm": (0.7, 0.9, float("nan"))}, "ImagePositionPatient"),
         ({"sop_class": "1.2.840.10008.5.1.4.1.1.2.1"}, "enhanced CT"),
@@ -35,12 +35,12 @@ def test_refused_with_the_facts(tmp_path, settings, message):
 def test_a_localiser_among_the_slices_is_refused(tmp_path):
     write_dicom_series(tmp_path, CT)
     write_dicom_series(tmp_path, CT[:12, :, :1], orientation=CORONAL, name="scout.dcm")
-    with pytest.raises(InputError, match=r"expected one size\. Take away the slices .* \(such as a localiser\)"):
+    with pytest.raises(InputError, match=r"expected one size\. Remove the slices .* \(such as a localiser\)"):
         read_series(tmp_path)
 
 
 def test_a_slice_there_twice_is_refused(tmp_path):
     write_dicom_series(tmp_path, CT)
     shutil.copy(tmp_path / "002.dcm", tmp_path / "copy.dcm")
-    with pytest.raises(InputError, match=r"(002|copy)\.dcm and (002|copy)\.dcm lie at the same position"):
+    with pytest.raises(InputError, match=r"(002|copy)\.dcm and (002|copy)\.dcm have the same position"):
         read_series(tmp_path)

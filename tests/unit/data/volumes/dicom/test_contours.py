@@ -33,7 +33,7 @@ def test_a_mask_with_a_hole_comes_back(tmp_path):
 
 @pytest.mark.parametrize(
     ("shift_mm", "said"),
-    [(1.6, "'GTV' has a contour 0.40 slices from the middle"), (40.0, "'GTV' has a contour outside of the scan")],
+    [(1.6, "'GTV' has a contour 0.40 slices from the middle"), (40.0, "'GTV' has a contour outside the scan")],
 )
 def test_contours_of_another_scan(tmp_path, shift_mm, said):
     path = write_structure_set(tmp_path / "rs.dcm", {"GTV": ring()}, AFFINE, shift_mm=shift_mm)

@@ -15,14 +15,14 @@ def test_each_series_with_its_files_and_its_place(tmp_path):
     write_dicom_series(tmp_path / ".trash", CT, series_uid="1.2.4")
     first, second = describe_series(tmp_path)
     assert first == f"{SERIES_UID}  5 files, CT, 5 slices, 24 x 20, 0.7 x 0.9 mm"
-    assert second == "1.2.3  1 file, CT, 1 slices, 24 x 20, 0.7 x 0.9 mm, in p2/s1"
+    assert second == "1.2.3  1 file, CT, 1 slice, 24 x 20, 0.7 x 0.9 mm, in p2/s1"
     # a UID is a word of its own
     assert first.split()[0] == SERIES_UID
     assert not any(value in first for value in PATIENT.values())
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(InputError, match="holds no DICOM image, nor does a folder below it"):
+    with pytest.raises(InputError, match="neither it nor a folder below it contains a DICOM image"):
         describe_series(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         describe_series(tmp_path / "lost")

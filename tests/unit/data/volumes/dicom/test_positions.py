@@ -57,20 +57,20 @@ def test_a_missing_slice_is_refused_however_positions_are_rounded(tmp_path, spac
     along = np.delete(spacing * np.arange(N), missing)
     folder = series(tmp_path / "s", along, digits=digits)
     for uneven in ("refuse", "even"):
-        with pytest.raises(InputError, match="apart, slices elsewhere"):
+        with pytest.raises(InputError, match="apart, other slices"):
             read_series(folder, uneven_slices=uneven)
 
 
 @pytest.mark.parametrize("kept", [(0, 1, 3), (0, 1, 3, 4), (0, 2, 3)])
 def test_a_missing_slice_of_few_is_refused(tmp_path, kept):
     folder = series(tmp_path / "s", 1.25 * np.array(kept), digits=1)
-    with pytest.raises(InputError, match="apart, slices elsewhere"):
+    with pytest.raises(InputError, match="apart, other slices"):
         read_series(folder, uneven_slices="even")
 
 
 def test_a_drift_is_no_rounding(tmp_path):
     along = np.cumsum([0.0] + [1.2] * 11 + [1.3] * 12)
-    with pytest.raises(InputError, match="apart, slices elsewhere"):
+    with pytest.raises(InputError, match="apart, other slices"):
         read_series(series(tmp_path / "s", along, digits=1))
 
 
@@ -94,7 +94,7 @@ def test_thickness_tags_decide_nothing(tmp_path):
     with pytest.warns(UserWarning, match="12 slices of 3 mm and 12 slices of 5 mm in one series"):
         assert read_series(folder).affine[2, 2] == 3
     folder = series(tmp_path / "u", np.cumsum([4.0] * 12 + [7.0] * 12), thickness=[4] * 12 + [7] * 12)
-    with pytest.raises(InputError, match="12 slices of 4 mm and 12 slices of 7 mm: put those of one thickness"):
+    with pytest.raises(InputError, match="12 slices of 4 mm and 12 slices of 7 mm: put the slices of each thickness"):
         read_series(folder)
 
 

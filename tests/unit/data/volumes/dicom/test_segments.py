@@ -38,20 +38,20 @@ def test_a_scan_half_a_voxel_away_is_refused(series, masks, tmp_path):
     path = write_segmentation(tmp_path / "seg.dcm", masks, series)
     moved = series.affine.copy()
     moved[0, 3] += 0.35
-    with pytest.raises(InputError, match=r"segments lie up to 0\.50 voxels beside the grid of the scan"):
+    with pytest.raises(InputError, match=r"segments are up to 0\.50 voxels off the grid of the scan"):
         read_segments(path, moved, series.voxels.shape)
 
 
 def test_a_smaller_scan_is_refused(series, masks, tmp_path):
     path = write_segmentation(tmp_path / "seg.dcm", masks, series)
     x, y, z = series.voxels.shape
-    with pytest.raises(InputError, match="a segment reaches out of the scan"):
+    with pytest.raises(InputError, match="a segment extends beyond the scan"):
         read_segments(path, series.affine, (x, y, z - 2))
 
 
 def test_fractions_and_other_files_are_refused(series, masks, tmp_path):
     path = write_segmentation(tmp_path / "seg.dcm", masks, series, kind="FRACTIONAL")
-    with pytest.raises(InputError, match="the segments are fractions"):
+    with pytest.raises(InputError, match="the segments are fractional"):
         read_segments(path, series.affine, series.voxels.shape)
     (tmp_path / "other.dcm").write_bytes(b"no segments")
     with pytest.raises(InputError, match=r"other\.dcm: cannot be read as a DICOM SEG"):

@@ -87,7 +87,7 @@ def test_wrong_sources(tmp_path):
     with pytest.raises(InputError, match="one file of a DICOM series"):
         list_cases(folder / "000.dcm")
     (tmp_path / "e").mkdir()
-    with pytest.raises(InputError, match="holds no DICOM image"):
+    with pytest.raises(InputError, match="contains no DICOM image"):
         choose_series(tmp_path / "e")
     with pytest.raises(InputError, match="contains no DICOM file itself"):
         list_cases([tmp_path / "e", folder])

@@ -15,12 +15,12 @@ MR = {"modality": "MR", "sop_class": MR_CLASS}
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"photometric": "MONOCHROME1"}, r"000\.dcm says MONOCHROME1.*Export the series again as MONOCHROME2"),
-        ({"photometric": "MONOCHROME1", **MR}, "says MONOCHROME1"),
-        ({"photometric": ["MONOCHROME2"] * 4 + ["MONOCHROME1"], **MR}, r"004\.dcm says MONOCHROME1"),
+        ({"photometric": "MONOCHROME1"}, r"000\.dcm has MONOCHROME1.*Export the series again as MONOCHROME2"),
+        ({"photometric": "MONOCHROME1", **MR}, "has MONOCHROME1"),
+        ({"photometric": ["MONOCHROME2"] * 4 + ["MONOCHROME1"], **MR}, r"004\.dcm has MONOCHROME1"),
         ({"photometric": " "}, "has the PhotometricInterpretation ''; expected MONOCHROME2"),
         ({"photometric": "MONOCHROMEX"}, "has the PhotometricInterpretation 'MONOCHROMEX'"),
-        ({"extra": ((0x2050, 0x20, "CS", "INVERSE"),)}, "says PresentationLUTShape INVERSE"),
+        ({"extra": ((0x2050, 0x20, "CS", "INVERSE"),)}, "has PresentationLUTShape INVERSE"),
         ({"extra": ((0x28, 0x1054, "LO", "MGML"),)}, "RescaleType 'MGML'; expected HU"),
         ({"extra": ((0x28, 0x1054, "LO", "Z_EFF"),)}, "RescaleType 'Z_EFF'; expected HU"),
         ({"extra": ((0x28, 0x3000, "SQ", None),)}, "has a Modality LUT Sequence"),
