@@ -88,3 +88,28 @@ def test_a_loss_that_does_not_know_partial_labels_is_refused_before_training(set
         train(settings, tmp_path / "run", loss=loss, class_balance=0.0)
     assert isinstance(cause(error.value), InputError)
     assert "DiceCELoss does not take 'annotated'" in str(cause(error.value))
+
+
+def test_data_sets_of_two_layouts_train_together(tmp_path):
+    brain = WRITERS["msd"](
+        tmp_path / "Task04_Hippocampus", {"0": "background", "1": "Anterior", "2": "Posterior"}, "mr", 4
+    )
+    trunk = WRITERS["nnunet_raw"](tmp_path / "Dataset002_Trunk", {0: "background", 1: "liver", 2: "spleen"}, "ct", 4)
+    data_sets = [
+        {"dataset_dir": brain.name, "modality": "mr", "names": {"Anterior": "hippocampus", "Posterior": "hippocampus"}},
+        {"dataset_dir": str(trunk)},
+    ]
+    joined = tmp_path / "joined.json"
+    joined.write_text(json.dumps({"data_sets": data_sets}), encoding="utf-8")
+    settings = {**TINY, "dataset_dir": str(joined), "cache_dir": str(tmp_path / "cache"), "foreground_fraction": 0.7}
+    found = train(settings, tmp_path / "run", n_folds=2)
+    assert len(found) == 6
+    assert np.isfinite(list(found.values())).all()
+    record = read_record(tmp_path / "run" / "model.pt")
+    assert record.labels == {0: "background", 1: "hippocampus", 2: "liver", 3: "spleen"}
+    assert record.data["layout"] == "joined"
+    of_brains = record.data["annotated"]["hippocampus"]
+    assert record.data["annotated"] == {"hippocampus": of_brains, "liver": 4 - of_brains, "spleen": 4 - of_brains}
+    assert record.modality is None
+    cached = [np.unique(np.load(path)) for path in (tmp_path / "cache").rglob("label.npy")]
+    assert sorted(map(tuple, cached)) == [(0, 1)] * of_brains + [(0, 2, 3)] * (4 - of_brains)

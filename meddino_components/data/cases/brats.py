@@ -14,6 +14,7 @@ from ..volumes.ct_or_mr import Modality
 from ..volumes.file_checks import is_image
 from ..volumes.found_folders import walk
 from .dataset_json import Case
+from .joined import is_joined
 from .layout import Layout, Section
 from .listing import image_paths
 from .sequence_case import require_complete
@@ -26,8 +27,10 @@ _OWN_LISTS: Mapping[str, JsonSection] = {"official_validation": "validation", "t
 
 
 def is_brats(root: Path, content: Mapping[str, Any] | None) -> bool:
-    """Return whether this is a data list, or a folder with several sequences per case."""
-    return root.suffix.lower() == ".json" or (content is None and root.is_dir() and _holds_sequences(root))
+    """Return whether this is a data list of cases, or a folder with several sequences per case."""
+    return (root.suffix.lower() == ".json" and not is_joined(root)) or (
+        content is None and root.is_dir() and _holds_sequences(root)
+    )
 
 
 def read_brats(root: Path, section: Section, modality: Modality | None) -> list[Case]:

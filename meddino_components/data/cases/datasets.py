@@ -39,7 +39,8 @@ def read_datalist(
     (DatasetXXX_Name of nnU-Net v2, one channel), "msd" (Medical Segmentation Decathlon, one channel), "brats" (a folder
     with the sequences and the label of each case side by side, or a .json data list, see `sequences`; a folder's
     unlabelled cases are "test"), "dicom" (folders with DICOM series and the DICOM SEG or RTSTRUCT that was drawn on
-    each; series without drawings are "test").
+    each; series without drawings are "test"), "joined" (a .json file that lists data sets with different labels, each
+    in another layout, see `joined`).
 
     Sections: "training" and "validation" split the labelled training list into `n_folds` folds by `split`, whatever the
         order of files or of the list; "all_labelled" is that list unsplit; "official_validation" is the data set's own

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import InputError
 from .dataset_json import DATASET_JSON
-from .layout import labels_by_number
+from .layout import labels_by_number, names_by_label, plain_name
 from .layouts import KNOWN, find_layout
-
-# spelling in AMOS22's dataset.json, and in data sets derived from it
-_MISSPELT = {"arota": "aorta"}
 
 
 def label_names(dataset_dir: str | os.PathLike[str], layout: str | None = None) -> dict[int, str]:
@@ -26,10 +22,10 @@ def label_names(dataset_dir: str | os.PathLike[str], layout: str | None = None) 
     known = KNOWN[find_layout(root, layout)]
     if known.labels is None:
         raise InputError(f"{root}: the layout '{known.name}' has no label names. Set label_names.")
-    found = known.labels(root) or known.default_labels
+    found = names_by_label(known, root)
     if found is None:
         labels_by_number(root, None, number_first=True)  # raises what is missing
-    return {number: _MISSPELT.get(name, name) for number, name in sorted((found or {}).items())}
+    return found or {}
 
 
 def class_names(
@@ -62,12 +58,12 @@ def class_names(
     labels = KNOWN[layout].labels
     if given is not None and (labels is None or labels(root) is None):
         return given
-    found = _in_order(label_names(root, layout), f"{root / DATASET_JSON}: 'labels'")
-    if given is not None and list(map(_plain, given)) != list(map(_plain, found)):
+    file = root / DATASET_JSON if KNOWN[layout].has_dataset_json else root
+    found = _in_order(label_names(root, layout), f"{file}: 'labels'")
+    if given is not None and list(map(plain_name, given)) != list(map(plain_name, found)):
         raise InputError(
-            f"{stated_by} and dataset.json have different label names: {_shown(given)} there, {_shown(found)} in "
-            f"{root / DATASET_JSON}. Omit label_names, give the right weights or data set, or correct 'labels' in "
-            f"dataset.json."
+            f"{stated_by} and {file.name} have different label names: {_shown(given)} there, {_shown(found)} in "
+            f"{file}. Omit label_names, give the right weights or data set, or correct the names in {file.name}."
         )
     return given if given is not None else found
 
@@ -84,10 +80,6 @@ def _in_order(names: Mapping[int, str], where: str) -> list[str]:
     if sorted(names) != list(range(len(names))) or len(names) < 2:
         raise InputError(f"{where} has the numbers {sorted(names)}; expected 0 (background), 1, 2 and so on.")
     return [name for _, name in sorted(names.items())]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
 
 
 def _shown(names: Sequence[str]) -> str:

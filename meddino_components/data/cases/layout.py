@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any, Literal
 from ...errors import InputError
 from ..volumes.ct_or_mr import Modality
 from .dataset_json import DATASET_JSON, Case, read_dataset_json
+
+# spelling in AMOS22's dataset.json, and in data sets derived from it
+_MISSPELT = {"arota": "aorta"}
 
 Section = Literal["training", "validation", "all_labelled", "official_validation", "test"]
 
@@ -42,6 +46,17 @@ class Layout:
     has_dataset_json: bool = True
     beside_dataset_json: bool = False
     joins_validation: bool = False
+
+
+def names_by_label(layout: Layout, root: Path) -> dict[int, str] | None:
+    """Return the names by label that a data set states, including the background; None if it states none."""
+    found = None if layout.labels is None else layout.labels(root) or layout.default_labels
+    return None if found is None else {number: _MISSPELT.get(name, name) for number, name in sorted(found.items())}
+
+
+def plain_name(name: str) -> str:
+    """Return a label's name as names are compared: without capitals, and with one kind of separator."""
+    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
 
 
 def numbered_labels(root: Path) -> dict[int, str] | None:

@@ -10,12 +10,20 @@ from .amos import AMOS
 from .brats import BRATS
 from .dataset_json import DATASET_JSON, read_dataset_json
 from .drawn import DRAWN
+from .joined import joined_layout
 from .layout import Layout
 from .msd import MSD
 from .nnunet_raw import NNUNET_RAW
 
+
+def _layout_of(root: Path, stated: str | None) -> Layout:
+    return KNOWN[find_layout(root, stated)]
+
+
 # the first layout that recognises a folder is used
-KNOWN: dict[str, Layout] = {layout.name: layout for layout in (AMOS, NNUNET_RAW, MSD, BRATS, DRAWN)}
+KNOWN: dict[str, Layout] = {
+    layout.name: layout for layout in (AMOS, NNUNET_RAW, MSD, BRATS, DRAWN, joined_layout(_layout_of))
+}
 LAYOUTS: tuple[str, ...] = tuple(KNOWN)
 
 
