@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..data.cases.patients import patient_of
+from ..data.volumes.partial_labels import require_whole_labels
 from ..data.volumes.resampling import ResampleMode, fit_to_square, in_plane_spacing
 from ..errors import InputError
 from .slab_split import split_slabs
@@ -63,6 +64,7 @@ class ReferenceSlices(Dataset[dict[str, Any]]):
             raise InputError(
                 "some volumes of the reference slices have labels and some have none: complete or split them"
             )
+        require_whole_labels(data, "scores of patches")
         if min(size_px, every, unit_slices or 1) < 1:
             raise ValueError(f"size_px {size_px}, every {every} and unit_slices {unit_slices} must be at least 1")
         self.data, self.preprocessing, self.size_px = data, preprocessing, size_px

@@ -43,6 +43,8 @@ def write_user_files(root: Path) -> None:
     _slides(data / "camelyon16")
     _msd(data / "Task03_Liver")
     _nnunet(data / "Task03_Liver", data / "Dataset123_Kidney")
+    joined = [{"dataset_dir": "Task03_Liver"}, {"dataset_dir": "Dataset123_Kidney"}]
+    (data / "joined.json").write_text(json.dumps({"data_sets": joined}), encoding="utf-8")
     _pictures_with_masks(data / "edd")
     for bundle in SEGMENTATION:
         # README.md of a bundle made by new_bundle calls its data so

@@ -6,7 +6,7 @@ background.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,24 @@ def check_partial_labels(
             "correct the label map"
         )
     return {"annotated": mask}
+
+
+def require_whole_labels(cases: Iterable[Mapping[str, Any]], use: str) -> None:
+    """Refuse cases that lack annotations where every label counts.
+
+    Args:
+        cases: cases with labels.
+        use: what the labels are used for, for messages: "scores of patches".
+
+    Raises:
+        InputError: a case has ``annotated``, or voxels that nobody annotated.
+    """
+    for case in cases:
+        if case.get("annotated") is not None or IGNORE in stated_values(case).values():
+            raise InputError(
+                f"{_name_of(case)}: has classes or voxels that nobody annotated, which {use} would count as "
+                "background; expected cases in which everything was annotated. Leave this case out"
+            )
 
 
 def numbered_names(label_names: Sequence[str] | Mapping[int, str]) -> dict[int, str]:

@@ -18,6 +18,7 @@ from ...data.cases.label_names import class_names
 from ...data.cases.layouts import LAYOUTS, find_layout
 from ...data.cases.patients import patient_of, shared_patients
 from ...data.image_sets.picture_masks import read_mask_table
+from ...data.volumes.partial_labels import require_whole_labels
 from ...errors import InputError
 from ...wording import counted
 
@@ -34,7 +35,8 @@ class Fold:
     test: tuple[Case, ...]
 
     def __post_init__(self) -> None:
-        """Raise InputError if cases cannot be told apart, or an image is in both training and test."""
+        """Raise InputError if cases cannot be told apart or lack annotations, or an image is in training and test."""
+        require_whole_labels((*self.train, *self.test), "decoders of frozen maps")
         files: dict[str, tuple[str, str]] = {}
         for case in (*self.train, *self.test):
             if missing := [key for key in ("image", "label", "case_id", "modality") if key not in case]:

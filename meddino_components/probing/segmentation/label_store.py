@@ -21,6 +21,7 @@ from ...data.image_sets import Sample, load_picture
 from ...data.image_sets.picture_masks import load_mask
 from ...data.volumes.grids import CheckSameGridd
 from ...data.volumes.loading import LoadVolumed
+from ...data.volumes.partial_labels import stated_values
 from ...data.volumes.resampling import fit_to_square, in_plane_spacing
 from ...data.volumes.stamps import file_stamp
 from ...errors import InputError, unwrapped
@@ -109,7 +110,8 @@ def labels_of(case: Mapping[str, Any], *, size_px: int, cache_dir: str | Path, n
 
 def _key(case: Mapping[str, Any], size_px: int) -> str:
     stamps = [[str(case[kind]), file_stamp(case[kind])] for kind in ("image", "label")]
-    text = json.dumps([_LAYOUT, stamps, case["modality"], size_px])
+    values = stated_values(case)
+    text = json.dumps([_LAYOUT, stamps, case["modality"], size_px, *([sorted(values.items())] if values else [])])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

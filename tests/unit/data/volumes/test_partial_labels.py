@@ -7,6 +7,7 @@ import torch
 from meddino_components.data.volumes.partial_labels import (
     annotated_labels,
     check_partial_labels,
+    require_whole_labels,
     stated_items,
     stated_values,
     with_stated_values,
@@ -85,3 +86,11 @@ def test_ignored_voxels_have_to_be_stated():
 def test_items_of_an_entry():
     entry = {"image": "a", "annotated": [], "label_values": None, "fold": 1}
     assert stated_items(entry) == {"annotated": []}
+
+
+@pytest.mark.parametrize("partial", [{"annotated": ["liver"]}, {"label_values": {"4": 255}}])
+def test_where_every_label_counts_partial_cases_are_refused(partial):
+    whole = {"case_id": "a", "label_values": {"4": 1}}
+    require_whole_labels([whole], "scores of patches")
+    with pytest.raises(InputError, match=r"^case b: has classes or voxels .* which scores of patches would count"):
+        require_whole_labels([whole, {"case_id": "b", **partial}], "scores of patches")
