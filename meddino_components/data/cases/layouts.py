@@ -15,15 +15,10 @@ from .layout import Layout
 from .msd import MSD
 from .nnunet_raw import NNUNET_RAW
 
-
-def _layout_of(root: Path, stated: str | None) -> Layout:
-    return KNOWN[find_layout(root, stated)]
-
-
 # the first layout that recognises a folder is used
-KNOWN: dict[str, Layout] = {
-    layout.name: layout for layout in (AMOS, NNUNET_RAW, MSD, BRATS, DRAWN, joined_layout(_layout_of))
-}
+KNOWN: dict[str, Layout] = {layout.name: layout for layout in (AMOS, NNUNET_RAW, MSD, BRATS, DRAWN)}
+# reads those of the others
+KNOWN["joined"] = joined_layout(lambda root, stated: KNOWN[find_layout(root, stated)])
 LAYOUTS: tuple[str, ...] = tuple(KNOWN)
 
 

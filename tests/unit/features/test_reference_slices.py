@@ -98,3 +98,8 @@ def test_no_volumes_are_told_when_asked_for():
 def test_too_few_slices():
     with pytest.raises(InputError, match="20 slices cannot be split"):
         len(make(role="a", slab_roles=["a", "b"], gap=30))
+
+
+def test_cases_that_lack_annotations_are_refused():
+    with pytest.raises(InputError, match="case c1: has classes or voxels .* which scores of patches"):
+        make(data=[{**CASE, "annotated": ["liver"]}])

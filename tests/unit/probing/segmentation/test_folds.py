@@ -9,6 +9,7 @@ from volume_files import ct_voxels, save_nifti
 
 from meddino_components.errors import InputError
 from meddino_components.probing import segmentation_folds, segmentation_label_names
+from meddino_components.probing.segmentation.folds import Fold
 
 CASE = {"image": "a", "label": "b", "case_id": "x", "modality": "ct"}
 
@@ -113,3 +114,9 @@ def test_names_have_to_be_known(msd):
     (msd / "dataset.json").write_text(json.dumps(content | {"labels": {"0": "background", "2": "x"}}), encoding="utf-8")
     with pytest.raises(InputError, match=r"numbers \[0, 2\]"):
         segmentation_label_names([], msd, "msd")
+
+
+def test_cases_that_lack_annotations_are_refused():
+    partial = {**CASE, "image": "c", "case_id": "y", "annotated": ["liver"]}
+    with pytest.raises(InputError, match="case y: has classes or voxels .* which decoders of frozen"):
+        Fold(name="fold 0", train=(CASE,), test=(partial,))

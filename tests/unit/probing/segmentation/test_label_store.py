@@ -119,3 +119,9 @@ for k, labels in enumerate(every):
     assert (labels.native == k).all() and (labels.fitted == k).all() and labels.present[0].nonzero()[0].tolist() == [k]
 """
     run_preloaded(sys.executable, "-c", program, tmp_path, check=True)
+
+
+def test_the_values_of_a_file_are_read_as_its_case_says(case, tmp_path):
+    plain = labels_of(case, size_px=32, cache_dir=tmp_path, n_classes=3)
+    found = labels_of({**case, "label_values": {"2": 1}}, size_px=32, cache_dir=tmp_path, n_classes=3)
+    np.testing.assert_array_equal(found.native, np.asarray(plain.native) // 2)
