@@ -101,5 +101,5 @@ def test_too_few_slices():
 
 
 def test_cases_that_lack_annotations_are_refused():
-    with pytest.raises(InputError, match="case c1: has classes or voxels .* which scores of patches"):
+    with pytest.raises(InputError, match=r"case c1: has classes or voxels .* which scores of patches"):
         make(data=[{**CASE, "annotated": ["liver"]}])

@@ -118,5 +118,5 @@ def test_names_have_to_be_known(msd):
 
 def test_cases_that_lack_annotations_are_refused():
     partial = {**CASE, "image": "c", "case_id": "y", "annotated": ["liver"]}
-    with pytest.raises(InputError, match="case y: has classes or voxels .* which decoders of frozen"):
+    with pytest.raises(InputError, match=r"case y: has classes or voxels .* which decoders of frozen"):
         Fold(name="fold 0", train=(CASE,), test=(partial,))
