@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from ..bundle import CHECK_KEY, wrap
+from ..bundle.text_keys import holds_text
+from ..errors import unwrapped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +45,21 @@ class Configuration:
         """Return the configuration as its files state it, without overrides."""
         return dict(ConfigParser.load_config_files(list(self.files)))
 
-    def parser(self, more: Mapping[str, Any]) -> ConfigParser:
-        """Return the configuration with its overrides and further ones, checked but not made.
+    def values(self, keys: Sequence[str], more: Mapping[str, Any]) -> list[Any]:
+        """Return the values of keys as a run with these overrides and further ones makes them.
+
+        Args:
+            keys: keys, nested ones as ``a::b``.
+            more: further overrides.
 
         Raises:
-            InputError: a key or a value is refused, see `check_overrides`.
+            InputError: a key or a value is refused, see `check_overrides`, or a component refuses its arguments.
         """
-        parser = ConfigParser(self.content())
-        parser.update(wrap({**self.overrides, **more, "bundle_root": str(self.bundle_root)}))
-        parser.get_parsed_content(CHECK_KEY)
-        return parser
+        content = self.content()
+        values = {**self.overrides, **more, "bundle_root": str(self.bundle_root)}
+        parser = ConfigParser(content)
+        # paths and names as they are; the check reads the other values
+        parser.update({**values, **wrap({key: one for key, one in values.items() if holds_text(content, key)})})
+        with unwrapped():
+            parser.get_parsed_content(CHECK_KEY)
+            return [parser.get_parsed_content(key) for key in keys]

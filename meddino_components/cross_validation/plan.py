@@ -70,19 +70,20 @@ def make_plan(
     evaluation = _configuration(root, "evaluate", evaluation_overlays, None)
     of_training, of_evaluation = shared_out(settings, training.content(), evaluation.content())
     training, evaluation = replace(training, overrides=of_training), replace(evaluation, overrides=of_evaluation)
-    parsers = [
-        training.parser({"dataset_dir": dataset_dir, "fold": number, "n_folds": n_folds}) for number in range(n_folds)
+    data = {"dataset_dir": dataset_dir}
+    cases: list[list[Case]] = [
+        list(*training.values(["validate::dataset::data"], {**data, "fold": number, "n_folds": n_folds}))
+        for number in range(n_folds)
     ]
-    cases = [list(parser.get_parsed_content("validate::dataset::data")) for parser in parsers]
-    epochs, of_epoch = (parsers[0].get_parsed_content(key) for key in ("epochs", "iterations_per_epoch"))
-    scored = evaluation.parser({"dataset_dir": dataset_dir})
+    epochs, of_epoch = training.values(["epochs", "iterations_per_epoch"], data)
+    (metrics,) = evaluation.values(["metrics"], data)
     name = name_of(root) or root.name
     return Plan(
         title=f"Cross-validation of {name}, {n_folds} folds",
         folds=[_fold(number, n_folds, folder, dataset_dir, training, evaluation) for number in range(n_folds)],
         cases=cases,
         steps=int(epochs) * int(of_epoch),
-        metrics=check_metrics(scored.get_parsed_content("metrics")),
+        metrics=check_metrics(metrics),
         settings=settings_of(bundle=name, configurations={"training": training, "evaluation": evaluation}, cases=cases),
     )
 

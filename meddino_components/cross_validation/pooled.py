@@ -19,6 +19,7 @@ from ..evaluation.summary import ScoreSummary, summarize
 from ..probing.statistics.bootstrap import Bootstrap, Resamples, mean_over_classes, percentile_interval
 from ..probing.statistics.intervals import Interval
 from ..probing.statistics.metrics import means_over_cases
+from ..wording import counted
 from .fold import Fold
 
 Case = Mapping[str, Any]
@@ -88,8 +89,8 @@ def read_fold(fold: Fold, cases: Sequence[Case], metrics: Sequence[SegmentationM
     patients = {str(case["case_id"]): patient_of(case) for case in cases}
     if differing := sorted({score.case_id for score in scores} ^ set(patients)):
         raise InputError(
-            f"{fold.scores}: does not have exactly the {len(patients)} validation cases of fold {fold.number}; "
-            f"{differing[0]} differs. Delete {fold.folder / 'evaluation'} and run again"
+            f"{fold.scores}: does not have exactly the {counted(len(patients), 'validation case')} of fold "
+            f"{fold.number}; {differing[0]} differs. Delete {fold.folder / 'evaluation'} and run again"
         )
     return FoldScores(number=fold.number, patients=patients, scores=scores, document=document)
 
