@@ -21,6 +21,7 @@ _COMMANDS: dict[str, Any] = {
     "series": Command("commands", "series"),
     "import_weights": Command("commands", "import_weights"),
     "phantom": Command("phantoms.command", "phantom"),
+    "cross_validate": Command("cross_validation.command", "cross_validate"),
     "plan": Command("data.cases.plan", "plan"),
     "curate": Command("data.curation.run", "curate"),
     "export": Command("export.command", "export"),

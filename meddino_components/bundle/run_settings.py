@@ -45,7 +45,7 @@ def run_settings(
         if not isinstance(value, Mapping) and key.rpartition("::")[2] not in _NO_ARGUMENTS and not _is_below(key, free)
     }
     for name, listed in (cases or {}).items():
-        settings[name] = _identity(listed)
+        settings[name] = identity_of_cases(listed)
     return settings | {name: _plain(value) for name, value in (facts or {}).items()}
 
 
@@ -57,6 +57,7 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value, default=str))
 
 
-def _identity(cases: Sequence[Mapping[str, Any]]) -> str:
+def identity_of_cases(cases: Sequence[Mapping[str, Any]]) -> str:
+    """Return the number of cases and a hash of their ids, as text to compare."""
     ids = sorted(str(case.get("case_id")) for case in cases)
     return f"{len(ids)} cases, SHA-256 of their ids {hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:16]}"

@@ -18,6 +18,23 @@ from .summary import ScoreSummary, case_means
 
 
 @dataclass(frozen=True)
+class ReportTable:
+    """A further table of the page.
+
+    Args:
+        title: heading above the table.
+        note: text below the heading.
+        headings: headings of the columns.
+        rows: texts of each row.
+    """
+
+    title: str
+    note: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """Facts about the run that the page shows besides its scores.
 
@@ -31,6 +48,7 @@ class RunFacts:
         n_unscored: number of cases that an earlier run segmented without scores.
         partial: whether organs were not annotated in every case.
         view: orientation of this run's pictures; None if it drew none.
+        tables: further tables, shown below that of the organs.
     """
 
     title: str
@@ -42,6 +60,7 @@ class RunFacts:
     n_unscored: int
     partial: bool
     view: PageView | None
+    tables: Sequence[ReportTable] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,12 @@ from ..errors import InputError
 from ..files import OutputFolder, write_text
 from ..ignored_label import IGNORE
 from ..pictures.page_view import PageView
-from ..project import extra
 from .case_scores import OrganScore, score_case
 from .case_scores_file import read_scores, write_scores
 from .comparison_pictures import ComparisonPictures
 from .evaluated_model import EvaluatedModel
 from .metrics import PUBLISHED_METRICS, SegmentationMetric, check_metrics
+from .report_extra import check_report_extra
 from .scored_case import scored_case
 from .summary import ScoreSummary, mean_name, summarize
 
@@ -83,9 +82,7 @@ class SegmentationReport:
         model: EvaluatedModel | None = None,
         overwrite: bool = False,
     ) -> None:
-        missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
-        if missing:
-            raise InputError(f"the report needs {' and '.join(missing)}: {extra('report')}")
+        check_report_extra()
         names = ["background", *regions.names] if regions else label_names
         self.label_names = [str(name) for name in (names.values() if isinstance(names, Mapping) else names)]
         if not 2 <= len(self.label_names) == len(set(self.label_names)) <= IGNORE:

@@ -69,6 +69,7 @@ SHORTER: dict[tuple[str, str], dict[str, object]] = {
 # of our own commands
 SHORTER_COMMANDS: dict[str, dict[str, object]] = {
     "phantom": {"n_ct": 1, "n_mr": 0, "n_val_ct": 0, "n_val_mr": 0},
+    "cross_validate": {**SHORT_SEGMENTATION, "folds": 2, "n_resamples": 50},
 }
 
 # (what the command looks like, why it cannot run here); at most ten

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from torch.utils.data import DataLoader, Dataset
 
 from ...errors import InputError
-from ...project import extra
+from ...ray_cluster import ray_cluster
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -66,19 +66,7 @@ def map_on_ray(
     Raises:
         InputError: Ray is not installed, or the cluster cannot be reached.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError(f"a Ray cluster needs ray: {extra('ray')}; or omit --ray") from error
-    started = not ray.is_initialized()
-    if started:
-        try:
-            ray.init(address=address, log_to_driver=False)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise InputError(
-                f"no Ray cluster at {address or 'this machine'} ({error}). Start one: ray start --head"
-            ) from error
-    try:
+    with ray_cluster(address) as ray:
         # Ray accepts only functions, but `function` may be a partial
         remote: Any = ray.remote(lambda item: function(item))
         limit = _IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -91,9 +79,6 @@ def map_on_ray(
             done, _ = ray.wait(list(running), num_returns=1)
             for reference in done:
                 yield running.pop(reference), ray.get(reference)
-    finally:
-        if started:
-            ray.shutdown()
 
 
 class _Results(Dataset[Any]):

@@ -139,5 +139,16 @@ def mean_dice(dice: Tensor, resamples: Resamples) -> Tensor:
         dice: Dice [N, K], NaN where the reference of a case lacks the class.
         resamples: resamples of the cases' patients.
     """
-    weights, present = resamples.weights[:, resamples.units].double(), dice.isfinite().double()
-    return mean_over_classes((weights @ dice.double().nan_to_num()) / (weights @ present))
+    return mean_over_classes(means_over_cases(dice, resamples))
+
+
+def means_over_cases(values: Tensor, resamples: Resamples) -> Tensor:
+    """Mean over cases of the values of each class: of the cases, then of each resample, [1 + R, K].
+
+    Args:
+        values: values of a metric [N, K]; those that are not finite are left out.
+        resamples: resamples of the cases' patients.
+    """
+    weights, present = resamples.weights[:, resamples.units].double(), values.isfinite()
+    finite = torch.where(present, values.double(), 0)
+    return (weights @ finite) / (weights @ present.double())
