@@ -71,10 +71,26 @@ def _dicom(root, names, modality, n_cases):
     return root
 
 
+def _named(image_name, label_name):
+    """Writer of a CT data set whose files have these names, with the number of the case."""
+
+    def write(root, names, modality, n_cases):
+        for number in range(1, n_cases + 1):
+            image, labels = small_case(number, names, modality)
+            save_nifti(root / image_name.format(number), image, spacing_mm=(6, 6, 10))
+            save_nifti(root / label_name.format(number), labels, spacing_mm=(6, 6, 10))
+        return root
+
+    return write
+
+
 WRITERS = {
     "amos": _nifti_set("amos", "", _listed),
     "msd": _nifti_set("case", "", _listed),
     "nnunet_raw": _nifti_set("case", "_0000", _nnunet),
     "brats": lambda root, names, modality, n_cases: write_brats(root, n_cases=n_cases),
     "dicom": _dicom,
+    "kits23": _named("case_{:05d}/imaging.nii.gz", "case_{:05d}/segmentation.nii.gz"),
+    "lits": _named("Training Batch 1/volume-{}.nii", "Training Batch 1/segmentation-{}.nii"),
+    "btcv": _named("RawData/Training/img/img{:04d}.nii.gz", "RawData/Training/label/label{:04d}.nii.gz"),
 }

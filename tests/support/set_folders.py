@@ -62,3 +62,30 @@ def write_list(folder, **lists):
     path = folder / "list.json"
     path.write_text(json.dumps(lists))
     return path
+
+
+def kits23_set(root, numbers=(0, 1, 2), label=True):
+    for number in numbers:
+        for name in ("imaging", *(["segmentation"] if label else [])):
+            touch(root / f"case_{number:05d}" / f"{name}.nii.gz")
+    return root
+
+
+def lits_set(root, numbers=(0, 1, 28), test=(0,), end=".nii"):
+    """Both training archives and the test set, unpacked below one folder."""
+    for number in numbers:
+        folder = root / f"Training Batch {1 if number < 28 else 2}"
+        touch(folder / f"volume-{number}{end}")
+        touch(folder / f"segmentation-{number}{end}")
+    for number in test:
+        touch(root / "Test" / f"test-volume-{number}{end}")
+    return root
+
+
+def btcv_set(root, numbers=(1, 2, 40), test=(61,)):
+    for number in numbers:
+        touch(root / "RawData" / "Training" / "img" / f"img{number:04d}.nii.gz")
+        touch(root / "RawData" / "Training" / "label" / f"label{number:04d}.nii.gz")
+    for number in test:
+        touch(root / "RawData" / "Testing" / "img" / f"img{number:04d}.nii.gz")
+    return root

@@ -85,7 +85,7 @@ def read_datalist(
             + ". Check dataset_dir, section, modality and exclude."
         )
     cases.sort(key=lambda c: c["case_id"])
-    check_files_exist(cases, root if root.suffix == ".json" else root / DATASET_JSON)
+    check_files_exist(cases, listed_in)
     if not folds:
         return cases
     sides = split_cases(

@@ -8,14 +8,27 @@ from pathlib import Path
 from ...errors import InputError
 from .amos import AMOS
 from .brats import BRATS
+from .btcv import BTCV
 from .dataset_json import DATASET_JSON, read_dataset_json
 from .drawn import DRAWN
+from .kits23 import KITS23
 from .layout import Layout
+from .lits import LITS
 from .msd import MSD
 from .nnunet_raw import NNUNET_RAW
 
 # the first layout that recognises a folder is used
-KNOWN: dict[str, Layout] = {layout.name: layout for layout in (AMOS, NNUNET_RAW, MSD, BRATS, DRAWN)}
+_IN_ORDER = (
+    AMOS,
+    NNUNET_RAW,
+    MSD,
+    KITS23,
+    LITS,
+    BTCV,
+    BRATS,
+    DRAWN,
+)
+KNOWN: dict[str, Layout] = {layout.name: layout for layout in _IN_ORDER}
 LAYOUTS: tuple[str, ...] = tuple(KNOWN)
 
 
@@ -49,10 +62,10 @@ def find_layout(
             )
         return stated
     if found is None:
-        # raises if dataset.json is missing or damaged
-        read_dataset_json(root)
+        lacking = "" if (root / DATASET_JSON).exists() else f"{root / DATASET_JSON}: no such file; "
         raise InputError(
-            f"{root}: the layout is not recognised. Set dataset_layout to one of {', '.join(LAYOUTS)} (docs/data.md)."
+            f"{lacking}{root}: the layout is not recognised. Set dataset_layout to one of {', '.join(LAYOUTS)} "
+            "(docs/data_sets.md), or dataset_dir to the folder of a data set."
         )
     return found
 
