@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from brats_volumes import NAMES_2023, write_brats, write_brats_case
 from bundle_configs import SEGMENTATION
-from bundle_data import write_data_of
+from bundle_data import WRITERS, write_data_of
 from drawn_labels import write_structure_set
 from PIL import Image
 from slide_writing import DARK, section, write_tiles
@@ -44,6 +44,8 @@ def write_user_files(root: Path) -> None:
     _msd(data / "Task03_Liver")
     _nnunet(data / "Task03_Liver", data / "Dataset123_Kidney")
     _pictures_with_masks(data / "edd")
+    few = {0: "background", 1: "liver", 2: "spleen"}
+    WRITERS["totalsegmentator"](data / "totalsegmentator", few, "ct", 5)
     for bundle in SEGMENTATION:
         # README.md of a bundle made by new_bundle calls its data so
         write_data_of(bundle, data / bundle.name)

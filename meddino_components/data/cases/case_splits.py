@@ -66,9 +66,9 @@ def split_cases(
         seed: seed for the shuffle of "patients".
         split: rule of the split. "patients" shuffles patients, and "joined" those of both lists; "official" trains on
             the training list and validates on the data set's own validation list; "nnunet" is nnU-Net's
-            KFold(n_folds, shuffle, seed 12345) over sorted ids; "list" uses the items ``fold`` of a data list; a path names ``splits_final.json`` or
-            its folder, and the bare file name means the file next to dataset.json. None uses the first available of the
-            list's items, the file next to dataset.json, and "patients".
+            KFold(n_folds, shuffle, seed 12345) over sorted ids; "list" uses the items ``fold`` of a data list; a path
+            names ``splits_final.json`` or its folder, and the bare file name means the file next to dataset.json. None
+            uses the first available of the list's items, the file next to dataset.json, and "patients".
         allow_same_patient: whether a given split may have a patient on both sides.
 
     Raises:

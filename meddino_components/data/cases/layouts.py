@@ -16,6 +16,8 @@ from .layout import Layout
 from .lits import LITS
 from .msd import MSD
 from .nnunet_raw import NNUNET_RAW
+from .openkbp import OPENKBP
+from .totalsegmentator import TOTALSEGMENTATOR
 
 # the first layout that recognises a folder is used
 _IN_ORDER = (
@@ -25,6 +27,8 @@ _IN_ORDER = (
     KITS23,
     LITS,
     BTCV,
+    TOTALSEGMENTATOR,
+    OPENKBP,
     BRATS,
     DRAWN,
 )
@@ -78,4 +82,4 @@ def recognised_layout(root: Path) -> str | None:
 
 def _is_beside_another(root: Path, stated: Layout) -> bool:
     """Return whether a folder has cases of a layout next to the dataset.json of the set they were made from."""
-    return stated.beside_dataset_json and root.is_dir() and stated.recognises(root, None)
+    return stated.beside_dataset_json and (root / DATASET_JSON).is_file() and stated.recognises(root, None)

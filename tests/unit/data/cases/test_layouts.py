@@ -9,6 +9,8 @@ from set_folders import (
     lits_set,
     msd_set,
     nnunet_set,
+    openkbp_set,
+    totalsegmentator_set,
     touch,
     write_json,
 )
@@ -23,6 +25,8 @@ SETS = {
     "kits23": kits23_set,
     "lits": lits_set,
     "btcv": btcv_set,
+    "totalsegmentator": totalsegmentator_set,
+    "openkbp": openkbp_set,
     "brats": lambda root: brats_set(root, ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000"]),
 }
 
@@ -56,11 +60,14 @@ def test_what_is_not_recognised_names_the_key_and_its_values(tmp_path):
     with pytest.raises(InputError, match=r"dataset\.json: no such file"):
         read_datalist(tmp_path)
     write_json(tmp_path, {"name": "mine"})
+    known = "amos, nnunet_raw, msd, kits23, lits, btcv, totalsegmentator, openkbp, brats"
     with pytest.raises(
-        InputError, match="Set dataset_layout to one of amos, nnunet_raw, msd, kits23, lits, btcv, brats"
+        InputError,
+        match=f"Set dataset_layout to one of {known}",
     ):
         read_datalist(tmp_path)
     with pytest.raises(
-        InputError, match="dataset_layout is 'nnunet'; expected one of amos, nnunet_raw, msd, kits23, lits, btcv, brats"
+        InputError,
+        match=f"dataset_layout is 'nnunet'; expected one of {known}",
     ):
         read_datalist(tmp_path, "nnunet")
