@@ -60,7 +60,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "fold": whole(0),
         "n_folds": whole(1),
         "folds": optional(several(whole(0), "a list of whole numbers of at least 0")),
-        "split": optional(text("patients, nnunet, list or a path")),
+        "split": optional(text("patients, joined, official, nnunet, list or a path")),
         "allow_same_patient": _FLAG,
         "allow_training_cases": _FLAG,
         "label_names": optional(names()),

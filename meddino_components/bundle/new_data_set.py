@@ -11,7 +11,7 @@ import yaml
 
 from ..data.cases.datasets import read_datalist
 from ..data.cases.label_names import class_names
-from ..data.cases.layouts import find_layout
+from ..data.cases.layouts import KNOWN, find_layout
 from ..data.volumes.ct_or_mr import Modality, parse_modality
 from ..errors import InputError
 
@@ -80,19 +80,20 @@ def new_data_set(
         cases = read_datalist(dataset_dir, layout, "all_labelled", modality=stated)
         found = {case["modality"] for case in cases}
         stated = stated or (found.pop() if len(found) == 1 else None)
-    of_sequences = "label_convention" in template
-    if of_sequences != (layout == "brats"):
-        which = "of several MRI sequences" if of_sequences else "of one image a case"
+    has_regions = "label_convention" in template
+    if layout != template["dataset_layout"] if has_regions else layout == "brats":
+        which = f"of the layout {template['dataset_layout']}" if has_regions else "of one image a case"
         raise InputError(
             f"{like} is for data sets {which}, and dataset_layout is {layout}: choose the template by --like, "
             "meddinov3_seg_brats for the layout brats and meddinov3_seg_amos for the others"
         )
     settings = {**template, "dataset_dir": "", "dataset_layout": layout}
-    if of_sequences:
-        if label_names is not None or stated not in (None, "mr"):
-            raise InputError(f"{like} has MRI and regions: leave --label_names and --modality out")
-        return NewDataSet(settings=settings, modality="mr", label_names=None)
-    if dataset_dir is None and label_names is None and layout != "amos":
+    if has_regions:
+        own = parse_modality(template["modality"], "modality")
+        if label_names is not None or stated not in (None, own):
+            raise InputError(f"{like} has {own.upper()} and regions: leave --label_names and --modality out")
+        return NewDataSet(settings=settings, modality=own, label_names=None)
+    if dataset_dir is None and label_names is None and KNOWN[layout].default_labels is None:
         raise InputError(
             "the labels are not known: give --dataset_dir of a data set that names them, or --label_names, the "
             "background first, as in \"['background', 'liver']\""

@@ -8,6 +8,7 @@ from .cases.label_names import class_names, label_names
 from .cases.layouts import find_layout
 from .cases.listing import list_cases
 from .cases.plan import plan
+from .cases.region_conventions import data_set_regions
 from .cases.sequence_loading import LoadSequencesd
 from .cases.sequences import list_sequence_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
@@ -62,6 +63,7 @@ __all__ = [
     "brats_regions",
     "class_names",
     "curate",
+    "data_set_regions",
     "default_cache_dir",
     "describe_series",
     "find_layout",

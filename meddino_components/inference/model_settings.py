@@ -17,7 +17,7 @@ from torch import nn
 
 from ..checkpoints import WeightsRecord, backbone_of, build_network, encoder_part, read_record, resolve
 from ..checkpoints.hub_address import HUB_PREFIX
-from ..data.cases.brats_labels import brats_regions
+from ..data.cases.region_conventions import regions_of_convention
 from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..networks import MedDinoSegmenter
@@ -199,7 +199,7 @@ def network_of_model(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Mod
 
 
 def _without_record(source: str, chosen: Mapping[str, Any], modality: str | None) -> ModelSettings:
-    regions = brats_regions(chosen["label_convention"]) if "label_convention" in chosen else None
+    regions = regions_of_convention(chosen["label_convention"]) if "label_convention" in chosen else None
     labels = {0: _BACKGROUND, **dict(regions.label_names)} if regions else labels_of(chosen["label_names"])
     return ModelSettings(
         source=source,

@@ -15,7 +15,7 @@ from typing import get_args
 from ...errors import InputError
 from ..volumes.ct_or_mr import parse_modality
 from .case_files import check_files_exist
-from .case_splits import joins_lists, split_cases
+from .case_splits import is_of_nnunet, needs_both_lists, split_cases
 from .dataset_json import DATASET_JSON, Case
 from .layout import Section
 from .layouts import KNOWN, find_layout
@@ -40,12 +40,13 @@ def read_datalist(
     with the sequences and the label of each case side by side, or a .json data list, see `sequences`; a folder's
     unlabelled cases are "test"), "dicom" (folders with DICOM series and the DICOM SEG or RTSTRUCT that was drawn on
     each; series without drawings are "test"), "joined" (a .json file that lists data sets with different labels, each
-    in another layout, see `joined`).
+    in another layout, see `joined`), and those of public data sets as downloaded (docs/data_sets.md).
 
     Sections: "training" and "validation" split the labelled training list into `n_folds` folds by `split`, whatever the
         order of files or of the list; "all_labelled" is that list unsplit; "official_validation" is the data set's own
-        validation list, which only nnU-Net's splits mix with the folds, as nnU-Net has no such list; "test" is its
-        images without labels.
+        validation list. Folds mix it with the training list by nnU-Net's splits, as nnU-Net has no such list, and by
+        the splits "joined" and "official", with which "all_labelled" contains both lists, too. "test" is its images
+        without labels.
 
     Args:
         dataset_dir: folder that contains dataset.json (brats: see above).
@@ -57,7 +58,7 @@ def read_datalist(
         modality: for amos, keeps only cases of this modality; for other layouts, the modality of the images, required
             unless dataset.json says "CT".
         exclude: ids of cases to leave out.
-        split: rule of the split: "patients", "nnunet", "list", a path or None, see `split_cases`.
+        split: rule of the split: "patients", "joined", "official", "nnunet", "list", a path or None, see `split_cases`.
         allow_same_patient: whether a given split may have a patient on both sides.
 
     Returns:
@@ -74,8 +75,10 @@ def read_datalist(
     wanted = None if modality is None else parse_modality(modality, "modality")
     cases = known_layout.read(root, section, wanted)
     folds = section in ("training", "validation")
-    if folds and known_layout.joins_validation and joins_lists(split, root):
-        cases += known_layout.read(root, "official_validation", wanted)
+    by_nnunet = folds and known_layout.joins_validation and is_of_nnunet(split, root)
+    both = needs_both_lists(split) and section in ("training", "validation", "all_labelled")
+    official = known_layout.read(root, "official_validation", wanted) if by_nnunet or both else []
+    cases += official
     known = [str(case["case_id"]) for case in cases]
     cases = [c for c in cases if c["case_id"] not in set(exclude) and wanted in (None, c["modality"])]
     listed_in = root / DATASET_JSON if known_layout.has_dataset_json else root
@@ -86,13 +89,14 @@ def read_datalist(
             + ". Check dataset_dir, section, modality and exclude."
         )
     cases.sort(key=lambda c: c["case_id"])
-    check_files_exist(cases, root if root.suffix == ".json" else root / DATASET_JSON)
+    check_files_exist(cases, listed_in)
     if not folds:
         return cases
     sides = split_cases(
         cases,
         root=root,
         known=known,
+        official={str(case["case_id"]) for case in official},
         fold=fold,
         n_folds=n_folds,
         seed=seed,

@@ -101,7 +101,8 @@ def plan(
             stacklevel=2,
         )
         cases, kinds = [case for case in cases if case["modality"] == "ct"], ["ct"]
-    load_label = _label_loader(dataset_dir, layout, label_names, drawn_names) if kinds == ["ct"] else None
+    masks = any(isinstance(case["label"], Mapping) for case in cases)
+    load_label = _label_loader(dataset_dir, layout, label_names, drawn_names, masks) if kinds == ["ct"] else None
     grids = [_stored_grid(image, case.get("series_uid")) for case in cases for image in _images(case)]
     if axcodes is None:
         axcodes = planned_axcodes([affine for affine, _ in grids])
@@ -192,8 +193,9 @@ def _label_loader(
     layout: str | None,
     label_names: Sequence[str] | None,
     drawn_names: Mapping[str, str] | None,
+    has_masks: bool,
 ) -> MapTransform:
-    if label_names is None and drawn_names is None and find_layout(dataset_dir, layout) != "dicom":
+    if label_names is None and drawn_names is None and not has_masks and find_layout(dataset_dir, layout) != "dicom":
         return LoadVolumed(keys="label")
     names = class_names(dataset_dir=dataset_dir, layout=layout, stated=label_names)
     return LoadLabeld("label", label_names=names, drawn_names=drawn_names)

@@ -15,6 +15,7 @@ from ...errors import InputError
 from .grid_checks import VolumeHeader
 from .itk_header import ITK_SUFFIXES, read_itk_header
 from .nifti_header import read_nifti_header
+from .sparse_csv import is_sparse_csv, read_sparse_header
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 IMAGE_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
@@ -46,7 +47,7 @@ def check_is_image_file(path: Path) -> None:
 
 
 def read_header(path: str | Path, *, spacing_mm: Sequence[float] | None = None, is_scan: bool = True) -> VolumeHeader:
-    """Read and check the grid of a NIfTI, NRRD or MetaImage file, without reading its voxels.
+    """Read and check the grid of a NIfTI, NRRD, MetaImage or sparse CSV file, without reading its voxels.
 
     Args:
         path: path of the file.
@@ -62,6 +63,8 @@ def read_header(path: str | Path, *, spacing_mm: Sequence[float] | None = None, 
         return read_nifti_header(path, spacing_mm=spacing_mm, is_scan=is_scan)
     if path.name.lower().endswith(ITK_SUFFIXES):
         return read_itk_header(path, spacing_mm=spacing_mm, is_scan=is_scan)
+    if is_sparse_csv(path):
+        return read_sparse_header(path)
     pair = " Convert a pair of .hdr and .img to one .nii.gz." if path.suffix.lower() in (".hdr", ".img") else ""
     raise InputError(
         f"{path}: unknown kind of file. Expected one of {', '.join(IMAGE_SUFFIXES)} "

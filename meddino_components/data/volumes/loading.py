@@ -77,14 +77,14 @@ class LoadVolumed(MapTransform):
             if not isinstance(case[key], str | Path):
                 what = f"case {case.get('case_id', '?')}: '{key}'"
                 array, affine, name = volume_in_memory(case[key], what)
-                case[key] = _as_meta_tensor(array, affine, name, is_label=is_label)
+                case[key] = as_meta_tensor(array, affine, name, is_label=is_label)
                 continue
             path = Path(case[key]).expanduser()
             if path.is_dir():
                 case[key] = self._load_series(path, case, is_label=is_label)
             else:
                 array, affine = read_volume_file(path, spacing_mm=self.spacing_mm, is_label=is_label)
-                case[key] = _as_meta_tensor(array, affine, str(path), is_label=is_label)
+                case[key] = as_meta_tensor(array, affine, str(path), is_label=is_label)
             if is_label and key == CommonKeys.LABEL:
                 case[key] = _as_stated(case[key], case)
         return case
@@ -104,10 +104,10 @@ class LoadVolumed(MapTransform):
             "dicom_series": volume.series.uid,
             "dicom_resampled": volume.resampled,
         }
-        return _as_meta_tensor(volume.voxels, volume.affine, str(path), is_label=is_label, dicom=dicom)
+        return as_meta_tensor(volume.voxels, volume.affine, str(path), is_label=is_label, dicom=dicom)
 
 
-def _as_meta_tensor(
+def as_meta_tensor(
     array: np.ndarray[Any, Any],
     affine: np.ndarray[Any, Any],
     name: str,

@@ -1,4 +1,4 @@
-"""Read voxels and grid of a NIfTI, NRRD or MetaImage file. X, Y, Z: axes as stored."""
+"""Read voxels and grid of a NIfTI, NRRD, MetaImage or sparse CSV file. X, Y, Z: axes as stored."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ...errors import InputError
 from .file_checks import is_nifti, read_header
 from .grid_checks import FloatArray
 from .itk_header import image_io, last_line
+from .sparse_csv import is_sparse_csv, read_sparse_voxels
 
 _READ_ERRORS = (RuntimeError, OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
 
@@ -52,6 +53,8 @@ def read_volume_file(
         InputError: see `read_header`; or the voxels cannot be read.
     """
     header = read_header(path, spacing_mm=spacing_mm, is_scan=not is_label)
+    if is_sparse_csv(path):
+        return read_sparse_voxels(path, is_label=is_label), header.affine
     try:
         # not through LoadImage, which creates every known reader: one of them warns if pydicom is installed
         if is_nifti(path):

@@ -9,7 +9,13 @@ from meddino_components.data import AMOS_LABELS
 from meddino_components.errors import InputError
 
 TEMPLATE = {"dataset_dir": "", "dataset_layout": None, "modality": None, "channel_names": ["image"], "label_names": []}
-REGIONS = {"dataset_dir": "", "dataset_layout": "brats", "label_convention": "brats2021", "channel_names": ["t1"]}
+REGIONS = {
+    "dataset_dir": "",
+    "dataset_layout": "brats",
+    "modality": "mr",
+    "label_convention": "brats2021",
+    "channel_names": ["t1"],
+}
 NOTHING = dict.fromkeys(("dataset_layout", "dataset_dir", "modality", "label_names"))
 NAMES = {0: "background", 1: "yes", 2: "2"}
 
@@ -49,8 +55,12 @@ def test_regions_keep_their_convention():
         ({"dataset_layout": "msd"}, TEMPLATE, "the labels are not known: give --dataset_dir .* or --label_names"),
         ({"dataset_layout": "nnunet"}, TEMPLATE, "dataset_layout is 'nnunet'; expected one of amos"),
         ({"dataset_layout": "brats"}, TEMPLATE, "template is for data sets of one image a case"),
-        ({"dataset_layout": "msd"}, REGIONS, "template is for data sets of several MRI sequences"),
-        ({"dataset_layout": "brats", "modality": "ct"}, REGIONS, "has MRI and regions: leave --label_names and --mod"),
+        (
+            {"dataset_layout": "msd"},
+            REGIONS,
+            "template is for data sets of the layout brats, and dataset_layout is msd",
+        ),
+        ({"dataset_layout": "brats", "modality": "ct"}, REGIONS, "has MR and regions: leave --label_names and --mod"),
         ({"dataset_layout": "msd", "label_names": ["liver"]}, TEMPLATE, "label_names has the numbers"),
     ],
 )
