@@ -35,7 +35,8 @@ def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any])
             f"one for each output of the network; use the original file"
         )
     several, found = len(published["channel_names"]) > 1, len(record.channels) > 1
-    if several != found:
+    # a bundle of classes with one channel runs any number of them
+    if several != found and (several or record.regions is not None):
         raise InputError(
             f"{source}: expects the channels {', '.join(record.channels)}, but this bundle has "
             f"{', '.join(published['channel_names'])}: use the bundle {record.bundle}, in which it was trained"

@@ -19,7 +19,7 @@ def case_files(case: Mapping[str, Any]) -> list[str]:
     A header also adds the file that holds its voxels.
     """
     image = case["image"]
-    if not isinstance(image, Mapping) and is_image(Path(image)) and sequence_of(image)[1]:
+    if not isinstance(image, Mapping) and "channels" not in case and is_image(Path(image)) and sequence_of(image)[1]:
         image = {"": image, **sequences_beside(image)["image"]}
     paths = dict.fromkeys(image.values() if isinstance(image, Mapping) else [image])
     files = [str(path) for path in [*paths, *([case["label"]] if "label" in case else [])]]

@@ -24,6 +24,11 @@ NAMING = (
 )
 
 
+def channel_key(name: str) -> str:
+    """Return what two spellings of a channel's name have in common: "t1gd" and "T1CE" are the same sequence."""
+    return OF_ALIAS.get(name.lower(), name.lower())
+
+
 def sequence_of(path: str | Path) -> tuple[str, str | None]:
     """Split a name into the case's part and the sequence, which may be "seg" or None.
 
