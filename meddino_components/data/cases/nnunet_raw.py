@@ -66,9 +66,10 @@ def read_nnunet_raw(root: Path, section: Section, modality: Modality | None) -> 
 
 def _with_ignored(case: Case, ignored: Mapping[int, int]) -> Case:
     """Add the number of ``ignore`` to the values of the case's label; what the case states itself has priority."""
-    if not ignored:
+    stated = case.get("label_values", {})
+    if not ignored or not isinstance(stated, Mapping):
         return case
-    return case | {"label_values": {str(value): label for value, label in ignored.items()} | case.get("label_values", {})}
+    return case | {"label_values": {str(value): label for value, label in ignored.items()} | dict(stated)}
 
 
 def _of_folders(root: Path, end: str, ending: str, channels: list[str]) -> list[Case]:
