@@ -18,7 +18,7 @@ from ..volumes.found_folders import is_left_over
 from ..volumes.partial_labels import stated_items
 from .dataset_json import DATASET_JSON, Case, channels_modality, read_dataset_json, stated_channels
 from .layout import Layout, Section
-from .nnunet_labels import ignored_values, named_labels
+from .nnunet_labels import ignored_values, named_labels, nested_regions
 from .patients import stated_patient
 
 FIRST_CHANNEL = "_0000"
@@ -136,4 +136,5 @@ NNUNET_RAW = Layout(
     recognises=_is_nnunet_raw,
     read=read_nnunet_raw,
     labels=named_labels,
+    regions=nested_regions,
 )

@@ -4,6 +4,7 @@ import pytest
 from set_folders import nnunet_set, touch
 
 from meddino_components.data import label_names, read_datalist
+from meddino_components.data.cases.nnunet_raw import NNUNET_RAW
 from meddino_components.errors import InputError
 
 
@@ -163,3 +164,9 @@ def test_voxels_to_ignore_have_the_number_of_what_nobody_annotated(tmp_path):
     nnunet_set(tmp_path, labels={"background": 0, "liver": 1, "ignore": 2})
     assert [case["label_values"] for case in read_datalist(tmp_path, section="all_labelled")] == [{"2": 255}] * 2
     assert label_names(tmp_path) == {0: "background", 1: "liver"}
+
+
+def test_regions_belong_to_the_layout(tmp_path):
+    labels = {"background": 0, "tumour": [1, 2], "core": [2]}
+    root = nnunet_set(tmp_path, labels=labels, regions_class_order=[1, 2])
+    assert NNUNET_RAW.regions(root).members == ((1, 2), (2,))
