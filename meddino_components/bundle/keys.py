@@ -55,7 +55,9 @@ GROUPS: dict[str, dict[str, Kind]] = {
     },
     "Data": {
         "dataset_layout": optional(choice(*LAYOUTS, "picture_masks")),
-        "modality": optional(choice(*MODALITIES, "DICOM tag")),
+        "modality": optional(
+            either(choice(*MODALITIES, "DICOM tag"), mapping("a mapping, {'CT': 'ct', 'PET': 'pet'}"))
+        ),
         "section": choice("training", "validation", "all_labelled", "official_validation", "test"),
         "fold": whole(0),
         "n_folds": whole(1),

@@ -37,7 +37,8 @@ class WeightsRecord:
         regions: ``convention``, ``names``, ``members`` and ``written`` for nested regions; None for classes.
         codes: DICOM SEG codes by the label's name, as `inference.segment_codes.codes_of` takes them.
         channels: names of the input channels, in order.
-        modality: ``ct`` or ``mr`` if all training cases have it; None if they differ or it is not stated.
+        modality: ``ct`` or ``mr`` if all training cases have it, or the modality of each channel if channels differ;
+            None if the cases differ or it is not stated.
         data: ``name`` and ``layout`` of the data set, ``fold``, ``n_folds``; for ``training`` and ``validation`` each
             ``n_cases``, ``sha256`` of the sorted ids, and ``cases``, a hash of each id.
         seeds: random seeds by name.
@@ -56,7 +57,7 @@ class WeightsRecord:
     regions: Plain | None = None
     codes: Plain | None = None
     channels: tuple[str, ...] = ()
-    modality: str | None = None
+    modality: str | Mapping[str, str] | None = None
     data: Plain = field(default_factory=dict)
     seeds: Plain = field(default_factory=dict)
     software: Plain = field(default_factory=dict)
@@ -198,6 +199,12 @@ def _is_label(value: Any) -> bool:
     return type(value) is int and 0 <= value <= _HIGHEST_LABEL
 
 
+def _is_modality(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value) and all(isinstance(text, str) for pair in value.items() for text in pair)
+    return value in _MODALITIES
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and _is_plain(value)
 
@@ -217,7 +224,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "regions": (_is_regions, "convention, and equally many names, members and written"),
     "codes": (_is_mapping, "a mapping"),
     "channels": (_is_texts, "names"),
-    "modality": (lambda value: value in _MODALITIES, "'ct', 'mr' or null"),
+    "modality": (_is_modality, "'ct', 'mr', a modality for each channel, or null"),
     "data": (_is_mapping, "a mapping"),
     "seeds": (_is_mapping, "a mapping"),
     "software": (_is_mapping, "a mapping"),

@@ -3,6 +3,7 @@
 from .augmentation import KeepBackgroundd, RandBlurd, RandGammad, RandLowResolutiond, RandRotateScaled
 from .cases.amos import AMOS_LABELS
 from .cases.brats_labels import brats_regions
+from .cases.channel_listing import list_channel_cases
 from .cases.datasets import read_datalist
 from .cases.label_names import class_names, label_names
 from .cases.layouts import find_layout
@@ -70,6 +71,7 @@ __all__ = [
     "in_plane_spacing",
     "label_names",
     "list_cases",
+    "list_channel_cases",
     "list_sequence_cases",
     "list_series",
     "load_picture",

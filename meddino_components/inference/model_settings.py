@@ -60,7 +60,8 @@ class ModelSettings:
         channel_names: names of the input channels.
         segment_codes: codes for DICOM SEG, by the label's name.
         dataset_layout: layout of the data set to evaluate on; as typed, else as in training.
-        modality: modality of the cases; as typed, else ``ct`` or ``mr`` if all training cases had it, else None.
+        modality: modality of the cases; as typed, else ``ct``, ``mr`` or that of each channel if all training cases had
+            it, else None.
         fold: fold of the validation cases.
         n_folds: number of folds of the split.
         split: rule of the split; as typed, else as in training.
@@ -82,7 +83,7 @@ class ModelSettings:
     channel_names: list[str]
     segment_codes: dict[str, Any] | None
     dataset_layout: str | None
-    modality: str | None
+    modality: str | Mapping[str, str] | None
     fold: int
     n_folds: int
     split: str | None
@@ -120,7 +121,7 @@ def model_settings(
     model_path: str | os.PathLike[str],
     typed: Mapping[str, Any],
     published: Mapping[str, Any],
-    modality: str | None = None,
+    modality: str | Mapping[str, str] | None = None,
     bundle_root: str | os.PathLike[str] = ".",
 ) -> ModelSettings:
     """Determine the settings of the network in a weight file.
@@ -198,7 +199,7 @@ def network_of_model(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Mod
     )
 
 
-def _without_record(source: str, chosen: Mapping[str, Any], modality: str | None) -> ModelSettings:
+def _without_record(source: str, chosen: Mapping[str, Any], modality: str | Mapping[str, str] | None) -> ModelSettings:
     regions = regions_of_convention(chosen["label_convention"]) if "label_convention" in chosen else None
     labels = {0: _BACKGROUND, **dict(regions.label_names)} if regions else labels_of(chosen["label_names"])
     return ModelSettings(
@@ -230,7 +231,7 @@ def _by_record(
     source: str,
     typed: Mapping[str, Any],
     published: Mapping[str, Any],
-    modality: str | None,
+    modality: str | Mapping[str, str] | None,
 ) -> ModelSettings:
     plan, data = record.plan, record.data
     codes = {**(record.codes or {}), **(typed.get("segment_codes") or {})}

@@ -10,6 +10,7 @@ import numpy as np
 from brats_volumes import NAMES_2023, write_brats, write_brats_case
 from bundle_configs import SEGMENTATION
 from bundle_data import WRITERS, write_data_of
+from channel_sets import prostate_set
 from drawn_labels import write_structure_set
 from PIL import Image
 from slide_writing import DARK, section, write_tiles
@@ -42,6 +43,7 @@ def write_user_files(root: Path) -> None:
     _table(data / "mine")
     _slides(data / "camelyon16")
     _msd(data / "Task03_Liver")
+    prostate_set(data / "Task05_Prostate")
     _nnunet(data / "Task03_Liver", data / "Dataset123_Kidney")
     joined = [{"dataset_dir": "Task03_Liver"}, {"dataset_dir": "Dataset123_Kidney"}]
     (data / "joined.json").write_text(json.dumps({"data_sets": joined}), encoding="utf-8")

@@ -20,7 +20,7 @@ def case_files(case: Mapping[str, Any]) -> list[str]:
     A header also adds the file that holds its voxels, and a sparse CSV file the file of voxel sizes next to it.
     """
     image = case["image"]
-    if not isinstance(image, Mapping) and is_image(Path(image)) and sequence_of(image)[1]:
+    if not isinstance(image, Mapping) and "channels" not in case and is_image(Path(image)) and sequence_of(image)[1]:
         image = {"": image, **sequences_beside(image)["image"]}
     paths = dict.fromkeys(image.values() if isinstance(image, Mapping) else [image])
     label = case.get("label")

@@ -141,6 +141,31 @@ def _as_stated(label: MetaTensor, case: Mapping[Hashable, Any]) -> MetaTensor:
     return MetaTensor(torch.from_numpy(stated), affine=label.affine, meta=meta)
 
 
+def load_channels(
+    path: str | Path, names: Sequence[str], *, spacing_mm: Sequence[float] | None = None
+) -> dict[str, MetaTensor]:
+    """Read a NIfTI file with channels along its fourth axis, with the checks of `LoadVolumed`.
+
+    Args:
+        path: path of the file.
+        names: names of the channels in the order of the file.
+        spacing_mm: spacing of a file whose header has none, see `LoadVolumed`.
+
+    Returns:
+        the volume [1, X, Y, Z] of each channel, whose metadata name the file.
+
+    Raises:
+        InputError: see `LoadVolumed`; or the file has another number of channels.
+    """
+    file = Path(path).expanduser()
+    array, affine = read_volume_file(file, spacing_mm=parse_spacing(spacing_mm), n_channels=len(names))
+    volumes = {}
+    for number, name in enumerate(names):
+        volumes[name] = as_meta_tensor(array[..., number], affine, f"{file}: channel {name}", is_label=False)
+        volumes[name].meta["filename_or_obj"] = str(file)
+    return volumes
+
+
 def check_problem(case: Mapping[Hashable, Any]) -> None:
     """Raise a problem found when cases were listed, so that the other cases can continue.
 

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 from bundle_data import WRITERS
+from channel_sets import ct_pet_set, prostate_set
 
 from meddino_components.bundle.new_data_set import new_data_set
 from meddino_components.data import AMOS_LABELS
@@ -75,3 +76,13 @@ def test_names_that_contradict_the_data_set(tmp_path):
         made(dataset_dir=root, label_names=["background", "no", "2"])
     with pytest.raises(InputError, match="the channel is named 'CT' but the modality given is 'mr'"):
         made(dataset_dir=root, modality="mr")
+
+
+def test_channels_are_those_of_the_data_set(tmp_path):
+    found = made(dataset_dir=ct_pet_set(tmp_path / "ct"))
+    assert found.settings["channel_names"] == ["CT", "PET"]
+    assert found.modality == found.settings["modality"] == {"CT": "ct", "PET": "pet"}
+    assert found.task("") == "Segmentation of lesion in CT and PET"
+    assert found.channels_in_words() == "the channels CT, PET"
+    found = made(dataset_dir=prostate_set(tmp_path / "mr"))
+    assert (found.settings["channel_names"], found.modality) == (["T2", "ADC"], "mr")
