@@ -47,7 +47,6 @@ def write_report(
         n_scored=len(pooled.patients),
         n_failed=0,
         n_unscored=0,
-        partial=any(organ.n_annotated < len(pooled.patients) for organ in pooled.summary.organs.values()),
         view=PageView(settings["axcodes"]) if "axcodes" in settings else None,
         tables=(_interval_table(pooled, bootstrap), _fold_table(pooled)),
     )
