@@ -3,13 +3,14 @@
 import json
 from dataclasses import replace
 
+import monai.bundle
 import nibabel as nib
 import numpy as np
 import pytest
 from bundle_configs import SEGMENTATION, label_names, read
 from bundle_data import write_data_of
 from command_lines import AMOS
-from in_process import command, run_here, write_laptop_model
+from in_process import command, run_here, untouched_process, write_laptop_model
 from monai.bundle import ConfigParser
 from scipy import ndimage
 
@@ -111,6 +112,33 @@ def test_typed_steps_are_those_of_weights_without_any(data, model, bare, tmp_pat
         inferred(data, bare, tmp_path / "misspelt", **misspelt)
     with pytest.raises(InputError, match=r"postprocess.*True"), unwrapped():
         inferred(data, bare, tmp_path / "wrong", postprocess=True)
+
+
+def test_chosen_on_evaluations_written_into_weights_and_applied(data, model, bare, tmp_path):
+    places = {"dataset_dir": str(data), "modality": "ct", "section": "all_labelled", "overlay": False}
+    run_here(["evaluate"], {**places, "model_path": str(bare), "output_dir": str(tmp_path / "evaluation")})
+    words = [tmp_path / "evaluation", "--dataset_dir", data, "--output_dir", tmp_path, "--margin", "0"]
+    assert command("choose_postprocessing", *words, "--model", bare, "--write", tmp_path / "new.pt") == 0
+    chosen = read_record(tmp_path / "new.pt").postprocessing
+    overlay = json.loads((tmp_path / "postprocessing.json").read_text(encoding="utf-8"))["postprocess"]
+    assert list(chosen) == sorted(overlay)
+    after = tmp_path / "after"
+    run_here(["evaluate"], {**places, "model_path": str(tmp_path / "new.pt"), "output_dir": str(after)})
+    scores = [
+        json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["organs"]
+        for folder in (tmp_path / "evaluation", after)
+    ]
+    assert all(scores[1][organ]["dice"]["mean"] > scores[0][organ]["dice"]["mean"] for organ in chosen)
+    # what was post-processed is no ground to choose on; and the file is an overlay of inference.json
+    assert command("choose_postprocessing", after, *words[1:]) == 2
+    files = [str(AMOS / "configs" / "inference.json"), str(tmp_path / "postprocessing.json")]
+    source = str(data / "imagesTr" / "amos_0001.nii.gz")
+    with untouched_process():
+        monai.bundle.run(
+            config_file=files, dataset_dir=source, model_path=str(bare), output_dir=str(tmp_path / "out"), modality="ct"
+        )
+    labels = np.asarray(nib.load(tmp_path / "out" / "amos_0001.nii.gz").dataobj)
+    assert np.array_equal(labels, inferred(data, tmp_path / "new.pt", tmp_path / "recorded")[0])
 
 
 @pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
