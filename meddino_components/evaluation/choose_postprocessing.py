@@ -163,7 +163,7 @@ def _listed(
     if set(found.predictions) - {str(case["case_id"]) for case in cases}:
         with suppress(InputError):  # not every data set has such a list
             cases += read_datalist(dataset_dir, layout, "official_validation", modality=modality)
-    listed = {str(case["case_id"]): case for case in cases if "label" in case}
+    listed: dict[str, Mapping[str, Any]] = {str(case["case_id"]): case for case in cases if "label" in case}
     if missing := sorted(set(found.predictions) - set(listed)):
         raise InputError(
             f"{dataset_dir}: has no label for case {missing[0]} of {found.predictions[missing[0]].parent}; give the "
@@ -194,6 +194,7 @@ def _reader(
                 label_names=found.label_names,
                 regions=found.regions,
                 case_id=case_id,
+                annotated=case.get("annotated"),
             )
 
     return read

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..data.volumes.regions import Regions
 from ..inference.postprocessing import (
@@ -46,6 +47,7 @@ class LabelledCase:
         label_names: names by label, the background first.
         regions: nested regions that the labels form; None for classes.
         case_id: id of the case, for messages.
+        annotated: whether each label was annotated in the reference, see `score_case`.
     """
 
     def __init__(
@@ -57,13 +59,18 @@ class LabelledCase:
         label_names: Sequence[str],
         regions: Regions | None,
         case_id: str,
+        annotated: Sequence[bool] | Tensor | None = None,
     ) -> None:
         self.prediction, self.reference, self.spacing_mm = prediction, reference, spacing_mm
         self.label_names, self.regions, self.case_id = label_names, regions, case_id
+        self.annotated = annotated
         self.structures = structures_of(label_names, regions)
 
     def dice(self, steps: OrganSteps) -> dict[str, float]:
-        """Return the Dice of each organ or region after steps; NaN if the case does not count for it."""
+        """Return the Dice of each organ or region after steps; NaN if the case does not count for it.
+
+        What was not annotated in the case has none.
+        """
         labels = self.prediction.copy()
         voxel_ml = float(np.prod(self.spacing_mm)) / 1000
         postprocess_labels(labels, steps, self.structures, voxel_ml=voxel_ml)
@@ -76,6 +83,7 @@ class LabelledCase:
             metrics=[_DICE],
             regions=self.regions,
             count_empty=self.regions is not None,
+            annotated=self.annotated,
         )
         return {score.organ: score.values[_DICE.name] for score in scores}
 
@@ -92,7 +100,8 @@ class LabelledCase:
         if self.regions is None:
             # what is taken from one class leaves the voxels of the others as they are
             return self.dice(dict.fromkeys(names, candidate))
-        return {name: self.dice({name: candidate})[name] for name in names}
+        alone = {name: self.dice({name: candidate}) for name in names}
+        return {name: dice[name] for name, dice in alone.items() if name in dice}
 
 
 def mean_dice(cases: Sequence[Mapping[str, Any]], organ: str) -> tuple[float, int]:

@@ -14,7 +14,7 @@ from .step import Mask, PostprocessingStep
 class LargestComponent(PostprocessingStep):
     """Keep the component with the most voxels, as MONAI's ``KeepLargestConnectedComponent`` does.
 
-    Of components of equal size, the first one in the order of the voxels is kept.
+    Of components of equal size, one is kept.
 
     Args:
         connectivity: which voxels are connected: 1 for those that share a face, 2 also those that share an edge, 3 also
@@ -35,5 +35,7 @@ class LargestComponent(PostprocessingStep):
         numbers, n_components = components(mask, self.connectivity)
         if n_components < 2:
             return mask
-        sizes = np.bincount(numbers.ravel())
-        return np.asarray(numbers == 1 + int(sizes[1:].argmax()))
+        inside = numbers[mask]  # far fewer voxels than the box has
+        kept = mask.copy()
+        kept[mask] = inside == np.bincount(inside).argmax()
+        return kept

@@ -42,6 +42,8 @@ class SmallestSize(PostprocessingStep):
         numbers, n_components = components(mask, self.connectivity)
         # rounded: 0.1 ml are 100 voxels of 0.001 ml, whatever the last digit of their quotient
         smallest = math.ceil(round(self.volume_ml / voxel_ml, 6))
-        kept = np.bincount(numbers.ravel(), minlength=n_components + 1) >= smallest
-        kept[0] = False
-        return mask if kept[1:].all() else np.asarray(kept[numbers])
+        inside = numbers[mask]  # far fewer voxels than the box has
+        is_large = np.bincount(inside, minlength=n_components + 1) >= smallest
+        kept = mask.copy()
+        kept[mask] = is_large[inside]
+        return kept

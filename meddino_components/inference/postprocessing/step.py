@@ -28,7 +28,7 @@ class PostprocessingStep(ABC):
 
         Args:
             mask: mask [h, w, d] of one organ or region, cut to the smallest box that holds it and one voxel more,
-                except where the scan ends.
+                except where the scan ends. The axes are in the order of memory, not of the patient.
             voxel_ml: volume of a voxel in ml.
         """
 

@@ -13,7 +13,7 @@ from meddino_components.inference import FillHoles, LargestComponent, SmallestSi
 REGIONS = brats_regions("brats2023")
 
 
-def case(prediction, expected, regions=None):
+def case(prediction, expected, regions=None, annotated=None):
     return LabelledCase(
         prediction=prediction,
         reference=expected,
@@ -21,6 +21,7 @@ def case(prediction, expected, regions=None):
         label_names=NAMES,
         regions=regions,
         case_id="a",
+        annotated=annotated,
     )
 
 
@@ -64,6 +65,14 @@ def test_an_organ_that_the_reference_lacks_does_not_count():
     expected = reference()
     expected[expected == 2] = 0
     assert math.isnan(case(predicted(), expected).dice({})["spleen"])
+
+
+def test_what_was_not_annotated_has_no_dice():
+    expected = reference()
+    expected[expected == 2] = 0
+    partial = case(predicted(), expected, annotated=[True, True, False])
+    assert list(partial.dice({})) == ["liver"]
+    assert list(partial.dice_of_candidates([(), (FillHoles(),)])) == ["liver"]
 
 
 def test_regions_are_tried_one_by_one_and_empty_ones_count():

@@ -10,7 +10,6 @@ from meddino_components.errors import InputError
 from meddino_components.inference import FillHoles, LargestComponent, SmallestSize
 from meddino_components.inference.postprocessing.label_map_steps import (
     check_steps,
-    joint_box,
     postprocess_labels,
     structures_of,
 )
@@ -142,9 +141,3 @@ def test_numbers_of_labels_may_be_any():
     labels = np.zeros((5, 5, 5), np.uint8)
     labels[0, 0, 0] = labels[3:5, 3, 3] = 200
     assert (processed(labels, {"bone": [LargestComponent()]}, {0: "background", 200: "bone"}) == 200).sum() == 2
-
-
-def test_the_box_around_several_holds_one_voxel_more():
-    boxes = [(slice(2, 4), slice(0, 1), slice(5, 6)), None, (slice(3, 7), slice(2, 3), slice(0, 2))]
-    assert joint_box(boxes) == (slice(1, 8), slice(0, 4), slice(0, 7))
-    assert joint_box([None, None]) is None
