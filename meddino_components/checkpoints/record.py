@@ -49,6 +49,8 @@ class WeightsRecord:
         bundle: name of the bundle that can run the network.
         stage: settings of a pretraining stage that the next stage must match.
         export: format, input and output of an exported network, and the SHA-256 of the weights it was made from.
+        postprocessing: steps by the name of the organ or region, as `inference.postprocessing.plain_steps` returns
+            them; None if nobody chose any.
     """
 
     architecture: Plain | None = None
@@ -67,6 +69,7 @@ class WeightsRecord:
     bundle: str | None = None
     stage: Plain | None = None
     export: Plain | None = None
+    postprocessing: Plain | None = None
 
     def __post_init__(self) -> None:
         if problems := list(_problems(self)):
@@ -81,6 +84,8 @@ class WeightsRecord:
         """Return the record as JSON; equal content gives equal text."""
         content = {item.name: getattr(self, item.name) for item in fields(self)}
         content["labels"] = {str(label): name for label, name in sorted(self.labels.items())}
+        if self.postprocessing is None:  # so that weights from before this field keep their id
+            del content["postprocessing"]
         document = {"format_version": FORMAT_VERSION, **content}
         return json.dumps(document, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
@@ -195,6 +200,13 @@ def _is_regions(value: Any) -> bool:
     )
 
 
+def _is_postprocessing(value: Any) -> bool:
+    return _is_mapping(value) and all(
+        isinstance(steps, (list, tuple)) and all(isinstance(step, Mapping) and "step" in step for step in steps)
+        for steps in value.values()
+    )
+
+
 def _is_label(value: Any) -> bool:
     return type(value) is int and 0 <= value <= _HIGHEST_LABEL
 
@@ -234,8 +246,9 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "bundle": (lambda value: isinstance(value, str) and value.isidentifier(), "a bundle's name"),
     "stage": (_is_mapping, "a mapping"),
     "export": (_is_mapping, "a mapping"),
+    "postprocessing": (_is_postprocessing, "a list of steps by the name of each organ"),
 }
-_OPTIONAL = {"architecture", "regions", "codes", "modality", "bundle", "stage", "export"}
+_OPTIONAL = {"architecture", "regions", "codes", "modality", "bundle", "stage", "export", "postprocessing"}
 _PLAN: dict[str, tuple[Callable[[Any], bool], str]] = {
     "pixdim": (
         lambda value: value is None or _is_pair(value, lambda side: _is_number(side) and side > 0),

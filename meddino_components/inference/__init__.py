@@ -4,13 +4,19 @@ from .autocast import AutocastInferer, autocast_dtype, supports_bfloat16, suppor
 from .case_evaluator import CaseEvaluator
 from .foreground_share import has_dropout
 from .model_settings import ModelSettings, model_settings, network_of_model
+from .postprocessing import FillHoles, LargestComponent, PostprocessingStep, PostprocessLabelsd, SmallestSize
 from .volume_inferer import VolumeInferer
 from .writers import WriteCased
 
 __all__ = [
     "AutocastInferer",
     "CaseEvaluator",
+    "FillHoles",
+    "LargestComponent",
     "ModelSettings",
+    "PostprocessLabelsd",
+    "PostprocessingStep",
+    "SmallestSize",
     "VolumeInferer",
     "WriteCased",
     "autocast_dtype",

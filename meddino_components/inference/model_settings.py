@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -22,6 +22,7 @@ from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..networks import MedDinoSegmenter
 from ..slice_planes import AXIAL, check_axcodes
+from .postprocessing import OrganSteps, PostprocessingStep, chosen_steps, plain_steps, structures_of
 from .record_rules import (
     DEFAULT_RESAMPLING,
     check_kind,
@@ -59,6 +60,7 @@ class ModelSettings:
         regions: nested regions; None for mutually exclusive classes.
         channel_names: names of the input channels.
         segment_codes: codes for DICOM SEG, by the label's name.
+        postprocess: steps of post-processing by the name of the organ or region; those without any are left out.
         dataset_layout: layout of the data set to evaluate on; as typed, else as in training.
         modality: modality of the cases; as typed, else ``ct``, ``mr`` or that of each channel if all training cases had
             it, else None.
@@ -82,6 +84,7 @@ class ModelSettings:
     regions: Regions | None
     channel_names: list[str]
     segment_codes: dict[str, Any] | None
+    postprocess: dict[str, tuple[PostprocessingStep, ...]]
     dataset_layout: str | None
     modality: str | Mapping[str, str] | None
     fold: int
@@ -106,6 +109,11 @@ class ModelSettings:
         return {label: name for label, name in self.labels.items() if label}
 
     @property
+    def postprocess_settings(self) -> dict[str, Any] | None:
+        """Return the steps of post-processing as JSON; None if there are none."""
+        return plain_steps(self.postprocess) or None
+
+    @property
     def num_outputs(self) -> int:
         """Return the number of output channels of the network."""
         return len(self.labels if self.regions is None else self.regions.names)
@@ -122,6 +130,7 @@ def model_settings(
     typed: Mapping[str, Any],
     published: Mapping[str, Any],
     modality: str | Mapping[str, str] | None = None,
+    postprocess: OrganSteps | Literal[False] | None = None,
     bundle_root: str | os.PathLike[str] = ".",
 ) -> ModelSettings:
     """Determine the settings of the network in a weight file.
@@ -131,6 +140,7 @@ def model_settings(
         typed: settings of the user by key of the configuration; None if not typed.
         published: settings that the bundle was published with, for weights without a record.
         modality: modality as typed.
+        postprocess: steps of post-processing as typed; False for none at all, None for those in the record.
         bundle_root: folder of the bundle. Its own weights, in ``models``, must match its ``metadata.json``.
 
     Raises:
@@ -141,7 +151,7 @@ def model_settings(
     chosen = {**published, **{key: value for key, value in typed.items() if value is not None}}
     source = os.fspath(model_path)
     if record is None or (record.architecture is None and not record.labels):
-        return _without_record(source, chosen, modality)
+        return _without_record(source, chosen, modality, postprocess)
     check_kind(record, source, published)
     if found := contradictions(record, typed, modality):
         raise InputError(
@@ -149,7 +159,7 @@ def model_settings(
             f"them; or give weights trained with them"
         )
     check_metadata(record, source, Path(bundle_root))
-    return _by_record(record, source, typed, published, modality)
+    return _by_record(record, source, typed, published, modality, postprocess)
 
 
 def record_of(model_path: str | os.PathLike[str]) -> WeightsRecord | None:
@@ -199,7 +209,12 @@ def network_of_model(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Mod
     )
 
 
-def _without_record(source: str, chosen: Mapping[str, Any], modality: str | Mapping[str, str] | None) -> ModelSettings:
+def _without_record(
+    source: str,
+    chosen: Mapping[str, Any],
+    modality: str | Mapping[str, str] | None,
+    postprocess: OrganSteps | Literal[False] | None,
+) -> ModelSettings:
     regions = regions_of_convention(chosen["label_convention"]) if "label_convention" in chosen else None
     labels = {0: _BACKGROUND, **dict(regions.label_names)} if regions else labels_of(chosen["label_names"])
     return ModelSettings(
@@ -218,6 +233,12 @@ def _without_record(source: str, chosen: Mapping[str, Any], modality: str | Mapp
         regions=regions,
         channel_names=list(chosen["channel_names"]),
         segment_codes=chosen.get("segment_codes"),
+        postprocess=chosen_steps(
+            recorded=None,
+            typed=postprocess,
+            structures=structures_of(labels, regions),
+            source=source,
+        ),
         dataset_layout=chosen.get("dataset_layout"),
         modality=modality,
         fold=chosen.get("fold", 0),
@@ -232,9 +253,11 @@ def _by_record(
     typed: Mapping[str, Any],
     published: Mapping[str, Any],
     modality: str | Mapping[str, str] | None,
+    postprocess: OrganSteps | Literal[False] | None,
 ) -> ModelSettings:
     plan, data = record.plan, record.data
     codes = {**(record.codes or {}), **(typed.get("segment_codes") or {})}
+    regions = _regions(record, source)
     return ModelSettings(
         source=source,
         record=record,
@@ -248,9 +271,15 @@ def _by_record(
         resampling=plan.get("resampling", DEFAULT_RESAMPLING),
         axcodes=plan.get("axcodes", AXIAL),
         labels=dict(record.labels),
-        regions=_regions(record, source),
+        regions=regions,
         channel_names=list(record.channels),
         segment_codes=codes or None,
+        postprocess=chosen_steps(
+            recorded=record.postprocessing,
+            typed=postprocess,
+            structures=structures_of(record.labels, regions),
+            source=source,
+        ),
         dataset_layout=typed.get("dataset_layout") or data.get("layout") or published.get("dataset_layout"),
         modality=modality or record.modality,
         fold=_first(typed.get("fold"), data.get("fold"), 0),
