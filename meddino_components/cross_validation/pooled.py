@@ -87,7 +87,10 @@ def read_fold(fold: Fold, cases: Sequence[Case], metrics: Sequence[SegmentationM
     document = json.loads(fold.summary.read_text(encoding="utf-8"))
     scores = read_scores(fold.scores, list(document["organs"]), [metric.name for metric in metrics])
     patients = {str(case["case_id"]): patient_of(case) for case in cases}
-    if differing := sorted({score.case_id for score in scores} ^ set(patients)):
+    found = {score.case_id for score in scores}
+    # a case in which nothing is annotated has no scores
+    whole = {str(case["case_id"]) for case in cases if case.get("annotated") is None}
+    if differing := sorted((found - set(patients)) | (whole - found)):
         raise InputError(
             f"{fold.scores}: does not have exactly the {counted(len(patients), 'validation case')} of fold "
             f"{fold.number}; {differing[0]} differs. Delete {fold.folder / 'evaluation'} and run again"

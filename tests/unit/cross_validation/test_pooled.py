@@ -78,3 +78,6 @@ def test_a_fold_is_read_as_it_was_scored(tmp_path):
     assert found.scores[0].values == {"dice": 0.5, "surface_dice_1mm": 0.5, "hd95_mm": 3.0}
     with pytest.raises(InputError, match=r"does not have exactly the 1 validation case of fold 2; b differs"):
         read_fold(fold, cases[:1], PUBLISHED_METRICS)
+    # in one more case nothing was annotated
+    partial = [*cases, {"case_id": "z", "annotated": []}]
+    assert [one.case_id for one in read_fold(fold, partial, PUBLISHED_METRICS).scores] == ["a", "b"]
