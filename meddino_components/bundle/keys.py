@@ -17,6 +17,7 @@ from .kinds import (
     mapping,
     names,
     number,
+    off,
     optional,
     ordered_pair,
     several,
@@ -55,12 +56,14 @@ GROUPS: dict[str, dict[str, Kind]] = {
     },
     "Data": {
         "dataset_layout": optional(choice(*LAYOUTS, "picture_masks")),
-        "modality": optional(choice(*MODALITIES, "DICOM tag")),
+        "modality": optional(
+            either(choice(*MODALITIES, "DICOM tag"), mapping("a mapping, {'CT': 'ct', 'PET': 'pet'}"))
+        ),
         "section": choice("training", "validation", "all_labelled", "official_validation", "test"),
         "fold": whole(0),
         "n_folds": whole(1),
         "folds": optional(several(whole(0), "a list of whole numbers of at least 0")),
-        "split": optional(text("patients, nnunet, list or a path")),
+        "split": optional(text("patients, joined, official, nnunet, list or a path")),
         "allow_same_patient": _FLAG,
         "allow_training_cases": _FLAG,
         "label_names": optional(names()),
@@ -198,6 +201,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "probabilities": _FLAG,
         "overlay": _FLAG,
         "dicom_seg": _FLAG,
+        "postprocess": optional(either(off(), mapping("a mapping, {'organ': [{'_target_': ...}, ...]}"))),
         "shown_channels": optional(several(text(), "a list of channel names")),
         "metrics": several(
             mapping(), "a list of metrics, such as {'_target_': 'meddino_components.evaluation.Dice'}", at_least=1
@@ -227,9 +231,9 @@ _WORDS = """
     encoders evaluation evaluator failed handlers held_out ibot_head image_set inferer initialised interruptions
     chosen_intensity early_stopping from_annotators label_settings load_image load_label loss loss_scaling lr_scheduler
     manifest members model model_exists network network_def normalize_image objective optimizer orient_case own_encoder
-    postprocessing preprocessing pretrained published random_network record reference regions run_folder same_grid
-    schedule scored_names scores settings state_modality student_teacher train trained trainer training validate
-    writer foreground_share initialize finalize run more_losses pictures
+    postprocess_labels postprocessing preprocessing pretrained published random_network record reference regions
+    run_folder same_grid schedule scored_names scores settings state_modality student_teacher train trained
+    trainer training validate writer foreground_share initialize finalize run more_losses pictures
 """
 COMPONENTS = frozenset(_WORDS.split())
 

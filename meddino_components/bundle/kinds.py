@@ -93,6 +93,17 @@ def truth() -> Kind:
     return Kind("True or False", read)
 
 
+def off() -> Kind:
+    """False alone, for a key that is otherwise what it turns off."""
+
+    def read(value: Any) -> bool:
+        if value is not False:
+            raise ValueError
+        return False
+
+    return Kind("False", read)
+
+
 def text(what: str = "a text") -> Kind:
     """A text; a number becomes its text."""
 

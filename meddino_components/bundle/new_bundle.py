@@ -146,7 +146,9 @@ def _metadata(source: Path, name: str, data_set: NewDataSet) -> dict[str, Any]:
     }
     data_format = metadata["network_data_format"]
     image, prediction = data_format["inputs"]["image"], data_format["outputs"]["pred"]
-    image["modality"] = data_set.modality.upper() if data_set.modality else "n/a"
+    image["modality"] = data_set.modality_in_words() if data_set.modality else "n/a"
+    if len(channels := data_set.settings["channel_names"]) > 1:
+        image |= {"num_channels": len(channels), "channel_def": {str(n): name for n, name in enumerate(channels)}}
     if data_set.label_names is not None:
         names = dict(enumerate(data_set.label_names))
         prediction |= {
@@ -154,7 +156,7 @@ def _metadata(source: Path, name: str, data_set: NewDataSet) -> dict[str, Any]:
             "channel_def": {str(number): label for number, label in names.items()},
         }
         metadata |= {
-            "image_classes": f"{data_set.modality_in_words()}, one channel",
+            "image_classes": f"{data_set.modality_in_words()}, {data_set.channels_in_words()}",
             "label_classes": f"0 background and {len(names) - 1} more, see channel_def",
             "pred_classes": f"logits of {len(names)} classes",
         }

@@ -11,8 +11,9 @@ import yaml
 
 from ..data.cases.datasets import read_datalist
 from ..data.cases.label_names import class_names
-from ..data.cases.layouts import find_layout
-from ..data.volumes.ct_or_mr import Modality, parse_modality
+from ..data.cases.layouts import KNOWN, find_layout
+from ..data.volumes.channel_modality import CaseModality
+from ..data.volumes.ct_or_mr import parse_modality
 from ..errors import InputError
 
 # a task in words names so many labels at most
@@ -25,12 +26,12 @@ class NewDataSet:
 
     Attributes:
         settings: the keys of the layer and their values.
-        modality: modality of all cases; None if each case states its own.
+        modality: modality of all cases, or of each of their channels; None if each case states its own.
         label_names: names by number, the background first; None for regions, which have a label convention.
     """
 
     settings: Mapping[str, Any]
-    modality: Modality | None
+    modality: CaseModality | None
     label_names: tuple[str, ...] | None
 
     def layer(self) -> str:
@@ -39,7 +40,13 @@ class NewDataSet:
         return head + yaml.safe_dump(dict(self.settings), sort_keys=False, allow_unicode=True)
 
     def modality_in_words(self) -> str:
+        if isinstance(self.modality, dict):
+            return " and ".join(self.modality)
         return self.modality.upper() if self.modality else "CT or MR"
+
+    def channels_in_words(self) -> str:
+        names = self.settings["channel_names"]
+        return "one channel" if len(names) == 1 else f"the channels {', '.join(names)}"
 
     def task(self, of_regions: str) -> str:
         """Return one sentence on what the bundle segments; for regions that of the template."""
@@ -75,28 +82,38 @@ def new_data_set(
     if dataset_dir is None and dataset_layout is None:
         raise InputError("the data set is not described: give --dataset_dir, or --dataset_layout and --label_names")
     layout = find_layout(dataset_dir or "", dataset_layout)
-    stated = None if modality is None else parse_modality(modality, "modality")
+    stated: CaseModality | None = None if modality is None else parse_modality(modality, "modality")
+    channels: list[str] = []
     if dataset_dir is not None:
-        cases = read_datalist(dataset_dir, layout, "all_labelled", modality=stated)
-        found = {case["modality"] for case in cases}
-        stated = stated or (found.pop() if len(found) == 1 else None)
-    of_sequences = "label_convention" in template
-    if of_sequences != (layout == "brats"):
-        which = "of several MRI sequences" if of_sequences else "of one image a case"
+        cases = read_datalist(dataset_dir, layout, "all_labelled", modality=modality)
+        channels = _channels(cases[0])
+        found = [case["modality"] for case in cases]
+        stated = stated or (found[0] if all(one == found[0] for one in found) else None)
+    has_regions = "label_convention" in template
+    if layout != template["dataset_layout"] if has_regions else layout == "brats":
+        which = f"of the layout {template['dataset_layout']}" if has_regions else "of one image a case"
         raise InputError(
             f"{like} is for data sets {which}, and dataset_layout is {layout}: choose the template by --like, "
             "meddinov3_seg_brats for the layout brats and meddinov3_seg_amos for the others"
         )
     settings = {**template, "dataset_dir": "", "dataset_layout": layout}
-    if of_sequences:
-        if label_names is not None or stated not in (None, "mr"):
-            raise InputError(f"{like} has MRI and regions: leave --label_names and --modality out")
-        return NewDataSet(settings=settings, modality="mr", label_names=None)
-    if dataset_dir is None and label_names is None and layout != "amos":
+    if has_regions:
+        own = parse_modality(template["modality"], "modality")
+        if label_names is not None or stated not in (None, own):
+            raise InputError(f"{like} has {own.upper()} and regions: leave --label_names and --modality out")
+        return NewDataSet(settings=settings, modality=own, label_names=None)
+    if dataset_dir is None and label_names is None and KNOWN[layout].default_labels is None:
         raise InputError(
             "the labels are not known: give --dataset_dir of a data set that names them, or --label_names, the "
             "background first, as in \"['background', 'liver']\""
         )
     names = tuple(class_names(dataset_dir=dataset_dir or "", layout=layout, stated=label_names))
     settings |= {"modality": stated, "label_names": list(names)}
+    if channels:
+        settings["channel_names"] = channels
     return NewDataSet(settings=settings, modality=stated, label_names=names)
+
+
+def _channels(case: Mapping[str, Any]) -> list[str]:
+    """Return the names of a case's channels if it has several."""
+    return list(case["image"]) if isinstance(case["image"], Mapping) else list(case.get("channels", []))

@@ -74,7 +74,8 @@ def metadata_of_weights(metadata: Mapping[str, Any], record: WeightsRecord) -> d
         "channel_def": {str(number): name for number, name in enumerate(channels)},
     }
     if record.modality is not None:
-        image["modality"] = record.modality.upper()
+        modalities = record.modality.values() if isinstance(record.modality, Mapping) else [record.modality]
+        image["modality"] = ", ".join(modality.upper() for modality in modalities)
     outputs = record.labels if record.regions is None else record.regions["names"]
     prediction |= {
         "num_channels": len(outputs),

@@ -9,6 +9,7 @@ from typing import Any
 
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 
+from ..data.volumes.partial_labels import stated_items
 from .own_files import resolving_parser
 from .references import walk
 
@@ -58,6 +59,9 @@ def _plain(value: Any) -> Any:
 
 
 def identity_of_cases(cases: Sequence[Mapping[str, Any]]) -> str:
-    """Return the number of cases and a hash of their ids, as text to compare."""
-    ids = sorted(str(case.get("case_id")) for case in cases)
-    return f"{len(ids)} cases, SHA-256 of their ids {hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:16]}"
+    """Return the number of cases and a hash of their ids, and of what is not annotated in them, as text to compare."""
+    ids: list[Any] = sorted(str(case.get("case_id")) for case in cases)
+    if stated := {str(case.get("case_id")): items for case in cases if (items := stated_items(case))}:
+        ids.append(stated)  # the same cases with other annotations are other data
+    text = json.dumps(ids, sort_keys=True, default=str)
+    return f"{len(cases)} cases, SHA-256 of their ids {hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -36,6 +36,7 @@ def segment(
     spacing_mm: Sequence[float] | None = None,
     dicom_seg: bool = False,
     model_sha256: str | None = None,
+    postprocess: bool = True,
 ) -> dict[str, Any]:
     """Segment a volume, a case of several sequences, or all of a folder, with a bundle's inference configuration.
 
@@ -59,6 +60,8 @@ def segment(
         spacing_mm: spacing along the stored axes, such as ``[0.8,0.8,5]``, for files whose header has none.
         dicom_seg: for DICOM input also write a DICOM SEG, ``<case>.dcm``; it contains the patient's name and ids.
         model_sha256: SHA-256 of ``model`` as its source states it; required for a ``.pt2`` file, which can run code.
+        postprocess: apply the post-processing in the record of the weights, if it has any; ``--nopostprocess`` leaves
+            the labels as the network predicts them.
 
     Returns:
         The summary: numbers of cases "ok", "failed" and "skipped", and "cases", each with the reason of a failure.
@@ -90,6 +93,7 @@ def segment(
         "uneven_slices": uneven_slices,
         "spacing_mm": None if spacing_mm is None else list(spacing_mm),
         "dicom_seg": dicom_seg or None,
+        "postprocess": None if postprocess else False,
         "model_sha256": model_sha256 if "inference_exported" in names else None,
     }
     try:

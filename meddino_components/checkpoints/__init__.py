@@ -4,6 +4,7 @@ from meddino_components.files import sha256_of
 
 from .architecture import build_network, describe_monai_network, describe_network, encoder_part, preset_of
 from .backbone_of import backbone_of
+from .changed_record import check_target, write_with_record
 from .encoder_facts import EncoderFacts, encoder_facts
 from .importer import (
     BackboneWeights,
@@ -39,6 +40,7 @@ __all__ = [
     "backbone_of",
     "build_network",
     "check_stated_sha256",
+    "check_target",
     "describe_monai_network",
     "describe_network",
     "encoder_facts",
@@ -63,4 +65,5 @@ __all__ = [
     "sha256_of",
     "verified_sha256",
     "write_weights",
+    "write_with_record",
 ]

@@ -37,7 +37,8 @@ class WeightsRecord:
         regions: ``convention``, ``names``, ``members`` and ``written`` for nested regions; None for classes.
         codes: DICOM SEG codes by the label's name, as `inference.segment_codes.codes_of` takes them.
         channels: names of the input channels, in order.
-        modality: ``ct`` or ``mr`` if all training cases have it; None if they differ or it is not stated.
+        modality: ``ct`` or ``mr`` if all training cases have it, or the modality of each channel if channels differ;
+            None if the cases differ or it is not stated.
         data: ``name`` and ``layout`` of the data set, ``fold``, ``n_folds``; for ``training`` and ``validation`` each
             ``n_cases``, ``sha256`` of the sorted ids, and ``cases``, a hash of each id.
         seeds: random seeds by name.
@@ -48,6 +49,8 @@ class WeightsRecord:
         bundle: name of the bundle that can run the network.
         stage: settings of a pretraining stage that the next stage must match.
         export: format, input and output of an exported network, and the SHA-256 of the weights it was made from.
+        postprocessing: steps by the name of the organ or region, as `inference.postprocessing.plain_steps` returns
+            them; None if nobody chose any.
     """
 
     architecture: Plain | None = None
@@ -56,7 +59,7 @@ class WeightsRecord:
     regions: Plain | None = None
     codes: Plain | None = None
     channels: tuple[str, ...] = ()
-    modality: str | None = None
+    modality: str | Mapping[str, str] | None = None
     data: Plain = field(default_factory=dict)
     seeds: Plain = field(default_factory=dict)
     software: Plain = field(default_factory=dict)
@@ -66,6 +69,7 @@ class WeightsRecord:
     bundle: str | None = None
     stage: Plain | None = None
     export: Plain | None = None
+    postprocessing: Plain | None = None
 
     def __post_init__(self) -> None:
         if problems := list(_problems(self)):
@@ -80,6 +84,8 @@ class WeightsRecord:
         """Return the record as JSON; equal content gives equal text."""
         content = {item.name: getattr(self, item.name) for item in fields(self)}
         content["labels"] = {str(label): name for label, name in sorted(self.labels.items())}
+        if self.postprocessing is None:  # so that weights from before this field keep their id
+            del content["postprocessing"]
         document = {"format_version": FORMAT_VERSION, **content}
         return json.dumps(document, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
@@ -194,8 +200,21 @@ def _is_regions(value: Any) -> bool:
     )
 
 
+def _is_postprocessing(value: Any) -> bool:
+    return _is_mapping(value) and all(
+        isinstance(steps, (list, tuple)) and all(isinstance(step, Mapping) and "step" in step for step in steps)
+        for steps in value.values()
+    )
+
+
 def _is_label(value: Any) -> bool:
     return type(value) is int and 0 <= value <= _HIGHEST_LABEL
+
+
+def _is_modality(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value) and all(isinstance(text, str) for pair in value.items() for text in pair)
+    return value in _MODALITIES
 
 
 def _is_number(value: Any) -> bool:
@@ -217,7 +236,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "regions": (_is_regions, "convention, and equally many names, members and written"),
     "codes": (_is_mapping, "a mapping"),
     "channels": (_is_texts, "names"),
-    "modality": (lambda value: value in _MODALITIES, "'ct', 'mr' or null"),
+    "modality": (_is_modality, "'ct', 'mr', a modality for each channel, or null"),
     "data": (_is_mapping, "a mapping"),
     "seeds": (_is_mapping, "a mapping"),
     "software": (_is_mapping, "a mapping"),
@@ -227,8 +246,9 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "bundle": (lambda value: isinstance(value, str) and value.isidentifier(), "a bundle's name"),
     "stage": (_is_mapping, "a mapping"),
     "export": (_is_mapping, "a mapping"),
+    "postprocessing": (_is_postprocessing, "a list of steps by the name of each organ"),
 }
-_OPTIONAL = {"architecture", "regions", "codes", "modality", "bundle", "stage", "export"}
+_OPTIONAL = {"architecture", "regions", "codes", "modality", "bundle", "stage", "export", "postprocessing"}
 _PLAN: dict[str, tuple[Callable[[Any], bool], str]] = {
     "pixdim": (
         lambda value: value is None or _is_pair(value, lambda side: _is_number(side) and side > 0),

@@ -53,7 +53,7 @@ def write_weights(
         return write_atomically(target, lambda partial: save_file(tensors, partial, facts))
     if target.suffix in (".pt", ".pth"):
         content = {"model": tensors, "metadata": dict(metadata)} if metadata else tensors
-        return write_atomically(target, lambda partial: _save_plain(content, partial, record))
+        return write_atomically(target, lambda partial: save_plain(content, partial, record))
     raise InputError(f"{target}: unknown suffix; expected .safetensors, .pt or .pth")
 
 
@@ -77,7 +77,7 @@ class AtomicSaver(BaseSaveHandler):
     def __call__(self, checkpoint: Mapping[str, Any], filename: str, metadata: Mapping[str, Any] | None = None) -> None:
         """Write ``checkpoint`` on the first process; ``metadata`` comes from ignite and is not stored."""
         if rank_and_size()[0] == 0:
-            write_atomically(self.dirname / filename, lambda partial: _save_plain(checkpoint, partial, self.record))
+            write_atomically(self.dirname / filename, lambda partial: save_plain(checkpoint, partial, self.record))
 
     def remove(self, filename: str) -> None:
         """Delete a checkpoint and its ``.sha256``."""
@@ -86,8 +86,17 @@ class AtomicSaver(BaseSaveHandler):
             (self.dirname / f"{filename}.sha256").unlink(missing_ok=True)
 
 
-def _save_plain(content: Mapping[str, Any], path: Path, record: WeightsRecord | None = None) -> None:
-    """Save with torch and make sure that ``weights_only=True`` reads it back."""
+def save_plain(content: Mapping[str, Any], path: Path, record: WeightsRecord | None = None) -> None:
+    """Save with torch and make sure that ``weights_only=True`` reads it back.
+
+    Args:
+        content: tensors and plain values by name.
+        path: path of the file to write.
+        record: record to store inside the file.
+
+    Raises:
+        TypeError: the content holds other objects.
+    """
     # pass an open file: given a path, torch would write its random temporary name into the archive
     with path.open("wb") as file:
         torch.save(dict(content), file)

@@ -31,6 +31,8 @@ def match_arguments(command: str, function: Callable[..., Any], words: Sequence[
     does everything after ``--``. ``-n`` is short for the only parameter that starts with n. A flag needs no value,
     ``--no<flag>`` sets it to False; ``-`` within a name counts as ``_``.
 
+    If the function takes any number of words, parameters after them are set by name alone, as in Python.
+
     Args:
         command: name of the command as typed, for messages.
         function: function that will be called.
@@ -71,6 +73,7 @@ class _Signature:
         self.single = {name: hints.get(name, Any) for name, one in parameters.items() if one.kind in _SINGLE}
         kinds = {one.kind: name for name, one in parameters.items()}
         self.any_number = kinds.get(inspect.Parameter.VAR_POSITIONAL)
+        self.in_order = [name for name in self.single if not self.any_number or parameters[name].kind is not _SINGLE[1]]
         self.any_option = inspect.Parameter.VAR_KEYWORD in kinds
         self.options = dict(self.single)
         self.hints = hints
@@ -114,7 +117,7 @@ class _Signature:
     def place(self, unnamed: Sequence[str], found: Arguments) -> None:
         """Assign words without a name to the parameters without a value, in order."""
         words = list(unnamed)
-        for name in self.single:
+        for name in self.in_order:
             if words and name not in found.named:
                 found.named[name] = parse_value(name.upper(), words.pop(0), self.single[name])
         if self.any_number is not None:

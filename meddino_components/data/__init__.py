@@ -3,11 +3,13 @@
 from .augmentation import KeepBackgroundd, RandBlurd, RandGammad, RandLowResolutiond, RandRotateScaled
 from .cases.amos import AMOS_LABELS
 from .cases.brats_labels import brats_regions
+from .cases.channel_listing import list_channel_cases
 from .cases.datasets import read_datalist
 from .cases.label_names import class_names, label_names
 from .cases.layouts import find_layout
 from .cases.listing import list_cases
 from .cases.plan import plan
+from .cases.region_conventions import data_set_regions
 from .cases.sequence_loading import LoadSequencesd
 from .cases.sequences import list_sequence_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
@@ -62,12 +64,14 @@ __all__ = [
     "brats_regions",
     "class_names",
     "curate",
+    "data_set_regions",
     "default_cache_dir",
     "describe_series",
     "find_layout",
     "in_plane_spacing",
     "label_names",
     "list_cases",
+    "list_channel_cases",
     "list_sequence_cases",
     "list_series",
     "load_picture",

@@ -15,12 +15,11 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..data.volumes.joint_box import joint_box
 from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..ignored_label import IGNORE
 from .metrics import PUBLISHED_METRICS, SegmentationMetric
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def score_case(
     for name, labels in structures.items():
         if annotated is not None and not all(bool(annotated[label]) for label in labels):
             continue
-        box = _joint_box([boxes[label - 1] for label in labels for boxes in (found, wanted)])
+        box = joint_box([boxes[label - 1] for label in labels for boxes in (found, wanted)])
         masks = [np.logical_or.reduce([array[box] == label for label in labels]) for array in (predicted, expected)]
         values = _values(metrics, masks[0], masks[1], spacing_mm, count_empty)
         volumes = (int(mask.sum()) * voxel_ml for mask in reversed(masks))
@@ -153,16 +152,3 @@ def _label_map(
             f"{what} holds labels {low}..{high}, expected are 0..{n_labels - 1}. Correct label_names or the label map"
         )
     return array
-
-
-def _joint_box(found: Sequence[Box | None]) -> Box:
-    """The smallest box that holds all of them and one voxel more; an empty box if there are none."""
-    boxes = [box for box in found if box is not None]
-    if not boxes:
-        return slice(0, 0), slice(0, 0), slice(0, 0)
-    # a stop beyond the volume is allowed in a slice, a start below zero is not
-    rows, columns, slices = (
-        slice(max(0, min(s.start for s in axis) - 1), max(s.stop for s in axis) + 1)
-        for axis in zip(*boxes, strict=True)
-    )
-    return rows, columns, slices

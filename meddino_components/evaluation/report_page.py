@@ -46,7 +46,6 @@ class RunFacts:
         n_scored: number of cases with scores.
         n_failed: number of cases that failed.
         n_unscored: number of cases that an earlier run segmented without scores.
-        partial: whether organs were not annotated in every case.
         view: orientation of this run's pictures; None if it drew none.
         tables: further tables, shown below that of the organs.
     """
@@ -58,7 +57,6 @@ class RunFacts:
     n_scored: int
     n_failed: int
     n_unscored: int
-    partial: bool
     view: PageView | None
     tables: Sequence[ReportTable] = ()
 
@@ -101,6 +99,8 @@ def render_report(
     plots = [(metric, _data_uri(score_plot(scores, organs, metric))) for metric in metrics]
     page: str = environment.get_template("report.html").render(
         facts=facts,
+        # whether some organ was not annotated in every case
+        partial=any(organ.n_annotated < facts.n_scored for organ in summary.organs.values()),
         summary=summary,
         metrics=metrics,
         ranking=ranking,

@@ -166,7 +166,6 @@ class SegmentationReport:
             n_scored=len(final),
             n_failed=len(_case_ids(engine, "failed")),
             n_unscored=len(set(_case_ids(engine, "skipped")) - set(final)),
-            partial=any(organ.n_annotated < len(final) for organ in summary.organs.values()),
             view=None if self._axcodes is None else PageView(self._axcodes),
         )
         pictures = {

@@ -13,8 +13,9 @@ from .model_settings import ModelSettings
 def joined_settings(members: Sequence[ModelSettings]) -> ModelSettings:
     """Return the settings of an ensemble: what all networks share, and the settings of each under ``members``.
 
-    Names of labels, regions, channels, modality, orientation and the rule of normalisation must be the same, as all
-    networks see the same image and decide on the same labels. The order of the networks has no effect.
+    Names of labels, regions, channels, modality, orientation, the rule of normalisation and the steps of
+    post-processing must be the same, as all networks see the same image and decide on the same labels. The order of the
+    networks has no effect.
 
     Raises:
         InputError: two networks do not fit together; names both, the setting and both values.
@@ -42,6 +43,8 @@ def _shared(first: ModelSettings, second: ModelSettings) -> Iterator[tuple[str, 
     yield "the label of each region", written[0], written[1]
     for name in ("channel_names", "modality", "axcodes", "fingerprint", "background"):
         yield name, getattr(first, name), getattr(second, name)
+    # `--postprocess False` makes them agree
+    yield "postprocess", first.postprocess_settings, second.postprocess_settings
 
 
 def _shown(value: Any) -> str:

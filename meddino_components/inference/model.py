@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -13,6 +13,7 @@ from ..errors import InputError
 from .ensemble_settings import joined_settings
 from .model_settings import ModelSettings, network_of_weights, settings_of_weights
 from .network_ensemble import EnsembleReport, NetworkEnsemble
+from .postprocessing import OrganSteps
 
 _Path = str | os.PathLike[str]
 # settings in which the networks of an ensemble may differ
@@ -24,7 +25,8 @@ def model_settings(
     model_path: _Path | Sequence[_Path],
     typed: Mapping[str, Any],
     published: Mapping[str, Any],
-    modality: str | None = None,
+    modality: str | Mapping[str, str] | None = None,
+    postprocess: OrganSteps | Literal[False] | None = None,
     bundle_root: _Path = ".",
 ) -> ModelSettings:
     """Determine the settings of the network in a weight file, or of several that segment together.
@@ -34,6 +36,7 @@ def model_settings(
         typed: settings of the user by key of the configuration; None if not typed. They must match each record.
         published: settings that the bundle was published with, for weights without a record.
         modality: modality as typed.
+        postprocess: steps of post-processing as typed, see `settings_of_weights`.
         bundle_root: folder of the bundle, see `settings_of_weights`.
 
     Raises:
@@ -44,7 +47,12 @@ def model_settings(
         raise InputError("model_path is an empty list; expected the path of weights, or several")
     found = [
         settings_of_weights(
-            model_path=path, typed=typed, published=published, modality=modality, bundle_root=bundle_root
+            model_path=path,
+            typed=typed,
+            published=published,
+            modality=modality,
+            postprocess=postprocess,
+            bundle_root=bundle_root,
         )
         for path in paths
     ]

@@ -11,17 +11,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 from ..checkpoints import WeightsRecord, backbone_of, build_network, encoder_part, read_record, resolve
 from ..checkpoints.hub_address import HUB_PREFIX
-from ..data.cases.brats_labels import brats_regions
+from ..data.cases.region_conventions import regions_of_convention
 from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..networks import MedDinoSegmenter
 from ..slice_planes import AXIAL, check_axcodes
+from .postprocessing import OrganSteps, PostprocessingStep, chosen_steps, plain_steps, structures_of
 from .record_rules import (
     DEFAULT_RESAMPLING,
     check_kind,
@@ -59,8 +60,10 @@ class ModelSettings:
         regions: nested regions; None for mutually exclusive classes.
         channel_names: names of the input channels.
         segment_codes: codes for DICOM SEG, by the label's name.
+        postprocess: steps of post-processing by the name of the organ or region; those without any are left out.
         dataset_layout: layout of the data set to evaluate on; as typed, else as in training.
-        modality: modality of the cases; as typed, else ``ct`` or ``mr`` if all training cases had it, else None.
+        modality: modality of the cases; as typed, else ``ct``, ``mr`` or that of each channel if all training cases had
+            it, else None.
         fold: fold of the validation cases.
         n_folds: number of folds of the split.
         split: rule of the split; as typed, else as in training.
@@ -82,8 +85,9 @@ class ModelSettings:
     regions: Regions | None
     channel_names: list[str]
     segment_codes: dict[str, Any] | None
+    postprocess: dict[str, tuple[PostprocessingStep, ...]]
     dataset_layout: str | None
-    modality: str | None
+    modality: str | Mapping[str, str] | None
     fold: int
     n_folds: int
     split: str | None
@@ -112,6 +116,11 @@ class ModelSettings:
         return {label: name for label, name in self.labels.items() if label}
 
     @property
+    def postprocess_settings(self) -> dict[str, Any] | None:
+        """Return the steps of post-processing as JSON; None if there are none."""
+        return plain_steps(self.postprocess) or None
+
+    @property
     def num_outputs(self) -> int:
         """Return the number of output channels of the network."""
         return len(self.labels if self.regions is None else self.regions.names)
@@ -127,7 +136,8 @@ def settings_of_weights(
     model_path: str | os.PathLike[str],
     typed: Mapping[str, Any],
     published: Mapping[str, Any],
-    modality: str | None = None,
+    modality: str | Mapping[str, str] | None = None,
+    postprocess: OrganSteps | Literal[False] | None = None,
     bundle_root: str | os.PathLike[str] = ".",
 ) -> ModelSettings:
     """Determine the settings of the network in a weight file.
@@ -137,6 +147,7 @@ def settings_of_weights(
         typed: settings of the user by key of the configuration; None if not typed.
         published: settings that the bundle was published with, for weights without a record.
         modality: modality as typed.
+        postprocess: steps of post-processing as typed; False for none at all, None for those in the record.
         bundle_root: folder of the bundle. Its own weights, in ``models``, must match its ``metadata.json``.
 
     Raises:
@@ -147,7 +158,7 @@ def settings_of_weights(
     chosen = {**published, **{key: value for key, value in typed.items() if value is not None}}
     source = os.fspath(model_path)
     if record is None or (record.architecture is None and not record.labels):
-        return _without_record(source, chosen, modality)
+        return _without_record(source, chosen, modality, postprocess)
     check_kind(record, source, published)
     if found := contradictions(record, typed, modality):
         raise InputError(
@@ -155,7 +166,7 @@ def settings_of_weights(
             f"them; or give weights trained with them"
         )
     check_metadata(record, source, Path(bundle_root))
-    return _by_record(record, source, typed, published, modality)
+    return _by_record(record, source, typed, published, modality, postprocess)
 
 
 def record_of(model_path: str | os.PathLike[str]) -> WeightsRecord | None:
@@ -205,8 +216,13 @@ def network_of_weights(*, settings: ModelSettings, dropout: float = 0.0) -> nn.M
     )
 
 
-def _without_record(source: str, chosen: Mapping[str, Any], modality: str | None) -> ModelSettings:
-    regions = brats_regions(chosen["label_convention"]) if "label_convention" in chosen else None
+def _without_record(
+    source: str,
+    chosen: Mapping[str, Any],
+    modality: str | Mapping[str, str] | None,
+    postprocess: OrganSteps | Literal[False] | None,
+) -> ModelSettings:
+    regions = regions_of_convention(chosen["label_convention"]) if "label_convention" in chosen else None
     labels = {0: _BACKGROUND, **dict(regions.label_names)} if regions else labels_of(chosen["label_names"])
     return ModelSettings(
         source=source,
@@ -224,6 +240,12 @@ def _without_record(source: str, chosen: Mapping[str, Any], modality: str | None
         regions=regions,
         channel_names=list(chosen["channel_names"]),
         segment_codes=chosen.get("segment_codes"),
+        postprocess=chosen_steps(
+            recorded=None,
+            typed=postprocess,
+            structures=structures_of(labels, regions),
+            source=source,
+        ),
         dataset_layout=chosen.get("dataset_layout"),
         modality=modality,
         fold=chosen.get("fold", 0),
@@ -237,10 +259,12 @@ def _by_record(
     source: str,
     typed: Mapping[str, Any],
     published: Mapping[str, Any],
-    modality: str | None,
+    modality: str | Mapping[str, str] | None,
+    postprocess: OrganSteps | Literal[False] | None,
 ) -> ModelSettings:
     plan, data = record.plan, record.data
     codes = {**(record.codes or {}), **(typed.get("segment_codes") or {})}
+    regions = _regions(record, source)
     return ModelSettings(
         source=source,
         record=record,
@@ -254,9 +278,15 @@ def _by_record(
         resampling=plan.get("resampling", DEFAULT_RESAMPLING),
         axcodes=plan.get("axcodes", AXIAL),
         labels=dict(record.labels),
-        regions=_regions(record, source),
+        regions=regions,
         channel_names=list(record.channels),
         segment_codes=codes or None,
+        postprocess=chosen_steps(
+            recorded=record.postprocessing,
+            typed=postprocess,
+            structures=structures_of(record.labels, regions),
+            source=source,
+        ),
         dataset_layout=typed.get("dataset_layout") or data.get("layout") or published.get("dataset_layout"),
         modality=modality or record.modality,
         fold=_first(typed.get("fold"), data.get("fold"), 0),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoints import WeightsRecord, encoder_part, preset_of
-from ..data.cases.brats_labels import brats_regions
+from ..data.cases.region_conventions import regions_of_convention
 from ..data.volumes.ct_or_mr import MODALITIES
 from ..data.volumes.intensity_table import FINGERPRINT_KEYS, INTENSITY_TABLE
 from ..data.volumes.regions import Regions
@@ -35,7 +35,8 @@ def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any])
             f"one for each output of the network; use the original file"
         )
     several, found = len(published["channel_names"]) > 1, len(record.channels) > 1
-    if several != found:
+    # a bundle of classes with one channel runs any number of them
+    if several != found and (several or record.regions is not None):
         raise InputError(
             f"{source}: expects the channels {', '.join(record.channels)}, but this bundle has "
             f"{', '.join(published['channel_names'])}: use the bundle {record.bundle}, in which it was trained"
@@ -53,7 +54,9 @@ def check_kind(record: WeightsRecord, source: str, published: Mapping[str, Any])
             )
 
 
-def contradictions(record: WeightsRecord, typed: Mapping[str, Any], modality: str | None) -> list[str]:
+def contradictions(
+    record: WeightsRecord, typed: Mapping[str, Any], modality: str | Mapping[str, str] | None
+) -> list[str]:
     """List both values of each typed setting that contradicts the record."""
     plan, architecture = record.plan, record.architecture or {}
     regions = record.regions
@@ -84,12 +87,13 @@ def contradictions(record: WeightsRecord, typed: Mapping[str, Any], modality: st
             found.append(f"random_start::{key} is {recorded} in the record, but set to {_shown(value)}")
     convention = typed.get("label_convention")
     if convention is not None:
-        given = brats_regions(convention)
+        given = regions_of_convention(convention)
         if regions is None or dict(given.label_names) != foreground(record) or _nested(given) != region_lists(regions):
             stated = regions["convention"] if regions else "mutually exclusive classes"
             found.append(f"label_convention is {stated} in the record, but set to {convention}")
-    given_modality = str(modality).lower()
-    if given_modality in MODALITIES and record.modality not in (None, given_modality):
+    given_modality = dict(modality) if isinstance(modality, Mapping) else str(modality).lower()
+    is_stated = isinstance(given_modality, dict) or given_modality in MODALITIES
+    if is_stated and record.modality not in (None, given_modality):
         found.append(f"modality is {record.modality} in the record, but set to {modality}")
     return found
 

@@ -79,8 +79,11 @@ class TrainingData:
             return {}
         return {"annotated": {name: sum(s is None or name in s for s in stated) for name in label_names}}
 
-    def modality(self) -> str | None:
-        """Return ct or mr if all training cases have that modality, else None."""
+    def modality(self) -> str | dict[str, str] | None:
+        """Return ct or mr, or the modality of each channel, if all training cases agree, else None."""
+        of_channels = [case["modality"] for case in self.training_cases if isinstance(case.get("modality"), Mapping)]
+        if of_channels and len(of_channels) == len(self.training_cases):
+            return dict(of_channels[0]) if all(one == of_channels[0] for one in of_channels) else None
         found = {str(case.get("modality")).lower() for case in self.training_cases}
         return next(iter(found)) if found in ({"ct"}, {"mr"}) else None
 

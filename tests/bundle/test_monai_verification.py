@@ -15,7 +15,7 @@ from monai.utils import BundleProperty
 from tiny_settings import TINY
 
 from meddino_components.checkpoints import write_weights
-from meddino_components.data import AMOS_LABELS, brats_regions
+from meddino_components.data import AMOS_LABELS, brats_regions, data_set_regions
 
 # the same requirements as the schema that MONAI downloads, from the specification's text
 SCHEMA = REPOSITORY / "meddino_components" / "bundle" / "metadata_schema.json"
@@ -64,7 +64,7 @@ def test_metadata_agrees_with_the_configurations(bundle):
     (output,) = metadata["network_data_format"]["outputs"].values()
     # MONAI Label takes the names of the labels from there, which with regions are not the channels
     if "label_convention" in published:
-        regions = brats_regions(published["label_convention"])
+        regions = data_set_regions(convention=published["label_convention"])
         names, n_outputs = {0: "background", **dict(regions.label_names)}, len(regions.names)
     else:
         names, n_outputs = dict(enumerate(published["label_names"])), len(published["label_names"])

@@ -6,8 +6,10 @@ import numpy as np
 from brats_volumes import write_brats
 from bundle_configs import label_names, read_json
 from drawn_labels import write_structure_set
+from sparse_volumes import write_sparse, write_sparse_ct
 from volume_files import ct_voxels, save_nifti, write_dicom_series
 
+from meddino_components.data.cases.totalsegmentator_labels import TOTALSEGMENTATOR_LABELS
 from meddino_components.data.volumes.dicom import read_series
 
 _SHAPE = (48, 40, 4)
@@ -71,10 +73,57 @@ def _dicom(root, names, modality, n_cases):
     return root
 
 
+def _named(image_name, label_name):
+    """Writer of a CT data set whose files have these names, with the number of the case."""
+
+    def write(root, names, modality, n_cases):
+        for number in range(1, n_cases + 1):
+            image, labels = small_case(number, names, modality)
+            save_nifti(root / image_name.format(number), image, spacing_mm=(6, 6, 10))
+            save_nifti(root / label_name.format(number), labels, spacing_mm=(6, 6, 10))
+        return root
+
+    return write
+
+
+def _totalsegmentator(root, names, modality, n_cases):
+    """A mask for each of the 117 classes, most of them empty; the last two cases are for validation and for testing."""
+    rows = ["image_id;split"]
+    for number in range(n_cases):
+        image, labels = small_case(number, names, modality)
+        subject = root / f"s{number:04d}"
+        save_nifti(subject / "ct.nii.gz", image, spacing_mm=(6, 6, 10))
+        of_name = {name: label for label, name in names.items()}
+        for name in list(TOTALSEGMENTATOR_LABELS.values())[1:]:
+            mask = (labels == of_name.get(name, 255)).astype(np.uint8)
+            save_nifti(subject / "segmentations" / f"{name}.nii.gz", mask, spacing_mm=(6, 6, 10))
+        split = {n_cases - 2: "val", n_cases - 1: "test"}.get(number, "train")
+        rows.append(f"{subject.name};{split}")
+    (root / "meta.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return root
+
+
+def _openkbp(root, names, modality, n_cases):
+    """Every second patient lacks the last organ; the last two are for validation and for testing."""
+    for number in range(1, n_cases + 1):
+        image, labels = small_case(number, names, modality)
+        part = {n_cases - 1: "validation-pats", n_cases: "test-pats"}.get(number, "train-pats")
+        folder = root / "provided-data" / part / f"pt_{number}"
+        write_sparse_ct(folder, image, (6, 6, 10))
+        for label, name in list(names.items())[1 : -1 if number % 2 else None]:
+            write_sparse(folder / f"{name.title().replace(' ', '')}.csv", labels == label)
+    return root
+
+
 WRITERS = {
     "amos": _nifti_set("amos", "", _listed),
     "msd": _nifti_set("case", "", _listed),
     "nnunet_raw": _nifti_set("case", "_0000", _nnunet),
     "brats": lambda root, names, modality, n_cases: write_brats(root, n_cases=n_cases),
     "dicom": _dicom,
+    "kits23": _named("case_{:05d}/imaging.nii.gz", "case_{:05d}/segmentation.nii.gz"),
+    "lits": _named("Training Batch 1/volume-{}.nii", "Training Batch 1/segmentation-{}.nii"),
+    "totalsegmentator": _totalsegmentator,
+    "openkbp": _openkbp,
+    "btcv": _named("RawData/Training/img/img{:04d}.nii.gz", "RawData/Training/label/label{:04d}.nii.gz"),
 }

@@ -26,7 +26,12 @@ PUBLISHED = {
 NOTHING = dict.fromkeys(PUBLISHED)
 
 
-def settings(path, published=PUBLISHED, modality=None, root=".", **typed):
+def settings(path, published=PUBLISHED, modality=None, root=".", postprocess=None, **typed):
     return model_settings(
-        model_path=path, typed={**NOTHING, **typed}, published=published, modality=modality, bundle_root=root
+        model_path=path,
+        typed={**NOTHING, **typed},
+        published=published,
+        modality=modality,
+        postprocess=postprocess,
+        bundle_root=root,
     )

@@ -2,6 +2,8 @@
 
 import json
 
+from meddino_components.data.cases.totalsegmentator_labels import TOTALSEGMENTATOR_LABELS
+
 
 def touch(path):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,3 +64,56 @@ def write_list(folder, **lists):
     path = folder / "list.json"
     path.write_text(json.dumps(lists))
     return path
+
+
+def kits23_set(root, numbers=(0, 1, 2), label=True):
+    for number in numbers:
+        for name in ("imaging", *(["segmentation"] if label else [])):
+            touch(root / f"case_{number:05d}" / f"{name}.nii.gz")
+    return root
+
+
+def lits_set(root, numbers=(0, 1, 28), test=(0,), end=".nii"):
+    """Both training archives and the test set, unpacked below one folder."""
+    for number in numbers:
+        folder = root / f"Training Batch {1 if number < 28 else 2}"
+        touch(folder / f"volume-{number}{end}")
+        touch(folder / f"segmentation-{number}{end}")
+    for number in test:
+        touch(root / "Test" / f"test-volume-{number}{end}")
+    return root
+
+
+def btcv_set(root, numbers=(1, 2, 40), test=(61,)):
+    for number in numbers:
+        touch(root / "RawData" / "Training" / "img" / f"img{number:04d}.nii.gz")
+        touch(root / "RawData" / "Training" / "label" / f"label{number:04d}.nii.gz")
+    for number in test:
+        touch(root / "RawData" / "Testing" / "img" / f"img{number:04d}.nii.gz")
+    return root
+
+
+def totalsegmentator_set(root, splits=("train", "train", "val", "test"), meta=True):
+    """Subjects s0000, s0001 and so on, each with 117 masks."""
+    for number in range(len(splits)):
+        touch(root / f"s{number:04d}" / "ct.nii.gz")
+        for name in list(TOTALSEGMENTATOR_LABELS.values())[1:]:
+            touch(root / f"s{number:04d}" / "segmentations" / f"{name}.nii.gz")
+    if meta:
+        rows = [f"s{number:04d};64;m;{split}" for number, split in enumerate(splits)]
+        (root / "meta.csv").write_text("\n".join(["image_id;age;gender;split", *rows]) + "\n", encoding="utf-8")
+    return root
+
+
+def openkbp_set(root, validation="validation-pats"):
+    """One patient with all organs, and others with two; targets and doses are there, too."""
+    organs = ("Brainstem", "SpinalCord", "RightParotid", "LeftParotid", "Esophagus", "Larynx", "Mandible")
+    for folder, number, found in (
+        ("train-pats", 1, organs),
+        ("train-pats", 2, ("Brainstem", "Mandible")),
+        (validation, 201, ("Larynx", "SpinalCord")),
+        ("test-pats", 241, ("Larynx", "SpinalCord")),
+    ):
+        for name in ("ct", "voxel_dimensions", "dose", "possible_dose_mask", "PTV70", *found):
+            touch(root / "provided-data" / folder / f"pt_{number}" / f"{name}.csv")
+    return root

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from brats_volumes import NAMES_2023, write_brats, write_brats_case
 from bundle_configs import SEGMENTATION
-from bundle_data import write_data_of
+from bundle_data import WRITERS, write_data_of
+from channel_sets import prostate_set
 from drawn_labels import write_structure_set
 from PIL import Image
 from slide_writing import DARK, section, write_tiles
@@ -42,10 +43,13 @@ def write_user_files(root: Path) -> None:
     _table(data / "mine")
     _slides(data / "camelyon16")
     _msd(data / "Task03_Liver")
+    prostate_set(data / "Task05_Prostate")
     _nnunet(data / "Task03_Liver", data / "Dataset123_Kidney")
     joined = [{"dataset_dir": "Task03_Liver"}, {"dataset_dir": "Dataset123_Kidney"}]
     (data / "joined.json").write_text(json.dumps({"data_sets": joined}), encoding="utf-8")
     _pictures_with_masks(data / "edd")
+    few = {0: "background", 1: "liver", 2: "spleen"}
+    WRITERS["totalsegmentator"](data / "totalsegmentator", few, "ct", 5)
     for bundle in SEGMENTATION:
         # README.md of a bundle made by new_bundle calls its data so
         write_data_of(bundle, data / bundle.name)

@@ -67,8 +67,8 @@ def _label_names(convention: str) -> dict[int, str]:
     match = re.fullmatch(r"brats(20[1-3]\d)", str(convention))
     if match is None or int(match[1]) < min(_BY_YEAR):
         raise InputError(
-            f"label_convention is {convention!r}; expected 'brats' and the year of the data, such as 'brats2021', or "
-            "'msd' for Task01 of the Medical Segmentation Decathlon"
+            f"label_convention is {convention!r}; expected 'brats' and the year of the data, such as 'brats2021', "
+            "'msd' for Task01 of the Medical Segmentation Decathlon, or 'kits23'"
         )
     return _BY_YEAR[max(year for year in _BY_YEAR if year <= int(match[1]))]
 

@@ -8,22 +8,26 @@ from typing import Any
 
 from ...errors import InputError
 from ..volumes.file_checks import is_image
+from ..volumes.sparse_csv import VOXEL_DIMENSIONS, is_sparse_csv
 from ..volumes.text_headers import detached_files
 from .sequence_names import sequence_of
 from .sequences import sequences_beside
 
 
 def case_files(case: Mapping[str, Any]) -> list[str]:
-    """Return the paths of a case's image or sequences, of the sequences next to a single one, and of its label.
+    """Return the paths of a case's image or sequences, of the sequences next to a single one, and of its labels.
 
-    A header also adds the file that holds its voxels.
+    A header also adds the file that holds its voxels, and a sparse CSV file the file of voxel sizes next to it.
     """
     image = case["image"]
-    if not isinstance(image, Mapping) and is_image(Path(image)) and sequence_of(image)[1]:
+    if not isinstance(image, Mapping) and "channels" not in case and is_image(Path(image)) and sequence_of(image)[1]:
         image = {"": image, **sequences_beside(image)["image"]}
     paths = dict.fromkeys(image.values() if isinstance(image, Mapping) else [image])
-    files = [str(path) for path in [*paths, *([case["label"]] if "label" in case else [])]]
-    return files + [str(data) for file in files for data in detached_files(Path(file))]
+    label = case.get("label")
+    labels = label.values() if isinstance(label, Mapping) else [] if label is None else [label]
+    files = [str(path) for path in [*paths, *labels]]
+    sizes = {str(Path(file).with_name(VOXEL_DIMENSIONS)) for file in files if is_sparse_csv(Path(file))}
+    return files + sorted(sizes) + [str(data) for file in files for data in detached_files(Path(file))]
 
 
 def check_files_exist(cases: Sequence[Mapping[str, Any]], listed_in: Path) -> None:

@@ -1,4 +1,4 @@
-"""Split labelled cases into training and validation: by patient, by nnU-Net's rule or file, or by a list."""
+"""Split labelled cases into training and validation: by patient, by nnU-Net's rule or file, or by lists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...wording import counted
 from .patients import patient_of, shared_patients
 
 SPLITS_FILE = "splits_final.json"
-SPLIT_RULES = ("patients", "nnunet", "list", SPLITS_FILE)
+SPLIT_RULES = ("patients", "joined", "official", "nnunet", "list", SPLITS_FILE)
 # seed in nnU-Net's generate_crossval_split
 _NNUNET_SEED = 12345
 Case = Mapping[str, Any]
@@ -25,9 +25,16 @@ Case = Mapping[str, Any]
 Sides = tuple[list[Case], list[Case]]
 
 
-def joins_lists(split: str | None, root: Path) -> bool:
+def needs_both_lists(split: str | None) -> bool:
+    """Return whether the rule is for data sets with a validation list of their own."""
+    return split in ("joined", "official")
+
+
+def is_of_nnunet(split: str | None, root: Path) -> bool:
     """Return whether the rule is nnU-Net's, which has no validation list apart from its folds."""
-    return (root / SPLITS_FILE).is_file() if split is None else split not in ("patients", "list")
+    if split is None:
+        return (root / SPLITS_FILE).is_file()
+    return split not in ("patients", "list") and not needs_both_lists(split)
 
 
 def portable_split(split: str | os.PathLike[str] | None) -> str | None:
@@ -40,6 +47,7 @@ def split_cases(
     *,
     root: Path,
     known: Collection[str] | None = None,
+    official: Collection[str] = (),
     fold: int,
     n_folds: int,
     seed: int = 0,
@@ -52,13 +60,15 @@ def split_cases(
         cases: labelled cases, sorted by id.
         root: folder of the data set, which may contain ``splits_final.json``.
         known: further ids that a split file may name, for cases that were left out on purpose.
+        official: ids of the data set's own validation list among the cases.
         fold: number of the validation fold, from 0.
         n_folds: number of folds.
         seed: seed for the shuffle of "patients".
-        split: rule of the split. "patients" shuffles patients; "nnunet" is nnU-Net's KFold(n_folds, shuffle, seed
-            12345) over sorted ids; "list" uses the items ``fold`` of a data list; a path names ``splits_final.json`` or
-            its folder, and the bare file name means the file next to dataset.json. None uses the first available of the
-            list's items, the file next to dataset.json, and "patients".
+        split: rule of the split. "patients" shuffles patients, and "joined" those of both lists; "official" trains on
+            the training list and validates on the data set's own validation list; "nnunet" is nnU-Net's
+            KFold(n_folds, shuffle, seed 12345) over sorted ids; "list" uses the items ``fold`` of a data list; a path
+            names ``splits_final.json`` or its folder, and the bare file name means the file next to dataset.json. None
+            uses the first available of the list's items, the file next to dataset.json, and "patients".
         allow_same_patient: whether a given split may have a patient on both sides.
 
     Raises:
@@ -72,6 +82,8 @@ def split_cases(
         sides = _of_file(cases, rule, fold, n_folds, known or ())
     elif rule == "list":
         sides = _of_list(cases, fold)
+    elif rule == "official":
+        sides = _of_official(cases, official, fold)
     elif rule == "nnunet":
         sides = _as_nnunet(cases, fold, n_folds)
     else:
@@ -100,14 +112,14 @@ def _rule(split: str | None, cases: Sequence[Case], root: Path) -> str | Path:
         return "list" if with_fold else beside if beside.is_file() else "patients"
     if split == "list" and not with_fold:
         raise InputError("split is 'list', but no case of the data list has an item 'fold'.")
-    if split in ("patients", "nnunet", "list"):
+    if split != SPLITS_FILE and split in SPLIT_RULES:
         return split
     path = root / SPLITS_FILE if split == SPLITS_FILE else Path(split).expanduser().absolute()
     path = path / SPLITS_FILE if path.is_dir() else path
     if not path.is_file():
         raise InputError(
             f"{path}: no such file. Set split to the path of nnU-Net's {SPLITS_FILE} or of its folder, or to one of "
-            "patients, nnunet, list."
+            f"{', '.join(SPLIT_RULES[:-1])}."
         )
     return path
 
@@ -133,6 +145,18 @@ def _as_nnunet(cases: Sequence[Case], fold: int, n_folds: int) -> Sides:
     order = np.arange(len(ids))
     np.random.RandomState(_NNUNET_SEED).shuffle(order)
     return _sides(cases, {ids[k] for k in np.array_split(order, n_folds)[fold]})
+
+
+def _of_official(cases: Sequence[Case], official: Collection[str], fold: int) -> Sides:
+    if fold != 0:
+        raise InputError(f"fold is {fold}; split is 'official', which has fold 0 alone. Set split to joined for folds.")
+    sides = _sides(cases, official)
+    if not all(sides):
+        raise InputError(
+            "split is 'official', but no case is left in the training list, or none in the validation list. Check "
+            "modality and exclude."
+        )
+    return sides
 
 
 def _of_list(cases: Sequence[Case], fold: int) -> Sides:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ..volumes.channel_modality import CaseModality, joint_modality, modality_of_channel
 from ..volumes.ct_or_mr import Modality
 from ..volumes.partial_labels import stated_items
 from .patients import stated_patient
+from .sequence_names import channel_key
 
 DATASET_JSON = "dataset.json"
 Case = dict[str, Any]
@@ -56,6 +58,56 @@ def stated_modality(root: Path, channels: Any, modality: Modality | None) -> Mod
     if modality == "mr" and is_ct:
         raise InputError(f"{path}: the channel is named 'CT' but the modality given is 'mr'. Correct one of them.")
     return modality or "ct"
+
+
+def stated_channels(root: Path, channels: Any) -> list[str]:
+    """Return the names of a data set's channels in the order of their numbers.
+
+    Args:
+        root: folder of the data set.
+        channels: value of ``channel_names`` or ``modality`` in its dataset.json.
+
+    Raises:
+        InputError: the channels are not numbered from 0, or two have the same name.
+    """
+    path = root / DATASET_JSON
+    numbered = {str(number): str(name) for number, name in channels.items()} if isinstance(channels, dict) else {}
+    if not numbered or set(numbered) != {str(number) for number in range(len(numbered))}:
+        raise InputError(
+            f"{path}: channels are {channels!r:.200}; expected names numbered from 0, such as "
+            f"{{'0': 'CT', '1': 'PET'}}."
+        )
+    names = [numbered[str(number)] for number in range(len(numbered))]
+    if len({channel_key(name) for name in names}) < len(names):
+        raise InputError(f"{path}: channels are {', '.join(names)}; expected a name for each. Rename one of them.")
+    return names
+
+
+def channels_modality(root: Path, channels: Any, modality: Modality | None) -> CaseModality:
+    """Return the modality of a data set's cases: of its one channel, or of each channel where they differ.
+
+    Args:
+        root: folder of the data set.
+        channels: value of ``channel_names`` or ``modality`` in its dataset.json.
+        modality: modality that the user states, for all channels.
+
+    Raises:
+        InputError: see `stated_channels`; nothing states the modality of the only channel, or the user contradicts the
+            name of a channel.
+    """
+    names = stated_channels(root, channels)
+    if len(names) == 1:
+        return stated_modality(root, channels, modality)
+    path = root / DATASET_JSON
+    found = {name: modality_of_channel(name, str(path)) for name in names}
+    if modality is None:
+        return joint_modality(found)
+    if other := [name for name, one in found.items() if one not in (modality, "zscore")]:
+        raise InputError(
+            f"{path}: the channel '{other[0]}' is {found[other[0]]} but the modality given is '{modality}'. Omit the "
+            f"modality: it follows from the names of the channels."
+        )
+    return modality
 
 
 def listed_cases(root: Path, name: str) -> list[Case]:

@@ -1,4 +1,4 @@
-"""Read the names of a data set's labels from dataset.json, and check that stated names match them."""
+"""Read the names of a data set's labels from dataset.json or its layout, and check that stated names match them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def class_names(
     stated: Sequence[str] | Mapping[int | str, str] | None = None,
     stated_by: str = "label_names",
 ) -> list[str]:
-    """Return the names of classes in order, the background first: those of dataset.json, or those stated.
+    """Return the names of classes in order, the background first: those of the data set, or those stated.
 
     Args:
         dataset_dir: folder of the data set; empty for a run that is given its cases.
         layout: layout of the data set, see `read_datalist`.
-        stated: names from the user or from trained weights, which must match dataset.json; capitals and word separators
+        stated: names from the user or from trained weights, which must match the data set; capitals and word separators
             are ignored.
         stated_by: source of the stated names, for messages.
 
@@ -55,15 +55,16 @@ def class_names(
         return given if given is not None else list((default or {}).values())
     root = Path(dataset_dir).expanduser().absolute()
     layout = find_layout(root, layout)
-    labels = KNOWN[layout].labels
+    labels, listed = KNOWN[layout].labels, KNOWN[layout].has_dataset_json
     if given is not None and (labels is None or labels(root) is None):
         return given
-    file = root / DATASET_JSON if KNOWN[layout].has_dataset_json else root
-    found = _in_order(label_names(root, layout), f"{file}: 'labels'")
+    where = f"{root / DATASET_JSON}" if listed else f"{root} (layout {layout})"
+    found = _in_order(label_names(root, layout), f"{where}: 'labels'")
     if given is not None and list(map(plain_name, given)) != list(map(plain_name, found)):
         raise InputError(
-            f"{stated_by} and {file.name} have different label names: {_shown(given)} there, {_shown(found)} in "
-            f"{file}. Omit label_names, give the right weights or data set, or correct the names in {file.name}."
+            f"{stated_by} and {'dataset.json' if listed else 'the data set'} have different label names: "
+            f"{_shown(given)} there, {_shown(found)} in {where}. Omit label_names, give the right weights or data set"
+            f"{', or correct ' + repr('labels') + ' in dataset.json' if listed else ''}."
         )
     return given if given is not None else found
 

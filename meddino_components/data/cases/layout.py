@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ...errors import InputError
 from ..volumes.ct_or_mr import Modality
+from ..volumes.regions import Regions
 from .dataset_json import DATASET_JSON, Case, read_dataset_json
 
 # spelling in AMOS22's dataset.json, and in data sets derived from it
@@ -32,6 +33,8 @@ class Layout:
         labels: function that returns names by label, or None if the data set states none; omitted for a layout without
             names.
         default_labels: names by label if the data set states none.
+        regions: function that returns nested regions, or None for exclusive classes; omitted for a layout without
+            regions.
         has_dataset_json: whether ``dataset.json`` lists its cases.
         beside_dataset_json: whether the user may state this layout for a folder whose ``dataset.json`` has another.
         joins_validation: whether nnU-Net's folds cover the training and the validation list together.
@@ -43,9 +46,15 @@ class Layout:
     read: Callable[[Path, Section, Modality | None], list[Case]]
     labels: Callable[[Path], Mapping[int, str] | None] | None = None
     default_labels: Mapping[int, str] | None = None
+    regions: Callable[[Path], Regions | None] | None = None
     has_dataset_json: bool = True
     beside_dataset_json: bool = False
     joins_validation: bool = False
+
+
+def no_validation_list(root: Path, layout: Layout) -> InputError:
+    """Return the error for "official_validation" of a data set that has no such list."""
+    return InputError(f"{root}: layout '{layout.name}' has no validation list of its own. Use section 'validation'.")
 
 
 def names_by_label(layout: Layout, root: Path) -> dict[int, str] | None:

@@ -8,15 +8,32 @@ from pathlib import Path
 from ...errors import InputError
 from .amos import AMOS
 from .brats import BRATS
+from .btcv import BTCV
 from .dataset_json import DATASET_JSON, read_dataset_json
 from .drawn import DRAWN
 from .joined import joined_layout
+from .kits23 import KITS23
 from .layout import Layout
+from .lits import LITS
 from .msd import MSD
 from .nnunet_raw import NNUNET_RAW
+from .openkbp import OPENKBP
+from .totalsegmentator import TOTALSEGMENTATOR
 
 # the first layout that recognises a folder is used
-KNOWN: dict[str, Layout] = {layout.name: layout for layout in (AMOS, NNUNET_RAW, MSD, BRATS, DRAWN)}
+_IN_ORDER = (
+    AMOS,
+    NNUNET_RAW,
+    MSD,
+    KITS23,
+    LITS,
+    BTCV,
+    TOTALSEGMENTATOR,
+    OPENKBP,
+    BRATS,
+    DRAWN,
+)
+KNOWN: dict[str, Layout] = {layout.name: layout for layout in _IN_ORDER}
 # reads those of the others
 KNOWN["joined"] = joined_layout(lambda root, stated: KNOWN[find_layout(root, stated)])
 LAYOUTS: tuple[str, ...] = tuple(KNOWN)
@@ -52,10 +69,10 @@ def find_layout(
             )
         return stated
     if found is None:
-        # raises if dataset.json is missing or damaged
-        read_dataset_json(root)
+        lacking = "" if (root / DATASET_JSON).exists() else f"{root / DATASET_JSON}: no such file; "
         raise InputError(
-            f"{root}: the layout is not recognised. Set dataset_layout to one of {', '.join(LAYOUTS)} (docs/data.md)."
+            f"{lacking}{root}: the layout is not recognised. Set dataset_layout to one of {', '.join(LAYOUTS)} "
+            "(docs/data_sets.md), or dataset_dir to the folder of a data set."
         )
     return found
 
@@ -68,4 +85,4 @@ def recognised_layout(root: Path) -> str | None:
 
 def _is_beside_another(root: Path, stated: Layout) -> bool:
     """Return whether a folder has cases of a layout next to the dataset.json of the set they were made from."""
-    return stated.beside_dataset_json and root.is_dir() and stated.recognises(root, None)
+    return stated.beside_dataset_json and (root / DATASET_JSON).is_file() and stated.recognises(root, None)

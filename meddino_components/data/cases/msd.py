@@ -1,4 +1,4 @@
-"""Read a task of the Medical Segmentation Decathlon with one channel.
+"""Read a task of the Medical Segmentation Decathlon, with one channel or several in 4D files.
 
 Reference: Antonelli et al., The Medical Segmentation Decathlon, arXiv 2106.05735.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import InputError
 from ..volumes.ct_or_mr import Modality
-from .dataset_json import Case, listed_cases, read_dataset_json, stated_modality
+from .dataset_json import Case, channels_modality, listed_cases, read_dataset_json, stated_channels
 from .layout import Layout, Section, listed_images, numbered_labels
 
 
@@ -21,15 +21,19 @@ def is_msd(root: Path, content: Mapping[str, Any] | None) -> bool:
 
 
 def read_msd(root: Path, section: Section, modality: Modality | None) -> list[Case]:
-    """List the cases of a section, see `read_datalist`.
+    """List the cases of a section, see `read_datalist`; files with several channels have an item "channels".
 
     Raises:
-        InputError: the official validation is requested; see `listed_cases` and `stated_modality`.
+        InputError: the official validation is requested; see `listed_cases` and `channels_modality`.
     """
     if section == "official_validation":
         raise InputError(f"{root}: layout 'msd' has no validation list of its own. Use section 'validation'.")
-    stated = stated_modality(root, read_dataset_json(root).get("modality"), modality)
-    return [c | {"modality": stated} for c in listed_cases(root, "test" if section == "test" else "training")]
+    channels = read_dataset_json(root).get("modality")
+    stated: Case = {"modality": channels_modality(root, channels, modality)}
+    names = stated_channels(root, channels)
+    if len(names) > 1:
+        stated["channels"] = names
+    return [case | stated for case in listed_cases(root, "test" if section == "test" else "training")]
 
 
 MSD = Layout(

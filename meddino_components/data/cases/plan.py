@@ -45,6 +45,7 @@ from .dataset_json import Case
 from .datasets import read_datalist
 from .label_names import class_names
 from .layouts import find_layout
+from .sequence_loading import LoadSequencesd
 
 _SMALLEST_FEATURE_MAP = 4
 _VOXELS_PER_CASE = 10_000
@@ -70,8 +71,8 @@ def plan(
         layout: layout of the data set: amos, nnunet_raw, msd, brats or dicom; recognised if omitted.
         roi_size: rows and columns that the network sees.
         output: path of a .yaml, .yml or .json file to write; omit to write no file.
-        modality: "ct" or "mr" if the data set does not state it; CT if omitted for a data set with both. MR is
-            normalised per volume and gets no fingerprint.
+        modality: "ct" or "mr" if the data set does not state it; CT if omitted for a data set with both. The
+            fingerprint is that of CT, also of a CT channel beside others; all else is normalised per volume.
         seed: seed for sampling voxels.
         label_names: names of the labels, the background first; required for regions drawn in DICOM. Other data sets
             have their own names, which these must match.
@@ -94,15 +95,18 @@ def plan(
         check_axcodes(axcodes)
     wanted = None if modality is None else parse_modality(modality, "modality")
     cases = read_datalist(dataset_dir, layout, "all_labelled", modality=wanted)
-    kinds = sorted({str(case["modality"]) for case in cases})
+    channels, ct_channel = _ct_channel(cases)
+    kinds = sorted({str(case["modality"]) for case in cases}) if channels is None else ["channels"]
     if len(kinds) > 1:
         warnings.warn(
             f"{dataset_dir}: contains ct and mr scans; this plan covers the ct scans, --modality mr plans the others",
             stacklevel=2,
         )
         cases, kinds = [case for case in cases if case["modality"] == "ct"], ["ct"]
-    load_label = _label_loader(dataset_dir, layout, label_names, drawn_names) if kinds == ["ct"] else None
-    grids = [_stored_grid(image, case.get("series_uid")) for case in cases for image in _images(case)]
+    masks = any(isinstance(case["label"], Mapping) for case in cases)
+    needs_labels = kinds == ["ct"] or ct_channel
+    load_label = _label_loader(dataset_dir, layout, label_names, drawn_names, masks) if needs_labels else None
+    grids = [_stored_grid(image, case) for case in cases for image in _images(case)]
     if axcodes is None:
         axcodes = planned_axcodes([affine for affine, _ in grids])
     spacing, patch = planned_grid(grids, axcodes)
@@ -110,7 +114,9 @@ def plan(
         "axcodes": axcodes,
         "pixdim": [round(s * p / r, 6) for s, p, r in zip(spacing, patch, roi, strict=True)],
         "roi_size": roi,
-        "fingerprint": intensity_fingerprint(cases, seed=seed, load_label=load_label) if kinds == ["ct"] else None,
+        "fingerprint": None
+        if load_label is None
+        else intensity_fingerprint(cases, seed=seed, load_label=load_label, channels=channels, ct_channel=ct_channel),
     }
     if path is not None:
         _write(path, result)
@@ -154,29 +160,38 @@ def divisible_size(pixels: int) -> int:
 
 
 def intensity_fingerprint(
-    cases: Sequence[Case], *, seed: int = 0, load_label: MapTransform | None = None
+    cases: Sequence[Case],
+    *,
+    seed: int = 0,
+    load_label: MapTransform | None = None,
+    channels: Sequence[str] | None = None,
+    ct_channel: str | None = None,
 ) -> dict[str, float]:
     """Compute nnU-Net's statistics of labelled voxels: 0.5 and 99.5 percentile, mean and standard deviation in HU.
 
     At most 10,000 voxels per case are drawn, depending on `seed` and the case's position in the list.
 
     Args:
-        cases: labelled cases, all CT.
+        cases: labelled cases, all CT, or with one channel that is CT.
         seed: seed for drawing voxels.
         load_label: transform that reads the item "label" after the image; None for `LoadVolumed`.
+        channels: names of the channels of each case; None for one volume.
+        ct_channel: name of the channel that is CT; None for one volume.
 
     Raises:
         InputError: a case cannot be read, image and label have different grids, or nothing is labelled.
     """
-    load_image, check = LoadVolumed(keys="image"), CheckSameGridd()
+    load_image = LoadVolumed(keys="image") if channels is None else LoadSequencesd(keys="image", sequences=channels)
+    number_of_ct = channels.index(ct_channel) if channels and ct_channel else 0
+    check = CheckSameGridd()
     load_label = load_label or LoadVolumed(keys="label")
     samples: list[npt.NDArray[np.float32]] = []
     for number, case in enumerate(cases):
         entry: dict[Hashable, Any] = {key: case[key] for key in case}
         loaded = check(load_label(load_image(entry)))
-        check_intensities(loaded["image"].as_tensor(), "ct", case["image"])
-        label = loaded["label"].as_tensor()
-        voxels = loaded["image"].as_tensor()[(label > 0) & (label != IGNORE)].numpy()
+        image, label = loaded["image"].as_tensor()[number_of_ct][None], loaded["label"].as_tensor()
+        check_intensities(image, "ct", str(loaded["image"].meta["filename_or_obj"]))
+        voxels = image[(label > 0) & (label != IGNORE)].numpy()
         if voxels.size:
             rng = np.random.default_rng([seed, number])
             samples.append(rng.choice(voxels, min(_VOXELS_PER_CASE, voxels.size), replace=False))
@@ -192,8 +207,9 @@ def _label_loader(
     layout: str | None,
     label_names: Sequence[str] | None,
     drawn_names: Mapping[str, str] | None,
+    has_masks: bool,
 ) -> MapTransform:
-    if label_names is None and drawn_names is None and find_layout(dataset_dir, layout) != "dicom":
+    if label_names is None and drawn_names is None and not has_masks and find_layout(dataset_dir, layout) != "dicom":
         return LoadVolumed(keys="label")
     names = class_names(dataset_dir=dataset_dir, layout=layout, stated=label_names)
     return LoadLabeld("label", label_names=names, drawn_names=drawn_names)
@@ -204,11 +220,29 @@ def _images(case: Case) -> list[str]:
     return [str(path) for path in image.values()] if isinstance(image, Mapping) else [str(image)]
 
 
-def _stored_grid(path: str, series_uid: str | None) -> Grid:
+def _ct_channel(cases: Sequence[Case]) -> tuple[list[str] | None, str | None]:
+    """Return the channels of cases whose channels have different modalities, and the one that is CT.
+
+    None for cases of one modality; no CT if there is none, or several, which one fingerprint cannot describe.
+    """
+    of_channels = cases[0]["modality"]
+    if not isinstance(of_channels, Mapping):
+        return None, None
+    ct = [name for name, modality in of_channels.items() if modality == "ct"]
+    if len(ct) > 1:
+        warnings.warn(
+            f"the channels {', '.join(ct)} are CT, which one fingerprint cannot describe: the plan has none, and CT is "
+            "normalised by the fixed table",
+            stacklevel=3,
+        )
+    return list(of_channels), ct[0] if len(ct) == 1 else None
+
+
+def _stored_grid(path: str, case: Case) -> Grid:
     if Path(path).is_dir():
-        series = read_series(path, series_uid=series_uid)
+        series = read_series(path, series_uid=case.get("series_uid"))
         return series.affine, series.voxels.shape
-    header = read_header(path)
+    header = read_header(path, n_channels=len(case["channels"]) if "channels" in case else None)
     return header.affine, header.shape
 
 

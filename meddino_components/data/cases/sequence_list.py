@@ -12,7 +12,7 @@ from ..volumes.partial_labels import stated_items
 from .listing import check_unique
 from .patients import stated_patient
 from .sequence_case import Case, sequence_case
-from .sequence_names import LABEL, NAMING, OF_ALIAS, SEQUENCES, sequence_of
+from .sequence_names import LABEL, NAMING, SEQUENCES, sequence_of, words_of
 
 JsonSection = Literal["training", "validation", "test"]
 
@@ -53,12 +53,13 @@ def read_sequence_datalist(
 def _entry(entry: Any, file: Path, sequences: Sequence[str]) -> Case:
     images = entry.get("image") if isinstance(entry, Mapping) else None
     found: dict[str, list[Path]] = {}
+    known = words_of(sequences)
     if isinstance(images, Mapping):
         for name, path in images.items():
-            found.setdefault(OF_ALIAS.get(str(name).lower(), str(name)), []).append(file.parent / path)
+            found.setdefault(known.get(str(name).lower(), str(name)), []).append(file.parent / path)
     elif isinstance(images, list) and all(isinstance(path, str) for path in images):
         for path in images:
-            sequence = sequence_of(file.parent / path)[1]
+            sequence = sequence_of(file.parent / path, sequences)[1]
             if sequence is None:
                 raise InputError(f"{file}: {path}: the name identifies no sequence; {NAMING}, or give a mapping")
             found.setdefault(sequence, []).append(file.parent / path)
@@ -67,7 +68,7 @@ def _entry(entry: Any, file: Path, sequences: Sequence[str]) -> Case:
             f"{file}: entry {entry!r:.200}; expected {{'image': [files] or {{sequence: file}}, 'label': file}}"
         )
     first = next(iter(found.values()))[0]
-    case_id = entry.get("case_id") or sequence_of(first)[0] or first.parent.name
+    case_id = entry.get("case_id") or sequence_of(first, sequences)[0] or first.parent.name
     if "label" in entry:
         found[LABEL] = [file.parent / entry["label"]]
     case = sequence_case(str(case_id), found, f"of {file}", sequences) | stated_patient(entry, f"{file}: {case_id}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..volumes.file_checks import stem_of
@@ -24,11 +25,26 @@ NAMING = (
 )
 
 
-def sequence_of(path: str | Path) -> tuple[str, str | None]:
+def channel_key(name: str) -> str:
+    """Return what two spellings of a channel's name have in common: "t1gd" and "T1CE" are the same sequence."""
+    return OF_ALIAS.get(name.lower(), name.lower())
+
+
+def words_of(channels: Sequence[str]) -> dict[str, str]:
+    """Return the channel that each word in a file name stands for: the known sequences, and these channels."""
+    own = {alias: name for name in channels for alias in OF_ALIAS if channel_key(alias) == channel_key(name)}
+    return {**OF_ALIAS, **own, **{name.lower(): name for name in channels}}
+
+
+def sequence_of(path: str | Path, channels: Sequence[str] = ()) -> tuple[str, str | None]:
     """Split a name into the case's part and the sequence, which may be "seg" or None.
 
     The last word of the name decides; if it names no sequence, the only word that does (``id_t1c_bet``). Words are
     separated by anything but letters and digits; case is ignored.
+
+    Args:
+        path: path of a file or a DICOM folder.
+        channels: names of channels in addition to the known sequences, such as CT and PET.
 
     Example:
         >>> sequence_of("BraTS-GLI-00001-000-t1c.nii.gz")
@@ -36,11 +52,11 @@ def sequence_of(path: str | Path) -> tuple[str, str | None]:
         >>> sequence_of("case7_FLAIR_bet.nii.gz")
         ('case7_bet', 'flair')
     """
-    stem = stem_of(Path(path))
+    stem, known = stem_of(Path(path)), words_of(channels)
     words = list(re.finditer(r"[A-Za-z0-9]+", stem))
-    naming = [word for word in words if word[0].lower() in OF_ALIAS]
+    naming = [word for word in words if word[0].lower() in known]
     chosen = words[-1] if words and words[-1] in naming else naming[0] if len(naming) == 1 else None
     if chosen is None:
         return stem, None
     before, after = stem[: chosen.start()].rstrip("_-. "), stem[chosen.end() :]
-    return (before + after).strip("_-. "), OF_ALIAS[chosen[0].lower()]
+    return (before + after).strip("_-. "), known[chosen[0].lower()]

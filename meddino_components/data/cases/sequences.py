@@ -69,7 +69,7 @@ def group_sequences(
     groups: dict[tuple[Path, str], dict[str, list[Path]]] = {}
     others: dict[Path, list[str]] = {}
     for path in sorted(paths):
-        name, sequence = sequence_of(path)
+        name, sequence = sequence_of(path, sequences)
         if sequence is not None:
             groups.setdefault((path.parent, name), {}).setdefault(sequence, []).append(path)
             continue

@@ -77,12 +77,13 @@ def gigabytes(n_bytes: int) -> str:
 def _bytes_of_case(case: Mapping[str, Any], pixdim: tuple[float, float] | None, axcodes: str) -> int | None:
     image = case["image"]
     paths = list(image.values()) if isinstance(image, Mapping) else [image]
+    channels = case.get("channels") or ()
     try:
-        header = read_header(paths[0])
+        header = read_header(paths[0], n_channels=len(channels) if channels else None)
     except (InputError, OSError):  # a folder of DICOM files, or an error that the preprocessing will report
         return None
     pixels = float(np.prod(header.shape))
     if pixdim is not None:
         spacing = in_plane_spacing(header.affine[:, stored_axes(header.affine, axcodes)])
         pixels *= spacing[0] * spacing[1] / (pixdim[0] * pixdim[1])
-    return round(pixels * (len(paths) * _BYTES_OF_AN_INTENSITY + _BYTES_OF_A_LABEL))
+    return round(pixels * (max(len(paths), len(channels)) * _BYTES_OF_AN_INTENSITY + _BYTES_OF_A_LABEL))

@@ -37,7 +37,7 @@ from .cache_place import cached_bytes, check_space, gigabytes
 # increase when the layout of the folder changes
 _LAYOUT = 1
 # increase when reading, orienting, normalising or resampling gives other voxels for the same settings
-PREPROCESSING_VERSION = 1
+PREPROCESSING_VERSION = 2
 # items of a case that are not part of its identity, except through its files
 _NOT_READ = ("image", "label", "case_id", "fold")
 

@@ -15,6 +15,7 @@ from ...errors import InputError
 from .grid_checks import VolumeHeader
 from .itk_header import ITK_SUFFIXES, read_itk_header
 from .nifti_header import read_nifti_header
+from .sparse_csv import is_sparse_csv, read_sparse_header
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 IMAGE_SUFFIXES = (*NIFTI_SUFFIXES, *ITK_SUFFIXES)
@@ -45,23 +46,35 @@ def check_is_image_file(path: Path) -> None:
         raise InputError(f"{path}: named .gz but not gzip data. If it is not compressed, rename it without .gz.")
 
 
-def read_header(path: str | Path, *, spacing_mm: Sequence[float] | None = None, is_scan: bool = True) -> VolumeHeader:
-    """Read and check the grid of a NIfTI, NRRD or MetaImage file, without reading its voxels.
+def read_header(
+    path: str | Path,
+    *,
+    spacing_mm: Sequence[float] | None = None,
+    is_scan: bool = True,
+    n_channels: int | None = None,
+) -> VolumeHeader:
+    """Read and check the grid of a NIfTI, NRRD, MetaImage or sparse CSV file, without reading its voxels.
 
     Args:
         path: path of the file.
         spacing_mm: spacing of the three stored axes in mm, for a file whose header has none.
         is_scan: whether the file is a scan, not a label map, see `check_claimed_size`.
+        n_channels: number of channels along the fourth axis of a NIfTI file; None for a file with one volume.
 
     Raises:
-        InputError: the file cannot be read, its grid is unusable or ambiguous, or ``spacing_mm`` contradicts it.
+        InputError: the file cannot be read, has another number of channels, its grid is unusable or ambiguous, or
+            ``spacing_mm`` contradicts it.
     """
     path = Path(path)
     check_is_image_file(path)
     if is_nifti(path):
-        return read_nifti_header(path, spacing_mm=spacing_mm, is_scan=is_scan)
+        return read_nifti_header(path, spacing_mm=spacing_mm, is_scan=is_scan, n_channels=n_channels)
+    if n_channels is not None:
+        raise InputError(f"{path}: several channels in one file are read from NIfTI only. Convert the file to .nii.gz.")
     if path.name.lower().endswith(ITK_SUFFIXES):
         return read_itk_header(path, spacing_mm=spacing_mm, is_scan=is_scan)
+    if is_sparse_csv(path):
+        return read_sparse_header(path)
     pair = " Convert a pair of .hdr and .img to one .nii.gz." if path.suffix.lower() in (".hdr", ".img") else ""
     raise InputError(
         f"{path}: unknown kind of file. Expected one of {', '.join(IMAGE_SUFFIXES)} "

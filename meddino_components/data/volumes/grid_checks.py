@@ -116,6 +116,22 @@ def spatial_shape(shape: tuple[int, ...], path: str | Path) -> tuple[int, int, i
     return sizes[0], sizes[1], sizes[2]
 
 
+def channel_shape(shape: tuple[int, ...], n_channels: int, path: str | Path) -> tuple[int, int, int]:
+    """Return the three sizes of a volume whose fourth axis is that of its channels.
+
+    Raises:
+        InputError: the file has another number of axes or of channels, or an axis has no voxels.
+    """
+    sizes = [int(n) for n in shape]
+    if len(sizes) != 4 or sizes[3] != n_channels:
+        found = f"{sizes[3]} channels" if len(sizes) == 4 else f"{len(sizes)} axes"
+        raise InputError(
+            f"{path}: the image has shape {plain(shape)}, so {found}; expected {n_channels} channels along a fourth "
+            f"axis, as the data set states. Correct the list of channels, or download the file again."
+        )
+    return spatial_shape(tuple(sizes[:3]), path)
+
+
 def plain(values: npt.ArrayLike) -> str:
     """Format numbers for a message, such as ``(0.7, 0.7, 3)``, without numpy's type names."""
     return "(" + ", ".join(f"{value:.6g}" for value in np.ravel(values)) + ")"

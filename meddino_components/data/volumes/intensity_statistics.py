@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ...errors import InputError
+from .channel_modality import ChannelModality
 from .ct_or_mr import Modality
 from .intensity_table import FINGERPRINT_KEYS, INTENSITY_TABLE
 
@@ -79,6 +80,31 @@ def marked_mr_statistics(channel: torch.Tensor, inside: torch.Tensor, name: str)
         raise InputError(f"{name}: every voxel is background; expected a scan.")
     low, high = (float(value) for value in np.percentile(foreground, (lower, upper)))
     return _clipped_moments(foreground, low, high, name)
+
+
+def rescaling(channel: torch.Tensor, modality: ChannelModality, name: str) -> tuple[float, float]:
+    """Return what to subtract from a channel that is neither CT nor MR, and by what to divide it then.
+
+    These are the mean and standard deviation of its voxels ("pet", "zscore"), its lowest value and its range
+    ("rescale_to_0_1"), or 0 and 1 ("nonorm").
+
+    Args:
+        channel: voxels of one channel, [...].
+        modality: modality of the channel.
+        name: name of the volume and the channel, for messages.
+
+    Raises:
+        InputError: a channel that is to be scaled has only one value.
+    """
+    if modality == "nonorm":
+        return 0.0, 1.0
+    values = channel.detach().cpu().numpy()
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        raise InputError(f"{name}: all voxels have the same value; expected a scan.")
+    if modality == "rescale_to_0_1":
+        return low, high - low
+    return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
 
 
 def even_sample(array: np.ndarray[Any, Any], at_most: int = MAX_SAMPLES) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -1,4 +1,4 @@
-"""Load label maps from volumes, or from the regions in a DICOM SEG or an RTSTRUCT."""
+"""Load label maps from volumes, from a mask for each class, or from the regions in a DICOM SEG or an RTSTRUCT."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from monai.utils import CommonKeys
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...near_names import near_name
 from ...project import extra
+from .class_masks import read_class_masks
 from .dicom.contours import read_contours
 from .dicom.drawn_regions import DrawnRegion, drawn_object
 from .dicom.headers import is_dicom_file
 from .dicom.segments import read_segments
-from .loading import LoadVolumed
+from .loading import LoadVolumed, as_meta_tensor
 from .partial_labels import check_partial_labels, numbered_names
 
 
@@ -32,6 +34,9 @@ class LoadLabeld(MapTransform):
     A region becomes the label with the same name, ignoring case, spaces and punctuation; ``drawn_names`` translates
     other names. Regions with other names (body, couch) are left out, and a warning lists them. A file need not contain
     all labels, since an organ may be missing.
+
+    A label that is {class: path} consists of binary masks, see `read_class_masks`. Masks of other classes are not read.
+    Each label needs a mask, unless "annotated" of the case leaves it out.
 
     "label_values" of the case changes the values of a volume's "label" (not of regions, which have names), and
     "annotated" becomes a mask of the labels that were annotated, see `partial_labels`.
@@ -78,7 +83,9 @@ class LoadLabeld(MapTransform):
         case = dict(data)
         for key in self.key_iterator(case):
             path = Path(case[key]).expanduser() if isinstance(case[key], str | Path) else None
-            if path is not None and path.is_file() and is_dicom_file(path):
+            if isinstance(case[key], Mapping):
+                case[key] = self._read_masks(case[key], case, self._volumes[key].spacing_mm)
+            elif path is not None and path.is_file() and is_dicom_file(path):
                 case[key] = self._read_drawn(path, case[self.image_key])
             else:
                 case[key] = self._volumes[key](case)[key]
@@ -86,6 +93,23 @@ class LoadLabeld(MapTransform):
                 name = str(case[key].meta["filename_or_obj"])
                 case |= check_partial_labels(case[key].numpy(), case, self.label_names, name)
         return case
+
+    def _read_masks(
+        self, masks: Mapping[str, str], case: Mapping[Hashable, Any], spacing_mm: Sequence[float] | None
+    ) -> MetaTensor:
+        found = {self.numbers[_plain(name)]: path for name, path in masks.items() if _plain(name) in self.numbers}
+        stated = case.get("annotated")
+        expected = self.label_names.values() if stated is None else map(str, stated)
+        if lacking := [name for name in expected if self.numbers.get(_plain(name)) not in found]:
+            near = near_name(lacking[0], list(masks))
+            raise InputError(
+                f"case {case.get('case_id', '?')}: has no mask of {lacking[0]!r}; it has {_shortened(list(masks))}. "
+                + (f"Did you mean {near!r}? " if near else "")
+                + "Correct label_names, or map the names of the masks by drawn_names"
+            )
+        labels, affine = read_class_masks(found, spacing_mm=spacing_mm)
+        folder = Path(next(iter(masks.values()))).parent
+        return as_meta_tensor(labels, affine, str(folder), is_label=True)
 
     def _read_drawn(self, path: Path, image: MetaTensor) -> MetaTensor:
         drawn = drawn_object(path)
@@ -127,6 +151,10 @@ class LoadLabeld(MapTransform):
         if others:
             warnings.warn(f"{path}: regions without a label are left out: {', '.join(others)}", stacklevel=2)
         return labels
+
+
+def _shortened(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _plain(name: str) -> str:

@@ -77,14 +77,14 @@ class LoadVolumed(MapTransform):
             if not isinstance(case[key], str | Path):
                 what = f"case {case.get('case_id', '?')}: '{key}'"
                 array, affine, name = volume_in_memory(case[key], what)
-                case[key] = _as_meta_tensor(array, affine, name, is_label=is_label)
+                case[key] = as_meta_tensor(array, affine, name, is_label=is_label)
                 continue
             path = Path(case[key]).expanduser()
             if path.is_dir():
                 case[key] = self._load_series(path, case, is_label=is_label)
             else:
                 array, affine = read_volume_file(path, spacing_mm=self.spacing_mm, is_label=is_label)
-                case[key] = _as_meta_tensor(array, affine, str(path), is_label=is_label)
+                case[key] = as_meta_tensor(array, affine, str(path), is_label=is_label)
             if is_label and key == CommonKeys.LABEL:
                 case[key] = _as_stated(case[key], case)
         return case
@@ -104,10 +104,10 @@ class LoadVolumed(MapTransform):
             "dicom_series": volume.series.uid,
             "dicom_resampled": volume.resampled,
         }
-        return _as_meta_tensor(volume.voxels, volume.affine, str(path), is_label=is_label, dicom=dicom)
+        return as_meta_tensor(volume.voxels, volume.affine, str(path), is_label=is_label, dicom=dicom)
 
 
-def _as_meta_tensor(
+def as_meta_tensor(
     array: np.ndarray[Any, Any],
     affine: np.ndarray[Any, Any],
     name: str,
@@ -139,6 +139,31 @@ def _as_stated(label: MetaTensor, case: Mapping[Hashable, Any]) -> MetaTensor:
         return label
     meta = {name: value for name, value in label.meta.items() if name != "affine"}
     return MetaTensor(torch.from_numpy(stated), affine=label.affine, meta=meta)
+
+
+def load_channels(
+    path: str | Path, names: Sequence[str], *, spacing_mm: Sequence[float] | None = None
+) -> dict[str, MetaTensor]:
+    """Read a NIfTI file with channels along its fourth axis, with the checks of `LoadVolumed`.
+
+    Args:
+        path: path of the file.
+        names: names of the channels in the order of the file.
+        spacing_mm: spacing of a file whose header has none, see `LoadVolumed`.
+
+    Returns:
+        the volume [1, X, Y, Z] of each channel, whose metadata name the file.
+
+    Raises:
+        InputError: see `LoadVolumed`; or the file has another number of channels.
+    """
+    file = Path(path).expanduser()
+    array, affine = read_volume_file(file, spacing_mm=parse_spacing(spacing_mm), n_channels=len(names))
+    volumes = {}
+    for number, name in enumerate(names):
+        volumes[name] = as_meta_tensor(array[..., number], affine, f"{file}: channel {name}", is_label=False)
+        volumes[name].meta["filename_or_obj"] = str(file)
+    return volumes
 
 
 def check_problem(case: Mapping[Hashable, Any]) -> None:

@@ -11,10 +11,13 @@ from monai.transforms import Transform
 from monai.utils import ensure_tuple
 
 from ...errors import InputError
-from .ct_or_mr import Modality, parse_modality
+from .channel_modality import CHANNEL_MODALITIES, CaseModality, parse_case_modality
+from .ct_or_mr import MODALITIES, parse_modality
 from .dicom import DicomSeries, choose_series, has_dicom_files
 from .file_checks import is_image, stem_of
 
+# DICOM's tag for modalities that only channels have
+_TAG_OF_CHANNEL = {"pet": "PT"}
 # a choice offered in addition to "ct" and "mr"
 BY_DICOM_TAG = "DICOM tag"
 
@@ -22,14 +25,16 @@ BY_DICOM_TAG = "DICOM tag"
 class StateModalityd(Transform):
     """Give each case an item ``modality``, "ct" or "mr", before its voxels are read.
 
-    It is the case's own, else ``modality``. `LoadVolumed` reads the DICOM tag of a folder with a series together with
-    the voxels. A file converted from a series may have the series in a folder of the same name next to it, as in MONAI
-    Label's cache of a DICOMweb server: its tag then counts as if the folder had been given.
+    Cases with several channels may have a mapping from channel to modality instead, such as CT and PET.
+
+    The modality is the case's own, else ``modality``. `LoadVolumed` reads the DICOM tag of a folder with a series
+    together with the voxels. A file converted from a series may have the series in a folder of the same name next to
+    it, as in MONAI Label's cache of a DICOMweb server: its tag then counts as if the folder had been given.
 
     Args:
         keys: items with the path of the image; items with anything else have no tag.
-        modality: "ct", "mr", or "DICOM tag" to use only the tag. A list of choices, which MONAI Label sends if the user
-            chose none, means its first entry; None states nothing.
+        modality: "ct", "mr", a mapping from channel to modality, or "DICOM tag" to use only the tag. A list of choices,
+            which MONAI Label sends if the user chose none, means its first entry; None states nothing.
 
     Raises:
         InputError: nothing states the modality, or case and tag contradict each other.
@@ -43,7 +48,7 @@ class StateModalityd(Transform):
         case = dict(data)
         paths = [Path(case[key]) for key in self.keys if isinstance(case.get(key), (str, Path))]
         name = case.get("case_id") or ", ".join(map(str, paths))
-        stated: str | None = _parse(case.pop("modality", None), f"{name}: modality") or self.modality
+        stated: Any = _parse(case.pop("modality", None), f"{name}: modality") or self.modality
         for folder in filter(None, map(series_beside, paths)):
             stated = agreed_modality(stated, choose_series(folder), folder)
         if stated is not None:
@@ -71,6 +76,8 @@ def agreed_modality(stated: object, series: DicomSeries, path: Path) -> str:
                 f"the modality: ct or mr."
             )
         return found
+    if stated in CHANNEL_MODALITIES and stated not in MODALITIES and tag == _TAG_OF_CHANNEL.get(str(stated), tag):
+        return str(stated)
     modality = parse_modality(stated, f"{path}: modality")
     if found != modality and tag not in ("", "OT"):  # "OT" (other) says nothing
         raise InputError(
@@ -86,9 +93,9 @@ def series_beside(path: Path) -> Path | None:
     return folder if folder and folder.is_dir() and has_dicom_files(folder) else None
 
 
-def _parse(value: Any, what: str) -> Modality | None:
+def _parse(value: Any, what: str) -> CaseModality | None:
     if isinstance(value, (list, tuple)):
         value = value[0] if value else None
     if value in (None, "", BY_DICOM_TAG):
         return None
-    return parse_modality(value, what)
+    return parse_case_modality(value, what)

@@ -17,14 +17,24 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from ...errors import InputError
-from .grid_checks import FloatArray, VolumeHeader, check_affine, grid_excess_mm, plain, spatial_shape
+from .grid_checks import (
+    FloatArray,
+    VolumeHeader,
+    channel_shape,
+    check_affine,
+    grid_excess_mm,
+    plain,
+    spatial_shape,
+)
 from .size_limits import check_claimed_size, check_file_ends, check_gzip_ends, check_voxel_count
 
 _FIRST_VOXEL = {b"n+1": 352, b"n+2": 544}  # size of the header and the four bytes that announce extensions
 _PAIR_MAGIC = (b"ni1", b"ni2")
 
 
-def read_nifti_header(path: Path, *, spacing_mm: Sequence[float] | None = None, is_scan: bool = True) -> VolumeHeader:
+def read_nifti_header(
+    path: Path, *, spacing_mm: Sequence[float] | None = None, is_scan: bool = True, n_channels: int | None = None
+) -> VolumeHeader:
     """Read and check the grid of a NIfTI file, see `file_checks.read_header`.
 
     Raises:
@@ -37,8 +47,9 @@ def read_nifti_header(path: Path, *, spacing_mm: Sequence[float] | None = None, 
             f"{path}: voxels are of type {raw.get_value_label('datatype')}; expected one number each. "
             "RGB pictures of a scan cannot be used: export the scan itself."
         )
-    shape = spatial_shape(raw.get_data_shape(), path)
-    _check_data(raw, math.prod(shape), path, is_scan=is_scan)
+    stored = raw.get_data_shape()
+    shape = spatial_shape(stored, path) if n_channels is None else channel_shape(stored, n_channels, path)
+    _check_data(raw, math.prod(shape) * (n_channels or 1), path, is_scan=is_scan)
     _check_scaling(raw, path)
     _state_spacing(raw, spacing_mm, path)
     return VolumeHeader(shape=shape, affine=_affine(raw, shape, path))

@@ -1,4 +1,4 @@
-"""Read voxels and grid of a NIfTI, NRRD or MetaImage file. X, Y, Z: axes as stored."""
+"""Read voxels and grid of a NIfTI, NRRD, MetaImage or sparse CSV file. X, Y, Z: axes as stored."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ...errors import InputError
 from .file_checks import is_nifti, read_header
 from .grid_checks import FloatArray
 from .itk_header import image_io, last_line
+from .sparse_csv import is_sparse_csv, read_sparse_voxels
 
 _READ_ERRORS = (RuntimeError, OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
 
@@ -39,19 +40,22 @@ class _PlainNibabelReader(NibabelReader):
 
 
 def read_volume_file(
-    path: Path, *, spacing_mm: Sequence[float] | None = None, is_label: bool = False
+    path: Path, *, spacing_mm: Sequence[float] | None = None, is_label: bool = False, n_channels: int | None = None
 ) -> tuple[np.ndarray[Any, Any], FloatArray]:
-    """Return voxels [X, Y, Z] in the file's type, and the affine [4, 4] to RAS mm.
+    """Return voxels [X, Y, Z] or [X, Y, Z, C] in the file's type, and the affine [4, 4] to RAS mm.
 
     Args:
         path: path of the file.
         spacing_mm: spacing in mm for a header that has none, see `read_header`.
         is_label: whether the file is a label map.
+        n_channels: number C of channels in the file; None for a file with one volume.
 
     Raises:
         InputError: see `read_header`; or the voxels cannot be read.
     """
-    header = read_header(path, spacing_mm=spacing_mm, is_scan=not is_label)
+    header = read_header(path, spacing_mm=spacing_mm, is_scan=not is_label, n_channels=n_channels)
+    if is_sparse_csv(path):
+        return read_sparse_voxels(path, is_label=is_label), header.affine
     try:
         # not through LoadImage, which creates every known reader: one of them warns if pydicom is installed
         if is_nifti(path):
@@ -65,4 +69,5 @@ def read_volume_file(
             f"{path}: the voxels cannot be read ({last_line(error)}). The file is truncated or damaged: "
             "copy or export it again."
         ) from error
-    return array.reshape(header.shape, order="A"), header.affine
+    shape = header.shape if n_channels is None else (*header.shape, n_channels)
+    return array.reshape(shape, order="A"), header.affine

@@ -3,13 +3,20 @@
 import pytest
 import yaml
 from bundle_data import WRITERS
+from channel_sets import ct_pet_set, prostate_set
 
 from meddino_components.bundle.new_data_set import new_data_set
 from meddino_components.data import AMOS_LABELS
 from meddino_components.errors import InputError
 
 TEMPLATE = {"dataset_dir": "", "dataset_layout": None, "modality": None, "channel_names": ["image"], "label_names": []}
-REGIONS = {"dataset_dir": "", "dataset_layout": "brats", "label_convention": "brats2021", "channel_names": ["t1"]}
+REGIONS = {
+    "dataset_dir": "",
+    "dataset_layout": "brats",
+    "modality": "mr",
+    "label_convention": "brats2021",
+    "channel_names": ["t1"],
+}
 NOTHING = dict.fromkeys(("dataset_layout", "dataset_dir", "modality", "label_names"))
 NAMES = {0: "background", 1: "yes", 2: "2"}
 
@@ -49,8 +56,12 @@ def test_regions_keep_their_convention():
         ({"dataset_layout": "msd"}, TEMPLATE, "the labels are not known: give --dataset_dir .* or --label_names"),
         ({"dataset_layout": "nnunet"}, TEMPLATE, "dataset_layout is 'nnunet'; expected one of amos"),
         ({"dataset_layout": "brats"}, TEMPLATE, "template is for data sets of one image a case"),
-        ({"dataset_layout": "msd"}, REGIONS, "template is for data sets of several MRI sequences"),
-        ({"dataset_layout": "brats", "modality": "ct"}, REGIONS, "has MRI and regions: leave --label_names and --mod"),
+        (
+            {"dataset_layout": "msd"},
+            REGIONS,
+            "template is for data sets of the layout brats, and dataset_layout is msd",
+        ),
+        ({"dataset_layout": "brats", "modality": "ct"}, REGIONS, "has MR and regions: leave --label_names and --mod"),
         ({"dataset_layout": "msd", "label_names": ["liver"]}, TEMPLATE, "label_names has the numbers"),
     ],
 )
@@ -65,3 +76,13 @@ def test_names_that_contradict_the_data_set(tmp_path):
         made(dataset_dir=root, label_names=["background", "no", "2"])
     with pytest.raises(InputError, match="the channel is named 'CT' but the modality given is 'mr'"):
         made(dataset_dir=root, modality="mr")
+
+
+def test_channels_are_those_of_the_data_set(tmp_path):
+    found = made(dataset_dir=ct_pet_set(tmp_path / "ct"))
+    assert found.settings["channel_names"] == ["CT", "PET"]
+    assert found.modality == found.settings["modality"] == {"CT": "ct", "PET": "pet"}
+    assert found.task("") == "Segmentation of lesion in CT and PET"
+    assert found.channels_in_words() == "the channels CT, PET"
+    found = made(dataset_dir=prostate_set(tmp_path / "mr"))
+    assert (found.settings["channel_names"], found.modality) == (["T2", "ADC"], "mr")

@@ -34,3 +34,12 @@ def test_cases_in_any_order_and_further_facts():
     assert found["training cases"].startswith("2 cases, SHA-256 of their ids ")
     assert found["store"] == "abc"
     assert settings_of({}, cases={"training cases": CASES[:1]})["training cases"] != found["training cases"]
+
+
+def test_other_annotations_of_the_same_cases_are_other_data():
+    found = [
+        settings_of({}, cases={"training cases": [CASES[0], CASES[1] | partial]})["training cases"]
+        for partial in ({}, {"annotated": ["liver"]}, {"annotated": ["spleen"]}, {"label_values": {"4": 255}})
+    ]
+    assert len(set(found)) == 4
+    assert found[0] == settings_of({}, cases={"training cases": CASES})["training cases"]

@@ -111,7 +111,7 @@ def test_what_is_meant(key, value, meant):
         ("axcodes", None, r"PLS \(axial\)"),
         ("mask_ratio", [0.5, 0.1], "two numbers from 0 to 1, the smaller first"),
         ("mirror_axes", [2], r"a list of 0 \(rows\) and 1 \(columns\)"),
-        ("modality", "pet", "one of ct, mr, DICOM tag or None"),
+        ("modality", "pet", "one of ct, mr, DICOM tag, or a mapping"),
         ("section", "val", "one of training, validation, all_labelled, official_validation, test"),
         ("dataset_layout", "nnunet", "one of amos, nnunet_raw, msd, brats, dicom, picture_masks or None"),
         ("gantry_tilt", True, "one of refuse, resample"),

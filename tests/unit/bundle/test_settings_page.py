@@ -19,7 +19,7 @@ def small_bundle(root, text):
     [
         ("epochs", "| `epochs` | a whole number of at least 1 | `3`; computed |"),
         ("fold", "| `fold` | a whole number of at least 0 | as `epochs`; `1` |"),
-        ("split", "| `split` | patients, nnunet, list or a path, or None | None; `'list'` |"),
+        ("split", "| `split` | patients, joined, official, nnunet, list or a path, or None | None; `'list'` |"),
     ],
 )
 def test_each_default_is_named_once(tmp_path, key, row):

@@ -25,6 +25,15 @@ def changed(**changes):
     return json.dumps(json.loads(FULL.to_json()) | changes)
 
 
+def test_weights_without_postprocessing_keep_the_id_that_they_had_before_the_field():
+    assert "postprocessing" not in json.loads(FULL.to_json())
+    steps = {"a": [{"step": "largest_component", "connectivity": 3}], "b": []}
+    read = WeightsRecord.from_json(changed(postprocessing=steps), source="model.pt")
+    assert read.postprocessing == steps
+    assert read.id != FULL.id
+    assert WeightsRecord.from_json(read.to_json(), source="model.pt") == read
+
+
 def test_comes_back_as_it_was_with_the_same_id():
     read = WeightsRecord.from_json(FULL.to_json(), source="model.pt")
     assert read == FULL
@@ -58,6 +67,9 @@ def test_comes_back_as_it_was_with_the_same_id():
             "equally many names",
         ),
         (changed(channels=[1]), "channels is"),
+        (changed(postprocessing={"a": "largest"}), "expected a list of steps by the name of each organ"),
+        (changed(postprocessing={"a": [{"name": "largest"}]}), "postprocessing is"),
+        (changed(postprocessing=["largest"]), "postprocessing is"),
         (changed(parents=["x"]), "parents is"),
         (changed(metrics={"dice": float("nan")}), "metrics is"),
     ],

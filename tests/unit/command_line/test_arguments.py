@@ -14,6 +14,10 @@ def build(*folders: str) -> None:
     """Take any number of words."""
 
 
+def choose(*folders: str, data: str, margin: float = 0.1) -> None:
+    """Take any number of words, and options after them."""
+
+
 def load(path: str, **overrides: object) -> None:
     """Take any option."""
 
@@ -72,3 +76,10 @@ def test_what_does_not_fit_is_said_in_one_line(words, message):
         match_arguments("copy", copy, words)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_any_number_of_words_with_options_by_name():
+    words = ["a", "--data", "d", "b", "--margin=0.5", "c"]
+    assert match_arguments("choose", choose, words) == Arguments({"data": "d", "margin": 0.5}, ["a", "b", "c"])
+    with pytest.raises(InputError, match="choose needs DATA"):
+        match_arguments("choose", choose, ["a", "b"])

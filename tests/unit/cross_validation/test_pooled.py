@@ -54,6 +54,14 @@ def test_an_organ_that_no_case_has_counts_nowhere():
     assert pooled.means["dice"].value == pytest.approx(0.5)
 
 
+def test_an_organ_that_was_not_annotated_counts_in_the_other_cases():
+    partial = fold_scores(1, {"c": {"liver": 0.7, "spleen": 0.6}, "d": {"liver": 0.0}})
+    pooled = pool([FOLDS[0], partial], PUBLISHED_METRICS, Bootstrap(n_resamples=20))
+    assert (pooled.summary.organs["spleen"].n_annotated, pooled.summary.organs["liver"].n_annotated) == (3, 4)
+    assert pooled.of_organs["spleen"]["dice"].value == pytest.approx((0.8 + 0.6) / 2)
+    assert pooled.of_organs["liver"]["dice"].value == pytest.approx((0.9 + 0.5 + 0.7 + 0.0) / 4)
+
+
 def test_folds_that_do_not_belong_together():
     with pytest.raises(InputError, match="case a is a validation case of fold 0 and of fold 1"):
         pool([FOLDS[0], fold_scores(1, {"a": {"liver": 1.0, "spleen": 1.0}})], PUBLISHED_METRICS, Bootstrap())

@@ -4,11 +4,11 @@ import pytest
 import torch
 from published_settings import FINGERPRINT, PUBLISHED, settings
 
-from meddino_components.checkpoints import write_weights
+from meddino_components.checkpoints import read_record, write_weights
 from meddino_components.data import brats_regions
 from meddino_components.data.volumes.regions import plain_regions
 from meddino_components.errors import InputError
-from meddino_components.inference import network_of_model
+from meddino_components.inference import FillHoles, LargestComponent, network_of_model
 
 
 def test_the_record_says_all(weights, network):
@@ -40,6 +40,24 @@ def test_the_split_is_as_typed_then_as_in_training(weights):
     assert settings(weights()).split is None
     assert settings(weights(data={"split": "nnunet"})).split == "nnunet"
     assert settings(weights(data={"split": "nnunet"}), split="patients").split == "patients"
+
+
+def test_the_steps_of_postprocessing_are_those_of_the_record_unless_they_are_turned_off(weights):
+    path = weights(postprocessing={"kidney": [{"step": "fill_holes", "connectivity": 1}]})
+    assert settings(path).postprocess == {"kidney": (FillHoles(),)}
+    assert settings(path).postprocess_settings == read_record(path).postprocessing
+    assert settings(path, postprocess=False).postprocess == {}
+    assert settings(path, postprocess=False).postprocess_settings is None
+    bare = settings(weights(), postprocess={"kidney": [LargestComponent()]})
+    assert bare.postprocess == {"kidney": (LargestComponent(),)}
+    assert settings(weights()).postprocess == {}
+
+
+def test_steps_for_weights_without_a_record(tmp_path):
+    found = settings(tmp_path / "not trained yet.pt", postprocess={"liver": [LargestComponent()]})
+    assert found.postprocess == {"liver": (LargestComponent(),)}
+    with pytest.raises(InputError, match="postprocess names 'kidney': expected one of spleen, liver"):
+        settings(tmp_path / "not trained yet.pt", postprocess={"kidney": [LargestComponent()]})
 
 
 def test_sides_that_the_encoders_patches_do_not_divide(network, tmp_path):

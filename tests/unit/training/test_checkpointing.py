@@ -39,8 +39,8 @@ def test_a_finished_run_resumed_does_nothing(tmp_path):
 
 @pytest.mark.parametrize(("interval", "epochs", "saved"), [(1, 3, [3, 6, 9]), (2, 5, [6, 12, 15]), (9, 2, [6])])
 def test_saves_at_each_interval_and_at_the_end(tmp_path, monkeypatch, interval, epochs, saved):
-    written, save = [], writer._save_plain
-    monkeypatch.setattr(writer, "_save_plain", lambda c, *args: written.append(c["iteration"]) or save(c, *args))
+    written, save = [], writer.save_plain
+    monkeypatch.setattr(writer, "save_plain", lambda c, *args: written.append(c["iteration"]) or save(c, *args))
     train(tmp_path / "c.pt", interval=interval, epochs=epochs)
     assert written == saved
     assert (tmp_path / "c.pt.sha256").read_text(encoding="utf-8").split()[0] == sha256_of(tmp_path / "c.pt")
@@ -97,7 +97,7 @@ def killed_while_writing(path):
         partial.write_bytes(b"PK half a checkpoint")
         os._exit(9)  # as kill -9: no clean-up runs
 
-    writer._save_plain = half
+    writer.save_plain = half
     train(path, epochs=3, resume=True)
 
 
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, monkeypatch):
         partial.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer, "_save_plain", full)
+    monkeypatch.setattr(writer, "save_plain", full)
     with pytest.raises(InputError, match=r"c\.pt: cannot be written .*No space left"):
         train(tmp_path / "c.pt", epochs=2, resume=True)
     assert (tmp_path / "c.pt").read_bytes() == before

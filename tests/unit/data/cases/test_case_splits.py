@@ -97,6 +97,39 @@ def splits(folder, train, val, n=5):
     return folder
 
 
+def test_both_lists_joined_and_the_split_that_the_data_set_defines(tmp_path):
+    amos_set(tmp_path, [1, 2, 3, 501], [4, 5, 502])
+    listed = [f"amos_{n:04d}" for n in (1, 2, 3, 501)], [f"amos_{n:04d}" for n in (4, 5, 502)]
+    everything = sorted([*listed[0], *listed[1]])
+    assert both(tmp_path, split="official") == list(listed)
+    assert both(tmp_path, split="official", modality="ct")[1] == ["amos_0004", "amos_0005"]
+    tested = [name for fold in range(3) for name in both(tmp_path, split="joined", n_folds=3, fold=fold)[1]]
+    assert sorted(tested) == everything
+    for split in ("joined", "official"):
+        assert ids(read_datalist(tmp_path, section="all_labelled", split=split)) == everything
+        assert ids(read_datalist(tmp_path, section="official_validation", split=split)) == listed[1]
+        assert portable_split(split) == split
+    with pytest.raises(InputError, match="fold is 1; split is 'official', which has fold 0 alone"):
+        both(tmp_path, split="official", fold=1)
+    with pytest.raises(InputError, match="no case is left in the training list, or none in the validation list"):
+        both(tmp_path, split="official", exclude=listed[1])
+
+
+def test_a_data_set_without_a_validation_list_has_no_official_split(tmp_path):
+    nnunet_set(tmp_path)
+    with pytest.raises(InputError, match="layout 'nnunet_raw' has no validation list of its own"):
+        both(tmp_path, split="official")
+
+
+def test_a_patient_in_both_lists(tmp_path):
+    amos_set(tmp_path, [1, 2], [4])
+    content = json.loads((tmp_path / "dataset.json").read_text())
+    content["validation"][0]["patient"] = "amos_0001"
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="in both training and validation of fold 0 by official, the first one amos_0"):
+        both(tmp_path, split="official")
+
+
 def test_the_file_of_nnunet_beside_dataset_json_or_by_path(tmp_path):
     raw = nnunet_set(tmp_path / "raw" / "Dataset001_X", ("a", "b", "c", "d", "e"))
     before = both(raw, n_folds=5)

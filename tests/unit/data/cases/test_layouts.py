@@ -1,7 +1,19 @@
 """A layout is recognised where it is unmistakable, and one that the folder contradicts is refused."""
 
 import pytest
-from set_folders import amos_set, brats_set, msd_set, nnunet_set, touch, write_json
+from set_folders import (
+    amos_set,
+    brats_set,
+    btcv_set,
+    kits23_set,
+    lits_set,
+    msd_set,
+    nnunet_set,
+    openkbp_set,
+    totalsegmentator_set,
+    touch,
+    write_json,
+)
 
 from meddino_components.data import find_layout, read_datalist
 from meddino_components.errors import InputError
@@ -10,6 +22,11 @@ SETS = {
     "amos": amos_set,
     "msd": msd_set,
     "nnunet_raw": nnunet_set,
+    "kits23": kits23_set,
+    "lits": lits_set,
+    "btcv": btcv_set,
+    "totalsegmentator": totalsegmentator_set,
+    "openkbp": openkbp_set,
     "brats": lambda root: brats_set(root, ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000"]),
 }
 
@@ -43,7 +60,14 @@ def test_what_is_not_recognised_names_the_key_and_its_values(tmp_path):
     with pytest.raises(InputError, match=r"dataset\.json: no such file"):
         read_datalist(tmp_path)
     write_json(tmp_path, {"name": "mine"})
-    with pytest.raises(InputError, match="Set dataset_layout to one of amos, nnunet_raw, msd, brats"):
+    known = "amos, nnunet_raw, msd, kits23, lits, btcv, totalsegmentator, openkbp, brats"
+    with pytest.raises(
+        InputError,
+        match=f"Set dataset_layout to one of {known}",
+    ):
         read_datalist(tmp_path)
-    with pytest.raises(InputError, match="dataset_layout is 'nnunet'; expected one of amos, nnunet_raw, msd, brats"):
+    with pytest.raises(
+        InputError,
+        match=f"dataset_layout is 'nnunet'; expected one of {known}",
+    ):
         read_datalist(tmp_path, "nnunet")

@@ -4,14 +4,8 @@ import pytest
 from set_folders import nnunet_set, touch
 
 from meddino_components.data import label_names, read_datalist
-from meddino_components.data.cases.nnunet_raw import nnunet_labels
+from meddino_components.data.cases.nnunet_raw import NNUNET_RAW
 from meddino_components.errors import InputError
-
-
-def test_a_label_that_counts_nowhere_is_refused_with_the_way_out(tmp_path):
-    root = nnunet_set(tmp_path, labels={"background": 0, "liver": 1, "ignore": 2})
-    with pytest.raises(InputError, match=r"dataset\.json: label 2 is 'ignore'.*set the voxels to 0"):
-        nnunet_labels(root)
 
 
 @pytest.mark.parametrize("ending", [None, "nii.gz", 3])
@@ -40,8 +34,6 @@ def test_nnunet_modality_must_be_known(tmp_path):
     assert read_datalist(tmp_path, "nnunet_raw", "all_labelled", modality="mr")[0]["modality"] == "mr"
     with pytest.raises(InputError, match="Correct one"):
         read_datalist(nnunet_set(tmp_path), "nnunet_raw", "all_labelled", modality="mr")
-    with pytest.raises(InputError, match="exactly one"):
-        read_datalist(nnunet_set(tmp_path, channels={"0": "T1", "1": "T2"}), "nnunet_raw", modality="mr")
 
 
 def test_nnunet_incomplete(tmp_path):
@@ -106,3 +98,75 @@ def test_mapped_cases_say_which_classes_were_annotated(tmp_path):
     first, second = read_datalist(root, "nnunet_raw", "all_labelled")
     assert first["annotated"] == ["liver"]
     assert "annotated" not in second
+
+
+def two_channels(root, channels=("CT", "PET"), **content):
+    for name in ("case_a", "case_b"):
+        touch(root / "imagesTr" / f"{name}_0001.nii.gz")
+    return nnunet_set(root, channels={str(number): name for number, name in enumerate(channels)}, **content)
+
+
+def test_several_channels_are_files_by_name_with_a_modality_each(tmp_path):
+    first, second = read_datalist(two_channels(tmp_path), section="all_labelled")
+    images = tmp_path / "imagesTr"
+    assert first["image"] == {"CT": str(images / "case_a_0000.nii.gz"), "PET": str(images / "case_a_0001.nii.gz")}
+    assert first["modality"] == second["modality"] == {"CT": "ct", "PET": "pet"}
+
+
+def test_channels_of_one_modality(tmp_path):
+    assert read_datalist(two_channels(tmp_path, ("T1", "T2")), section="all_labelled")[0]["modality"] == "mr"
+    two_channels(tmp_path, ("noNorm", "my map"))
+    found = read_datalist(tmp_path, section="all_labelled")[0]["modality"]
+    assert found == {"noNorm": "nonorm", "my map": "zscore"}
+    stated = read_datalist(tmp_path, section="all_labelled", modality={"my map": "rescale_to_0_1"})[0]["modality"]
+    assert stated == {"noNorm": "nonorm", "my map": "rescale_to_0_1"}
+    with pytest.raises(InputError, match=r"modality names 'CT', but case case_a has the channels noNorm, my map"):
+        read_datalist(tmp_path, section="all_labelled", modality={"CT": "ct"})
+
+
+def test_a_modality_that_contradicts_a_channel(tmp_path):
+    with pytest.raises(InputError, match="the channel 'CT' is ct but the modality given is 'mr'"):
+        read_datalist(two_channels(tmp_path), modality="mr")
+
+
+def test_a_channel_without_its_file_and_a_file_without_its_channel(tmp_path):
+    two_channels(tmp_path)
+    extra = touch(tmp_path / "imagesTr" / "case_b_0002.nii.gz")
+    with pytest.raises(InputError, match=r"case_b_0002\.nii\.gz: is channel 2, but channel_names of .* only CT, PET"):
+        read_datalist(tmp_path)
+    extra.unlink()
+    (tmp_path / "imagesTr" / "case_b_0001.nii.gz").unlink()
+    with pytest.raises(InputError, match=r"1 listed files do not exist: .*case_b_0001\.nii\.gz"):
+        read_datalist(tmp_path)
+
+
+@pytest.mark.parametrize("channels", [{"1": "CT", "2": "PET"}, {"0": "T1ce", "1": "t1gd"}, {}, ["CT"]])
+def test_channels_that_are_not_numbered_or_named(tmp_path, channels):
+    root = nnunet_set(tmp_path, channel_names=channels)
+    with pytest.raises(InputError, match=r"dataset\.json: channels are .*expected "):
+        read_datalist(root, section="all_labelled")
+
+
+def test_mapped_cases_of_several_channels(tmp_path):
+    for name in ("ct", "pet", "label"):
+        touch(tmp_path / "files" / f"{name}.nii.gz")
+    entry = {"images": ["files/ct.nii.gz", "files/pet.nii.gz"], "label": "files/label.nii.gz"}
+    channels = {"0": "CT", "1": "PET"}
+    nnunet_set(tmp_path, names=(), channels=channels, dataset={"x": entry}, numTraining=1)
+    (case,) = read_datalist(tmp_path, section="all_labelled")
+    assert case["image"] == {name: str(tmp_path / "files" / f"{name.lower()}.nii.gz") for name in ("CT", "PET")}
+    nnunet_set(tmp_path, names=(), channels=channels, dataset={"x": entry | {"images": entry["images"][:1]}})
+    with pytest.raises(InputError, match=r"expected \{'images': \[a path for each of CT, PET\], 'label': path\}"):
+        read_datalist(tmp_path)
+
+
+def test_voxels_to_ignore_have_the_number_of_what_nobody_annotated(tmp_path):
+    nnunet_set(tmp_path, labels={"background": 0, "liver": 1, "ignore": 2})
+    assert [case["label_values"] for case in read_datalist(tmp_path, section="all_labelled")] == [{"2": 255}] * 2
+    assert label_names(tmp_path) == {0: "background", 1: "liver"}
+
+
+def test_regions_belong_to_the_layout(tmp_path):
+    labels = {"background": 0, "tumour": [1, 2], "core": [2]}
+    root = nnunet_set(tmp_path, labels=labels, regions_class_order=[1, 2])
+    assert NNUNET_RAW.regions(root).members == ((1, 2), (2,))

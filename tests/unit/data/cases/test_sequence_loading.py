@@ -1,11 +1,14 @@
 """Sequences become the channels of one volume, in one order and on one grid."""
 
+import os
+
 import nibabel as nib
 import numpy as np
 import pytest
 from brats_volumes import write_brats_case, write_dicom_case
+from scipy.ndimage import affine_transform
 
-from meddino_components.data import LoadSequencesd, list_sequence_cases
+from meddino_components.data import LoadSequencesd, NormalizeIntensityByModalityd, list_sequence_cases
 from meddino_components.data.cases.case_files import case_files
 from meddino_components.data.cases.sequence_names import SEQUENCES
 from meddino_components.errors import InputError
@@ -65,3 +68,45 @@ def test_tilted_dicom_sequences_are_resampled_where_asked(tmp_path):
         LoadSequencesd("image", sequences=SEQUENCES)(case)
     image = LoadSequencesd("image", sequences=SEQUENCES, gantry_tilt="resample")(case)["image"]
     assert image.meta["dicom_resampled"]
+
+
+def ct_and_pet(folder, *, resampled):
+    """CT and PET of a real patient; the published PET has voxels four times as large."""
+    paths = {name: f"{os.environ['MEDDINO_DATA']}/ibsi_sts/STS_004/{name}_image.nii.gz" for name in ("CT", "PET")}
+    if resampled:
+        ct, pet = (nib.load(path) for path in paths.values())
+        place = np.linalg.inv(pet.affine) @ ct.affine
+        values = affine_transform(pet.get_fdata(), place[:3, :3], place[:3, 3], ct.shape, order=1, mode="nearest")
+        paths["PET"] = str(folder / "PET.nii.gz")
+        nib.save(nib.Nifti1Image(values.astype(np.float32), ct.affine), paths["PET"])
+    return {"image": paths, "case_id": "STS_004", "modality": {"PET": "pet", "CT": "ct"}}
+
+
+@pytest.mark.skipif("MEDDINO_DATA" not in os.environ, reason="reads real scans")
+def test_ct_and_pet_of_a_patient_have_to_share_a_grid(tmp_path):
+    load = LoadSequencesd("image", sequences=("CT", "PET"))
+    with pytest.raises(InputError, match=r"PET_image\.nii\.gz: .*CT_image\.nii\.gz"):
+        load(ct_and_pet(tmp_path, resampled=False))
+
+
+@pytest.mark.skipif("MEDDINO_DATA" not in os.environ, reason="reads real scans")
+def test_ct_and_pet_are_normalised_by_their_own_rules(tmp_path):
+    case = LoadSequencesd("image", sequences=("CT", "PET"))(ct_and_pet(tmp_path, resampled=True))
+    assert list(case["modality"].items()) == [("CT", "ct"), ("PET", "pet")]
+    raw = case["image"].numpy().copy()
+    ct, pet = NormalizeIntensityByModalityd("image")(case)["image"].numpy()
+    np.testing.assert_allclose(ct, (raw[0].clip(-1000, 1000) - 65.1084213) / 178.0166321, atol=1e-4)
+    np.testing.assert_allclose(pet, (raw[1] - raw[1].mean()) / raw[1].std(), atol=1e-4)
+    fingerprint = {"percentile_00_5": -100, "percentile_99_5": 200, "mean": 40, "std": 50}
+    case = LoadSequencesd("image", sequences=("PET", "CT"))(ct_and_pet(tmp_path, resampled=True))
+    again, ct = NormalizeIntensityByModalityd("image", fingerprint=fingerprint)(case)["image"].numpy()
+    np.testing.assert_array_equal(again, pet)
+    np.testing.assert_allclose(ct, (raw[0].clip(-100, 200) - 40) / 50, atol=1e-4)
+
+
+def test_a_modality_for_each_channel(tmp_path):
+    case = {"image": {"CT": "a.nii.gz", "PET": "b.nii.gz"}, "case_id": "a", "modality": {"CT": "ct"}}
+    with pytest.raises(InputError, match=r"case a: modality .*expected one for each of CT, PET, but PET is missing"):
+        LoadSequencesd("image", sequences=("CT", "PET"))(case)
+    with pytest.raises(InputError, match=r"case a: has the channels CT, PET, but the network has one, image"):
+        LoadSequencesd("image", sequences=("image",))(case)

@@ -56,3 +56,33 @@ def test_modality_comes_from_argument_or_case_and_is_never_guessed():
         transform({"image": ct(), "modality": "pet"})
     with pytest.raises(InputError, match="Correct one"):
         NormalizeIntensityByModalityd(keys="image", modality="mr")({"image": ct(), "modality": "ct"})
+
+
+def test_each_channel_by_its_own_modality():
+    generator = torch.Generator().manual_seed(0)
+    volume = torch.rand((5, 12, 12, 12), generator=generator) * 1000 + 50
+    volume[0, :6], volume[0, 6:] = -1000, volume[0, 6:] / 10
+    modality = {"CT": "ct", "T2": "mr", "PET": "pet", "map": "rescale_to_0_1", "raw": "nonorm"}
+    raw = volume.clone()
+    found = normalize(volume, modality=modality)
+    for number, alone in enumerate(("ct", "mr")):
+        torch.testing.assert_close(found[number], normalize(raw[number][None].clone(), modality=alone)[0])
+    torch.testing.assert_close(found[2], (raw[2] - raw[2].mean()) / raw[2].std(correction=0))
+    assert (found[3].min(), found[3].max()) == (0, 1)
+    assert torch.equal(found[4], raw[4])
+
+
+def test_channels_of_mr_are_normalised_one_by_one():
+    volume = torch.cat([mr(), 20 * mr()])
+    found = normalize(volume.clone(), modality="mr")
+    torch.testing.assert_close(found[:1], normalize(volume[:1].clone(), modality="mr"))
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_channels_and_modalities_that_do_not_match():
+    with pytest.raises(InputError, match="has 1 channels, but a modality for CT, PET; expected one for each channel"):
+        normalize(mr(), modality={"CT": "ct", "PET": "pet"})
+    with pytest.raises(InputError, match=r"background is 0, .*CT \(ct\), PET \(pet\).*Set `background: null`"):
+        normalize(torch.cat([mr(), mr()]), modality={"CT": "ct", "PET": "pet"}, background=0)
+    with pytest.raises(InputError, match="image: PET: all voxels have the same value"):
+        normalize(torch.cat([mr(), 0 * mr()]), modality={"T2": "mr", "PET": "pet"})

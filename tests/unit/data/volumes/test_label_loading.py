@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from drawn_labels import write_segmentation, write_structure_set
-from volume_files import ct_voxels, write_dicom_series
+from volume_files import ct_voxels, save_nifti, write_dicom_series
 
 from meddino_components.data import LoadLabeld, LoadVolumed
 from meddino_components.data.volumes.dicom import read_series
@@ -115,6 +115,36 @@ def test_fractions_are_refused(scan, masks, tmp_path):
     path = write_segmentation(tmp_path / "seg.dcm", masks, series, kind="FRACTIONAL")
     with pytest.raises(InputError, match="fractions"):
         load(folder, path)
+
+
+def masks_of_classes(folder, *names):
+    """A mask in a file for each class, one voxel each."""
+    paths = {}
+    for number, name in enumerate(names):
+        voxels = np.zeros(SHAPE, np.uint8)
+        voxels[number, 0, 0] = 1
+        paths[name] = str(save_nifti(folder / f"{name}.nii.gz", voxels))
+    return paths
+
+
+def test_a_mask_for_each_class(tmp_path):
+    """Names decide, not the order; masks of other classes are not read."""
+    masks = masks_of_classes(tmp_path, "kidney_right", "Liver") | {"heart": str(tmp_path / "lost.nii.gz")}
+    case = {"label": masks, "case_id": "s0000"}
+    read = LoadLabeld("label", label_names=NAMES, drawn_names={"kidney_right": "right kidney"})(case)["label"]
+    assert np.argwhere(read.numpy()[0] == 1).tolist() == [[1, 0, 0]]
+    assert np.argwhere(read.numpy()[0] == 2).tolist() == [[0, 0, 0]]
+    assert read.meta["filename_or_obj"] == str(tmp_path)
+    with pytest.raises(
+        InputError, match="case s0000: has no mask of 'right kidney'; it has kidney_right, Liver, heart"
+    ):
+        LoadLabeld("label", label_names=NAMES)(case)
+
+
+def test_a_class_that_was_not_annotated_needs_no_mask(tmp_path):
+    case = {"label": masks_of_classes(tmp_path, "liver"), "annotated": ["liver"]}
+    read = LoadLabeld("label", label_names=NAMES)(case)["label"]
+    assert np.unique(read.numpy()).tolist() == [0, 1]
 
 
 def test_a_slice_is_no_label(scan):
