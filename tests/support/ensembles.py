@@ -13,7 +13,9 @@ PLAN = {"roi_size": [32, 32], "pixdim": [2.0, 2.0], "context_slices": 1, "finger
 PUBLISHED = {"channel_names": ["image"], "label_names": list(LABELS.values())}
 
 
-def write_member(path, *, seed=0, labels=LABELS, channels=("image",), modality="ct", regions=None, data=None, **plan):
+def write_member(
+    path, *, seed=0, labels=LABELS, channels=("image",), modality="ct", regions=None, data=None, steps=None, **plan
+):
     """Write random weights with a record, and return their path."""
     # the last stage of the decoder has a sixteenth of the width, and its norm needs several channels
     backbone = DinoVisionTransformer(embed_dim=64, depth=1, num_heads=2, layerscale_init=1.0)
@@ -30,6 +32,7 @@ def write_member(path, *, seed=0, labels=LABELS, channels=("image",), modality="
         channels=channels,
         modality=modality,
         data=data or {},
+        postprocessing=steps,
         bundle="meddinov3_seg_amos",
     )
     write_weights(network.state_dict(), path, record=record)

@@ -16,6 +16,10 @@ from meddino_components.errors import InputError
         ({"axcodes": "ILP"}, "axcodes is (PLS|ILP)"),
         ({"fingerprint": None}, "fingerprint is"),
         ({"background": 0.0}, "background is (not set|0.0)"),
+        (
+            {"steps": {"kidney": [{"step": "largest_component", "connectivity": 3}]}},
+            "postprocess is (not set|{'kidney')",
+        ),
     ],
 )
 def test_what_all_networks_must_share(tmp_path, changes, message):
