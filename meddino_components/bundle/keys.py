@@ -41,7 +41,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "dataset_dir": either(_PATH, several(_PATH, "a list of paths")),
         "output_dir": _PATH,
         "cache_dir": _PATH,
-        "model_path": _PATH,
+        "model_path": either(_PATH, several(_PATH, "a list of paths", at_least=1)),
         "released_model_path": _PATH,
         "teacher_path": _PATH,
         "previous_checkpoint": _PATH,
@@ -230,7 +230,7 @@ _WORDS = """
     cells check class_names controls data dataset datalist determinism dino_head displayable_configs embeddings
     encoders evaluation evaluator failed handlers held_out ibot_head image_set inferer initialised interruptions
     chosen_intensity early_stopping from_annotators label_settings load_image load_label loss loss_scaling lr_scheduler
-    manifest model model_exists network network_def normalize_image objective optimizer orient_case own_encoder
+    manifest members model model_exists network network_def normalize_image objective optimizer orient_case own_encoder
     postprocess_labels postprocessing preprocessing pretrained published random_network record reference regions
     run_folder same_grid schedule scored_names scores settings state_modality student_teacher train trained
     trainer training validate writer foreground_share initialize finalize run more_losses pictures

@@ -10,7 +10,8 @@ from typing import Any
 from monai.bundle import run
 
 from ..checkpoints import check_stated_sha256, resolve
-from ..errors import unwrapped
+from ..errors import InputError, unwrapped
+from ..inference.model import paths_of
 from .choice import choose_bundle
 from .contents import check_what_runs
 from .root import config_files
@@ -25,7 +26,7 @@ def segment(
     output_dir: str | Path,
     bundle: str | Path | None = None,
     modality: str | None = None,
-    model: str | Path | None = None,
+    model: str | Path | Sequence[str | Path] | None = None,
     overlay_config: str | None = None,
     skip_existing: bool = False,
     overwrite: bool = False,
@@ -48,7 +49,8 @@ def segment(
             otherwise meddinov3_seg_amos.
         modality: ``ct`` or ``mr``; required unless DICOM files or the bundle state it, and never guessed.
         model: weights, or an exported ``.onnx`` or ``.pt2`` file; by default the bundle's ``models/model.pt``. The
-            settings come from the record in the file.
+            settings come from the record in the file. Several weights, ``"['fold0.pt','fold1.pt']"``, segment together:
+            their class probabilities are averaged.
         overlay_config: a second configuration, such as ``laptop``, for weights without a record.
         skip_existing: skip cases that were already segmented with these weights and settings.
         overwrite: also replace results that were edited since. Your own files are never replaced.
@@ -68,19 +70,24 @@ def segment(
         InputError: the bundle, the weights or the source cannot be used, or a setting contradicts the
             weights' record. What is wrong with one case is in the summary.
     """
-    root = choose_bundle(bundle, model)
+    models = paths_of(model) if model else []
+    exported = [one for one in models if Path(one).suffix in EXPORTED_SUFFIXES]
+    if len(models) > 1 and (exported or model_sha256):
+        found = f"{exported[0]}: is an exported file" if exported else "model_sha256 is set"
+        raise InputError(f"{found}, but --model lists {len(models)} networks; expected weights of training: give those")
+    root = choose_bundle(bundle, models or None)
     names = ["inference", *([overlay_config] if overlay_config else [])]
-    if model and Path(model).suffix in EXPORTED_SUFFIXES:
+    if exported:
         names.append("inference_exported")
     files = config_files(root, *names)
     check_what_runs(root, map(Path, files))
     if model_sha256 or "inference_exported" in names:
-        check_stated_sha256(resolve(model or root / "models" / "model.pt"), model_sha256)
+        check_stated_sha256(resolve(models[0] if models else root / "models" / "model.pt"), model_sha256)
     given = {
         "dataset_dir": source if isinstance(source, (str, Path)) else list(source),
         "output_dir": output_dir,
         "modality": modality,
-        "model_path": model or None,
+        "model_path": models if len(models) > 1 else models[0] if models else None,
         "series_uid": series_uid,
         "gantry_tilt": gantry_tilt,
         "uneven_slices": uneven_slices,

@@ -34,19 +34,21 @@ def find_trained_model(*, released: str | Path, trained: Sequence[str | Path]) -
     return str(released) if own is None else own
 
 
-def check_trained_model(*, path: str | Path, trained: Sequence[str | Path]) -> None:
+def check_trained_model(*, path: str | Path | Sequence[str | Path], trained: Sequence[str | Path]) -> None:
     """Refuse to continue without weights.
 
     Args:
-        path: the weights to use, see `find_trained_model`: a file, a place on the Hub or the name of a known encoder.
+        path: the weights to use, see `find_trained_model`: a file, a place on the Hub or the name of a known encoder;
+            or several of them.
         trained: files that trainings of this bundle write by default, for the message.
 
     Raises:
         InputError: the file does not exist.
     """
-    if str(path).startswith(HUB_PREFIX) or find_known(str(path)) is not None or Path(path).expanduser().exists():
-        return
-    raise InputError(
-        f"{path}: no such file, and no training of this bundle wrote {trained[0]}: name weights by `--model_path`, or "
-        "train first"
-    )
+    for one in [path] if isinstance(path, (str, Path)) else path:
+        if str(one).startswith(HUB_PREFIX) or find_known(str(one)) is not None or Path(one).expanduser().exists():
+            continue
+        raise InputError(
+            f"{one}: no such file, and no training of this bundle wrote {trained[0]}: name weights by `--model_path`, "
+            "or train first"
+        )

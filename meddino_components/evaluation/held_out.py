@@ -15,7 +15,7 @@ _HELD_OUT_SECTIONS = ("validation", "official_validation", "test")
 def held_out_cases(
     *,
     cases: Sequence[Mapping[str, Any]],
-    record: WeightsRecord | None,
+    record: WeightsRecord | Sequence[WeightsRecord] | None,
     section: str,
     allow_training_cases: bool = False,
 ) -> Sequence[Mapping[str, Any]]:
@@ -23,7 +23,7 @@ def held_out_cases(
 
     Args:
         cases: cases to score.
-        record: record of the weights; None states no cases.
+        record: record of the weights, or those of all networks of an ensemble; None states no cases.
         section: section of the data set, see `read_datalist`; ``training`` and ``all_labelled`` are not checked.
         allow_training_cases: score them all the same, as where another data set uses the same ids.
 
@@ -38,6 +38,12 @@ def held_out_cases(
         )
     if record is None or allow_training_cases or section not in _HELD_OUT_SECTIONS:
         return cases
+    for one in [record] if isinstance(record, WeightsRecord) else record:
+        _check_unseen(cases, one, section)
+    return cases
+
+
+def _check_unseen(cases: Sequence[Mapping[str, Any]], record: WeightsRecord, section: str) -> None:
     seen = set(record.data.get("training", {}).get("cases", ()))
     found = [str(case["case_id"]) for case in cases if hash_of_case(str(case["case_id"])) in seen]
     if found:
@@ -48,4 +54,3 @@ def held_out_cases(
             "leave out --fold and --n_folds, or say it by --section training; --allow_training_cases True scores them "
             "as they are, for another data set with the same ids"
         )
-    return cases

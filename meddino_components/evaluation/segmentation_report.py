@@ -178,6 +178,8 @@ class SegmentationReport:
         document |= {"settings": facts.settings, "software": facts.software, "model_sha256": facts.model_sha256}
         selection = dict(self.model.selection) if self.model.selection else None
         document |= {"record_id": self.model.record_id, "network": selection}
+        if self.model.members:
+            document["members"] = list(self.model.members)
         page = render_report(scores, summary, facts, self.metrics, pictures, self.pictures.n_pictures)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self._write_table(scores)

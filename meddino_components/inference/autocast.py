@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -63,3 +64,38 @@ class AutocastInferer(Inferer):
         with torch.autocast(inputs.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
             logits = network(inputs, *args, **kwargs)
         return [level.float() for level in logits] if isinstance(logits, list | tuple) else logits.float()
+
+
+@contextmanager
+def computing(network: object, device: torch.device, amp: bool | str) -> Iterator[None]:
+    """Compute without gradients, and let autocast keep the weights in low precision until the end.
+
+    torch 2.13 keeps them only without inference_mode and only for parameters that require gradients; otherwise each
+    batch converts all weights again.
+
+    Args:
+        network: network that will compute.
+        device: device of its parameters.
+        amp: whether and how to compute in low precision, see `autocast_dtype`.
+    """
+    dtype = autocast_dtype(device, amp)
+    with (
+        torch.no_grad(),
+        _requiring_gradients(network, active=dtype is not None),
+        torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None),
+    ):
+        yield
+
+
+@contextmanager
+def _requiring_gradients(network: object, *, active: bool) -> Iterator[None]:
+    """Let autocast also cache frozen parameters."""
+    parameters: Iterable[torch.nn.Parameter] = getattr(network, "parameters", list)() if active else []
+    frozen = [p for p in parameters if not p.requires_grad and p.is_floating_point()]
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)

@@ -67,6 +67,7 @@ class ModelSettings:
         fold: fold of the validation cases.
         n_folds: number of folds of the split.
         split: rule of the split; as typed, else as in training.
+        members: settings of each network if several segment together, see `joined_settings`.
     """
 
     source: str
@@ -90,6 +91,12 @@ class ModelSettings:
     fold: int
     n_folds: int
     split: str | None
+    members: tuple[ModelSettings, ...] = ()
+
+    @property
+    def records(self) -> tuple[WeightsRecord, ...]:
+        """Return the records of all networks that have one."""
+        return tuple(one.record for one in (self.members or (self,)) if one.record is not None)
 
     @property
     def record_id(self) -> str | None:
@@ -124,7 +131,7 @@ class ModelSettings:
         return len(self.channel_names) * self.context_slices
 
 
-def model_settings(
+def settings_of_weights(
     *,
     model_path: str | os.PathLike[str],
     typed: Mapping[str, Any],
@@ -170,7 +177,7 @@ def record_of(model_path: str | os.PathLike[str]) -> WeightsRecord | None:
     return read_record(resolve(text))
 
 
-def network_of_model(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Module:
+def network_of_weights(*, settings: ModelSettings, dropout: float = 0.0) -> nn.Module:
     """Build the network of a weight file, with random weights.
 
     Args:

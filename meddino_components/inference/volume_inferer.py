@@ -5,9 +5,8 @@ Shapes: C channels, H rows, W columns, D slices of the volume; N slices at a tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from monai.data import MetaTensor
@@ -19,13 +18,14 @@ from ..data.volumes.body_region import body_region
 from ..data.volumes.marked_background import value_outside
 from ..data.volumes.regions import Regions
 from ..data.volumes.resampling import ImageResampling, in_plane_spacing
-from .autocast import autocast_dtype
+from .autocast import computing
+from .ensemble_inference import EnsembleOnVolume, MemberOnVolume
 from .foreground_share import ForegroundShare
+from .model_settings import ModelSettings
+from .network_ensemble import MemberNetwork, NetworkEnsemble
 from .slice_labeller import OpenProbabilities, Region, SliceLabeller
 from .slice_scorer import SliceScorer
-
-_BLOCK = 32  # slices copied to the device, and labels copied back, at a time
-_ALIGN = 32  # within this many pixels, edges of two grids nearly coincide: to about a hundredth of a pixel
+from .volume_slices import BLOCK, VolumeSlices, volume_slices
 
 
 class VolumeInferer(Inferer):
@@ -125,7 +125,7 @@ class VolumeInferer(Inferer):
             inputs: volume [1, C, H, W, D] on any device, with slices oriented as in training and normalised
                 intensities. The spacing is read from a MetaTensor's affine; a plain tensor runs at its own spacing.
             network: function from windows [N, C * context_slices, h, w] to logits [N, K, h, w]. It runs on the device
-                of its parameters.
+                of its parameters. A `NetworkEnsemble` has the windows, grids and channels of its own networks.
             probabilities: function called once with K; returns an array [K, H, W, D] into which the softmax is written.
 
         Returns:
@@ -145,17 +145,14 @@ class VolumeInferer(Inferer):
                 raise ValueError("foreground_share and probabilities exclude each other")
             share = ForegroundShare(shape=tuple(volume.shape[1:]), regions=self.regions is not None)
             probabilities = lambda n_classes: share  # noqa: E731
-        device = next((p.device for p in getattr(network, "parameters", list)()), volume.device)
-        dtype = autocast_dtype(device, self.amp)
-        # One autocast context around the volume caches the weights in low precision. torch 2.13 caches them only
-        # without inference_mode and only for parameters that require gradients; otherwise each batch converts all
-        # weights again.
-        with (
-            torch.no_grad(),
-            _requiring_gradients(network, active=dtype is not None),
-            torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None),
-        ):
-            self._segment(volume, spacing_mm, network, device, labels, probabilities)
+        if isinstance(network, NetworkEnsemble):
+            ensemble = self._ensemble_on(volume, spacing_mm, network)
+            ensemble.write_labels(labels, probabilities, self._with_progress)
+        else:
+            device = next((p.device for p in getattr(network, "parameters", list)()), volume.device)
+            # one context around the volume, so that autocast converts the weights once
+            with computing(network, device, self.amp):
+                self._segment(volume, spacing_mm, network, device, labels, probabilities)
         result = labels.permute(1, 2, 0)[None, None]
         if share is not None:
             result = torch.from_numpy(share.array)[None].float()
@@ -172,107 +169,103 @@ class VolumeInferer(Inferer):
         labels: Tensor,
         probabilities: OpenProbabilities | None,
     ) -> None:
-        region, network_size = self._grids(volume, spacing_mm)
-        rows, columns, depth = region
-        size = (rows.stop - rows.start, columns.stop - columns.start)
-        scorer = SliceScorer(
+        slices = self._slices_of(volume, spacing_mm, self._body_in(volume, spacing_mm))
+        rows, columns, depth = slices.region
+        labeller = SliceLabeller(
+            scorer=self._scorer(network, slices, device),
+            size=slices.size,
+            network_size=slices.network_size,
+            padding=self._padding(volume, device),
+            resampling=self.resampling,
+            max_batch=self.slice_batch_size,
+            score_bytes=self._score_bytes,
+            open_probabilities=probabilities,
+            region=slices.region,
+            whole=slices.size == tuple(volume.shape[1:3]) and depth == slice(0, volume.shape[3]),
+            regions=self.regions,
+        )
+        starts = range(depth.start, depth.stop, BLOCK)
+        for start in self._with_progress(starts):
+            stop = min(start + BLOCK, depth.stop)
+            block = slices.block(volume, start, stop, device)
+            labels[start:stop, rows, columns].copy_(labeller.label_block(block, start))
+
+    @property
+    def _score_bytes(self) -> int:
+        return int(self.score_memory_mb * 2**20)
+
+    def _ensemble_on(
+        self, volume: Tensor, spacing_mm: Sequence[float] | None, ensemble: NetworkEnsemble
+    ) -> EnsembleOnVolume:
+        body = self._body_in(volume, spacing_mm)
+
+        def on_volume(network: MemberNetwork) -> MemberOnVolume:
+            planned = self._planned_for(network.settings)
+            slices = planned._slices_of(volume, spacing_mm, body)
+            return MemberOnVolume(
+                network=network,
+                slices=slices,
+                scorer=lambda in_memory: planned._scorer(in_memory, slices, ensemble.device),
+                padding=planned._padding(volume, ensemble.device),
+                resampling=planned.resampling,
+                max_batch=self.slice_batch_size,
+            )
+
+        return EnsembleOnVolume(
+            volume=volume,
+            ensemble=ensemble,
+            members=[on_volume(network) for network in ensemble.members()],
+            regions=self.regions,
+            amp=self.amp,
+            score_bytes=self._score_bytes,
+        )
+
+    def _planned_for(self, settings: ModelSettings) -> VolumeInferer:
+        """Return this inferer with the window, the grid and the channels of another network."""
+        return VolumeInferer(
+            roi_size=settings.roi_size,
+            pixdim=settings.pixdim,
+            overlap=self.overlap,
+            mode=self.mode,
+            mirror_axes=self.mirror_axes,
+            context_slices=settings.context_slices,
+            background=settings.background,
+            resampling=cast(ImageResampling, settings.resampling),
+        )
+
+    def _body_in(self, volume: Tensor, spacing_mm: Sequence[float] | None) -> Region | None:
+        return body_region(volume, spacing_mm=spacing_mm) if self.crop_to_body else None
+
+    def _slices_of(self, volume: Tensor, spacing_mm: Sequence[float] | None, body: Region | None) -> VolumeSlices:
+        return volume_slices(
+            volume.shape[1:],
+            spacing_mm=spacing_mm,
+            pixdim=self.pixdim,
+            context_slices=self.context_slices,
+            body=body,
+        )
+
+    def _scorer(self, network: Callable[[Tensor], Tensor], slices: VolumeSlices, device: torch.device) -> SliceScorer:
+        return SliceScorer(
             network=network,
-            image_size=network_size,
+            image_size=slices.network_size,
             roi_size=self.roi_size,
             overlap=self.overlap,
             mode=self.mode,
             mirror_axes=self.mirror_axes,
             device=device,
         )
-        labeller = SliceLabeller(
-            scorer=scorer,
-            size=size,
-            network_size=network_size,
-            padding=torch.full((volume.shape[0] * self.context_slices,), self.outside, device=device),
-            resampling=self.resampling,
-            max_batch=self.slice_batch_size,
-            score_bytes=int(self.score_memory_mb * 2**20),
-            open_probabilities=probabilities,
-            region=region,
-            whole=size == tuple(volume.shape[1:3]) and depth == slice(0, volume.shape[3]),
-            regions=self.regions,
-        )
-        starts = range(depth.start, depth.stop, _BLOCK)
-        for start in self._with_progress(starts):
-            stop = min(start + _BLOCK, depth.stop)
-            block = self._block(volume, region, start, stop, device)
-            labels[start:stop, rows, columns].copy_(labeller.label_block(block, start))
 
-    def _grids(self, volume: Tensor, spacing_mm: Sequence[float] | None) -> tuple[Region, tuple[int, int]]:
-        """Return the part of the volume to segment, and the size of its slices on the network's grid."""
-        height, width, depth = volume.shape[1:]
-        whole = self._network_size((height, width), spacing_mm)
-        if not self.crop_to_body:
-            return (slice(0, height), slice(0, width), slice(0, depth)), whole
-        body = body_region(volume, spacing_mm=spacing_mm)
-        rows, n_rows = _aligned(body[0], height, whole[0])
-        columns, n_columns = _aligned(body[1], width, whole[1])
-        return (rows, columns, body[2]), (n_rows, n_columns)
-
-    def _network_size(self, size: tuple[int, int], spacing_mm: Sequence[float] | None) -> tuple[int, int]:
-        if self.pixdim is None or spacing_mm is None:
-            return size
-        height, width = (max(1, round(n * s / p)) for n, s, p in zip(size, spacing_mm, self.pixdim, strict=True))
-        return height, width
+    def _padding(self, volume: Tensor, device: torch.device) -> Tensor:
+        return torch.full((volume.shape[0] * self.context_slices,), self.outside, device=device)
 
     def _with_progress(self, starts: range) -> Any:
         if not self.progress:
             return starts
         tqdm, _ = optional_import("tqdm", name="tqdm")
-        return tqdm(starts, unit=f"{_BLOCK} slices")
-
-    def _block(self, volume: Tensor, region: Region, start: int, stop: int, device: torch.device) -> Tensor:
-        """Return slices start..stop as [N, C * context_slices, H, W] float32 on the device."""
-        rows, columns, _ = region
-
-        def take(first: int, last: int) -> Tensor:
-            return volume[:, rows, columns, first:last].permute(3, 0, 1, 2)
-
-        if self.context_slices == 1:
-            return take(start, stop).to(device, torch.float32).contiguous()
-        depth = volume.shape[3]
-        reach = take(max(start - 1, 0), min(stop + 1, depth)).to(device, torch.float32).contiguous()
-        if start == 0:
-            reach = torch.cat([reach[:1], reach])
-        if stop == depth:
-            reach = torch.cat([reach, reach[-1:]])
-        return torch.cat([reach[:-2], reach[1:-1], reach[2:]], dim=1)
-
-
-def _aligned(part: slice, n: int, n_network: int) -> tuple[slice, int]:
-    """Widen a part of an axis slightly, so that pixel edges of the network's and the native grid coincide.
-
-    A cropped slice then has exactly the pixels of the whole resampled slice. Returns the part and its network pixels.
-    """
-    scale = n_network / n
-
-    def miss(edge: int) -> float:
-        return abs(edge * scale - round(edge * scale))
-
-    start = min(range(part.start, max(0, part.start - _ALIGN) - 1, -1), key=miss)
-    stop = min(range(part.stop, min(n, part.stop + _ALIGN) + 1), key=miss)
-    return slice(start, stop), max(1, round(stop * scale) - round(start * scale))
+        return tqdm(starts, unit=f"{starts.step} slices")
 
 
 def _affine(inputs: MetaTensor) -> Tensor:
     affine: Tensor = inputs.affine
     return affine[0] if affine.ndim == 3 else affine  # a loader's batch stacks affines
-
-
-@contextmanager
-def _requiring_gradients(network: object, *, active: bool) -> Iterator[None]:
-    """Let autocast also cache frozen parameters."""
-    parameters: Iterable[torch.nn.Parameter] = getattr(network, "parameters", list)() if active else []
-    frozen = [p for p in parameters if not p.requires_grad and p.is_floating_point()]
-    try:
-        for parameter in frozen:
-            parameter.requires_grad_(True)
-        yield
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(False)

@@ -29,6 +29,7 @@ from .case_record import is_complete, provenance, source_digest
 from .dicom_segmentation import require_highdicom, write_dicom_segmentation
 from .label_map import label_path, nifti_like_source
 from .label_volumes import count_labels, names_at_edge, organ_volumes, region_volumes
+from .model import OWN_SETTINGS
 from .segment_codes import codes_of
 
 SEGMENTATION_SUFFIX = ".dcm"
@@ -60,6 +61,7 @@ class WriteCased(Transform):
         model_sha256: SHA-256 of the weights, recorded in the JSON.
         record_id: id of the weights' record, recorded in the JSON.
         settings: settings that affect the labels as plain data, recorded in the JSON.
+        members: description of each network if several segment together, see `member_facts`; recorded in the JSON.
         overwrite: whether to replace results that were edited since, too.
         regions: regions that the labels form together; their volumes are written and drawn, too.
         channel_names: names of the image's channels, for the PNG.
@@ -85,6 +87,7 @@ class WriteCased(Transform):
         model_sha256: str | None = None,
         record_id: str | None = None,
         settings: Mapping[str, Any] | None = None,
+        members: Sequence[Mapping[str, Any]] | None = None,
         overwrite: bool = False,
         regions: Regions | None = None,
         channel_names: Sequence[str] = ("image",),
@@ -105,7 +108,10 @@ class WriteCased(Transform):
             _logger.warning("no pictures: matplotlib is not installed; %s", extra("report"))
         self.window = None if window is None else (float(window[0]), float(window[1]))
         self.model_sha256, self.record_id = model_sha256, record_id
+        self.members = list(members or ())
         self.settings = dict(settings or {})
+        if self.members:  # each has its own
+            self.settings |= {name: [one[name] for one in self.members] for name in OWN_SETTINGS}
         self.folder = OutputFolder(output_dir, overwrite=overwrite)
         self.regions, self.background = regions, background
         self.channels = shown_numbers(channel_names, shown_channels)
@@ -113,6 +119,11 @@ class WriteCased(Transform):
         if dicom_seg:  # fail here, not after the first case
             require_highdicom()
             self.codes = codes_of(self.label_names, segment_codes)
+
+    @property
+    def _weights(self) -> str | None:
+        """Return the SHA-256 of the weights, those of all networks in one text."""
+        return " ".join(one["model_sha256"] for one in self.members) or self.model_sha256
 
     def names(self, case: Mapping[str, Any]) -> list[str]:
         """Return the names of the files that a listed case will get."""
@@ -157,6 +168,7 @@ class WriteCased(Transform):
             "spacing_mm": [round(float(s), 6) for s in spacing_mm],
             "seconds": None if data.get("seconds") is None else round(float(data["seconds"]), 3),
             "record_id": self.record_id,
+            **({"members": self.members} if self.members else {}),
             "software": {
                 "meddino": __version__,
                 "monai": monai.__version__,
@@ -177,7 +189,7 @@ class WriteCased(Transform):
                     label_names=self.label_names,
                     codes=self.codes,
                     resampled=bool(image.meta["dicom_resampled"]),
-                    model_sha256=self.model_sha256,
+                    model_sha256=self._weights,
                 )
             report |= provenance(
                 files.written(),

@@ -41,3 +41,13 @@ def test_another_bundle_is_refused_with_both_names(weights, tmp_path):
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "metadata.json").write_text(json.dumps({"name": "mine"}))
     assert choose_bundle(tmp_path, weights("mine")) == tmp_path
+
+
+def test_several_weights_name_one_bundle_or_it_is_typed(weights):
+    first, second = weights("meddinov3_seg_amos"), weights("meddinov3_seg_brats")
+    assert choose_bundle(None, [second, second]).resolve() == BRATS
+    with pytest.raises(
+        InputError, match=r"different bundles, meddinov3_seg_amos \(.*\), meddinov3_seg_brats .*--bundle"
+    ):
+        choose_bundle(None, [first, second])
+    assert choose_bundle(AMOS, [first, second]) == AMOS

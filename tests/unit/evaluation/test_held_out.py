@@ -18,6 +18,15 @@ def test_a_case_of_training_is_refused_by_name(section):
     assert held_out_cases(cases=SEEN, record=RECORD, section=section, allow_training_cases=True) is SEEN
 
 
+def test_a_case_of_any_network_of_an_ensemble_is_refused():
+    other = WeightsRecord(data={"fold": 1, "n_folds": 5, "training": {"cases": [hash_of_case("c")]}})
+    for records in ((RECORD, other), (other, RECORD)):
+        with pytest.raises(InputError, match=r"the first c; .* fold 1 of 5"):
+            held_out_cases(cases=NEW, record=records, section="validation")
+    assert held_out_cases(cases=NEW, record=(RECORD, RECORD), section="validation") is NEW
+    assert held_out_cases(cases=SEEN, record=(), section="validation") is SEEN
+
+
 def test_sections_that_say_so_and_weights_of_others_pass():
     assert held_out_cases(cases=SEEN, record=RECORD, section="training") is SEEN
     assert held_out_cases(cases=SEEN, record=None, section="validation") is SEEN
