@@ -71,8 +71,8 @@ VALUES = _words("torch.bfloat16 torch.float16 torch.float32")
 ATTRIBUTES = _words("""
     axcodes background backbone channel_names context_slices dataset_layout embed_dim exit_if_failed fingerprint fold
     frozen_until item items keys label_names lower members modality n_folds names num_labels partial patch_size pixdim
-    postprocess postprocess_settings record record_id regions resampling roi_size rstrip run segment_codes selection
-    sha256 split strip type upper values
+    postprocess postprocess_settings record record_id records regions resampling roi_size rstrip run segment_codes
+    selection sha256 split strip type upper values
     """)
 
 
