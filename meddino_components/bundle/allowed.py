@@ -27,7 +27,7 @@ OTHER_COMPONENTS = _words("""
     Compose DataLoader Dataset DistributedSampler Invertd LrScheduleHandler MeanDice StatsHandler SupervisedEvaluator
     SupervisedTrainer TensorBoardStatsHandler ToDeviced
     ignite.handlers.ProgressBar
-    monai.handlers.IgniteMetricHandler monai.metrics.DiceMetric
+    monai.handlers.IgniteMetricHandler
     monai.utils.set_determinism
     torch.Generator torch.optim.AdamW torch.optim.lr_scheduler.PolynomialLR torch.utils.data.DataLoader
     """)

@@ -94,8 +94,8 @@ def last_line(configs, overrides, bundle=AMOS, **kwargs):
         (["train"], {"epochs": "2.5"}, "error: 'epochs' is 2.5; expected a whole number of at least 1"),
         (["train"], {"amp": "yes"}, "error: 'amp' is 'yes'; expected True or False"),
         (["train"], {"device": "gpu"}, "error: 'device' is 'gpu'; expected a device of this machine, such as cpu"),
-        (["train"], {"dataset_dir": "2024_01_05"}, "error: {cwd}/2024_01_05/dataset.json: no such file."),
-        (["train"], {"dataset_dir": "/no/patient #12"}, "error: /no/patient #12/dataset.json: no such file."),
+        (["train"], {"dataset_dir": "2024_01_05"}, "error: {cwd}/2024_01_05/dataset.json: no such file; "),
+        (["train"], {"dataset_dir": "/no/patient #12"}, "error: /no/patient #12/dataset.json: no such file; "),
     ],
 )
 def test_the_last_line_of_a_stock_run(configs, overrides, line, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from monai.bundle import ConfigParser
 from scipy import ndimage
 
 from meddino_components.checkpoints import read_record, write_with_record
+from meddino_components.data.cases.region_conventions import regions_of_convention
 from meddino_components.errors import InputError, unwrapped
 from meddino_components.inference import LargestComponent, PostprocessLabelsd
 
@@ -144,7 +145,11 @@ def test_chosen_on_evaluations_written_into_weights_and_applied(data, model, bar
 @pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 def test_scoring_with_dropout_leaves_probabilities_as_they_are(bundle):
     """MONAI Label's epistemic scoring runs the postprocessing on probabilities."""
-    organ = read(bundle, "inference")["published"].get("label_names", [None, "whole tumour"])[1]
+    published = read(bundle, "inference")["published"]
+    if "label_names" in published:
+        organ = published["label_names"][1]
+    else:
+        organ = regions_of_convention(published["label_convention"]).names[0]
     found = []
     for dropout in (0.0, 0.2):
         parser = ConfigParser(read(bundle, "inference"))

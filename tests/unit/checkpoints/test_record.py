@@ -59,7 +59,7 @@ def test_comes_back_as_it_was_with_the_same_id():
         (changed(plan={"roi_size": [64.5, 64]}), "roi_size is"),
         (changed(plan={"roi_sise": [64, 64]}), "plan holds 'roi_sise'"),
         (changed(plan={"background": "$open('x')"}), "background is"),
-        (changed(modality="pet"), "expected 'ct', 'mr' or null"),
+        (changed(modality="pet"), "expected 'ct', 'mr', a modality for each channel, or null"),
         (changed(bundle="../elsewhere"), "expected a bundle's name"),
         (changed(architecture={"depth": 3}), "expected a mapping with _target_"),
         (
