@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..evaluation.case_scores_file import write_scores
 from ..evaluation.comparison_pictures import ComparisonPictures
 from ..evaluation.report_page import ReportTable, RunFacts, render_report
-from ..evaluation.summary import ScoreSummary, mean_name, summarize
+from ..evaluation.summary import ScoreSummary, mean_name, summarize, without_nan
 from ..files import OutputFolder, write_text
 from ..pictures.page_view import PageView
 from ..probing.statistics.bootstrap import Bootstrap
@@ -61,7 +61,7 @@ def write_report(
     path = folder.path / "report.html"
     write_scores(folder.path / "metrics.csv", pooled.scores, [metric.name for metric in pooled.metrics])
     with folder.files() as files:
-        text = json.dumps(_document(pooled, facts), indent=2, ensure_ascii=False)
+        text = json.dumps(without_nan(_document(pooled, facts)), indent=2, ensure_ascii=False)
         write_text(files.path(folder.path / "metrics.json"), text + "\n")
         write_text(files.path(path), page)
     return path
@@ -86,10 +86,10 @@ def _document(pooled: PooledScores, facts: RunFacts) -> dict[str, Any]:
         **pooled.summary.as_dict(),
         "intervals": {
             "organs": {
-                organ: {name: _bounds(one) for name, one in intervals.items()}
+                organ: {name: asdict(one) for name, one in intervals.items()}
                 for organ, intervals in pooled.of_organs.items()
             },
-            **{mean_name(name): _bounds(interval) for name, interval in pooled.means.items()},
+            **{mean_name(name): asdict(interval) for name, interval in pooled.means.items()},
         },
         "folds": [_fold_document(fold, pooled) for fold in pooled.folds],
         "settings": facts.settings,
@@ -99,7 +99,7 @@ def _document(pooled: PooledScores, facts: RunFacts) -> dict[str, Any]:
 
 
 def _fold_document(fold: FoldScores, pooled: PooledScores) -> dict[str, Any]:
-    means = {mean_name(name): _number(value) for name, value in _of_fold(fold, pooled).means.items()}
+    means = {mean_name(name): value for name, value in _of_fold(fold, pooled).means.items()}
     network = {key: fold.document[key] for key in ("model_sha256", "record_id", "network")}
     return {"fold": fold.number, "cases": sorted(fold.patients), **means, **network}
 
@@ -148,11 +148,3 @@ def _fold_table(pooled: PooledScores) -> ReportTable:
         headings=("fold", "cases", "patients", *(f"mean {m.heading}" for m in pooled.metrics), "network", "SHA-256"),
         rows=tuple(rows),
     )
-
-
-def _bounds(interval: Interval) -> dict[str, float | None]:
-    return {"value": _number(interval.value), "low": _number(interval.low), "high": _number(interval.high)}
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -58,7 +58,7 @@ class ScoreSummary:
         for name, organ in self.organs.items():
             facts = asdict(organ)
             organs[name] = {**facts, **facts.pop("values")}
-        plain: dict[str, Any] = _without_nan(
+        plain: dict[str, Any] = without_nan(
             {"organs": organs, **{mean_name(name): mean for name, mean in self.means.items()}}
         )
         return plain
@@ -124,7 +124,10 @@ def _organ_summary(scores: list[OrganScore], metrics: Sequence[SegmentationMetri
     )
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """Return plain data for JSON, with None for numbers that are not finite."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -61,10 +61,9 @@ def read_btcv(root: Path, section: Section, modality: Modality | None) -> list[C
         )
     if section == "test":
         testing = raw / "Testing" / "img"
-        return image_cases(numbered_files(testing, _IMAGE)) if testing.is_dir() else []
-    images, labels = (
-        numbered_files(raw / "Training" / name, one) for name, one in (("img", _IMAGE), ("label", _LABEL))
-    )
+        return image_cases(*numbered_files(testing, _IMAGE)) if testing.is_dir() else []
+    (images,) = numbered_files(raw / "Training" / "img", _IMAGE)
+    (labels,) = numbered_files(raw / "Training" / "label", _LABEL)
     return paired_cases(root, images, labels, "label{}.nii.gz")
 
 

@@ -41,8 +41,8 @@ def read_lits(root: Path, section: Section, modality: Modality | None) -> list[C
     if section == "official_validation":
         raise no_validation_list(root, LITS)
     if section == "test":
-        return image_cases(numbered_files(root, _TEST))
-    images, labels = numbered_files(root, _IMAGE), numbered_files(root, _LABEL)
+        return image_cases(*numbered_files(root, _TEST))
+    images, labels = numbered_files(root, _IMAGE, _LABEL)
     if not images and not labels:
         raise InputError(
             f"{root}: has no volume-0.nii and segmentation-0.nii, as LiTS has. Set dataset_dir to the folder of LiTS."

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
 from ..volumes.ct_or_mr import Modality
 from .dataset_json import Case, channels_modality, listed_cases, read_dataset_json, stated_channels
-from .layout import Layout, Section, listed_images, numbered_labels
+from .layout import Layout, Section, listed_images, no_validation_list, numbered_labels
 
 
 def is_msd(root: Path, content: Mapping[str, Any] | None) -> bool:
@@ -27,7 +26,7 @@ def read_msd(root: Path, section: Section, modality: Modality | None) -> list[Ca
         InputError: the official validation is requested; see `listed_cases` and `channels_modality`.
     """
     if section == "official_validation":
-        raise InputError(f"{root}: layout 'msd' has no validation list of its own. Use section 'validation'.")
+        raise no_validation_list(root, MSD)
     channels = read_dataset_json(root).get("modality")
     stated: Case = {"modality": channels_modality(root, channels, modality)}
     names = stated_channels(root, channels)

@@ -17,7 +17,7 @@ from ..volumes.ct_or_mr import Modality
 from ..volumes.found_folders import is_left_over
 from ..volumes.partial_labels import stated_items
 from .dataset_json import DATASET_JSON, Case, channels_modality, read_dataset_json, stated_channels
-from .layout import Layout, Section
+from .layout import Layout, Section, no_validation_list
 from .nnunet_labels import ignored_values, named_labels, nested_regions
 from .patients import stated_patient
 
@@ -40,7 +40,7 @@ def read_nnunet_raw(root: Path, section: Section, modality: Modality | None) -> 
             it does not name.
     """
     if section == "official_validation":
-        raise InputError(f"{root}: layout 'nnunet_raw' has no validation list of its own. Use section 'validation'.")
+        raise no_validation_list(root, NNUNET_RAW)
     content = read_dataset_json(root)
     channels = content.get("channel_names")
     stated: Case = {"modality": channels_modality(root, channels, modality)}

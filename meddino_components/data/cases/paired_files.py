@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import InputError
@@ -11,22 +11,26 @@ from ..volumes.found_folders import walk
 from .dataset_json import Case
 
 
-def numbered_files(root: Path, pattern: re.Pattern[str]) -> dict[str, Path]:
-    """Return the files below a folder whose whole name matches, by the group of the pattern.
+def numbered_files(root: Path, *patterns: re.Pattern[str]) -> list[dict[str, Path]]:
+    """Return for each pattern the files below a folder whose whole name matches, by the group of the pattern.
 
     Raises:
         InputError: two files have the same number, or a folder cannot be listed.
     """
+    paths = [path for _, files in walk(root) for path in files]
+    return [_by_number(paths, pattern) for pattern in patterns]
+
+
+def _by_number(paths: Sequence[Path], pattern: re.Pattern[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for _, files in walk(root):
-        for path in files:
-            if (match := pattern.fullmatch(path.name)) is None:
-                continue
-            if match[1] in found:
-                raise InputError(
-                    f"{path}: has the same number as {found[match[1]]}; expected each file once. Move one of them away."
-                )
-            found[match[1]] = path.absolute()
+    for path in paths:
+        if (match := pattern.fullmatch(path.name)) is None:
+            continue
+        if match[1] in found:
+            raise InputError(
+                f"{path}: has the same number as {found[match[1]]}; expected each file once. Move one of them away."
+            )
+        found[match[1]] = path.absolute()
     return found
 
 

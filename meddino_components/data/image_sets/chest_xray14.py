@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...errors import InputError
-from ...wording import counted
+from ...wording import counted, first_few
 from .found_files import chosen_labels, folder_of, with_files
 from .image_set import ImageSet, Sample, Split
-from .naming import first_few
 from .splits import DEFAULT_VAL_FRACTION, carve_validation
 from .tables import Row, read_list, read_table
 

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
-from ...wording import counted
+from ...wording import counted, first_few
 from ..volumes.found_folders import is_left_over
 from .found_files import chosen_labels, folder_of, with_files
 from .image_set import ImageSet, Sample, Split
-from .naming import first_few
 from .splits import DEFAULT_VAL_FRACTION, carve_validation
 from .tables import flag, read_list, read_table
 

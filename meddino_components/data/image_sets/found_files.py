@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
+from ...wording import first_few
 from .image_set import Sample
-from .naming import first_few
 
 
 def with_files(samples: Sequence[Sample], *, table: Path, allow_missing: bool) -> list[Sample]:

@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
-from ...wording import counted
+from ...wording import counted, first_few
 from ..volumes.stamps import Stamp, file_stamp
-from .naming import first_few
 from .tiling import Tiling
 
 Split = Literal["train", "val", "test"]

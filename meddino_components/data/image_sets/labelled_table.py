@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from ...errors import InputError
+from ...wording import first_few
 from .found_files import folder_of, with_files
 from .image_set import ImageModality, ImageSet, Sample, Split
-from .naming import first_few
 from .splits import DEFAULT_FRACTIONS, DEFAULT_VAL_FRACTION, carve_validation, fractions_of, split_samples
 from .tables import Row, find_patient_column, flag, patient_in, read_table
 

@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import InputError
+from ...wording import first_few
 from ..volumes.file_checks import check_is_image_file
 from ..volumes.size_limits import check_claimed_size
 from ..volumes.stamps import Stamp, file_stamp
-from .naming import first_few
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a zip member: signature, ..., lengths of name and extra field
 _OPEN_ARRAYS = 6  # images of three splits of two files

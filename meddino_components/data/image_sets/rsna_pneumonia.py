@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
+from ...wording import first_few
 from .found_files import folder_of, with_files
 from .image_set import ImageSet, Sample
-from .naming import first_few
 from .splits import DEFAULT_FRACTIONS, fractions_of, split_samples
 from .tables import flag, read_table
 

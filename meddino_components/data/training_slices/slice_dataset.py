@@ -89,7 +89,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.margins = [int(np.ceil(side * (margin - 1) / 2)) for side in roi_size]
         self.foreground_fraction, self.context_slices = foreground_fraction, context_slices
         self.outside = value_outside(background)
-        self.partial = any(mask is not None for mask in self._annotated) or self.volumes.has_ignored_voxels()
+        self.partial = any(mask is not None for mask in self._annotated) or self.volumes.has_ignored_voxels
 
     def __len__(self) -> int:
         """Return the number of cases; larger indices are valid, too, as the sampler is unbounded."""

@@ -61,15 +61,8 @@ class CachedCase:
     def label(self) -> NDArray[np.uint8]:
         return np.load(self.folder / "label.npy", mmap_mode="r")
 
-    def highest_class(self) -> int:
-        """Return the highest class in the label map."""
-        return max(self._present() - {IGNORE}, default=0)
-
-    def has_ignored_voxels(self) -> bool:
-        """Return whether the label map has voxels that nobody annotated."""
-        return IGNORE in self._present()
-
-    def _present(self) -> set[int]:
+    def labels_present(self) -> set[int]:
+        """Return the labels in the label map, `IGNORE` included, without the background."""
         with np.load(self.folder / "foreground.npz") as arrays:
             return set(map(int, arrays.files))
 
@@ -99,6 +92,9 @@ class VolumeCache(Dataset[CachedCase]):
         num_workers: processes that fill the cache.
         max_voxels_per_class: largest number of voxels stored per class for foreground oversampling.
 
+    Attributes:
+        has_ignored_voxels: whether any case has voxels that nobody annotated.
+
     Raises:
         InputError: a label exceeds ``num_classes``, the volumes do not fit on the disk, the folder cannot be written
             to, or the preprocessing cannot use a case. An error in one process is raised in all.
@@ -122,7 +118,8 @@ class VolumeCache(Dataset[CachedCase]):
         self._recipe = [hashlib.sha256(transforms).hexdigest(), *versions]
         self._keys: list[str] = []
         self._fill(num_workers)
-        on_all_processes(self._check_classes)
+        present = on_all_processes(self._checked_labels)
+        self.has_ignored_voxels = IGNORE in present
 
     def __len__(self) -> int:
         return len(self.data)
@@ -132,10 +129,6 @@ class VolumeCache(Dataset[CachedCase]):
         if not folder.is_dir():
             self._write(self.data[index], folder)
         return CachedCase(folder)
-
-    def has_ignored_voxels(self) -> bool:
-        """Return whether any case has voxels that nobody annotated."""
-        return any(self[number].has_ignored_voxels() for number in range(len(self)))
 
     def _key(self, case: Mapping[str, Any]) -> str:
         files = [[os.path.realpath(path), file_stamp(path)] for path in case_files(case)]
@@ -177,12 +170,14 @@ class VolumeCache(Dataset[CachedCase]):
         for _ in tqdm(loader, total=len(numbers), desc="caching volumes", unit="case", disable=rank > 0):
             pass
 
-    def _check_classes(self) -> None:
-        """Check labels of existing entries, as a run with more classes may have filled the cache."""
-        if self.num_classes is None:
-            return
+    def _checked_labels(self) -> set[int]:
+        """Return the labels in all cases; check them, as a run with more classes may have filled the cache."""
+        in_all: set[int] = set()
         for number, case in enumerate(self.data):
-            self._check_class(case, self[number].highest_class())
+            present = self[number].labels_present()
+            self._check_class(case, max(present - {IGNORE}, default=0))
+            in_all |= present
+        return in_all
 
     def _check_class(self, case: Mapping[str, Any], highest: int) -> None:
         if self.num_classes is not None and highest >= self.num_classes:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ...near_names import near_name
 from ...project import extra
+from ...wording import first_few
 from .class_masks import read_class_masks
 from .dicom.contours import read_contours
 from .dicom.drawn_regions import DrawnRegion, drawn_object
@@ -103,7 +104,7 @@ class LoadLabeld(MapTransform):
         if lacking := [name for name in expected if self.numbers.get(_plain(name)) not in found]:
             near = near_name(lacking[0], list(masks))
             raise InputError(
-                f"case {case.get('case_id', '?')}: has no mask of {lacking[0]!r}; it has {_shortened(list(masks))}. "
+                f"case {case.get('case_id', '?')}: has no mask of {lacking[0]!r}; it has {first_few(list(masks), 8)}. "
                 + (f"Did you mean {near!r}? " if near else "")
                 + "Correct label_names, or map the names of the masks by drawn_names"
             )
@@ -151,10 +152,6 @@ class LoadLabeld(MapTransform):
         if others:
             warnings.warn(f"{path}: regions without a label are left out: {', '.join(others)}", stacklevel=2)
         return labels
-
-
-def _shortened(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _plain(name: str) -> str:

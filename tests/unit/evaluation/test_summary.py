@@ -9,7 +9,7 @@ import pytest
 from organ_scores import ORGANS, SCORES
 
 from meddino_components.evaluation import PUBLISHED_METRICS, Dice, HausdorffDistance, summarize
-from meddino_components.evaluation.summary import case_means
+from meddino_components.evaluation.summary import case_means, without_nan
 
 
 def test_cases_first_then_organs() -> None:
@@ -52,3 +52,8 @@ def test_cases_in_which_an_organ_was_annotated_are_counted():
     assert (summary.organs["liver"].n_annotated, summary.organs["liver"].n) == (2, 2)
     assert summary.organs["gall bladder"].n_annotated == 3
     assert summary.as_dict()["organs"]["bladder"]["n_annotated"] == 3
+
+
+def test_numbers_that_are_not_finite_are_null_in_json():
+    plain = {"a": math.nan, "b": [{"c": math.inf}, 2.0], "d": "text", "e": None}
+    assert without_nan(plain) == {"a": None, "b": [{"c": None}, 2.0], "d": "text", "e": None}

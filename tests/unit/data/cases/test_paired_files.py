@@ -22,7 +22,7 @@ def test_pairs_in_any_folders_without_left_overs(tmp_path):
         "x_scan5.nii",
     ):
         touch(tmp_path / name)
-    images, labels = numbered_files(tmp_path, SCAN), numbered_files(tmp_path, MASK)
+    images, labels = numbered_files(tmp_path, SCAN, MASK)
     cases = paired_cases(tmp_path, images, labels, "mask{}.nii")
     assert {case["case_id"]: case["label"] for case in cases} == {
         "scan2": str(tmp_path / "c/mask2.nii"),
