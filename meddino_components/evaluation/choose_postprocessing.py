@@ -90,8 +90,8 @@ def choose_postprocessing(
     with OutputFolder(output_dir).held((CHOICE, TABLE)) as output:
         read = _reader(found, cases, drawn_names)
         trials = _try_all(read, tried)
-        chosen = choose(trials, margin)
-        chosen, before, after = _keep_what_helps_together(read, chosen, margin)
+        before = {trial.organ: (trial.before, trial.n_cases) for trial in trials}
+        chosen, after = _keep_what_helps_together(read, choose(trials, margin), before, margin)
         with output.files() as files:
             overlay = {"postprocess": {organ: [_component(step) for step in steps] for organ, steps in chosen.items()}}
             text = json.dumps(overlay, indent=2, ensure_ascii=False)
@@ -141,17 +141,15 @@ def _try_all(read: Reader, tried: Sequence[Candidate]) -> list[Trial]:
 
 
 def _keep_what_helps_together(
-    read: Reader, chosen: dict[str, Candidate], margin: float
-) -> tuple[dict[str, Candidate], Means, Means]:
-    """Apply all chosen steps together; drop those that no longer help, until all do. Returns the means, too."""
+    read: Reader, chosen: dict[str, Candidate], before: Means, margin: float
+) -> tuple[dict[str, Candidate], Means]:
+    """Apply all chosen steps together; drop those that no longer help, until all do. Returns the means after them."""
     while True:
-        pairs = [(case.dice({}), case.dice(chosen)) for case in read("checking")]
-        organs = dict.fromkeys(organ for one, _ in pairs for organ in one)
-        before = {organ: mean_dice([one for one, _ in pairs], organ) for organ in organs}
-        after = {organ: mean_dice([one for _, one in pairs], organ) for organ in organs}
+        found = [case.dice(chosen) for case in read("checking")]
+        after = {organ: mean_dice(found, organ) for organ in before}
         useless = [organ for organ in chosen if not after[organ][0] - before[organ][0] > margin]
         if not useless:
-            return chosen, before, after
+            return chosen, after
         chosen = {organ: steps for organ, steps in chosen.items() if organ not in useless}
 
 

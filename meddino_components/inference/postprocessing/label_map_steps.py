@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...data.volumes.joint_box import joint_box
+from ...data.volumes.partial_labels import numbered_names
 from ...data.volumes.regions import Regions
 from ...errors import InputError
 from ...near_names import near_name
@@ -64,8 +65,7 @@ class Structure:
 def structures_of(label_names: LabelNames, regions: Regions | None = None) -> list[Structure]:
     """Return the organs in the order of their labels, or the regions from the outermost to the innermost."""
     if regions is None:
-        numbered = label_names.items() if isinstance(label_names, Mapping) else enumerate(label_names)
-        return [Structure(str(name), (int(label),), int(label)) for label, name in numbered if int(label)]
+        return [Structure(name, (label,), label) for label, name in numbered_names(label_names).items()]
     # what a step takes from a region is part of the region around it, so regions stay nested
     around = (0, *regions.written[:-1])
     parts = zip(regions.names, regions.members, regions.written, around, strict=True)
