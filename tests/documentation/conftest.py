@@ -66,7 +66,8 @@ def models(tmp_path_factory, user_files, python):
         settings = {**_SHALLOW, "dataset_dir": str(user_files / "data" / data), "output_dir": str(output)}
         run_bundle(["train"], settings, bundle=bundle, launcher=[str(python), "-m"])
         package(bundle, root, model=output / "model.pt")
-    shutil.copy(root / "bundles" / AMOS.name / "output" / "model.pt", root)
+    for name in ("model.pt", "fold0.pt", "fold1.pt", "fold2.pt"):
+        shutil.copy(root / "bundles" / AMOS.name / "output" / "model.pt", root / name)
     # shallow, since a page draws slices of 2048 px
     teacher = DinoVisionTransformer(embed_dim=64, depth=2, num_heads=1, n_storage_tokens=4).state_dict()
     write_weights(teacher, root / "teacher.safetensors")
