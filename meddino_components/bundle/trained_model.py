@@ -1,4 +1,4 @@
-"""Which weights a bundle's evaluation and inference take where nobody names any."""
+"""Find the weights that a bundle's evaluation and inference use if the user names none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from ..checkpoints import find_known
 from ..checkpoints.hub_address import HUB_PREFIX
 from ..errors import InputError
+from ..inference.model import paths_of
 
 
 def find_trained_model(*, released: str | Path, trained: Sequence[str | Path]) -> str:
@@ -45,7 +46,7 @@ def check_trained_model(*, path: str | Path | Sequence[str | Path], trained: Seq
     Raises:
         InputError: the file does not exist.
     """
-    for one in [path] if isinstance(path, (str, Path)) else path:
+    for one in paths_of(path):
         if str(one).startswith(HUB_PREFIX) or find_known(str(one)) is not None or Path(one).expanduser().exists():
             continue
         raise InputError(
