@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,8 @@ def evaluated_cases(folders: Sequence[Path]) -> EvaluatedCases:
     """
     found: dict[str, Path] = {}
     first: tuple[Path, dict[int, str], Regions | None] | None = None
-    for path in sorted(record for folder in folders for record in _case_records(Path(folder).expanduser())):
-        content = json.loads(path.read_text(encoding="utf-8"))
+    records = [record for folder in folders for record in _case_records(Path(folder).expanduser())]
+    for path, content in sorted(records, key=lambda record: record[0]):
         labels, regions = _labels(content), _regions(content)
         if first is None:
             first = path, labels, regions
@@ -70,9 +70,11 @@ def evaluated_cases(folders: Sequence[Path]) -> EvaluatedCases:
     return EvaluatedCases(found, *first[1:])
 
 
-def _case_records(folder: Path) -> Iterable[Path]:
+def _case_records(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the paths and contents of the case records in a folder and in those below."""
     tables = sorted(folder.rglob(_TABLE)) if folder.is_dir() else []
-    records = [path for table in tables for path in sorted(table.parent.glob("*.json")) if _is_case_record(path)]
+    paths = [path for table in tables for path in sorted(table.parent.glob("*.json"))]
+    records = [(path, content) for path in paths if (content := _case_record(path)) is not None]
     if not records:
         raise InputError(
             f"{folder}: no evaluated case ({_TABLE} next to <case>.json and <case>.nii.gz) in it or in the folders "
@@ -81,12 +83,13 @@ def _case_records(folder: Path) -> Iterable[Path]:
     return records
 
 
-def _is_case_record(path: Path) -> bool:
+def _case_record(path: Path) -> dict[str, Any] | None:
+    """Return the content of a case record; None for any other file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and {"case_id", "organs", "settings", "files"} <= set(content)
+        return None
+    return content if isinstance(content, dict) and {"case_id", "organs", "settings", "files"} <= set(content) else None
 
 
 def _prediction(record: Path, content: Mapping[str, Any]) -> Path:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...files import ResultFiles
 from ...pictures.blank_figure import blank_figure, save_figure
+from ...wording import counted
 from ..slice_store.store import SliceStore
 
 CT_WINDOW_HU = (-160.0, 240.0)  # level 40, width 400
@@ -45,8 +46,7 @@ def write_contact_sheet(path: Path, store: SliceStore) -> list[int]:
     )
     for place, index in enumerate(chosen):
         _draw(figure.add_subplot(grid[place // columns, place % columns]), store, index)
-    slices = "slice" if len(store) == 1 else "slices"
-    title = f"{n} of {len(store):,} {slices}, {store.n_volumes:,} {'volume' if store.n_volumes == 1 else 'volumes'}"
+    title = f"{n} of {counted(len(store), 'slice')}, {counted(store.n_volumes, 'volume')}"
     middle = (1 + top) / 2
     figure.text(0.01, middle, title, color=_TEXT, fontsize=12, weight="bold", va="center")
     note = "CT: -160 to 240 HU; R: the patient's right"
