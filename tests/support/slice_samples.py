@@ -55,8 +55,9 @@ def digest(sample):
 
 
 def bundle_keys(cases, monkeypatch):
-    """Names of the cache folders under the bundle's own preprocessing."""
+    """Names of the cache folders under the bundle's own preprocessing, which cannot read arrays: no entry is made."""
     monkeypatch.setattr(VolumeCache, "_fill", lambda self, num_workers: None)
+    monkeypatch.setattr(VolumeCache, "_checked_labels", lambda self: set())
     parser = ConfigParser(ConfigParser.load_config_file(str(CONFIGS / "train.json")))
     cache = VolumeCache(data=cases, preprocessing=parser.get_parsed_content("train::preprocessing"), cache_dir=".")
     return [cache._key(case) for case in cases]
