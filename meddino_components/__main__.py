@@ -24,6 +24,7 @@ _COMMANDS: dict[str, Any] = {
     "cross_validate": Command("cross_validation.command", "cross_validate"),
     "plan": Command("data.cases.plan", "plan"),
     "curate": Command("data.curation.run", "curate"),
+    "evaluate_folder": Command("evaluation.folders.command", "evaluate_folder"),
     "choose_postprocessing": Command("evaluation.choose_postprocessing", "choose_postprocessing"),
     "export": Command("export.command", "export"),
     "figure": {

@@ -4,7 +4,15 @@ from .case_scores import OrganScore, score_case
 from .comparison_pictures import ComparisonPictures
 from .evaluated_model import EvaluatedModel
 from .held_out import held_out_cases
-from .metrics import PUBLISHED_METRICS, Dice, HausdorffDistance, SegmentationMetric, SurfaceDice
+from .metrics import (
+    PUBLISHED_METRICS,
+    AbsentRule,
+    Dice,
+    HausdorffDistance,
+    IntersectionOverUnion,
+    SegmentationMetric,
+    SurfaceDice,
+)
 from .organ_dice import OrganDice
 from .segmentation_report import SegmentationReport
 from .summary import ScoreSummary, summarize
@@ -12,10 +20,12 @@ from .unannotated import KnownDice, LeaveOutIgnoredd, MarkUnknownRegionsd
 
 __all__ = [
     "PUBLISHED_METRICS",
+    "AbsentRule",
     "ComparisonPictures",
     "Dice",
     "EvaluatedModel",
     "HausdorffDistance",
+    "IntersectionOverUnion",
     "KnownDice",
     "LeaveOutIgnoredd",
     "MarkUnknownRegionsd",

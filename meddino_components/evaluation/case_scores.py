@@ -19,15 +19,15 @@ from ..data.volumes.joint_box import joint_box
 from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..ignored_label import IGNORE
-from .metrics import PUBLISHED_METRICS, SegmentationMetric
+from .metrics import PUBLISHED_METRICS, AbsentRule, SegmentationMetric
 
 
 @dataclass(frozen=True)
 class OrganScore:
     """One organ of one case.
 
-    Every value is NaN where the reference lacks the organ: the case does not count for it, whatever was predicted. With
-    ``count_empty`` it counts, by BraTS's rule. `SegmentationMetric` says which value an empty mask gets.
+    Every value is NaN if the case does not count for the organ, see `AbsentRule`. `SegmentationMetric` says which value
+    an empty mask gets.
 
     Args:
         case_id: id of the case.
@@ -58,7 +58,7 @@ def score_case(
     case_id: str,
     metrics: Sequence[SegmentationMetric] = PUBLISHED_METRICS,
     regions: Regions | None = None,
-    count_empty: bool = False,
+    absent: AbsentRule = AbsentRule.LEAVE_OUT,
     annotated: Sequence[bool] | torch.Tensor | None = None,
 ) -> list[OrganScore]:
     """Compare two label maps organ by organ.
@@ -79,7 +79,7 @@ def score_case(
         case_id: id of the case, for messages and rows.
         metrics: measures to compute. Distances between surfaces take most of the time.
         regions: sets of labels to score in place of each label.
-        count_empty: whether a case whose reference lacks an organ counts for it.
+        absent: what a case counts for an organ that its reference lacks.
         annotated: whether each label was annotated in the reference, by label; None means all. A region counts as
             annotated if all of its labels were.
 
@@ -90,8 +90,7 @@ def score_case(
         InputError: the grids differ in shape, or a label has no name.
 
     Reference:
-        MedDINOv3, arXiv 2509.02379, section 4: the default metrics. Baid et al., BraTS 2021, arXiv 2107.02314: empty
-        regions.
+        MedDINOv3, arXiv 2509.02379, section 4: the default metrics. `AbsentRule` has those of its rules.
     """
     n_labels = regions.num_labels if regions else len(label_names)
     predicted = _label_map(prediction, n_labels, f"case {case_id}: prediction")
@@ -116,7 +115,7 @@ def score_case(
             continue
         box = joint_box([boxes[label - 1] for label in labels for boxes in (found, wanted)])
         masks = [np.logical_or.reduce([array[box] == label for label in labels]) for array in (predicted, expected)]
-        values = _values(metrics, masks[0], masks[1], spacing_mm, count_empty)
+        values = _values(metrics, masks[0], masks[1], spacing_mm, absent)
         volumes = (int(mask.sum()) * voxel_ml for mask in reversed(masks))
         scores.append(OrganScore(case_id, name, values, *volumes))
     return scores
@@ -127,11 +126,11 @@ def _values(
     predicted: NDArray[np.bool_],
     expected: NDArray[np.bool_],
     spacing_mm: Sequence[float],
-    count_empty: bool,
+    absent: AbsentRule,
 ) -> dict[str, float]:
     filled = {"predicted": bool(predicted.any()), "expected": bool(expected.any())}
     if not all(filled.values()):
-        return {metric.name: metric.of_empty(**filled, count_empty=count_empty) for metric in metrics}
+        return {metric.name: metric.of_empty(**filled, absent=absent) for metric in metrics}
     masks = torch.from_numpy(predicted), torch.from_numpy(expected)
     spacing = [float(s) for s in spacing_mm]
     return {metric.name: float(metric(*masks, spacing)) for metric in metrics}

@@ -70,6 +70,23 @@ def evaluated_cases(folders: Sequence[Path]) -> EvaluatedCases:
     return EvaluatedCases(found, *first[1:])
 
 
+def recorded_labels(folder: Path) -> tuple[dict[int, str], Regions | None, Path] | None:
+    """Return the labels in the records of the cases in a folder, and the first record; None if there is no record.
+
+    Raises:
+        InputError: the records have different labels.
+    """
+    records = [(path, content) for path in sorted(folder.glob("*.json")) if (content := _case_record(path)) is not None]
+    if not records:
+        return None
+    first, content = records[0]
+    labels, regions = _labels(content), _regions(content)
+    for path, other in records[1:]:
+        if (_labels(other), _regions(other)) != (labels, regions):
+            raise InputError(f"{path}: has other labels than {first}; expected a folder of one network")
+    return labels, regions, first
+
+
 def _case_records(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     """Return the paths and contents of the case records in a folder and in those below."""
     tables = sorted(folder.rglob(_TABLE)) if folder.is_dir() else []

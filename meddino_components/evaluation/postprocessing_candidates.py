@@ -20,7 +20,7 @@ from ..inference.postprocessing import (
     structures_of,
 )
 from .case_scores import score_case
-from .metrics import Dice
+from .metrics import AbsentRule, Dice
 
 Candidate = tuple[PostprocessingStep, ...]
 
@@ -82,7 +82,7 @@ class LabelledCase:
             case_id=self.case_id,
             metrics=[_DICE],
             regions=self.regions,
-            count_empty=self.regions is not None,
+            absent=AbsentRule.published(of_regions=self.regions is not None),
             annotated=self.annotated,
         )
         return {score.organ: score.values[_DICE.name] for score in scores}

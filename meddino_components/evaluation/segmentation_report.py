@@ -24,7 +24,7 @@ from .case_scores import OrganScore, score_case
 from .case_scores_file import read_scores, write_scores
 from .comparison_pictures import ComparisonPictures
 from .evaluated_model import EvaluatedModel
-from .metrics import PUBLISHED_METRICS, SegmentationMetric, check_metrics
+from .metrics import PUBLISHED_METRICS, AbsentRule, SegmentationMetric, check_metrics
 from .report_extra import check_report_extra
 from .scored_case import scored_case
 from .summary import ScoreSummary, mean_name, summarize
@@ -58,7 +58,8 @@ class SegmentationReport:
         output_dir: folder of the results, made when missing.
         label_names: names by label, background first; not used with ``regions``.
         metrics: measures to report, see `SegmentationMetric`; the first one ranks cases.
-        regions: sets of labels to score in place of each label; empty ones count by BraTS's rule.
+        regions: sets of labels to score in place of each label.
+        absent: what a case counts for an organ that its reference lacks; None takes what was published.
         title: title of the page.
         pictures: settings for the pictures of cases; None for the defaults of `ComparisonPictures`.
         model: the weights that are evaluated; None states nothing about them.
@@ -77,6 +78,7 @@ class SegmentationReport:
         label_names: Sequence[str] | Mapping[int, str],
         metrics: Sequence[SegmentationMetric] = PUBLISHED_METRICS,
         regions: Regions | None = None,
+        absent: AbsentRule | None = None,
         title: str = "Segmentation",
         pictures: ComparisonPictures | None = None,
         model: EvaluatedModel | None = None,
@@ -91,6 +93,7 @@ class SegmentationReport:
         self.folder = OutputFolder(output_dir, overwrite=overwrite)
         self.metrics = check_metrics(metrics)
         self.regions, self.title = regions, title
+        self.absent = absent or AbsentRule.published(of_regions=regions is not None)
         self.pictures, self.model = pictures or ComparisonPictures(), model or EvaluatedModel()
         self._scores: dict[str, list[OrganScore]] = {}
         self._earlier: dict[str, list[OrganScore]] = {}
@@ -129,7 +132,7 @@ class SegmentationReport:
             case_id=case.case_id,
             metrics=self.metrics,
             regions=self.regions,
-            count_empty=self.regions is not None,
+            absent=self.absent,
             annotated=values.get("annotated"),
         )
         picture.parent.mkdir(parents=True, exist_ok=True)
@@ -200,24 +203,27 @@ class SegmentationReport:
         return summarize(_flat(scores), self.label_names[1:], self.metrics)
 
     def _settings(self) -> dict[str, Any]:
-        # with regions a case counts for each, whether or not its reference has it
-        absent = "the case does not count"
-        if self.regions:
-            best = ", ".join(f"{metric.heading} {metric.best:g}" for metric in self.metrics)
-            worst = ", ".join(f"{metric.heading} {metric.penalty:.5g}" for metric in self.metrics)
-            absent = f"{best} if nothing is predicted, else {worst}"
-        missed = {m: m.of_empty(predicted=False, expected=True, count_empty=bool(self.regions)) for m in self.metrics}
+        missed = self._of_empty(predicted=False, expected=True)
+        absent, predicted = (self._of_empty(predicted=one, expected=False) for one in (False, True))
         return {
             **self.model.settings(),
             **({"regions": dict(zip(self.regions.names, self.regions.members, strict=True))} if self.regions else {}),
             "metrics": ", ".join(metric.heading for metric in self.metrics),
-            "absent_from_reference": absent,
-            "missed": ", ".join(
-                f"{metric.heading} {value:.5g}" if math.isfinite(value) else f"left out of {metric.heading}"
-                for metric, value in missed.items()
-            ),
+            "cases_that_count": self.absent.in_words,
+            "absent_from_reference": absent if absent == predicted else f"{absent}; if predicted, {predicted}",
+            "missed": missed,
             "averaging": "over cases, then over organs",
         }
+
+    def _of_empty(self, *, predicted: bool, expected: bool) -> str:
+        """Return in words what an empty mask gets."""
+        values = [m.of_empty(predicted=predicted, expected=expected, absent=self.absent) for m in self.metrics]
+        if all(map(math.isnan, values)):
+            return "the case does not count"
+        return ", ".join(
+            f"{metric.heading} {value:.5g}" if math.isfinite(value) else f"left out of {metric.heading}"
+            for metric, value in zip(self.metrics, values, strict=True)
+        )
 
 
 def _case_ids(engine: Engine, status: str) -> list[str]:

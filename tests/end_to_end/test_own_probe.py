@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from command_lines import BENCHMARK, REPOSITORY, environment, run_command
+from command_lines import BENCHMARK, REPOSITORY, run_preloaded
 from labelled_pictures import SMALL, medmnist
 from shown_files import shown_files
 
@@ -25,7 +25,8 @@ def classify(folder, configs, **settings):
     files = [str(BENCHMARK / "configs" / f"{name}.json") for name in ("classify", "laptop")] + configs
     options = [text for key, value in settings.items() for text in (f"--{key}", str(value))]
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(files), *options]
-    run_command(*command, cwd=folder, env=environment(OMP_NUM_THREADS="1"))
+    done = run_preloaded(*command, cwd=folder)
+    assert done.returncode == 0, done.stderr
     rows = json.loads((folder / "out" / "classification.json").read_text(encoding="utf-8"))["rows"]
     return {(row["encoder"], row["probe"]): row["scores"]["AUC"]["value"] for row in rows}
 

@@ -13,7 +13,7 @@ import pytest
 from command_lines import BRATS, run_bundle
 
 from meddino_components.data import brats_regions
-from meddino_components.evaluation import score_case
+from meddino_components.evaluation import AbsentRule, score_case
 
 FILES = {"t1": "t1", "t1ce": "t1c", "t2": "t2", "flair": "fla"}
 # (first, last) slices held out: the tumour's lower end, its middle with all regions, and healthy brain above it
@@ -71,7 +71,7 @@ def held_out_scores(labels):
         label_names=(),
         case_id="middle slab",
         regions=REGIONS,
-        count_empty=True,
+        absent=AbsentRule.BRATS,
     )
     return dice, {score.organ: score.values["hd95_mm"] for score in scores}
 

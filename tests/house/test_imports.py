@@ -4,6 +4,7 @@ import ast
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -91,6 +92,7 @@ def test_imports_go_in_no_circle():
     assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
 
 
+@cache  # most bundles name the same components
 def loaded_by(code: str) -> set[str]:
     """Our modules that a fresh interpreter has after some code."""
     shown = "import json, sys; print(json.dumps([name for name in sys.modules if name.startswith('meddino_comp')]))"

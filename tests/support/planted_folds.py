@@ -57,7 +57,12 @@ def write_evaluation(fold, scores, organs=("liver",)):
 
 def document(organs, **settings):
     """The parts of ``metrics.json`` that the report on all folds reads."""
-    shared = {"axcodes": "PLS", "absent_from_reference": "the case does not count", "missed": "Dice 0"}
+    shared = {
+        "axcodes": "PLS",
+        "cases_that_count": "every case",
+        "absent_from_reference": "the case does not count",
+        "missed": "Dice 0",
+    }
     return {
         "organs": {organ: {} for organ in organs},
         "settings": {**shared, "network": "end of its training, after epoch 2", **settings},

@@ -60,7 +60,12 @@ def no_validation_list(root: Path, layout: Layout) -> InputError:
 def names_by_label(layout: Layout, root: Path) -> dict[int, str] | None:
     """Return the names by label that a data set states, including the background; None if it states none."""
     found = None if layout.labels is None else layout.labels(root) or layout.default_labels
-    return None if found is None else {number: _MISSPELT.get(name, name) for number, name in sorted(found.items())}
+    return None if found is None else correctly_spelt(dict(sorted(found.items())))
+
+
+def correctly_spelt(names: Mapping[int, str]) -> dict[int, str]:
+    """Return names by label with the known misspellings of public data sets corrected."""
+    return {number: _MISSPELT.get(name, name) for number, name in names.items()}
 
 
 def plain_name(name: str) -> str:

@@ -17,8 +17,8 @@ from .volume_file import read_volume_file
 
 def read_class_masks(
     masks: Mapping[int, str | Path], *, spacing_mm: Sequence[float] | None = None
-) -> tuple[NDArray[np.uint8], FloatArray]:
-    """Return one label map [X, Y, Z] and its affine [4, 4].
+) -> tuple[NDArray[np.uint8], FloatArray, int]:
+    """Return one label map [X, Y, Z], its affine [4, 4], and the number of voxels that are in several masks.
 
     Masks may overlap, as those of a kidney and of a cyst in it: such a voxel gets the highest label. TotalSegmentator's
     own conversion to nnU-Net does the same; to refuse overlaps would refuse most cases of such data sets.
@@ -34,12 +34,12 @@ def read_class_masks(
         raise InputError("the case has no mask of a class; expected a file for at least one.")
     first, *_ = files = [Path(path) for _, path in sorted(masks.items())]
     grid = read_header(first, spacing_mm=spacing_mm, is_scan=False)
-    labels = np.zeros(grid.shape, np.uint8, order="F")
+    labels, n_shared = np.zeros(grid.shape, np.uint8, order="F"), 0
     for label, path in zip(sorted(masks), files, strict=True):
         mask, affine = read_volume_file(path, spacing_mm=spacing_mm, is_label=True)
         _check_grid(VolumeHeader(shape=mask.shape[:3], affine=affine), path, grid, first)
-        _put(labels, mask, label, path)
-    return labels, grid.affine
+        n_shared += _put(labels, mask, label, path)
+    return labels, grid.affine, n_shared
 
 
 def _check_grid(own: VolumeHeader, path: Path, grid: VolumeHeader, first: Path) -> None:
@@ -50,11 +50,12 @@ def _check_grid(own: VolumeHeader, path: Path, grid: VolumeHeader, first: Path) 
         )
 
 
-def _put(labels: NDArray[np.uint8], mask: NDArray[Any], label: int, path: Path) -> None:
+def _put(labels: NDArray[np.uint8], mask: NDArray[Any], label: int, path: Path) -> int:
+    """Write the label where the mask is; return how many of these voxels had another label."""
     high = mask.max()
     # most masks of a large set are empty: the maximum alone tells
     if high == 0 and mask.min() == 0:
-        return
+        return 0
     inside = mask == high
     if np.count_nonzero(inside) != np.count_nonzero(mask):
         other = mask[(mask != 0) & ~inside].flat[0]
@@ -62,4 +63,6 @@ def _put(labels: NDArray[np.uint8], mask: NDArray[Any], label: int, path: Path) 
             f"{path}: contains {other:g} and {high:g}; expected a binary mask, 0 and one other value. Check "
             "that this is the mask of one class."
         )
+    n_shared = int(np.count_nonzero(labels[inside]))
     labels[inside] = label
+    return n_shared

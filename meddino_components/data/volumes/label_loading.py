@@ -108,7 +108,7 @@ class LoadLabeld(MapTransform):
                 + (f"Did you mean {near!r}? " if near else "")
                 + "Correct label_names, or map the names of the masks by drawn_names"
             )
-        labels, affine = read_class_masks(found, spacing_mm=spacing_mm)
+        labels, affine, _ = read_class_masks(found, spacing_mm=spacing_mm)
         folder = Path(next(iter(masks.values()))).parent
         return as_meta_tensor(labels, affine, str(folder), is_label=True)
 

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import InputError
+from .absent_rule import AbsentRule
 
 # columns of metrics.csv and keys of metrics.json that are not a metric's
 RESERVED_NAMES = frozenset(
@@ -31,7 +32,7 @@ class SegmentationMetric(ABC):
         best: value of a perfect prediction.
         missed: value where the reference has the structure and nothing is predicted. An infinite value is left out of
             means.
-        penalty: value where exactly one of the masks is empty and empty references count (BraTS's rule).
+        penalty: value where exactly one of the masks is empty, by `AbsentRule.BRATS`.
     """
 
     name: str
@@ -61,17 +62,18 @@ class SegmentationMetric(ABC):
     def penalty(self) -> float:
         return self.missed
 
-    def of_empty(self, *, predicted: bool, expected: bool, count_empty: bool) -> float:
-        """Value where at least one of the masks is empty.
+    def of_empty(self, *, predicted: bool, expected: bool, absent: AbsentRule) -> float:
+        """Value where at least one of the masks is empty; NaN if the case does not count.
 
         Args:
             predicted: whether the prediction has a voxel.
             expected: whether the reference has a voxel.
-            count_empty: whether a case whose reference lacks the structure counts. If not, its value is NaN.
+            absent: rule for a reference without the structure.
         """
-        if not count_empty:
-            return self.missed if expected else math.nan
-        return self.penalty if expected or predicted else self.best
+        if absent is AbsentRule.BRATS:
+            return self.penalty if expected or predicted else self.best
+        counts = expected or (predicted and absent is AbsentRule.NNUNET)
+        return self.missed if counts else math.nan
 
     def rank(self, value: float) -> float:
         """A number that is lowest for the worst value."""

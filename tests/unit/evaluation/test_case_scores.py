@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from meddino_components.data import Regions, brats_regions
 from meddino_components.errors import InputError
-from meddino_components.evaluation import Dice, OrganScore, score_case, summarize
+from meddino_components.evaluation import AbsentRule, Dice, OrganScore, score_case, summarize
 from meddino_components.evaluation.metrics import PUBLISHED_METRICS
 from meddino_components.ignored_label import IGNORE
 
@@ -150,7 +150,7 @@ def test_class_scores_are_refused() -> None:
 def score_regions(
     prediction: np.ndarray, reference: np.ndarray, regions: Regions = REGIONS, **extra
 ) -> list[OrganScore]:
-    settings = {"spacing_mm": (1.0, 2.0, 3.0), "label_names": (), "case_id": "a", "count_empty": True}
+    settings = {"spacing_mm": (1.0, 2.0, 3.0), "label_names": (), "case_id": "a", "absent": AbsentRule.BRATS}
     return score_case(prediction, reference, regions=regions, **{**settings, **extra})
 
 
@@ -187,7 +187,7 @@ def test_empty_regions_by_the_rule_of_brats() -> None:
     whole, core, enhancing = score_regions(prediction, reference, metrics=[Dice()])
     assert (whole.values["dice"], core.values["dice"], enhancing.values["dice"]) == (0, 1, 1)
     # without the rule a case without the region does not count
-    assert all(math.isnan(s.values["dice"]) for s in score_regions(prediction, reference, count_empty=False))
+    assert all(math.isnan(s.values["dice"]) for s in score_regions(prediction, reference, absent=AbsentRule.LEAVE_OUT))
 
 
 def test_all_cases_count_and_what_is_missed_is_told_from_what_is_absent() -> None:
@@ -222,7 +222,7 @@ def test_voxels_that_nobody_annotated_count_neither_for_nor_against() -> None:
 def test_a_region_needs_all_of_its_labels_annotated() -> None:
     reference = empty()
     reference[2:6], reference[3:5] = 2, 4
-    settings = {"regions": REGIONS, "count_empty": True}
+    settings = {"regions": REGIONS, "absent": AbsentRule.BRATS}
     found = score(reference, reference, annotated=[True, True, False, True, True], **settings)
     assert [one.organ for one in found] == ["tumour core", "enhancing tumour"]
     assert score(reference, reference, annotated=[True, True, True, True, False], **settings) == []

@@ -23,8 +23,8 @@ def test_labels_by_number_and_the_highest_where_masks_overlap(tmp_path):
         2: mask(tmp_path / "kidney.nii.gz", (1, 1, 1), (2, 2, 2)),
         5: mask(tmp_path / "liver.nii.gz"),
     }
-    labels, affine = read_class_masks(masks)
-    assert (labels.dtype, labels.shape) == (np.uint8, SHAPE)
+    labels, affine, n_shared = read_class_masks(masks)
+    assert (labels.dtype, labels.shape, n_shared) == (np.uint8, SHAPE, 1)
     assert {tuple(map(int, place)): int(labels[tuple(place)]) for place in np.argwhere(labels)} == {
         (1, 1, 1): 117,
         (2, 2, 2): 2,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from monai.metrics import DiceMetric
 
 from meddino_components.errors import InputError
-from meddino_components.evaluation import Dice, HausdorffDistance, SegmentationMetric, SurfaceDice
+from meddino_components.evaluation import AbsentRule, Dice, HausdorffDistance, SegmentationMetric, SurfaceDice
 from meddino_components.evaluation.metrics import check_metrics
 
 
@@ -29,12 +30,16 @@ class Error(SegmentationMetric):
     ],
 )
 def test_empty_masks(metric, best, missed, penalty):
-    assert math.isnan(metric.of_empty(predicted=True, expected=False, count_empty=False))
-    assert math.isnan(metric.of_empty(predicted=False, expected=False, count_empty=False))
-    assert metric.of_empty(predicted=False, expected=True, count_empty=False) == missed
-    assert metric.of_empty(predicted=False, expected=False, count_empty=True) == best
-    assert metric.of_empty(predicted=True, expected=False, count_empty=True) == penalty
-    assert metric.of_empty(predicted=False, expected=True, count_empty=True) == penalty
+    none = {"predicted": False, "expected": False}
+    false_alarm, miss = none | {"predicted": True}, none | {"expected": True}
+    expected = {
+        AbsentRule.LEAVE_OUT: (math.nan, math.nan, missed),
+        AbsentRule.NNUNET: (math.nan, missed, missed),
+        AbsentRule.BRATS: (best, penalty, penalty),
+    }
+    for rule, values in expected.items():
+        found = [metric.of_empty(**masks, absent=rule) for masks in (none, false_alarm, miss)]
+        np.testing.assert_equal(found, values)
 
 
 def test_the_worst_value_has_the_lowest_rank():

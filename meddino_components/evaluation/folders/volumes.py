@@ -1,0 +1,108 @@
+"""Find the cases in a folder of label maps, of scans, or of masks for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from ...data.volumes.file_checks import IMAGE_SUFFIXES, is_image, stem_of
+from ...data.volumes.found_folders import is_left_over
+from ...errors import InputError
+from ...near_names import near_name
+from ...wording import counted, first_few
+
+Volume = Path | Mapping[str, Path]
+"""A file, or the file of each class by the class's name."""
+
+# TotalSegmentator's data set has the masks in a folder of this name, its program writes them into the case's folder
+_MASKS = "segmentations"
+# nnU-Net numbers the channels of a scan, but not its labels
+_FIRST_CHANNEL = "_0000"
+
+
+def label_volumes(folder: Path) -> dict[str, Volume]:
+    """Return the label maps in a folder by case: a file for each, or, if there are none, a folder of masks for each.
+
+    Args:
+        folder: folder with ``<case>.nii.gz``, as nnU-Net and this project write them, or with
+            ``<case>/<class>.nii.gz`` or ``<case>/segmentations/<class>.nii.gz``, as TotalSegmentator does. NRRD and
+            MetaImage files are read, too.
+
+    Raises:
+        InputError: there is no such folder, no label map in it, or two files have the same name without the suffix.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder. Give a folder of label maps, one file for each case")
+    if files := _images(folder):
+        return dict(files)
+    cases: dict[str, Volume] = {}
+    for path in sorted(path for path in folder.iterdir() if path.is_dir() and not is_left_over(path)):
+        if masks := _images(path / _MASKS) or _images(path):
+            cases[path.name] = masks
+    if not cases:
+        raise InputError(
+            f"{folder}: contains no label map. Expected a file for each case ({', '.join(IMAGE_SUFFIXES)}), or a "
+            "folder for each case with a file for each class"
+        )
+    return cases
+
+
+def scans_of(folder: Path, cases: Collection[str]) -> dict[str, Path]:
+    """Return the scan of each case: the file with the case's name, or its first channel as nnU-Net names it.
+
+    Raises:
+        InputError: a case has no scan in the folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder. Give a folder of scans, one file for each case")
+    files = _images(folder)
+    scans = {case: files.get(case, files.get(f"{case}{_FIRST_CHANNEL}")) for case in cases}
+    if lacking := [case for case, path in scans.items() if path is None]:
+        raise InputError(
+            f"{folder}: has no scan of {counted(len(lacking), 'case')}: {first_few(lacking)}; expected {lacking[0]} or "
+            f"{lacking[0]}{_FIRST_CHANNEL} with one of {', '.join(IMAGE_SUFFIXES)}. Leave out the scans, or complete "
+            "the folder"
+        )
+    return {case: path for case, path in scans.items() if path is not None}
+
+
+def paired(predictions: Path, references: Path, *, common_only: bool = False) -> dict[str, tuple[Volume, Volume]]:
+    """Return prediction and reference of each case, by case.
+
+    Args:
+        predictions: folder of predictions, see `label_volumes`.
+        references: folder of references.
+        common_only: whether to leave out cases that only one folder has.
+
+    Raises:
+        InputError: the folders have no case in common; or one has a case that the other lacks, and ``common_only`` is
+            not set.
+    """
+    found, wanted = label_volumes(predictions), label_volumes(references)
+    common = sorted(set(found) & set(wanted))
+    for here, there, folder, other in (
+        (wanted, found, references, predictions),
+        (found, wanted, predictions, references),
+    ):
+        lacking = sorted(set(here) - set(there))
+        if lacking and not (common_only and common):
+            near = near_name(lacking[0], set(there) - set(here))
+            raise InputError(
+                f"{other}: lacks {counted(len(lacking), 'case')} of {folder}: {first_few(lacking)}. "
+                + (f"Is {near} the same case? " if near else "")
+                + "Cases are matched by the names of their files: "
+                + ("rename them" if not common else f"--common_only scores the {len(common)} that both folders have")
+            )
+    return {case: (found[case], wanted[case]) for case in common}
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    """Return the volumes in a folder, without those below, by their names without suffix."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    named: dict[str, Path] = {}
+    for path in paths:
+        if not path.is_file() or not is_image(path) or is_left_over(path):
+            continue
+        if (other := named.setdefault(stem_of(path), path)) != path:
+            raise InputError(f"{path}: has the same name as {other.name}; expected one file for each case. Remove one")
+    return named
