@@ -62,6 +62,32 @@ def test_a_signal_ends_a_run_after_its_iteration_and_it_goes_on_exactly(tmp_path
     assert resumed.trainer.state.iteration == 12
 
 
+@pytest.mark.parametrize("iteration", [6, 12])
+def test_the_validation_of_an_epoch_that_ends_with_a_signal_is_made_up_for(tmp_path, iteration):
+    """A signal in the last iteration of an epoch: ignite never reaches the end of that epoch."""
+    found = {}
+    for name in ("whole", "run"):
+        path, validated = tmp_path / name / "checkpoint.pt", []
+
+        def follow(run, judge, validated=validated, interrupt=name == "run"):
+            judge.add_event_handler(Events.COMPLETED, lambda engine: validated.append(engine.state.epoch))
+            if interrupt:
+                send_at(run.trainer, Events.ITERATION_STARTED(once=iteration), signal.SIGTERM)
+
+        def judging(run):
+            return validator(run, [0.1] * 9)
+
+        if name == "whole":
+            train(path, evaluator=judging, attach=follow)
+        else:
+            with pytest.raises(Interrupted):
+                train(path, evaluator=judging, attach=follow)
+            assert torch.load(path, weights_only=True)["validation_due"]
+            train(path, evaluator=judging, resume=True, attach=lambda run, judge: follow(run, judge, interrupt=False))
+        found[name] = validated
+    assert found["run"] == found["whole"] == [2, 4]
+
+
 def test_a_validation_stops_after_its_case_and_is_made_up_for(tmp_path):
     scores = [0.1] * 4
     whole, judge = train(tmp_path / "whole" / "checkpoint.pt", evaluator=lambda run: validator(run, scores, 2))
