@@ -15,10 +15,6 @@ is absent from a file was not contoured.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,25 +23,15 @@ import nibabel as nib
 import numpy as np
 import torch
 from common import RESULTS, write_results
-from numpy.typing import NDArray
+from stock_runs import dice_of, dice_table, run_bundle, write_set
 
 from meddino_components.probing.statistics.bootstrap import Bootstrap, percentile_interval
 from meddino_components.probing.statistics.metrics import mean_dice
 
 ORGANS = ("brainstem", "spinal cord", "right parotid", "left parotid", "oesophagus", "larynx", "mandible")
-CONFIGS = Path(__file__).resolve().parent.parent / "bundles" / "meddinov3_seg_amos" / "configs"
 _LAST_TRAINING_PATIENT = 200  # the published split: 1 to 200 train, 201 to 240 validation
 # the grid of the set: pixels of about 4 mm, and slices that hold it at 2.5 mm
 _GRID = {"pixdim": [2.5, 2.5], "roi_size": [112, 160]}
-
-
-def write_set(root: Path, cases: Sequence[Mapping[str, Any]]) -> Path:
-    """A data set in the Decathlon's layout, whose dataset.json lists files anywhere."""
-    root.mkdir(parents=True, exist_ok=True)
-    labels = dict(enumerate(("background", *ORGANS)))
-    content = {"modality": {"0": "CT"}, "labels": labels, "training": list(cases), "test": []}
-    (root / "dataset.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-    return root
 
 
 def organs_of(path: Path) -> list[str]:
@@ -91,24 +77,13 @@ def case_of(data: Path, label: Path, organs: Sequence[str]) -> dict[str, Any]:
     return {"image": str(scan), "label": str(label), "annotated": list(organs)}
 
 
-def run(work: Path, name: str, configs: Sequence[str], overrides: Mapping[str, Any]) -> None:
-    """A stock command; SystemExit if it fails."""
-    files = str([str(CONFIGS / f"{config}.json") for config in configs])
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", files]
-    for key, value in overrides.items():
-        command += [f"--{key}", value if isinstance(value, str) else repr(value)]
-    with (work / f"{name}.log").open("ab") as log:
-        if subprocess.run(command, stdout=log, stderr=log).returncode:
-            raise SystemExit(f"{name} failed: see {work / f'{name}.log'}")
-
-
 def trained(work: Path, arm: str, cases: Sequence[Mapping[str, Any]], arguments: argparse.Namespace) -> Path:
     """Weights of one arm at the end of its training."""
     output = work / arm
     if not (output / "model.pt").exists():
         checkpoint = output / "checkpoint.pt"
         overrides = {
-            "dataset_dir": str(write_set(work / f"set_{arm}", cases)),
+            "dataset_dir": str(write_set(work / f"set_{arm}", cases, ORGANS, "CT")),
             "output_dir": str(output),
             "cache_dir": str(work / "cache"),
             "n_folds": 17,
@@ -121,32 +96,8 @@ def trained(work: Path, arm: str, cases: Sequence[Mapping[str, Any]], arguments:
             "amp": False,
             **_GRID,
         }
-        run(work, f"train_{arm}", ("train", "laptop"), overrides)
+        run_bundle(work / f"train_{arm}.log", ("train", "laptop"), overrides)
     return output / "model.pt"
-
-
-def dice_of(work: Path, arm: str, weights: Path, reference: Path) -> dict[tuple[str, str], float]:
-    """Dice by case and organ, by evaluate.json."""
-    output = work / f"scores_{arm}"
-    if not (output / "metrics.json").exists():
-        overrides = {
-            "dataset_dir": str(reference),
-            "dataset_layout": "msd",
-            "section": "all_labelled",
-            "model_path": str(weights),
-            "output_dir": str(output),
-            "metrics": [{"_target_": "meddino_components.evaluation.Dice"}],
-            "amp": False,
-            "skip_existing": True,
-        }
-        run(work, f"evaluate_{arm}", ("evaluate",), overrides)
-    with (output / "metrics.csv").open(encoding="utf-8") as file:
-        return {(row["case"], row["organ"]): float(row["dice"]) for row in csv.DictReader(file)}
-
-
-def table_of(dice: Mapping[tuple[str, str], float], cases: Sequence[str]) -> NDArray[np.float64]:
-    """Dice [N, 7], NaN where an organ was not annotated."""
-    return np.array([[dice.get((case, organ), np.nan) for organ in ORGANS] for case in cases])
 
 
 def main() -> None:
@@ -160,14 +111,15 @@ def main() -> None:
     data, work = arguments.data_dir.resolve(), arguments.work_dir.resolve()
     cases, n_deleted = training_cases(data, work, arguments.seed)
     tested = [case_of(data, label, organs_of(label)) for label in labels_of(data, training=False)]
-    reference = write_set(work / "set_reference", tested)
+    reference = write_set(work / "set_reference", tested, ORGANS, "CT")
     silent = [{key: value for key, value in case.items() if key != "annotated"} for case in cases]
     arms = {"annotated": cases, "taken for background": silent}
     tables = {}
     names = [Path(case["image"]).name.removesuffix(".nii.gz") for case in tested]
     for arm, listed in arms.items():
         folder = arm.replace(" ", "_")
-        tables[arm] = table_of(dice_of(work, folder, trained(work, folder, listed, arguments), reference), names)
+        weights = trained(work, folder, listed, arguments)
+        tables[arm] = dice_table(dice_of(work, folder, str(weights), reference), names, ORGANS)
     resamples = Bootstrap(n_resamples=2000).resample(torch.arange(len(names)))
     rows = []
     for number, organ in [*enumerate(ORGANS), (None, "mean over organs")]:

@@ -13,7 +13,11 @@ from meddino_components.checkpoints import write_weights
 
 
 def write_random_weights(
-    bundle: Path, path: Path, configs: Sequence[str] = ("train",), overrides: Mapping[str, Any] | None = None
+    bundle: Path,
+    path: Path,
+    configs: Sequence[str] = ("train",),
+    overrides: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> None:
     """Write the weights file; the record names no training cases.
 
@@ -22,6 +26,7 @@ def write_random_weights(
         path: where to.
         configs: names of the configurations, without ``.json``.
         overrides: values of top-level keys; others than the configurations have are left out.
+        seed: seed of the weights.
     """
     parser = ConfigParser()
     parser.read_config([str(bundle / "configs" / f"{name}.json") for name in configs])
@@ -30,6 +35,6 @@ def write_random_weights(
     del config["network_def"]["_requires_"]
     config["record"] |= {"encoder": None, "trained_further": None}
     config["record"]["data"] |= {"training_cases": [], "validation_cases": []}
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     network, record = (parser.get_parsed_content(key) for key in ("network_def", "record"))
     write_weights(network.state_dict(), path, record=record)

@@ -4,6 +4,7 @@ The environment is the one of `label/requirements.txt`: ``MEDDINO_LABEL_PYTHON``
 """
 
 import json
+import re
 import shutil
 import subprocess
 import urllib.error
@@ -12,8 +13,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from brats_volumes import write_brats_case
-from command_lines import AMOS, BRATS
-from label_server import Server, check_same
+from command_lines import AMOS, BRATS, REPOSITORY
+from label_server import NETWORK, Server, check_same, run_inference
+from random_models import write_random_model
 
 from meddino_components.checkpoints import sha256_of
 
@@ -154,6 +156,32 @@ def test_scoring_what_the_model_is_unsure_of(label_python, app, scans, label_var
         first, second = (np.asarray(server.infer(BRATS.name, "brain_t1", tmp_path).dataobj) for _ in range(2))
         np.testing.assert_array_equal(first, second)
         assert set(np.unique(first)) <= {0, 1, 2, 4}
+
+
+def test_networks_of_several_folds_as_the_page_shows(label_python, app, scans, label_variables, tmp_path):
+    """Their paths are a list in inference.json; models/model.pt, which the server asks for, is not used."""
+    copy = shutil.copytree(app, tmp_path / "app")
+    bundle = copy / "model" / AMOS.name
+    (bundle / "models" / "folds").mkdir()
+    for number, pixdim in enumerate(([6.0, 6.0], [8.0, 7.0])):
+        path = bundle / "models" / "folds" / f"fold_{number}.pt"
+        write_random_model(path, **NETWORK | {"random_start::layerscale_init": 1.0 + number}, pixdim=pixdim)
+    shown = (REPOSITORY / "docs" / "monai_label.md").read_text(encoding="utf-8")
+    line = re.search(r'^"model_path": (\[.*fold_1.*\])$', shown, re.MULTILINE)
+    config = json.loads((bundle / "configs" / "inference.json").read_text(encoding="utf-8"))
+    config["model_path"] = json.loads(line[1])
+    (bundle / "configs" / "inference.json").write_text(json.dumps(config, indent=4), encoding="utf-8")
+    conf = {"models": AMOS.name, "skip_trainers": "true"}
+    with Server(label_python, copy, tmp_path / "studies", tmp_path / "log", label_variables, **conf) as server:
+        server.upload(scans / "ct.nii.gz")
+        found = server.infer(AMOS.name, "ct", tmp_path, modality="ct")
+    labels = {}
+    for name, more in (("both", {}), ("first", {"model_path": str(bundle / "models" / "folds" / "fold_0.pt")})):
+        settings = {"modality": "ct", **more}
+        run_inference(label_python, copy, label_variables, AMOS.name, scans / "ct.nii.gz", tmp_path / name, **settings)
+        labels[name] = nib.load(tmp_path / name / "ct.nii.gz")
+    check_same(found, labels["both"], nib.load(scans / "ct.nii.gz"))
+    assert not np.array_equal(*(np.asarray(image.dataobj) for image in labels.values()))
 
 
 def test_a_bundle_of_another_release_is_refused_by_name(label_python, app, label_variables, tmp_path):
