@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...wording import counted, first_few
 from ..volumes.file_checks import is_image
 from ..volumes.sparse_csv import VOXEL_DIMENSIONS, is_sparse_csv
 from ..volumes.text_headers import detached_files
@@ -38,8 +39,7 @@ def check_files_exist(cases: Sequence[Mapping[str, Any]], listed_in: Path) -> No
     """
     missing = [path for case in cases for path in case_files(case) if not Path(path).exists()]
     if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise InputError(
-            f"{listed_in}: {len(missing)} listed files do not exist: {', '.join(missing[:5])}{more}. "
+            f"{listed_in}: {counted(len(missing), 'listed file')} cannot be found: {first_few(missing)}. "
             "Complete the data set or remove them from the list."
         )

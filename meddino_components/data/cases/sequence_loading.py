@@ -113,13 +113,17 @@ class LoadSequencesd(MapTransform):
     def _of_one_file(self, path: str | Path, case: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         names = [str(name) for name in case["channels"]]
         numbers = {channel_key(name): name for name in names}
-        if missing := [name for name in self.sequences if channel_key(name) not in numbers]:
-            raise InputError(
-                f"{path}: has the channels {', '.join(names)}; expected {', '.join(self.sequences)}, but "
-                f"{missing[0]} is missing. Correct channel_names, or give cases that have these channels"
-            )
+        self._check_names(names, str(path))
         volumes = load_channels(path, names, spacing_mm=self.spacing_mm)
         return {name: volumes[numbers[channel_key(name)]] for name in self.sequences}
+
+    def _check_names(self, names: Sequence[str], owner: str) -> None:
+        known = set(map(channel_key, names))
+        if missing := [name for name in self.sequences if channel_key(name) not in known]:
+            raise InputError(
+                f"{owner}: has the channels {', '.join(names)}; expected {', '.join(self.sequences)}, but {missing[0]} "
+                "is missing. Correct channel_names, or give cases that have these channels"
+            )
 
     def _read(self, paths: Any, case: Mapping[Hashable, Any]) -> MetaTensor:
         opened = self.sequences[0]
@@ -130,8 +134,10 @@ class LoadSequencesd(MapTransform):
             found = sequences_beside(paths, sequences=self.sequences)
             require_complete([found])
             paths, case = found["image"], {**case, "case_id": found["case_id"]}
+        if isinstance(paths, Mapping):
+            self._check_names(list(map(str, paths)), f"case {case.get('case_id', '?')}")
         known = {channel_key(str(name)): path for name, path in paths.items()} if isinstance(paths, Mapping) else {}
-        if opened not in self.sequences or {channel_key(name) for name in self.sequences} - set(known):
+        if opened not in self.sequences or not known:
             raise InputError(
                 f"case {case.get('case_id', '?')}: 'image' is {_described(paths)}; expected a file for each of "
                 f"{', '.join(self.sequences)}, as list_sequence_cases returns, or a MetaTensor for each by name"

@@ -71,5 +71,5 @@ def test_folds_that_a_data_list_states(tmp_path):
     with pytest.raises(InputError, match="case c1 has no label"):
         read_datalist(write_list(tmp_path, training=entries), "brats")
     entries[1]["label"] = "lost.nii.gz"
-    with pytest.raises(InputError, match=r"list\.json: 1 listed files do not exist: .*lost\.nii\.gz"):
+    with pytest.raises(InputError, match=r"list\.json: 1 listed file cannot be found: .*lost\.nii\.gz"):
         read_datalist(write_list(tmp_path, training=entries), "brats")

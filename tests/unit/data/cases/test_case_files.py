@@ -37,6 +37,6 @@ def test_files_that_are_not_there_are_counted_and_the_first_five_named(tmp_path)
     check_files_exist([{"image": there, "label": there}], tmp_path)
     cases = [{"image": there, "label": f"{n}.nii.gz"} for n in range(7)]
     with pytest.raises(
-        InputError, match=r"list: 7 listed files do not exist: 0\.nii\.gz, .*, 4\.nii\.gz and 2 more\. Complete"
+        InputError, match=r"list: 7 listed files cannot be found: 0\.nii\.gz, .*, 4\.nii\.gz and 2 more\. Complete"
     ):
         check_files_exist(cases, tmp_path / "list")

@@ -92,5 +92,5 @@ def test_missing_files_are_counted_and_the_first_named(tmp_path):
     amos(tmp_path)
     for n in (1, 2, 3, 4, 5, 6):
         (tmp_path / "labelsTr" / f"amos_{n:04d}.nii.gz").unlink()
-    with pytest.raises(InputError, match=r"6 listed files do not exist: .*amos_0005.nii.gz and 1 more"):
+    with pytest.raises(InputError, match=r"6 listed files cannot be found: .*amos_0005.nii.gz and 1 more"):
         read_datalist(tmp_path, "amos", "all_labelled")

@@ -136,7 +136,7 @@ def test_a_channel_without_its_file_and_a_file_without_its_channel(tmp_path):
         read_datalist(tmp_path)
     extra.unlink()
     (tmp_path / "imagesTr" / "case_b_0001.nii.gz").unlink()
-    with pytest.raises(InputError, match=r"1 listed files do not exist: .*case_b_0001\.nii\.gz"):
+    with pytest.raises(InputError, match=r"1 listed file cannot be found: .*case_b_0001\.nii\.gz"):
         read_datalist(tmp_path)
 
 

@@ -49,7 +49,7 @@ def test_nnunet_and_decathlon_sets_with_their_test_images(tmp_path):
     with pytest.raises(InputError, match="'CT' but the modality given is 'mr'"):
         listed(msd, "mr")
     (msd / "imagesTs" / "s_2.nii.gz").unlink()
-    with pytest.raises(InputError, match=r"1 listed files do not exist.*s_2"):
+    with pytest.raises(InputError, match=r"1 listed file cannot be found.*s_2"):
         listed(msd)
 
 
