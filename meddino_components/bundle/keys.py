@@ -69,7 +69,7 @@ GROUPS: dict[str, dict[str, Kind]] = {
         "label_names": optional(names()),
         "spacing_mm": optional(several(number(above=0), "three numbers in mm", length=3)),
         "drawn_names": mapping("a mapping, {'name in the file': 'label'}"),
-        "label_convention": text("the name of a convention"),
+        "label_convention": text("the name of a convention, or data_set"),
         "channel_names": several(text(), "a list of names", at_least=1),
         "series_uid": optional(either(text("a SeriesInstanceUID"), several(text(), "a list of UIDs"))),
         "gantry_tilt": choice("refuse", "resample"),

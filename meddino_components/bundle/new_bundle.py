@@ -149,16 +149,15 @@ def _metadata(source: Path, name: str, data_set: NewDataSet) -> dict[str, Any]:
     image["modality"] = data_set.modality_in_words() if data_set.modality else "n/a"
     if len(channels := data_set.settings["channel_names"]) > 1:
         image |= {"num_channels": len(channels), "channel_def": {str(n): name for n, name in enumerate(channels)}}
-    if data_set.label_names is not None:
-        names = dict(enumerate(data_set.label_names))
+    if (outputs := data_set.outputs()) is not None:
         prediction |= {
-            "num_channels": len(names),
-            "channel_def": {str(number): label for number, label in names.items()},
+            "num_channels": outputs.n_channels,
+            "channel_def": {str(number): label for number, label in outputs.labels.items()},
         }
         metadata |= {
             "image_classes": f"{data_set.modality_in_words()}, {data_set.channels_in_words()}",
-            "label_classes": f"0 background and {len(names) - 1} more, see channel_def",
-            "pred_classes": f"logits of {len(names)} classes",
+            "label_classes": f"0 background and {len(outputs.labels) - 1} more, see channel_def",
+            "pred_classes": f"logits of {outputs.in_words}",
         }
     return dict(metadata)
 
@@ -168,7 +167,8 @@ def _readme(source: Path, metadata: Mapping[str, Any], data_set: NewDataSet) -> 
     folder = f"/data/{name}"
     scan = "/data/new_cases" if data_set.label_names is None else "/data/scan.nii.gz"
     modality = "" if data_set.modality else " --modality ct"
-    labels = "" if data_set.label_names is None else f" Labels: {', '.join(data_set.label_names[1:])}."
+    outputs = data_set.outputs()
+    labels = f" Labels: {', '.join(name for number, name in outputs.labels.items() if number)}." if outputs else ""
     return f"""# {name}
 
 {metadata["task"]}.{labels}

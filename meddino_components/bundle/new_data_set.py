@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,12 +13,29 @@ import yaml
 from ..data.cases.datasets import read_datalist
 from ..data.cases.label_names import class_names
 from ..data.cases.layouts import KNOWN, find_layout
+from ..data.cases.region_conventions import OF_DATA_SET, is_known_convention
 from ..data.volumes.channel_modality import CaseModality
 from ..data.volumes.ct_or_mr import parse_modality
+from ..data.volumes.regions import Regions
 from ..errors import InputError
 
 # a task in words names so many labels at most
 _NAMED = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What the network of a new bundle gives.
+
+    Attributes:
+        n_channels: number of channels: classes, or regions.
+        labels: names of the labels that are written, by number, the background included.
+        in_words: the channels in words.
+    """
+
+    n_channels: int
+    labels: Mapping[int, str]
+    in_words: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +45,14 @@ class NewDataSet:
     Attributes:
         settings: the keys of the layer and their values.
         modality: modality of all cases, or of each of their channels; None if each case states its own.
-        label_names: names by number, the background first; None for regions, which have a label convention.
+        label_names: names by number, the background first; None for regions.
+        regions: nested regions that the data set defines; None for classes, and for regions of the template.
     """
 
     settings: Mapping[str, Any]
     modality: CaseModality | None
     label_names: tuple[str, ...] | None
+    regions: Regions | None = None
 
     def layer(self) -> str:
         """The text of ``dataset.yaml``."""
@@ -48,11 +68,23 @@ class NewDataSet:
         names = self.settings["channel_names"]
         return "one channel" if len(names) == 1 else f"the channels {', '.join(names)}"
 
+    def outputs(self) -> Outputs | None:
+        """Return what the network gives; None for the regions of the template."""
+        if self.regions is not None:
+            names = ", ".join(self.regions.names)
+            labels = {0: "background", **dict(self.regions.label_names)}
+            words = f"the nested regions {names}; channel_def names the labels made from them"
+            return Outputs(n_channels=len(self.regions.names), labels=labels, in_words=words)
+        if self.label_names is None:
+            return None
+        classes = dict(enumerate(self.label_names))
+        return Outputs(n_channels=len(classes), labels=classes, in_words=f"{len(classes)} classes")
+
     def task(self, of_regions: str) -> str:
         """Return one sentence on what the bundle segments; for regions that of the template."""
-        if self.label_names is None:
+        if self.label_names is None and self.regions is None:
             return of_regions
-        names = self.label_names[1:]
+        names = self.regions.names if self.regions else (self.label_names or ())[1:]
         what = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} structures"
         return f"Segmentation of {what} in {self.modality_in_words()}"
 
@@ -90,6 +122,10 @@ def new_data_set(
         found = [case["modality"] for case in cases]
         stated = stated or (found[0] if all(one == found[0] for one in found) else None)
     has_regions = "label_convention" in template
+    if has_regions and (regions := _own_regions(dataset_dir, layout)) and label_names is None:
+        settings = {**template, "dataset_dir": "", "dataset_layout": layout, "modality": stated}
+        settings |= {"label_convention": OF_DATA_SET, "channel_names": channels or ["image"]}
+        return NewDataSet(settings=settings, modality=stated, label_names=None, regions=regions)
     if layout != template["dataset_layout"] if has_regions else layout == "brats":
         which = f"of the layout {template['dataset_layout']}" if has_regions else "of one image a case"
         raise InputError(
@@ -112,6 +148,15 @@ def new_data_set(
     if channels:
         settings["channel_names"] = channels
     return NewDataSet(settings=settings, modality=stated, label_names=names)
+
+
+def _own_regions(dataset_dir: str | os.PathLike[str] | None, layout: str) -> Regions | None:
+    """Return the regions that a data set states itself, as nnU-Net's does; those of a layout have a convention."""
+    of_layout = KNOWN[layout].regions
+    if dataset_dir is None or of_layout is None:
+        return None
+    regions = of_layout(Path(dataset_dir).expanduser().absolute())
+    return None if regions is None or is_known_convention(regions.convention) else regions
 
 
 def _channels(case: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..checkpoints import WeightsRecord, encoder_part, preset_of
+from ..data.cases.region_conventions import OF_DATA_SET, is_known_convention
 from ..networks import PRESETS, complete_architecture
 
 # from which a size without a name is described
@@ -27,7 +28,8 @@ def settings_of(record: WeightsRecord) -> dict[str, Any]:
     if record.regions is None:
         settings["label_names"] = [name for _, name in sorted(record.labels.items())]
     else:
-        settings["label_convention"] = record.regions["convention"]
+        convention = record.regions["convention"]
+        settings["label_convention"] = convention if is_known_convention(convention) else OF_DATA_SET
     # for MONAI's own loading, which builds the network before it knows where the weights are; networks of others stand
     # in the record alone
     if backbone:

@@ -17,7 +17,7 @@ from torch import nn
 
 from ..checkpoints import WeightsRecord, backbone_of, build_network, encoder_part, read_record, resolve
 from ..checkpoints.hub_address import HUB_PREFIX
-from ..data.cases.region_conventions import regions_of_convention
+from ..data.cases.region_conventions import OF_DATA_SET, regions_of_convention
 from ..data.volumes.regions import Regions
 from ..errors import InputError
 from ..networks import MedDinoSegmenter
@@ -222,7 +222,7 @@ def _without_record(
     modality: str | Mapping[str, str] | None,
     postprocess: OrganSteps | Literal[False] | None,
 ) -> ModelSettings:
-    regions = regions_of_convention(chosen["label_convention"]) if "label_convention" in chosen else None
+    regions = _stated_regions(chosen["label_convention"], source) if "label_convention" in chosen else None
     labels = {0: _BACKGROUND, **dict(regions.label_names)} if regions else labels_of(chosen["label_names"])
     return ModelSettings(
         source=source,
@@ -252,6 +252,12 @@ def _without_record(
         n_folds=chosen.get("n_folds", 5),
         split=chosen.get("split"),
     )
+
+
+def _stated_regions(convention: str, source: str) -> Regions:
+    if convention == OF_DATA_SET:
+        raise InputError(f"{source}: has no record of its regions; set label_convention, such as brats2021")
+    return regions_of_convention(convention)
 
 
 def _by_record(

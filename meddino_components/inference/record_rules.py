@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoints import WeightsRecord, encoder_part, preset_of
-from ..data.cases.region_conventions import regions_of_convention
+from ..data.cases.region_conventions import OF_DATA_SET, regions_of_convention
 from ..data.volumes.ct_or_mr import MODALITIES
 from ..data.volumes.intensity_table import FINGERPRINT_KEYS, INTENSITY_TABLE
 from ..data.volumes.regions import Regions
@@ -86,7 +86,7 @@ def contradictions(
             recorded = _shown(encoder.get(key))
             found.append(f"random_start::{key} is {recorded} in the record, but set to {_shown(value)}")
     convention = typed.get("label_convention")
-    if convention is not None:
+    if convention not in (None, OF_DATA_SET):
         given = regions_of_convention(convention)
         if regions is None or dict(given.label_names) != foreground(record) or _nested(given) != region_lists(regions):
             stated = regions["convention"] if regions else "mutually exclusive classes"

@@ -6,9 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 from bundle_configs import SEGMENTATION, label_names, read_json
-from bundle_data import WRITERS, write_data_of
+from bundle_data import WRITERS, nnunet_regions, write_data_of
 from command_lines import losses
-from in_process import cause, run_here
+from in_process import cause, command, run_here
 from tiny_settings import TINY
 
 from meddino_components.checkpoints import read_record
@@ -59,6 +59,25 @@ def test_a_label_that_the_data_set_does_not_have(bundle, tmp_path):
     assert isinstance(found, InputError)
     assert f"{path}: " in str(found)
     assert str(len(label_names(bundle))) in str(found)
+
+
+def test_regions_that_a_data_set_of_nnunet_defines(tmp_path):
+    """Trained, evaluated and segmented; the weights alone say what the regions are."""
+    bundle = next(bundle for bundle in BUNDLES if "kits23" in bundle.name)
+    data, output = nnunet_regions(tmp_path / "data"), tmp_path / "run"
+    settings = {**settings_of(data, output), "dataset_layout": "nnunet_raw", "label_convention": "data_set"}
+    run_here(["train"], settings, bundle=bundle, run_id="training")
+    record = read_record(output / "model.pt")
+    assert (record.regions["names"], record.regions["members"]) == (["whole", "core"], [[1, 2], [2]])
+    model, scores = str(output / "model.pt"), tmp_path / "scores"
+    settings = {"dataset_dir": str(data), "model_path": model, "output_dir": str(scores), "amp": False}
+    run_here(["evaluate"], settings, bundle=bundle)
+    with (scores / "metrics.csv").open(encoding="utf-8") as file:
+        assert [row["organ"] for row in csv.DictReader(file)] == ["whole", "core"]
+    scan = data / "imagesTr" / "case_0001_0000.nii.gz"
+    assert command("segment", scan, tmp_path / "out", "--modality", "ct", "--model", model) == 0
+    (path,) = (tmp_path / "out").glob("*.nii.gz")
+    assert set(np.unique(nib.load(path).dataobj)) <= {0, 1, 2}
 
 
 @pytest.mark.parametrize(

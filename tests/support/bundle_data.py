@@ -60,6 +60,16 @@ def _nnunet(names, modality, cases):
     return {**channels, "labels": labels, "numTraining": len(cases)}
 
 
+def nnunet_regions(root, n_cases=5):
+    """A set of nnU-Net whose labels form the regions whole (1 and 2) and core (2)."""
+    _nifti_set("case", "_0000", _nnunet)(root, {0: "background", 1: "rim", 2: "core"}, "ct", n_cases)
+    path = root / "dataset.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content |= {"labels": {"background": 0, "whole": [1, 2], "core": [2]}, "regions_class_order": [1, 2]}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return root
+
+
 def _dicom(root, names, modality, n_cases):
     for number in range(1, n_cases + 1):
         folder, uid = root / f"patient_{number}", f"1.2.826.0.1.3680043.9.9999.{number}"

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from bundle_data import WRITERS
+from bundle_data import WRITERS, nnunet_regions
 from channel_sets import ct_pet_set, prostate_set
 
 from meddino_components.bundle.new_data_set import new_data_set
@@ -47,6 +47,24 @@ def test_regions_keep_their_convention():
     found = made(REGIONS, dataset_layout="brats")
     assert (found.label_names, found.modality, found.task("regions")) == (None, "mr", "regions")
     assert dict(found.settings) == REGIONS
+
+
+def test_regions_of_the_data_set_come_before_those_of_the_template(tmp_path):
+    root = nnunet_regions(tmp_path, n_cases=2)
+    found = made(REGIONS, dataset_dir=root)
+    expected = {
+        "dataset_layout": "nnunet_raw",
+        "modality": "ct",
+        "label_convention": "data_set",
+        "channel_names": ["image"],
+    }
+    assert dict(found.settings) == REGIONS | expected
+    assert found.task("") == "Segmentation of whole, core in CT"
+    outputs = found.outputs()
+    assert (outputs.n_channels, dict(outputs.labels)) == (2, {0: "background", 1: "rest of whole", 2: "core"})
+    assert "the nested regions whole, core" in outputs.in_words
+    with pytest.raises(InputError, match=r"new_bundle makes with --like meddinov3_seg_kits23"):
+        made(dataset_dir=root)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_nested_regions(tmp_path, enhancing):
     assert dict(regions.label_names) == {1: "rest of whole", 2: "rest of core", 3: "enhancing"}
     assert regions.innermost(np.array([0, 1, 2, 3])).tolist() == [0, 1, 2, 3]
     assert ignored_values(root, labels) == {4: 255}
-    with pytest.raises(InputError, match=r"has regions_class_order.*Use a bundle with regions"):
+    with pytest.raises(InputError, match=r"has regions_class_order.*Train a bundle with regions"):
         named_labels(root)
 
 
