@@ -11,7 +11,6 @@ from .cases.listing import list_cases
 from .cases.plan import plan
 from .cases.region_conventions import data_set_regions
 from .cases.sequence_loading import LoadSequencesd
-from .cases.sequences import list_sequence_cases
 from .crops import CropCollate, CropDistortions, MultiCropDataset
 from .curation import curate
 from .image_sets import ImageSet, load_picture, read_image_set
@@ -72,7 +71,6 @@ __all__ = [
     "label_names",
     "list_cases",
     "list_channel_cases",
-    "list_sequence_cases",
     "list_series",
     "load_picture",
     "plan",

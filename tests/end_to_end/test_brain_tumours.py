@@ -92,6 +92,23 @@ def test_sequences_in_another_order_give_the_same_labels(brains, trained, tmp_pa
     np.testing.assert_array_equal(labels.affine, source.affine)
 
 
+def test_a_file_of_the_decathlon_with_all_sequences_gives_the_same_labels(brains, trained, tmp_path):
+    folder, task = brains / "BraTS2021_00001", tmp_path / "Task01_BrainTumour"
+    images = [nib.load(folder / f"BraTS2021_00001_{name}.nii.gz") for name in ("flair", "t1", "t1ce", "t2")]
+    (task / "imagesTs").mkdir(parents=True)
+    joined = np.stack([np.asarray(image.dataobj) for image in images], axis=-1)
+    nib.save(nib.Nifti1Image(joined, images[0].affine), task / "imagesTs" / "BRATS_001.nii.gz")
+    content = {"modality": dict(enumerate(("FLAIR", "T1w", "t1gd", "T2w"))), "tensorImageSize": "4D", "training": []}
+    content |= {"labels": {"0": "background", "1": "edema"}, "test": ["./imagesTs/BRATS_001.nii.gz"]}
+    (task / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
+    found = []
+    for name, source in (("BraTS2021_00001", folder), ("BRATS_001", task / "imagesTs")):
+        settings = small(trained, dataset_dir=str(source), output_dir=str(tmp_path / name), overlay=False)
+        run_here(["inference"], settings, bundle=BRATS)
+        found.append(voxels(tmp_path / name / f"{name}.nii.gz"))
+    np.testing.assert_array_equal(*found)
+
+
 def test_labels_are_written_by_the_convention_asked_for(brains, trained, tmp_path):
     source = str(brains / "BraTS2021_00001")
     written = {}

@@ -25,7 +25,7 @@ def read_sequence_datalist(
 
     ``image`` is a list of files in any order, identified by their names, or a mapping from sequence to file. Paths are
     relative to the file. ``case_id``, ``fold``, ``patient`` (or ``patient_id``), ``annotated`` and ``label_values`` are
-    optional. None as section reads every list. Incomplete cases have an item ``problem``, see `list_sequence_cases`.
+    optional. None as section reads every list. Incomplete cases have an item ``problem``, see `group_sequences`.
 
     Raises:
         InputError: the file or list does not exist, an entry has another format or (if ``labelled``) no label, or ids

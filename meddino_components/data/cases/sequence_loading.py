@@ -140,7 +140,7 @@ class LoadSequencesd(MapTransform):
         if opened not in self.sequences or not known:
             raise InputError(
                 f"case {case.get('case_id', '?')}: 'image' is {_described(paths)}; expected a file for each of "
-                f"{', '.join(self.sequences)}, as list_sequence_cases returns, or a MetaTensor for each by name"
+                f"{', '.join(self.sequences)} by its name, or a MetaTensor for each by name"
             )
         chosen: dict[Hashable, Any] = {name: known[channel_key(name)] for name in self.sequences}
         return self._joined(self._same_grid(self._loaded(chosen, case)), opened)

@@ -6,47 +6,15 @@ The order of files never matters: the name of a file identifies its sequence.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import InputError
 from ..volumes.file_checks import is_image
 from ..volumes.found_folders import is_left_over
-from .listing import check_unique, image_paths
+from .listing import check_unique
 from .sequence_case import Case, sequence_case
-from .sequence_list import read_sequence_datalist
 from .sequence_names import LABEL, NAMING, SEQUENCES, sequence_of
-
-
-def list_sequence_cases(
-    source: str | Path | Iterable[str | Path],
-    *,
-    sequences: Sequence[str] = SEQUENCES,
-    exclude: str | Path | None = None,
-) -> list[Case]:
-    """Return case dicts for inference; label maps among the files are skipped.
-
-    Args:
-        source: folder, searched with its subfolders, in which files (or DICOM folders) of a case are next to each
-            other; a list of them in any order; or a ``.json`` data list (see `read_sequence_datalist`), of which all
-            cases are used.
-        sequences: names of the sequences that a case must have.
-        exclude: folder to skip, for predictions that are written below ``source``.
-
-    Returns:
-        ``{"image": {sequence: path}, "case_id": id, "modality": "mr"}``, sorted by id. If a sequence of a case is
-        missing or duplicated, an item ``problem`` says so, which `LoadSequencesd` raises: the other cases continue.
-
-    Raises:
-        InputError: nothing is found, or the name of a listed file identifies no sequence.
-    """
-    if isinstance(source, (str, Path)) and Path(source).suffix == ".json":
-        cases = read_sequence_datalist(source, None, sequences=sequences)
-    else:
-        paths, base = image_paths(source, exclude)
-        cases = group_sequences(paths, base, sequences=sequences, named=not isinstance(source, (str, Path)))
-    # a label without sequences is not a case
-    return [{key: value for key, value in case.items() if key != "label"} for case in cases if case["image"]]
 
 
 def group_sequences(
@@ -55,7 +23,8 @@ def group_sequences(
     """Group files in the same folder whose names differ only in the word for the sequence.
 
     A case's id is the common part of its file names, or the folder's name if they share nothing; if ids would be the
-    same, the folders below ``base`` precede them. Incomplete cases have an item ``problem``, see `list_sequence_cases`.
+    same, the folders below ``base`` precede them. If a sequence of a case is missing or duplicated, an
+    item ``problem`` says so, which `LoadSequencesd` raises: the other cases continue.
 
     Args:
         paths: paths of the files.

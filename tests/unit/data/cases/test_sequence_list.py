@@ -1,10 +1,10 @@
 """Data lists of several sequences: files by name, or by a mapping."""
 
 import pytest
+from brain_cases import brain_cases
 from brats_volumes import write_brats_case
 from set_folders import write_list
 
-from meddino_components.data import list_sequence_cases
 from meddino_components.data.cases.sequence_list import read_sequence_datalist
 from meddino_components.data.cases.sequence_names import SEQUENCES
 from meddino_components.errors import InputError
@@ -44,7 +44,7 @@ def test_data_lists_by_name_or_by_mapping(tmp_path):
         tmp_path,
         training=[{"image": list(paths.values())[::-1], "label": label}, {"image": mapping, "case_id": "b"}],
     )
-    first, second = list_sequence_cases(source)
+    first, second = brain_cases(source)
     assert (first["case_id"], second["case_id"]) == ("a", "b")
     assert first["image"] == second["image"] == {name: str(tmp_path / paths[name]) for name in SEQUENCES}
 
@@ -61,7 +61,7 @@ def test_data_lists_by_name_or_by_mapping(tmp_path):
 )
 def test_data_lists_of_another_form(tmp_path, lists, named):
     with pytest.raises(InputError, match=named.replace("{", r"\{")):
-        list_sequence_cases(write_list(tmp_path, **lists))
+        brain_cases(write_list(tmp_path, **lists))
 
 
 def test_entries_say_which_classes_were_annotated(tmp_path):

@@ -5,10 +5,11 @@ import os
 import nibabel as nib
 import numpy as np
 import pytest
+from brain_cases import brain_cases
 from brats_volumes import write_brats_case, write_dicom_case
 from scipy.ndimage import affine_transform
 
-from meddino_components.data import LoadSequencesd, NormalizeIntensityByModalityd, list_sequence_cases
+from meddino_components.data import LoadSequencesd, NormalizeIntensityByModalityd
 from meddino_components.data.cases.case_files import case_files
 from meddino_components.data.cases.sequence_names import SEQUENCES
 from meddino_components.errors import InputError
@@ -32,7 +33,7 @@ def test_sequences_on_different_grids_are_refused(tmp_path):
     affine[0, 3] += 4.0
     nib.save(nib.Nifti1Image(np.asarray(other.dataobj), affine), paths["flair"])
     with pytest.raises(InputError, match=r"a_flair\.nii\.gz: its grid lies up to 4 mm from that of .*a_t1\.nii\.gz"):
-        LoadSequencesd("image", sequences=SEQUENCES)(list_sequence_cases(tmp_path)[0])
+        LoadSequencesd("image", sequences=SEQUENCES)(brain_cases(tmp_path)[0])
     with pytest.raises(InputError, match="expected a file for each of t1, t1ce, t2, flair"):
         LoadSequencesd("image", sequences=SEQUENCES)({"image": [str(paths["t1"])], "case_id": "a"})
 
@@ -42,7 +43,7 @@ def test_one_file_stands_for_its_case(tmp_path):
     write_brats_case(tmp_path, "b", seed=1)
     paths = write_brats_case(tmp_path, "a")
     load = LoadSequencesd("image", sequences=SEQUENCES)
-    whole = load(list_sequence_cases(tmp_path)[0])["image"]
+    whole = load(brain_cases(tmp_path)[0])["image"]
     opened = load({"image": str(paths["flair"])})["image"]
     np.testing.assert_array_equal(opened.numpy(), whole.numpy())
     assert opened.meta["filename_or_obj"] == str(paths["flair"])
@@ -58,12 +59,12 @@ def test_one_file_stands_for_its_case(tmp_path):
 def test_dicom_tags_must_not_contradict_mr(tmp_path):
     write_dicom_case(tmp_path / "p1", modality="CT")
     with pytest.raises(InputError, match="modality is given as 'mr', but the DICOM files say 'CT'"):
-        LoadSequencesd("image", sequences=SEQUENCES)(list_sequence_cases(tmp_path)[0])
+        LoadSequencesd("image", sequences=SEQUENCES)(brain_cases(tmp_path)[0])
 
 
 def test_tilted_dicom_sequences_are_resampled_where_asked(tmp_path):
     write_dicom_case(tmp_path / "p1", tilt=1.0)
-    (case,) = list_sequence_cases(tmp_path)
+    (case,) = brain_cases(tmp_path)
     with pytest.raises(InputError, match="gantry tilt"):
         LoadSequencesd("image", sequences=SEQUENCES)(case)
     image = LoadSequencesd("image", sequences=SEQUENCES, gantry_tilt="resample")(case)["image"]

@@ -4,10 +4,11 @@ import json
 import os
 
 import pytest
+from brain_cases import brain_cases
 from brats_volumes import write_brats
 from volume_files import ct_voxels, save_nifti, write_dicom_series
 
-from meddino_components.data import LoadVolumed, list_cases, list_sequence_cases, read_datalist
+from meddino_components.data import LoadVolumed, list_cases, read_datalist
 from meddino_components.errors import InputError
 
 
@@ -48,7 +49,7 @@ def test_left_overs_are_no_scans(tmp_path):
     assert [case["case_id"] for case in list_cases(tmp_path / "a", modality="ct")] == ["s", "scan"]
     write_brats(tmp_path / "b", n_cases=2)
     leave_mac_files(tmp_path / "b")
-    assert [case.get("problem") for case in list_sequence_cases(tmp_path / "b")] == [None, None]
+    assert [case.get("problem") for case in brain_cases(tmp_path / "b")] == [None, None]
 
 
 def test_left_overs_are_no_labels_of_an_nnunet_folder(tmp_path):
