@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..files import OutputFolder, write_text
 from ..ignored_label import IGNORE
 from ..pictures.page_view import PageView
+from ..wording import counted
 from .case_scores import OrganScore, score_case
 from .case_scores_file import read_scores, write_scores
 from .comparison_pictures import ComparisonPictures
@@ -192,7 +193,7 @@ class SegmentationReport:
             write_text(files.path(self.output_dir / "report.html"), page)
         first = self.metrics[0]
         mean = f"mean {first.heading} {summary.means[first.name]:.4f}"
-        _logger.info("%s over %d cases; %s", mean, len(final), self.output_dir / "report.html")
+        _logger.info("%s over %s; %s", mean, counted(len(final), "case"), self.output_dir / "report.html")
 
     def _final(self, engine: Engine) -> dict[str, list[OrganScore]]:
         """Scores of this run's cases, and of the cases that it skipped from an earlier run; no others."""
