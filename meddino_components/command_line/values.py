@@ -58,7 +58,7 @@ def parse_value(option: str, text: str, annotation: Any) -> Any:
         return Path(text) if str not in kinds and Path in kinds else text
     if containers and "," in text:
         return _contained(option, text, containers)
-    if any(typing.get_args(kind)[:1] == (str,) for kind in containers):
+    if any(_container(kind) is collections.abc.Sequence and typing.get_args(kind)[:1] == (str,) for kind in containers):
         return [text]
     raise InputError(f"{option} is '{text}'; expected {_described(kinds, choices)}{_close(text, choices)}")
 

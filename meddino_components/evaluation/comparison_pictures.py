@@ -71,7 +71,8 @@ class ComparisonPictures:
         """
         from ..pictures.comparison import Legend, LegendLine, write_comparison  # needs matplotlib
 
-        reference, prediction = np.where(case.reference == IGNORE, 0, case.reference), case.prediction
+        ignored = case.reference == IGNORE
+        reference, prediction = (np.where(ignored, 0, labels) for labels in (case.reference, case.prediction))
         scored = {score.organ: score for score in scores}
         numbers: dict[str, Sequence[int]]
         if regions:
@@ -88,6 +89,9 @@ class ComparisonPictures:
             value = scored[name].values[metric.name] if name in scored else math.nan
             without = "absent" if name in scored else "not annotated"
             lines.append(LegendLine(own, name, metric.text(value), metric.rank(value), without))
+        if ignored.any():
+            reference, prediction = (np.where(ignored, IGNORE, labels) for labels in (reference, prediction))
+            lines.append(LegendLine((IGNORE,), "not annotated", "", math.nan, ""))
         mean = case_means(scores, metric).get(case.case_id)
         write_comparison(
             path,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ignored_label import IGNORE
 from ..slice_planes import AXIAL
 from . import overlay
 from .blank_figure import blank_figure, save_figure
@@ -73,8 +74,8 @@ def write_comparison(
     Args:
         path: PNG file to write.
         image: image [H, W, D] in any units; or several by name, each of which is drawn.
-        reference: labels [H, W, D]; 0 is background.
-        prediction: labels [H, W, D].
+        reference: labels [H, W, D]; 0 is background, `IGNORE` was not annotated.
+        prediction: labels [H, W, D], with `IGNORE` in the same places.
         spacing_mm: distance between rows, columns and slices.
         legend: colours, names and scores.
         title: id of the case.
@@ -84,12 +85,13 @@ def write_comparison(
     """
     view = PageView(axcodes)
     images = dict(image) if isinstance(image, Mapping) else {"": image}
-    pairs = zip(label_areas(reference), label_areas(prediction), strict=True)
+    counted, predicted = (np.where(labels == IGNORE, 0, labels) for labels in (reference, prediction))
+    pairs = zip(label_areas(counted), label_areas(predicted), strict=True)
     # a false positive is as important to see as a missed organ
     per_slice, per_row = (np.maximum(a, b) for a, b in pairs)
     slices, row = choose_slices(per_slice, _COLUMNS), choose_slices(per_row, 1)[0]
     pictures = [
-        overlay.prepare_picture(name, volume, reference, slices, window, background) for name, volume in images.items()
+        overlay.prepare_picture(name, volume, counted, slices, window, background) for name, volume in images.items()
     ]
     rows, columns = overlay.body_box(pictures[0].volume, slices, pictures[0].window[0])
     row_mm, column_mm, slice_mm = (float(s) for s in spacing_mm)
@@ -107,7 +109,7 @@ def write_comparison(
     edges = {"left": 0.025, "right": 0.995, "top": top, "bottom": 0.01, "wspace": 0.02, "hspace": 0.03}
     grid = figure.add_gridspec(len(lines), len(widths), width_ratios=widths, **edges)
     for line, (picture, labels) in enumerate(lines):
-        outline = reference if labels is prediction else None
+        outline = counted if labels is prediction else None
         grey = picture.window
         for place, k in enumerate(slices):
             tile = (rows, columns, k)

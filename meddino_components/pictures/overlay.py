@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ignored_label import IGNORE
 from ..slice_planes import AXIAL
 from .blank_figure import blank_figure, save_figure
 from .page_view import PageView
@@ -32,6 +33,7 @@ TEXT = "#e8e8e8"
 FAINT = "#a0a6ae"
 # labels whose colours nested regions get, from the outermost: green, red, yellow, as is usual for brain tumours
 _REGION_LABELS = (2, 1, 4, 9, 7, 11)
+_NOT_ANNOTATED = (0.62, 0.62, 0.66)
 # distinct on black and on grey
 _COLOURS = (
     *("ff5a5f", "5bd75b", "b4f03c", "ffe119", "ffb3c6", "c8783c", "f032e6", "ff2828"),
@@ -265,7 +267,12 @@ def draw_squares(axes: Any, labels: Sequence[int], x: float, y: float, size: flo
 
 
 def organ_colour(label: int) -> tuple[float, float, float]:
-    """Return the colour of a label, the same in every sheet; beyond the table, hues are a golden section apart."""
+    """Return the colour of a label, the same in every sheet; beyond the table, hues are a golden section apart.
+
+    What nobody annotated (`IGNORE`) is grey.
+    """
+    if label == IGNORE:
+        return _NOT_ANNOTATED
     if label <= len(_COLOURS):
         red, green, blue = bytes.fromhex(_COLOURS[label - 1])
         return red / 255, green / 255, blue / 255

@@ -15,7 +15,7 @@ from monai.inferers import SimpleInferer
 from ...errors import InputError
 from ...inference.case_evaluator import CaseEvaluator
 from ...near_names import near_name
-from ...wording import first_few
+from ...wording import counted, first_few
 from ..comparison_pictures import ComparisonPictures
 from ..metrics import PUBLISHED_METRICS, AbsentRule, IntersectionOverUnion, SegmentationMetric
 from ..segmentation_report import SegmentationReport
@@ -23,7 +23,7 @@ from .named_labels import NamedLabels, labels_beside, stated_labels
 from .reading import ReadPairedd
 from .scored_folders import ScoredFolders
 from .structures import Side, Structures, shared_structures
-from .volumes import Volume, paired, scans_of
+from .volumes import Pairs, Volume, paired, scans_of
 
 _METRICS = {metric.name: metric for metric in (*PUBLISHED_METRICS, IntersectionOverUnion())}
 
@@ -32,7 +32,7 @@ def evaluate_folder(
     predictions: str,
     references: str,
     output_dir: str,
-    labels: str | Sequence[str] | Mapping[str, int] | None = None,
+    prediction_labels: str | Sequence[str] | Mapping[str, int] | None = None,
     reference_labels: str | Sequence[str] | Mapping[str, int] | None = None,
     rename: Mapping[str, str] | None = None,
     scans: str | None = None,
@@ -53,10 +53,11 @@ def evaluate_folder(
         references: folder of references, such as ``labelsTr`` or ``labelsTs``.
         output_dir: folder for report.html, metrics.csv, metrics.json, summary.csv, summary.json and a picture of each
             case.
-        labels: names of the labels: a dataset.json, its folder, a JSON file with {name: number}, names in order with
-            the background first, numbers by name, ``"{'liver': 1}"``, or the name of a layout, such as
-            totalsegmentator. By default the dataset.json or the case records next to the label maps.
-        reference_labels: names of the references' labels if they are other ones.
+        prediction_labels: names of the predictions' labels: a dataset.json, its folder, a JSON file with
+            {name: number}, names in order with the background first, numbers by name, ``"{'liver': 1}"``, or the name
+            of a layout, such as totalsegmentator. By default the dataset.json or the case records next to the label
+            maps.
+        reference_labels: names of the references' labels, stated in the same way.
         rename: names in the references for names in the predictions that differ, ``"{'postcava': 'vena cava'}"``.
         scans: folder of the scans, drawn behind the labels in the pictures.
         metrics: names of the metrics, the first of which ranks cases: dice, surface_dice_1mm, hd95_mm, iou. By default
@@ -74,18 +75,24 @@ def evaluate_folder(
             in common, or an option is wrong. What is wrong with one case is in the summary.
     """
     chosen, rule = _metrics(metrics), _rule(absent)
-    found, wanted = Path(predictions).expanduser(), Path(references).expanduser()
-    pairs = paired(found, wanted, common_only=common_only)
-    stated = stated_labels(labels)
-    sides = _sides(found, wanted, pairs, stated, stated_labels(reference_labels) or stated)
+    folders = Path(predictions).expanduser(), Path(references).expanduser()
+    _check_output(Path(output_dir), folders)
+    pairs = paired(*folders, common_only=common_only)
+    sides = _sides(
+        folders,
+        pairs,
+        stated_labels(prediction_labels, "--prediction_labels"),
+        stated_labels(reference_labels, "--reference_labels"),
+    )
     structures = shared_structures(*sides, rename)
-    _warn_of_others(structures)
-    images = scans_of(Path(scans).expanduser(), pairs) if scans else {}
+    _warn_of_others(structures, pairs)
+    images = scans_of(Path(scans).expanduser(), pairs.volumes) if scans else {}
     cases = [
         {"case_id": case, "image": _plain(prediction), "label": _plain(reference)}
         | ({"scan": str(images[case])} if images else {})
-        for case, (prediction, reference) in pairs.items()
+        for case, (prediction, reference) in pairs.volumes.items()
     ]
+    read = ReadPairedd(structures=structures, predictions=sides[0].labels, references=sides[1].labels)
     report = SegmentationReport(
         output_dir=output_dir,
         label_names=["background", *structures.names],
@@ -95,14 +102,19 @@ def evaluate_folder(
         title="Predictions of a folder",
         # without a scan, there is nothing to see behind the labels
         pictures=ComparisonPictures(window=None if images else (0, 1)),
-        model=ScoredFolders(predictions=found, references=wanted, structures=structures),
+        model=ScoredFolders(
+            predictions=sides[0],
+            references=sides[1],
+            structures=structures,
+            pairs=pairs,
+            rename=rename,
+            notes=read.notes,
+        ),
         overwrite=overwrite,
     )
     evaluator = CaseEvaluator(
         device="cpu",
-        dataset=Dataset(
-            cases, ReadPairedd(structures=structures, predictions=sides[0].labels, references=sides[1].labels)
-        ),
+        dataset=Dataset(cases, read),
         network=_LastChannel(),
         inferer=SimpleInferer(),
         output_dir=output_dir,
@@ -110,8 +122,14 @@ def evaluate_folder(
         overwrite=overwrite,
     )
     evaluator.run()
-    print(f"wrote {report.output_dir / 'report.html'}")
-    return {status: evaluator.summary.count(status) for status in ("ok", "failed")}
+    summary = evaluator.summary
+    failed = [case for case in summary.cases if case.status == "failed"]
+    if len(failed) == len(cases):
+        raise InputError(
+            f"none of {counted(len(cases), 'case')} could be scored; {failed[0].case_id}: {failed[0].error}"
+        )
+    print(f"wrote {report.output_dir / 'report.html'}" + (f"; {counted(len(failed), 'case')} failed" if failed else ""))
+    return {status: summary.count(status) for status in ("ok", "failed")}
 
 
 class _LastChannel(torch.nn.Module):
@@ -137,48 +155,62 @@ def _rule(name: str | None) -> AbsentRule | None:
     if name is None:
         return None
     if name not in set(AbsentRule):
-        raise InputError(f"--absent is {name!r}; expected one of {', '.join(AbsentRule)}")
+        near = near_name(name.casefold(), AbsentRule)
+        raise InputError(
+            f"--absent is {name!r}; expected one of {', '.join(AbsentRule)}"
+            + (f". Did you mean {near}?" if near else "")
+        )
     return AbsentRule(name)
 
 
+def _check_output(output: Path, folders: Sequence[Path]) -> None:
+    if output.expanduser().resolve() in [folder.resolve() for folder in folders]:
+        raise InputError(f"{output}: holds label maps to compare; give an output_dir of its own")
+
+
 def _sides(
-    predictions: Path,
-    references: Path,
-    pairs: Mapping[str, tuple[Volume, Volume]],
-    predicted: NamedLabels | None,
-    expected: NamedLabels | None,
+    folders: tuple[Path, Path], pairs: Pairs, stated: NamedLabels | None, stated_reference: NamedLabels | None
 ) -> tuple[Side, Side]:
-    found, wanted = predicted or labels_beside(predictions), expected or labels_beside(references)
+    """Return predictions and references. No side has the names of the other: programs number organs differently."""
+    predictions, references = folders
+    predicted, expected = stated or labels_beside(predictions), stated_reference or labels_beside(references)
+    volumes = pairs.volumes.values()
     return (
-        _side(predictions, [volume for volume, _ in pairs.values()], found, references if wanted else None),
-        _side(references, [volume for _, volume in pairs.values()], wanted, predictions if found else None),
+        _side(
+            predictions, [one for one, _ in volumes], predicted, "--prediction_labels", references if expected else None
+        ),
+        _side(
+            references, [one for _, one in volumes], expected, "--reference_labels", predictions if predicted else None
+        ),
     )
 
 
-def _side(folder: Path, volumes: Sequence[Volume], labels: NamedLabels | None, other: Path | None) -> Side:
-    """Return predictions or references; ``other`` is the other folder if its labels have names."""
+def _side(folder: Path, volumes: Sequence[Volume], labels: NamedLabels | None, option: str, named: Path | None) -> Side:
+    """Return predictions or references; ``named`` is the other folder if its labels have names."""
     if all(isinstance(volume, Mapping) for volume in volumes):
         names = {name for volume in volumes if isinstance(volume, Mapping) for name in volume}
         return Side(folder=str(folder), labels=None, names=sorted(names))
     if labels is None:
-        # not taken from the other folder: programs number the same organs differently
         raise InputError(
-            f"{folder}: nothing names the labels, as there is no dataset.json. State them by --labels "
+            f"{folder}: nothing names the labels, as there is no dataset.json. State them by {option} "
             "\"{'liver': 1, 'spleen': 2}\""
-            + (f", or by --labels {other} if the numbers mean the same there" if other else "")
+            + (f", or by {option} {named} if the numbers mean the same there" if named else "")
         )
-    regions = labels.regions
-    return Side(folder=str(folder), labels=labels, names=list(regions.names if regions else labels.names.values()))
+    names_of = labels.regions.names if labels.regions else labels.names.values()
+    return Side(folder=str(folder), labels=labels, names=list(names_of))
 
 
 def _plain(volume: Volume) -> str | dict[str, str]:
     return {name: str(path) for name, path in volume.items()} if isinstance(volume, Mapping) else str(volume)
 
 
-def _warn_of_others(structures: Structures) -> None:
-    for names, where in (
-        (structures.only_in_references, "predictions lack"),
-        (structures.only_in_predictions, "references lack"),
+def _warn_of_others(structures: Structures, pairs: Pairs) -> None:
+    rename = ". If they are only spelt differently, give --rename"
+    for names, what, more in (
+        (structures.only_in_references, "not scored, as the predictions lack them", rename),
+        (structures.only_in_predictions, "not scored, as the references lack them", rename),
+        (pairs.without_prediction, "cases without a prediction, left out", ""),
+        (pairs.without_reference, "cases without a reference, left out", ""),
     ):
         if names:
-            warnings.warn(f"not scored, as the {where} it: {first_few(names, 20)}", stacklevel=3)
+            warnings.warn(f"{what}: {first_few(names, 20)}{more}", stacklevel=3)

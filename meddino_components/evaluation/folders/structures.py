@@ -27,6 +27,11 @@ class Side:
     labels: NamedLabels | None
     names: Sequence[str]
 
+    @property
+    def source(self) -> str:
+        """Return what the names are from."""
+        return "the names of the masks" if self.labels is None else self.labels.source
+
 
 @dataclass(frozen=True, kw_only=True)
 class Structures:
@@ -42,9 +47,9 @@ class Structures:
 
     names: Sequence[str]
     predicted_as: Sequence[str]
-    regions: Regions | None
-    only_in_references: Sequence[str]
-    only_in_predictions: Sequence[str]
+    regions: Regions | None = None
+    only_in_references: Sequence[str] = ()
+    only_in_predictions: Sequence[str] = ()
 
 
 def shared_structures(predictions: Side, references: Side, rename: Mapping[str, str] | None = None) -> Structures:
@@ -53,18 +58,20 @@ def shared_structures(predictions: Side, references: Side, rename: Mapping[str, 
     Args:
         predictions: the predictions.
         references: the references.
-        rename: name in the references by name in the predictions, for those that differ.
+        rename: name in the references by name in the predictions, for those that differ; not used for regions.
 
     Raises:
         InputError: nothing matches, ``rename`` has a name that is not there or makes two predictions one structure, or
             the sides have different regions.
     """
-    regions = _shared_regions(predictions, references)
+    if (regions := _shared_regions(predictions, references)) is not None:
+        # the same sets of labels in the same order, so names do not matter
+        return Structures(names=regions.names, predicted_as=regions.names, regions=regions)
     renamed = {name: name for name in predictions.names} | _checked(rename or {}, predictions, references)
     predicted: dict[str, str] = {}
     for name, meant in renamed.items():
         if (other := predicted.setdefault(plain_name(meant), name)) != name:
-            raise InputError(f"{predictions.folder}: {other!r} and {name!r} are both {meant!r}; correct --rename")
+            raise InputError(f"{predictions.folder}: {other!r} and {name!r} both stand for {meant!r}; correct --rename")
     wanted = {plain_name(name): name for name in references.names}
     common = [plain for plain in wanted if plain in predicted]
     if not common:
@@ -76,7 +83,6 @@ def shared_structures(predictions: Side, references: Side, rename: Mapping[str, 
     return Structures(
         names=[wanted[plain] for plain in common],
         predicted_as=[predicted[plain] for plain in common],
-        regions=regions,
         only_in_references=[name for plain, name in wanted.items() if plain not in predicted],
         only_in_predictions=[name for plain, name in predicted.items() if plain not in wanted],
     )
@@ -84,11 +90,22 @@ def shared_structures(predictions: Side, references: Side, rename: Mapping[str, 
 
 def _shared_regions(predictions: Side, references: Side) -> Regions | None:
     found, wanted = (None if side.labels is None else side.labels.regions for side in (predictions, references))
+    if (found or wanted) and None in (predictions.labels, references.labels):
+        masks = predictions if predictions.labels is None else references
+        raise InputError(
+            f"{masks.folder}: has masks, and the other folder has label maps of regions; expected label maps in both. "
+            "Write the masks into label maps"
+        )
     if (found is None) != (wanted is None) or (found and wanted and found.members != wanted.members):
-        other, side = ("--reference_labels", predictions) if wanted is None else ("--labels", references)
+        option, side = ("--reference_labels", predictions) if wanted is None else ("--prediction_labels", references)
         raise InputError(
             f"{predictions.folder}: has {_in_words(found)}, {references.folder} has {_in_words(wanted)}; expected the "
-            f"same. If all numbers mean the same in both, give {other} {side.folder}"
+            f"same. If all numbers mean the same in both, give {option} {side.folder}"
+        )
+    if found and wanted and found.names != wanted.names and set(found.names) == set(wanted.names):
+        raise InputError(
+            f"{predictions.folder}: has {_in_words(found)}, {references.folder} has {_in_words(wanted)}; expected the "
+            "same names for the same labels. Correct one of them"
         )
     return wanted
 

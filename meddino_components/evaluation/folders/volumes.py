@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...data.volumes.file_checks import IMAGE_SUFFIXES, is_image, stem_of
@@ -66,8 +67,23 @@ def scans_of(folder: Path, cases: Collection[str]) -> dict[str, Path]:
     return {case: path for case, path in scans.items() if path is not None}
 
 
-def paired(predictions: Path, references: Path, *, common_only: bool = False) -> dict[str, tuple[Volume, Volume]]:
-    """Return prediction and reference of each case, by case.
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """The cases of two folders.
+
+    Attributes:
+        volumes: prediction and reference by case, of the cases that both folders have.
+        without_prediction: cases that only the references have.
+        without_reference: cases that only the predictions have.
+    """
+
+    volumes: Mapping[str, tuple[Volume, Volume]]
+    without_prediction: Sequence[str] = ()
+    without_reference: Sequence[str] = ()
+
+
+def paired(predictions: Path, references: Path, *, common_only: bool = False) -> Pairs:
+    """Match the cases of two folders by name.
 
     Args:
         predictions: folder of predictions, see `label_volumes`.
@@ -75,25 +91,31 @@ def paired(predictions: Path, references: Path, *, common_only: bool = False) ->
         common_only: whether to leave out cases that only one folder has.
 
     Raises:
-        InputError: the folders have no case in common; or one has a case that the other lacks, and ``common_only`` is
-            not set.
+        InputError: both are the same folder or have no case in common; or one has a case that the other lacks, and
+            ``common_only`` is not set.
     """
+    if predictions.resolve() == references.resolve():
+        raise InputError(f"{predictions}: is given as predictions and as references. Give two folders")
     found, wanted = label_volumes(predictions), label_volumes(references)
     common = sorted(set(found) & set(wanted))
-    for here, there, folder, other in (
-        (wanted, found, references, predictions),
-        (found, wanted, predictions, references),
+    only_wanted, only_found = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+    for lacking, here, lacks_it, others in (
+        (only_wanted, references, predictions, only_found),
+        (only_found, predictions, references, only_wanted),
     ):
-        lacking = sorted(set(here) - set(there))
         if lacking and not (common_only and common):
-            near = near_name(lacking[0], set(there) - set(here))
+            near = near_name(lacking[0], others)
             raise InputError(
-                f"{other}: lacks {counted(len(lacking), 'case')} of {folder}: {first_few(lacking)}. "
-                + (f"Is {near} the same case? " if near else "")
+                f"{lacks_it}: lacks {counted(len(lacking), 'case')} of {here}: {first_few(lacking)}. "
+                + (f"Is {near} the same case? " if near else f"It has {first_few(others or common, 3)}. ")
                 + "Cases are matched by the names of their files: "
-                + ("rename them" if not common else f"--common_only scores the {len(common)} that both folders have")
+                + (f"--common_only scores the {len(common)} that both folders have" if common else "rename them")
             )
-    return {case: (found[case], wanted[case]) for case in common}
+    return Pairs(
+        volumes={case: (found[case], wanted[case]) for case in common},
+        without_prediction=only_wanted,
+        without_reference=only_found,
+    )
 
 
 def _images(folder: Path) -> dict[str, Path]:

@@ -185,7 +185,7 @@ def test_a_case_that_cannot_be_scored_fails_and_the_others_go_on(tmp_path: Path)
         "failed": 1,
         "unscored": 0,
     }
-    assert "1 failed" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert "Failed: 1 (see summary.csv)" in (tmp_path / "out/report.html").read_text(encoding="utf-8")
 
 
 def test_without_label(tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_a_report_of_regions(tmp_path: Path) -> None:
         name: list(m) for name, m in zip(REGIONS.names, REGIONS.members, strict=True)
     }
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Every case counts for every region" in page
+    assert "What counts for a structure: every case." in page
     assert "373.13" in page
     assert (tmp_path / "comparisons" / "a.png").stat().st_size > 10_000
 

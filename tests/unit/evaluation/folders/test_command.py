@@ -70,11 +70,13 @@ def test_totalsegmentators_numbers_against_masks(tmp_path):
     write_labels(tmp_path / "predictions" / "s1.nii.gz", found)
     write_masks(tmp_path / "references" / "s1" / "segmentations", reference(), {1: "liver", 2: "spleen", 3: "tumour"})
     folders = [str(tmp_path / name) for name in ("predictions", "references", "out")]
-    with pytest.warns(UserWarning, match="not scored, as the references lack it: kidney_right, kidney_left"):
-        assert evaluate_folder(*folders, labels="totalsegmentator")["failed"] == 0
+    with pytest.warns(UserWarning, match="not scored, as the references lack them: kidney_right, kidney_left"):
+        assert evaluate_folder(*folders, prediction_labels="totalsegmentator")["failed"] == 0
     rows = scores(tmp_path / "out")
     assert {organ: float(row["dice"]) for (_, organ), row in rows.items()} == pytest.approx(DICE, abs=1e-6)
-    assert document(tmp_path / "out")["settings"]["only_in_predictions"].startswith("kidney_right, kidney_left")
+    assert document(tmp_path / "out")["settings"]["structures_only_in_predictions"].startswith(
+        "115 structures: kidney_right"
+    )
 
 
 def test_masks_on_both_sides_and_one_that_nobody_drew(tmp_path):
@@ -92,7 +94,7 @@ def test_our_own_regions_against_label_maps(tmp_path):
     write_evaluated(tmp_path / "p", ["a"], labels=voxels, regions=REGIONS)
     write_labels(tmp_path / "r" / "a.nii.gz", reference() + (reference() == 2))
     folders = [str(tmp_path / name) for name in "pr"]
-    evaluate_folder(*folders, str(tmp_path / "out"), labels=folders[0], metrics=["dice"])
+    evaluate_folder(*folders, str(tmp_path / "out"), reference_labels=folders[0], metrics=["dice"])
     rows = scores(tmp_path / "out")
     assert [organ for _, organ in rows] == list(REGIONS.names)
     inside = [np.isin(array, REGIONS.members[0]) for array in (voxels, reference() + (reference() == 2))]
@@ -133,6 +135,7 @@ def test_a_case_that_cannot_be_scored_fails_alone_and_the_command_says_so(tmp_pa
     command = ["-m", "meddino_components", "evaluate_folder", predictions, references, "--output_dir", tmp_path / "out"]
     done = run_preloaded(sys.executable, *command)
     assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].endswith("report.html; 1 case failed")
     assert re.search(r"b +failed .* shape \(23, 20, 12\), but .* expected the same grid", done.stdout)
     assert {case for case, _ in scores(tmp_path / "out")} == {"a"}
 
@@ -141,21 +144,34 @@ def test_a_case_that_cannot_be_scored_fails_alone_and_the_command_says_so(tmp_pa
     ("options", "message"),
     [
         ({"metrics": ["dic"]}, "--metrics names 'dic'; expected some of dice, .* Did you mean 'dice'"),
-        ({"absent": "nnUNet"}, "--absent is 'nnUNet'; expected one of leave_out, nnunet, brats"),
-        ({"labels": {"kidney": 1}}, None),
+        ({"absent": "nnUNet"}, r"--absent is 'nnUNet'; expected one of leave_out, nnunet, brats\. Did you mean nnunet"),
+        (
+            {"prediction_labels": {"liver": 1}},
+            "none of 2 cases could be scored; a: .* contains label 2; --prediction_labels names 1 liver",
+        ),
     ],
 )
 def test_wrong_options(tmp_path, options, message):
     predictions, references = write_pair(tmp_path)
-    if message is None:
-        done = evaluate_folder(str(predictions), str(references), str(tmp_path / "out"), **options)
-        assert done == {"ok": 0, "failed": 2}
-        failed = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))["cases"][0]["error"]
-        assert "contains label 2; --labels names 1 kidney. State the labels of this folder" in failed
-        return
     with pytest.raises(InputError, match=message):
         evaluate_folder(str(predictions), str(references), str(tmp_path / "out"), **options)
-    assert not (tmp_path / "out").exists()
+
+
+def test_cases_that_only_one_folder_has_are_named(tmp_path):
+    predictions, references = write_pair(tmp_path, "abc")
+    (predictions / "b.nii.gz").unlink()
+    folders = str(predictions), str(references), str(tmp_path / "out")
+    with pytest.warns(UserWarning, match="cases without a prediction, left out: b"):
+        assert evaluate_folder(*folders, common_only=True, metrics=["dice"])["ok"] == 2
+    assert document(tmp_path / "out")["settings"]["cases_without_prediction"] == "1 case: b"
+    assert "1 case: b" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_results_go_to_a_folder_of_their_own(tmp_path):
+    folders = [str(folder) for folder in write_pair(tmp_path)]
+    for output in folders:
+        with pytest.raises(InputError, match="holds label maps to compare; give an output_dir of its own"):
+            evaluate_folder(*folders, output)
 
 
 def test_labels_that_nothing_names(tmp_path):
@@ -167,9 +183,11 @@ def test_labels_that_nothing_names(tmp_path):
         run()
     # numbers are not taken to mean the same in both folders
     write_json(predictions / "dataset.json", NNUNET)
-    with pytest.raises(InputError, match=f"labelsTr: nothing .*, or by --labels {predictions} if the numbers mean"):
+    with pytest.raises(
+        InputError, match=f"labelsTr: nothing .*, or by --reference_labels {predictions} if the numbers mean"
+    ):
         run()
-    assert run(labels=str(predictions)) == {"ok": 2, "failed": 0}
+    assert run(reference_labels=str(predictions)) == {"ok": 2, "failed": 0}
     assert document(tmp_path / "out")["organs"].keys() == set(NAMES[1:])
 
 

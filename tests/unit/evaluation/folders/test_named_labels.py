@@ -14,14 +14,14 @@ NAMED = {1: "liver", 2: "spleen"}
 
 
 def test_nothing_stated():
-    assert stated_labels(None) is None
+    assert stated_labels(None, "--x") is None
 
 
 @pytest.mark.parametrize(
     "stated", [{"liver": 1, "spleen": 2}, {"background": 0, "spleen": 2, "liver": 1}, ["background", "liver", "spleen"]]
 )
 def test_typed_names(stated):
-    assert dict(stated_labels(stated).names) == NAMED
+    assert dict(stated_labels(stated, "--x").names) == NAMED
 
 
 @pytest.mark.parametrize(
@@ -35,24 +35,24 @@ def test_typed_names(stated):
 )
 def test_json_files(tmp_path, content):
     path = write_json(tmp_path / "names.json", content)
-    found = stated_labels(str(path))
+    found = stated_labels(str(path), "--x")
     assert (dict(found.names), found.source) == (NAMED, str(path))
 
 
 def test_a_layouts_own_names():
-    found = stated_labels("totalsegmentator")
+    found = stated_labels("totalsegmentator", "--x")
     assert (found.names[1], found.names[117], len(found.names)) == ("spleen", "costal_cartilages", 117)
 
 
 def test_ignored_voxels_are_no_structure(tmp_path):
     content = NNUNET | {"labels": NNUNET["labels"] | {"ignore": 3}}
-    found = stated_labels(str(write_json(tmp_path / "dataset.json", content)))
+    found = stated_labels(str(write_json(tmp_path / "dataset.json", content)), "--x")
     assert (dict(found.names), list(found.ignored)) == (NAMED, [3])
 
 
 def test_nnunets_regions(tmp_path):
     content = {"labels": {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}, "regions_class_order": [1, 2]}
-    found = stated_labels(str(write_json(tmp_path / "dataset.json", content)))
+    found = stated_labels(str(write_json(tmp_path / "dataset.json", content)), "--x")
     assert (found.regions.names, found.regions.members, list(found.ignored)) == (("whole", "core"), ((1, 2), (2,)), [3])
 
 
@@ -61,7 +61,7 @@ def test_beside_the_files_or_one_folder_above(tmp_path):
     for folder, source in ((predictions, predictions), (references, references.parent)):
         found = labels_beside(folder)
         assert (dict(found.names), found.source) == (NAMED, str(source / "dataset.json"))
-        assert stated_labels(str(folder)) == found
+        assert stated_labels(str(folder), "--x") == found
     (references.parent / "dataset.json").unlink()
     assert labels_beside(references) is None
 
@@ -83,19 +83,28 @@ def test_records_of_our_own_cases(tmp_path):
 @pytest.mark.parametrize(
     ("stated", "message"),
     [
-        ("lost.json", "lost.json: no such file or layout; expected a dataset.json"),
-        ({"liver": "one"}, "--labels: the labels are {'liver': 'one'}; expected a dataset.json"),
-        ({"liver": 1, "spleen": 1}, "expected one number for each name"),
-        (["background"], "expected one number for each name"),
+        ("lost.json", "--x lost.json: no such file or layout; expected a dataset.json"),
+        ("totalsegmentor", "did you mean 'totalsegmentator'? expected a dataset.json"),
+        ({"liver": "one"}, "--x: 'liver' has the number 'one'; expected names with numbers from 0 to 255"),
+        ({"liver": 1.7}, "'liver' has the number 1.7;"),
+        ({"liver": True}, "'liver' has the number True;"),
+        ({"liver": 300}, "'liver' has the number 300;"),
+        ({"liver": 1, "spleen": 1}, "'liver' and 'spleen' are both 1; correct one of them"),
+        ({"right kidney": 1, "Right_Kidney": 2}, "'right kidney' and 'Right_Kidney' are the same name"),
+        ({"1": "liver", "2": "liver"}, "'liver' and 'liver' are the same name"),
+        ({}, "the labels are {}; expected a dataset.json"),
+        (["liver", "spleen"], "the labels are ['liver', 'spleen']; expected the background first"),
+        (["background"], "expected at least one structure with a number above 0"),
+        ({"liver": 1, "ignore": 0}, "expected at least one structure with a number above 0"),
     ],
 )
 def test_what_names_nothing(stated, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        stated_labels(stated)
+        stated_labels(stated, "--x")
 
 
 def test_a_file_that_is_no_json(tmp_path):
     path = tmp_path / "names.json"
     path.write_text("liver", encoding="utf-8")
     with pytest.raises(InputError, match=r"names\.json: cannot be read as JSON"):
-        stated_labels(str(path))
+        stated_labels(str(path), "--x")

@@ -102,7 +102,7 @@ def test_masks_that_overlap_are_told(tmp_path):
     for name in ("liver", "spleen"):
         write_labels(tmp_path / f"{name}.nii.gz", reference() == 1)
     masks = {name: str(tmp_path / f"{name}.nii.gz") for name in ("liver", "spleen")}
-    with pytest.warns(UserWarning, match=f"{tmp_path}: 800 voxels are in more than one mask; each counts for the last"):
+    with pytest.warns(UserWarning, match=f"{tmp_path}: 800 voxels in several masks, counted for the last of their"):
         read(masks, masks, None, None)
 
 

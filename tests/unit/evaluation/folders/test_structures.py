@@ -1,6 +1,7 @@
 """Structures are matched by name, and what does not match is told."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from evaluated_cases import REGIONS
@@ -33,7 +34,7 @@ def test_renamed():
     [
         ({"livr": "liver"}, "--rename: 'livr' is not in p, which has liver, spleen. Did you mean 'liver'?"),
         ({"liver": "aorta"}, "--rename: 'aorta' is not in r, which has spleen, liver"),
-        ({"liver": "spleen"}, "p: 'liver' and 'spleen' are both 'spleen'; correct --rename"),
+        ({"liver": "spleen"}, "p: 'liver' and 'spleen' both stand for 'spleen'; correct --rename"),
     ],
 )
 def test_wrong_names_of_renamed_structures(rename, message):
@@ -50,8 +51,16 @@ def test_regions_have_to_be_the_same():
     names = REGIONS.names
     found = shared_structures(side("p", *names, regions=REGIONS), side("r", *names, regions=REGIONS))
     assert (found.regions, tuple(found.names)) == (REGIONS, names)
+    # the same labels under other names are the same regions, but not if names are swapped
+    other = replace(REGIONS, names=("whole", "core", "enhancing"))
+    assert shared_structures(side("p", *other.names, regions=other), side("r", *names, regions=REGIONS)).names == names
+    swapped = replace(REGIONS, names=names[::-1])
+    with pytest.raises(InputError, match="expected the same names for the same labels"):
+        shared_structures(side("p", *swapped.names, regions=swapped), side("r", *names, regions=REGIONS))
+    with pytest.raises(InputError, match="p: has masks, and the other folder has label maps of regions"):
+        shared_structures(Side(folder="p", labels=None, names=names), side("r", *names, regions=REGIONS))
     message = "p: has the regions whole tumour .*, r has classes without regions; .*give --reference_labels p"
     with pytest.raises(InputError, match=message):
         shared_structures(side("p", *names, regions=REGIONS), side("r", *names))
-    with pytest.raises(InputError, match="give --labels r"):
+    with pytest.raises(InputError, match="give --prediction_labels r"):
         shared_structures(side("p", *names), side("r", *names, regions=REGIONS))

@@ -46,16 +46,23 @@ def test_a_case_that_one_folder_lacks(tmp_path):
     predictions, references = write_pair(tmp_path, "abc")
     (predictions / "b.nii.gz").unlink()
     message = (
-        f"{predictions}: lacks 1 case of {references}: b. Cases are matched by the names of their files: "
+        f"{predictions}: lacks 1 case of {references}: b. It has a, c. Cases are matched by the names of their files: "
         "--common_only scores the 2 that both folders have"
     )
     with pytest.raises(InputError, match=message):
         paired(predictions, references)
     (references / "c.nii.gz").unlink()
-    assert list(paired(predictions, references, common_only=True)) == ["a"]
+    found = paired(predictions, references, common_only=True)
+    assert (list(found.volumes), found.without_prediction, found.without_reference) == (["a"], ["b"], ["c"])
     (predictions / "b.nii.gz").write_bytes((predictions / "a.nii.gz").read_bytes())
     with pytest.raises(InputError, match=f"{references}: lacks 1 case of {predictions}: c"):
         paired(predictions, references)
+
+
+def test_one_folder_twice(tmp_path):
+    predictions, _ = write_pair(tmp_path)
+    with pytest.raises(InputError, match="predictions: is given as predictions and as references"):
+        paired(predictions, predictions.parent / "." / "predictions")
 
 
 def test_nothing_in_common_is_refused_at_any_rate(tmp_path):
