@@ -105,9 +105,15 @@ def split_scan(image_path: Path, label_path: Path, classes: Sequence[int], folde
 
 
 def pretrain(trial: Trial, reference: Mapping[str, object], iterations: Sequence[int] | None) -> list[dict[str, Any]]:
-    """The three stages, of so many iterations an epoch each, and what `evaluate` finds after each."""
+    """The stages, of so many iterations an epoch each, and what `evaluate` finds after each.
+
+    Args:
+        trial: where they run.
+        reference: settings of the labelled slices.
+        iterations: iterations of each stage that is run, from the first; None for all stages as the overlays have them.
+    """
     found: list[dict[str, Any]] = []
-    for stage, (config, overlay) in STAGES.items():
+    for stage, (config, overlay) in list(STAGES.items())[: None if iterations is None else len(iterations)]:
         output = trial.folder / f"stage_{stage}"
         start: dict[str, object] = {}
         if iterations is not None:
@@ -201,8 +207,8 @@ def rows_of(
         )
     if dice:
         means = {name: mean(values) for name, values in dice.items()}
-        gained = means["after stage 3"] - means["random weights"]
-        notes.append(f"Fine-tuned from stage 3 instead of random weights: mean Dice {gained:+.3f}.")
+        gained = means[f"after stage {len(stages)}"] - means["random weights"]
+        notes.append(f"Fine-tuned from stage {len(stages)} instead of random weights: mean Dice {gained:+.3f}.")
     return rows, notes
 
 
@@ -222,7 +228,12 @@ def main() -> None:
     )
     parser.add_argument("--gap", type=int, default=2, help="unused slices between slabs")
     parser.add_argument("--reference_px", type=int, default=320, help="size at which features are judged")
-    parser.add_argument("--iterations_per_epoch", type=int, nargs=3, help="of each stage, instead of the overlay's")
+    parser.add_argument(
+        "--iterations_per_epoch",
+        type=int,
+        nargs="+",
+        help="of each stage, instead of the overlay's; fewer numbers run the first stages only",
+    )
     parser.add_argument("--fine_tuning_epochs", type=int, default=5, help="0 leaves fine-tuning out")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="of fine-tuning")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
@@ -253,7 +264,8 @@ def main() -> None:
 
     dice: dict[str, list[float]] = {}
     if args.fine_tuning_epochs:
-        sources = {"random weights": "random", "after stage 3": str(trial.folder / "stage_3" / "teacher.safetensors")}
+        last = str(trial.folder / f"stage_{len(stages)}" / "teacher.safetensors")
+        sources = {"random weights": "random", f"after stage {len(stages)}": last}
         for seed in args.seeds:
             for number, (name, weights) in enumerate(sources.items()):
                 value = fine_tune(

@@ -1,4 +1,4 @@
-"""Curate, pretrain in three stages and judge the features of a real CT by the command lines of a user."""
+"""Curate, pretrain and judge the features of a real CT by the command lines of a user."""
 
 import json
 import os
@@ -12,13 +12,14 @@ from command_lines import REPOSITORY, environment, run_command
 # duodenum: one or two test slabs show them, too few for an interval of a mean over organs
 TOTALSEGMENTATOR = (1, 2, 3, 4, 15, 5, 6, 255, 63, 255, 8, 9, 255, 21, 22)
 
-# of the three stages; a part of the laptop's, whose gain is in benchmarks/results/pretraining_gain_cpu.md
-ITERATIONS_PER_EPOCH = (60, 15, 15)
+# of the first stage, nearly as many as the laptop's; benchmarks/results/pretraining_gain_cpu.md has all three, which
+# `test_three_stages` runs in small
+ITERATIONS_PER_EPOCH = 100
 
 pytestmark = pytest.mark.slow
 
 
-def test_three_stages_teach_organs(tmp_path):
+def test_pretraining_teaches_organs(tmp_path):
     if not os.environ.get("MEDDINO_DATA"):
         pytest.skip("set MEDDINO_DATA to the folder with real scans")
     source = Path(os.environ["MEDDINO_DATA"]) / "totalseg_ct"
@@ -30,19 +31,15 @@ def test_three_stages_teach_organs(tmp_path):
         "--fine_tuning_epochs": 0,
     }
     command = [sys.executable, REPOSITORY / "benchmarks" / "pretraining_gain.py", "--classes", *TOTALSEGMENTATOR]
-    command += ["--iterations_per_epoch", *ITERATIONS_PER_EPOCH]
+    command += ["--iterations_per_epoch", ITERATIONS_PER_EPOCH]
     for option, value in options.items():
         command += [option, value]
     print(run_command(*command, env=environment(OMP_NUM_THREADS="2")))
-    stages = json.loads((tmp_path / "results" / "pretraining_gain_cpu.json").read_text(encoding="utf-8"))["details"][
-        "stages"
-    ]
-    assert [stage["collapse_warnings"] for stage in stages] == [[], [], []]
-    for stage in stages:
-        scores = stage["knn"]["scores"]
-        assert 0.1 < scores["random weights"] < 0.45
-        assert scores["encoder"] > scores["random weights"]
-    assert stages[-1]["units"] == 11
-    last = stages[-1]["knn"]["gain_over"]["random weights"]
-    assert last["low"] > 0
-    assert last["value"] > 0.05
+    details = json.loads((tmp_path / "results" / "pretraining_gain_cpu.json").read_text(encoding="utf-8"))["details"]
+    (stage,) = details["stages"]
+    assert stage["collapse_warnings"] == []
+    assert stage["units"] == 11
+    assert 0.1 < stage["knn"]["scores"]["random weights"] < 0.45
+    gain = stage["knn"]["gain_over"]["random weights"]
+    assert gain["low"] > 0
+    assert gain["value"] > 0.05
