@@ -40,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     work = arguments.work_dir.resolve()
     organs = [name for number, name in label_names(arguments.data_dir).items() if number]
-    cases = read_datalist(arguments.data_dir.resolve(), section="all_labelled")
+    cases = read_datalist(arguments.data_dir.resolve(), section="all_labelled", modality="mr")
     listed = [{"image": case["image"], "label": case["label"]} for case in cases]
     held_out = listed[::_HELD_OUT_EVERY]
     trained = write_set(work / "set_folds", [case for case in listed if case not in held_out], organs, "MRI")
@@ -49,6 +49,7 @@ def main() -> None:
     settings = {
         "folds": arguments.folds,
         "overlay_config": "laptop",
+        "modality": "mr",
         "epochs": arguments.epochs,
         "validation_interval": arguments.epochs,
         "keep_best_model": False,

@@ -69,7 +69,7 @@ def put_nan(image, label):
     [
         (truncate, "truncated or damaged"),
         (move_label_by_a_voxel, "grid"),
-        (remove, "do not exist"),
+        (remove, "cannot be found"),
         (put_nan, "NaN or infinite"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
