@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from functools import cache
 from pydoc import locate
 
 import pytest
@@ -47,17 +48,25 @@ def arguments(component):
     return {key: value for key, value in component.items() if not re.fullmatch(r"_.*_", key)}
 
 
+@cache  # MONAI looks through all its modules, and most configurations have the same components
+def found_by(target):
+    """What MONAI finds under a name, and its signature; None for a builtin, such as torch.Generator."""
+    found = ConfigComponent({"_target_": target}).resolve_module_name()
+    found = locate(found) if isinstance(found, str) else found
+    try:
+        return found, inspect.signature(found) if callable(found) else None
+    except ValueError:
+        return found, None
+
+
 @pytest.mark.parametrize("case", COMBINED, ids=label)
 def test_every_component_is_found_and_takes_its_arguments(case):
     found = list(components(read(case[0], *case[1])))
     assert len(found) > 3
     for path, component in found:
-        target = ConfigComponent(component, id=path).resolve_module_name()
-        target = locate(target) if isinstance(target, str) else target
+        target, signature = found_by(component["_target_"])
         assert callable(target), f"{path}: no {component['_target_']}"
-        try:
-            signature = inspect.signature(target)
-        except ValueError:  # of a builtin, such as torch.Generator
+        if signature is None:
             assert not arguments(component), path
             continue
         try:

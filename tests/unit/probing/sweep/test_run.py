@@ -95,8 +95,8 @@ def test_tables_hold_every_cell_and_its_cost(tmp_path, source):
 
 def test_flops_are_those_of_every_matrix_product(tmp_path, source):
     """Two a multiply-add: tokens with weights, and tokens with tokens as keys and as values."""
-    (cell,) = sweep_all(tmp_path, source, MODELS[1:], (512,))
-    depth, width, patches = 2, 192, (512 // 16) ** 2
+    (cell,) = sweep_all(tmp_path, source, MODELS[1:], (384,))
+    depth, width, patches = 2, 192, (384 // 16) ** 2
     tokens = patches + 5  # CLS and four storage tokens
     weights = depth * 12 * width**2  # query, key, value, projection: 4; feed-forward: 8
     attention = depth * 2 * tokens**2 * width
