@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...data.cases.dataset_json import DATASET_JSON
+from ...data.cases.dataset_json import DATASET_JSON, read_dataset_json
 from ...data.cases.layout import correctly_spelt, plain_name
-from ...data.cases.layouts import KNOWN
+from ...data.cases.layouts import KNOWN, recognised_layout
 from ...data.cases.nnunet_labels import nested_regions
 from ...data.volumes.partial_labels import numbered_names
 from ...data.volumes.regions import Regions
@@ -78,16 +78,25 @@ def stated_labels(stated: Stated, option: str) -> NamedLabels | None:
 def labels_beside(folder: Path) -> NamedLabels | None:
     """Return what the files in a folder of label maps say: the records of this project's cases, or a dataset.json.
 
-    nnU-Net copies its dataset.json next to its predictions; that of a data set is one folder above its labels. None if
-    there is neither.
+    nnU-Net copies its dataset.json next to its predictions; that of a data set is one folder above its labels. If it
+    names none, the labels are those of its layout. None if nothing names them.
     """
     if (recorded := recorded_labels(folder)) is not None:
         names, regions, path = recorded
         return NamedLabels(names=numbered_names(names), source=str(path), regions=regions)
-    for path in (folder / DATASET_JSON, folder.absolute().parent / DATASET_JSON):
-        if path.is_file():
-            return _of_file(path)
+    for root in (folder, folder.absolute().parent):
+        if (root / DATASET_JSON).is_file():
+            return _of_data_set(root)
     return None
+
+
+def _of_data_set(root: Path) -> NamedLabels | None:
+    path = root / DATASET_JSON
+    if "labels" in read_dataset_json(root):
+        return _of_file(path)
+    layout = recognised_layout(root)
+    known = None if layout is None else KNOWN[layout].default_labels
+    return None if known is None else NamedLabels(names=numbered_names(known), source=f"the layout {layout} of {path}")
 
 
 def _of_file(path: Path) -> NamedLabels:

@@ -66,6 +66,16 @@ def test_beside_the_files_or_one_folder_above(tmp_path):
     assert labels_beside(references) is None
 
 
+def test_a_dataset_json_without_names(tmp_path):
+    listed = [{"image": "./imagesTr/amos_0001.nii.gz", "label": "./labelsTr/amos_0001.nii.gz"}]
+    (tmp_path / "labelsTr").mkdir()
+    write_json(tmp_path / "dataset.json", {"training": listed, "validation": []})
+    found = labels_beside(tmp_path / "labelsTr")
+    assert (found.names[10], found.source) == ("pancreas", f"the layout amos of {tmp_path / 'dataset.json'}")
+    write_json(tmp_path / "dataset.json", {"training": []})
+    assert labels_beside(tmp_path / "labelsTr") is None
+
+
 def test_records_of_our_own_cases(tmp_path):
     write_evaluated(tmp_path / "classes", ["a", "b"])
     found = labels_beside(tmp_path / "classes")
