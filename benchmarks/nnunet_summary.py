@@ -49,7 +49,7 @@ def theirs(predictions: Path, references: Path, output: Path) -> dict[str, Any]:
     labels = [*found.names] if found.regions is None else [*found.regions.members]
     ignored = next(iter(found.ignored), None)
     compute_metrics_on_folder(
-        str(references), str(predictions), str(output), SimpleITKIO(), ".nii.gz", labels, ignored, 1, chill=False
+        str(references), str(predictions), str(output), SimpleITKIO(), ".nii.gz", labels, ignored, 1, chill=True
     )
     content: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
     return content
