@@ -36,7 +36,7 @@ def result_of(name: str, place: Place) -> dict[str, Any]:
                 "error": f"{type(error).__name__}: {text}",
                 "log": traceback.format_exc()[-4000:],
             }
-    return result | {"seconds": round(perf_counter() - started, 1)}
+    return result | {"seconds": round(perf_counter() - started, 3)}
 
 
 def _foreign_package(error: ImportError) -> str | None:
