@@ -27,32 +27,25 @@ from nnunetv2.evaluation.evaluate_predictions import compute_metrics_on_folder
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
 from meddino_components.data.volumes.file_checks import read_header
-from meddino_components.evaluation.folders.named_labels import labels_beside
+from meddino_components.evaluation.folders.named_labels import NamedLabels, labels_beside
 
 _NAMES = {"dice": "Dice", "iou": "IoU"}
 
 
-def ours(predictions: Path, references: Path, output: Path) -> dict[str, Any]:
+def score_by_ours(predictions: Path, references: Path, output: Path) -> None:
     """Scores by the command, in a process of its own, as a user calls it."""
     command = [sys.executable, "-m", "meddino_components", "evaluate_folder", str(predictions), str(references)]
     options = ["--output_dir", str(output), "--metrics", "['dice','iou']", "--absent", "nnunet", "--common_only"]
     subprocess.run([*command, *options], check=True, capture_output=True)
-    content: dict[str, Any] = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
-    return content
 
 
-def theirs(predictions: Path, references: Path, output: Path) -> dict[str, Any]:
+def score_by_theirs(predictions: Path, references: Path, output: Path, found: NamedLabels) -> None:
     """Scores by nnU-Net, with one process."""
-    found = labels_beside(predictions) or labels_beside(references)
-    if found is None:
-        raise SystemExit(f"{predictions}: has no dataset.json")
     labels = [*found.names] if found.regions is None else [*found.regions.members]
     ignored = next(iter(found.ignored), None)
     compute_metrics_on_folder(
         str(references), str(predictions), str(output), SimpleITKIO(), ".nii.gz", labels, ignored, 1, chill=True
     )
-    content: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))
-    return content
 
 
 def numbers_of_ours(output: Path, predictions: Path) -> dict[tuple[str, ...], float]:
@@ -122,17 +115,20 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
     arguments = parser.parse_args()
     predictions, references = arguments.predictions, arguments.references
+    found = labels_beside(predictions) or labels_beside(references)
+    if found is None:
+        raise SystemExit(f"{predictions}: has no dataset.json")
     with tempfile.TemporaryDirectory() as folder:
         output, summary = Path(folder) / "ours", Path(folder) / "summary.json"
         times = timed_in_turn(
             {
-                "evaluate_folder, a process with report and pictures": lambda: ours(predictions, references, output),
-                "nnU-Net, its function alone": lambda: theirs(predictions, references, summary),
+                "evaluate_folder, a process with report and pictures": lambda: score_by_ours(
+                    predictions, references, output
+                ),
+                "nnU-Net, its function alone": lambda: score_by_theirs(predictions, references, summary, found),
             },
             rounds=arguments.rounds,
         )
-        found = labels_beside(predictions) or labels_beside(references)
-        assert found is not None
         structures = (
             {str(label): name for label, name in found.names.items()}
             if found.regions is None

@@ -36,6 +36,7 @@ def test_segmenting_with_one_two_and_copies(phantoms, models, tmp_path):
         return labels_of(tmp_path / name / scan.name)
 
     alone = labels("alone", models[0])
+    assert np.array_equal(labels("list of one", repr([models[0]])), alone)
     assert np.array_equal(labels("copies", models[0], models[0]), alone)
     both = labels("both", *models)
     assert np.array_equal(labels("swapped", *reversed(models)), both)

@@ -7,9 +7,9 @@ import monai.bundle
 import nibabel as nib
 import numpy as np
 import pytest
-from bundle_configs import label_names, read
+from bundle_configs import SEGMENTATION, label_names, read
 from bundle_data import write_data_of
-from command_lines import AMOS, BRATS
+from command_lines import AMOS
 from in_process import command, run_here, untouched_process, write_laptop_model
 from monai.bundle import ConfigParser
 from scipy import ndimage
@@ -142,7 +142,7 @@ def test_chosen_on_evaluations_written_into_weights_and_applied(data, model, bar
     assert np.array_equal(labels, inferred(data, tmp_path / "new.pt", tmp_path / "recorded")[0])
 
 
-@pytest.mark.parametrize("bundle", [AMOS, BRATS], ids=lambda bundle: bundle.name)
+@pytest.mark.parametrize("bundle", SEGMENTATION, ids=lambda bundle: bundle.name)
 def test_scoring_with_dropout_leaves_probabilities_as_they_are(bundle):
     """MONAI Label's epistemic scoring runs the postprocessing on probabilities."""
     published = read(bundle, "inference")["published"]

@@ -17,7 +17,7 @@ from .dataset_json import DATASET_JSON, read_dataset_json
 from .layout import labels_by_number
 
 # nnU-Net's name for voxels that nobody annotated
-_IGNORE = "ignore"
+IGNORE_NAME = "ignore"
 
 
 def named_labels(root: Path) -> dict[int, str] | None:
@@ -45,14 +45,14 @@ def ignored_values(root: Path, labels: Any) -> dict[int, int]:
     Raises:
         InputError: ``ignore`` is not the highest label, as nnU-Net requires.
     """
-    if not isinstance(labels, Mapping) or _IGNORE not in labels:
+    if not isinstance(labels, Mapping) or IGNORE_NAME not in labels:
         return {}
-    number = labels[_IGNORE]
-    others = [one for name, value in labels.items() if name != _IGNORE for one in _numbers(value)]
+    number = labels[IGNORE_NAME]
+    others = [one for name, value in labels.items() if name != IGNORE_NAME for one in _numbers(value)]
     if not isinstance(number, int) or number != max(others, default=0) + 1:
         raise InputError(
-            f"{root / DATASET_JSON}: '{_IGNORE}' is {number!r}; expected {max(others, default=0) + 1}, one more than "
-            f"the other labels. Correct 'labels'."
+            f"{root / DATASET_JSON}: '{IGNORE_NAME}' is {number!r}; expected {max(others, default=0) + 1}, one more "
+            f"than the other labels. Correct 'labels'."
         )
     return {number: IGNORE}
 
@@ -100,7 +100,7 @@ def nested_regions(root: Path) -> Regions | None:
 def _without_ignore(labels: Any) -> Any:
     if not isinstance(labels, Mapping):
         return labels
-    return {name: value for name, value in labels.items() if name != _IGNORE}
+    return {name: value for name, value in labels.items() if name != IGNORE_NAME}
 
 
 def _numbers(value: Any) -> list[int]:

@@ -11,7 +11,7 @@ from typing import Any
 from ...data.cases.dataset_json import DATASET_JSON, read_dataset_json
 from ...data.cases.layout import correctly_spelt, plain_name
 from ...data.cases.layouts import KNOWN, recognised_layout
-from ...data.cases.nnunet_labels import nested_regions
+from ...data.cases.nnunet_labels import IGNORE_NAME, nested_regions
 from ...data.volumes.partial_labels import numbered_names
 from ...data.volumes.regions import Regions
 from ...errors import InputError
@@ -21,7 +21,7 @@ from ..evaluated_folders import recorded_labels
 
 Stated = str | Sequence[str] | Mapping[str, int] | None
 
-_BACKGROUND, _IGNORE = "background", "ignore"
+_BACKGROUND = "background"
 _EXPECTED = (
     "expected a dataset.json, a JSON file with {name: number}, a list of names with the background first, "
     "\"{'liver': 1}\", or the name of a layout such as totalsegmentator"
@@ -108,7 +108,7 @@ def _of_file(path: Path) -> NamedLabels:
     if isinstance(labels, list):
         return _from_list(labels, str(path))
     if path.name == DATASET_JSON and (regions := nested_regions(path.parent)) is not None:
-        ignored = [labels[_IGNORE]] if _IGNORE in labels else []
+        ignored = [labels[IGNORE_NAME]] if IGNORE_NAME in labels else []
         return NamedLabels(names=dict(regions.label_names), source=str(path), ignored=ignored, regions=regions)
     return _from_pairs(labels, str(path))
 
@@ -139,7 +139,7 @@ def _from_pairs(labels: Any, source: str) -> NamedLabels:
         if int(number) in found:
             raise InputError(f"{source}: {found[int(number)]!r} and {name!r} are both {number}; correct one of them")
         found[int(number)] = name
-    ignored = [number for number, name in found.items() if name.casefold() == _IGNORE]
+    ignored = [number for number, name in found.items() if name.casefold() == IGNORE_NAME]
     names = {number: name for number, name in found.items() if number and number not in ignored}
     spelt: dict[str, str] = {}
     for name in names.values():

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...data.cases.nnunet_raw import FIRST_CHANNEL
 from ...data.volumes.file_checks import IMAGE_SUFFIXES, is_image, stem_of
 from ...data.volumes.found_folders import is_left_over
 from ...errors import InputError
@@ -17,8 +18,6 @@ Volume = Path | Mapping[str, Path]
 
 # TotalSegmentator's data set has the masks in a folder of this name, its program writes them into the case's folder
 _MASKS = "segmentations"
-# nnU-Net numbers the channels of a scan, but not its labels
-_FIRST_CHANNEL = "_0000"
 
 
 def label_volumes(folder: Path) -> dict[str, Volume]:
@@ -57,11 +56,11 @@ def scans_of(folder: Path, cases: Collection[str]) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Give a folder of scans, one file for each case")
     files = _images(folder)
-    scans = {case: files.get(case, files.get(f"{case}{_FIRST_CHANNEL}")) for case in cases}
+    scans = {case: files.get(case, files.get(f"{case}{FIRST_CHANNEL}")) for case in cases}
     if lacking := [case for case, path in scans.items() if path is None]:
         raise InputError(
             f"{folder}: has no scan of {counted(len(lacking), 'case')}: {first_few(lacking)}; expected {lacking[0]} or "
-            f"{lacking[0]}{_FIRST_CHANNEL} with one of {', '.join(IMAGE_SUFFIXES)}. Leave out the scans, or complete "
+            f"{lacking[0]}{FIRST_CHANNEL} with one of {', '.join(IMAGE_SUFFIXES)}. Leave out the scans, or complete "
             "the folder"
         )
     return {case: path for case, path in scans.items() if path is not None}

@@ -56,22 +56,27 @@ def test_a_channel_that_is_not_there():
         ComparisonPictures(channel_names=["t1"], shown_channels=["pd"])
 
 
-def test_voxels_that_nobody_annotated_look_the_same_in_both_rows(drawn, tmp_path):
-    reference = np.where(LABELS == 4, 255, LABELS)
-    case = ScoredCase("a", np.ones((1, 6, 5, 4)), reference, LABELS, [1, 1, 1], "PLS")
-    scores = [OrganScore("a", "y", {"hd95_mm": math.nan}, 0.0, 1.0)]
-    ComparisonPictures().draw(tmp_path / "a.png", case, scores, HausdorffDistance(), names=["x", "y", "z", "w"])
-    lines = [(tuple(line.labels), line.name, line.without_value) for line in drawn[0]["legend"].lines]
+@pytest.fixture
+def drawn_with(drawn, tmp_path):
+    """Draw a case of which only organ y (label 2) was annotated; returns the legend and what was drawn."""
+
+    def draw(reference):
+        case = ScoredCase("a", np.ones((1, 6, 5, 4)), reference, LABELS, [1, 1, 1], "PLS")
+        scores = [OrganScore("a", "y", {"hd95_mm": math.nan}, 0.0, 1.0)]
+        ComparisonPictures().draw(tmp_path / "a.png", case, scores, HausdorffDistance(), names=["x", "y", "z", "w"])
+        return [(tuple(line.labels), line.name, line.without_value) for line in drawn[0]["legend"].lines], drawn[0]
+
+    return draw
+
+
+def test_voxels_that_nobody_annotated_look_the_same_in_both_rows(drawn_with):
+    lines, call = drawn_with(np.where(LABELS == 4, 255, LABELS))
     assert lines == [((2,), "y", "absent"), ((255,), "not annotated", "")]
     for row in ("reference", "prediction"):
-        assert np.unique(drawn[0][row]).tolist() == [0, 2, 255]
-        np.testing.assert_array_equal(drawn[0][row] == 255, LABELS == 4)
+        assert np.unique(call[row]).tolist() == [0, 2, 255]
+        np.testing.assert_array_equal(call[row] == 255, LABELS == 4)
 
 
-def test_an_organ_that_was_not_annotated_is_drawn_where_it_was_predicted(drawn, tmp_path):
-    reference = np.where(LABELS == 4, 0, LABELS)
-    case = ScoredCase("a", np.ones((1, 6, 5, 4)), reference, LABELS, [1, 1, 1], "PLS")
-    scores = [OrganScore("a", "y", {"hd95_mm": math.nan}, 0.0, 1.0)]
-    ComparisonPictures().draw(tmp_path / "a.png", case, scores, HausdorffDistance(), names=["x", "y", "z", "w"])
-    lines = [(tuple(line.labels), line.name, line.without_value) for line in drawn[0]["legend"].lines]
+def test_an_organ_that_was_not_annotated_is_drawn_where_it_was_predicted(drawn_with):
+    lines, _ = drawn_with(np.where(LABELS == 4, 0, LABELS))
     assert lines == [((2,), "y", "absent"), ((4,), "w", "not annotated")]
